@@ -1,0 +1,119 @@
+"""What a SQL dialect must supply so that the shared SQL adapters can serve it.
+
+Comparison, planning, the ledger and the versioned track are written once; a dialect contributes its spelling, its
+catalog reader, its locks and transactions, and the few statements that it writes in its own way.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.errors import MigrationError
+from framework_m_migrations.domain.operations import Operation
+from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, TableName
+from framework_m_migrations.ports.inspector import Inspector
+from framework_m_migrations.ports.lock import MigrationLock
+
+type Statement = sa.schema.ExecutableDDLElement | sa.Executable | str
+"""Something to execute: a DDL element, another executable, or literal SQL that is sent to the driver as it is."""
+
+
+class Spelling(Protocol):
+    """Turns SQLAlchemy's objects and SQL texts into the dialect's canonical spelling, without a connection.
+
+    It need not be perfect, only never wrong: texts that mean different things must stay different. What it leaves
+    different although it means the same, ``Inspector.normalise`` settles by asking the database.
+    """
+
+    def identifier(self, name: str) -> str:
+        """The name as the database stores it: cut to the limit in bytes, on a character's border."""
+        ...
+
+    def column_type(self, type_: sa.types.TypeEngine[object]) -> ColumnType:
+        """The canonical type (for a named enumeration with ``enum`` set), ``native`` holding ``type_``."""
+        ...
+
+    def enum_types(self, type_: sa.types.TypeEngine[object]) -> tuple[EnumType, ...]:
+        """The named enumerations that a type needs (an array's element included); empty for other types."""
+        ...
+
+    def default(self, sql: str, type_: ColumnType) -> str | None:
+        """A server default's SQL in canonical form; None when it means no default (``NULL``)."""
+        ...
+
+    def is_volatile(self, sql: str) -> bool:
+        """True when a default is evaluated row by row (random(), clock_timestamp(), nextval()), not once."""
+        ...
+
+    def expression(self, sql: str) -> str:
+        """A check, predicate, index or computed expression in canonical form: white space, redundant parentheses."""
+        ...
+
+    def generated(self, column: sa.Column[object]) -> Generated | None:
+        """Identity, owned sequence (``serial``) or computed expression of a wanted column."""
+        ...
+
+    def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:
+        """(method, included columns, other options) of a wanted index, canonical, with the defaults left out."""
+        ...
+
+    def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
+        """Split a rendered key (``lower(x) DESC``) of an index into body and canonical modifiers."""
+        ...
+
+
+class SqlDialect(Protocol):
+    """The services of one dialect. Instances hold no connection and no state."""
+
+    @property
+    def name(self) -> str:
+        """SQLAlchemy's name of the dialect."""
+        ...
+
+    def capabilities(self, dialect: sa.Dialect) -> Capabilities:
+        """What the connected database can do (``dialect`` has its server version), without a query."""
+        ...
+
+    def spelling(self, dialect: sa.Dialect) -> Spelling:
+        """The canonical spelling."""
+        ...
+
+    def inspector(self, connection: sa.Connection, *, schema: str | None, ignored: frozenset[str]) -> Inspector:
+        """The catalog reader. ``schema`` None is the connection's default; ``ignored`` names the engine's own tables
+        in that schema, which never show up in answers."""
+        ...
+
+    def lock(self, connection: sa.Connection, *, schema: str | None) -> MigrationLock:
+        """The migration lock, on a connection or file of its own. Opens nothing before the first ``try_acquire``."""
+        ...
+
+    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
+        """A write transaction that takes DDL along, whatever mode the driver's connection is in.
+
+        When the caller's connection is in a transaction already, a savepoint within it. Commits at the end, else
+        rolls back; session settings are as before afterwards.
+        """
+        ...
+
+    def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """A scope without a transaction and without timeouts; settings are as before afterwards."""
+        ...
+
+    def statements(
+        self, operation: Operation, connection: sa.Connection, *, schema: str | None
+    ) -> tuple[Statement, ...] | None:
+        """The statements of an operation that this dialect writes in its own way, None to use the shared form."""
+        ...
+
+    def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
+        """Locks that an operation takes on tables that exist before it."""
+        ...
+
+    def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
+        """The error of our tree that a driver's error means, None where it is nothing in particular."""
+        ...

@@ -1,0 +1,49 @@
+"""What a database can do, declared once by its adapter, each with a reason where the answer is no.
+
+Planning asks these and never the name of the dialect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The traits of a database that shape a plan.
+
+    Attributes:
+        dialect: SQLAlchemy's name of the dialect.
+        server_version: as a tuple, () when there is no server.
+        transactional_ddl: a failing step leaves nothing behind.
+        identifier_limit: longest identifier in bytes of UTF-8, None for no limit.
+        step_weight: how many objects one transaction may lock; the plan is cut into steps of at most this weight.
+        forward_references: CREATE TABLE may name a foreign key target that does not exist yet.
+        alter_constraints: constraints can be added to a table that exists.
+        alter_column: type, nullability and default of a column that exists can be changed without a copy of its rows.
+        named_enums: enumerations are objects of their own.
+        schemas: tables live in named schemas.
+        comments: tables and columns carry comments.
+        online_index: an index can be built without blocking writers (outside a transaction).
+        deferred_validation: foreign keys and checks can be added NOT VALID and validated later.
+        unique_via_index: a unique constraint can adopt an index.
+        add_volatile_default: a column with a volatile default can be added to a table with rows in one statement.
+        unique_is_index: the dialect keeps unique constraints as indexes, so each satisfies the other.
+    """
+
+    dialect: str
+    server_version: tuple[int, ...] = ()
+    transactional_ddl: bool = True
+    identifier_limit: int | None = None
+    step_weight: int = 1000
+    forward_references: bool = False
+    alter_constraints: bool = True
+    alter_column: bool = True
+    named_enums: bool = False
+    schemas: bool = False
+    comments: bool = False
+    online_index: bool = False
+    deferred_validation: bool = False
+    unique_via_index: bool = False
+    add_volatile_default: bool = True
+    unique_is_index: bool = False

@@ -1,0 +1,304 @@
+"""The closed set of differences between a wanted and an actual schema.
+
+A change states what differs, never what to do about it: risk.py judges it, lowering.py turns it into operations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from framework_m_migrations.domain.schema import (
+    Check,
+    Column,
+    EnumType,
+    ForeignKey,
+    Index,
+    PrimaryKey,
+    Table,
+    TableName,
+    Unique,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EnumAdded:
+    """A wanted enumeration does not exist. ``table`` is one that uses it."""
+
+    table: TableName
+    enum: EnumType
+
+
+@dataclass(frozen=True, slots=True)
+class EnumValueAdded:
+    """A label is missing. It goes after ``after``, or before ``before`` when it comes first."""
+
+    table: TableName
+    enum: TableName
+    value: str
+    after: str | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnumValuesIncompatible:
+    """Labels were removed or their order changed: no appending makes the two equal."""
+
+    table: TableName
+    before: EnumType
+    after: EnumType
+
+
+@dataclass(frozen=True, slots=True)
+class TableAdded:
+    """A wanted table does not exist."""
+
+    table: TableName
+    definition: Table
+
+
+@dataclass(frozen=True, slots=True)
+class TableRemoved:
+    """A table that the ledger knows has no DocType any more."""
+
+    table: TableName
+    owned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TableRenamed:
+    """A table is declared as the new name of one that exists."""
+
+    table: TableName
+    before: TableName
+    definition: Table
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnAdded:
+    """A wanted column does not exist."""
+
+    table: TableName
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRemoved:
+    """A column exists that its DocType does not want. ``owned`` when the ledger says that it is ours."""
+
+    table: TableName
+    column: Column
+    owned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRenamed:
+    """A column is declared as the new name of one that exists."""
+
+    table: TableName
+    before: Column
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnTypeChanged:
+    """The type differs. Other differences of the same column are changes of their own."""
+
+    table: TableName
+    before: Column
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnNullabilityChanged:
+    """NOT NULL was added or taken away."""
+
+    table: TableName
+    before: Column
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDefaultChanged:
+    """The server default differs."""
+
+    table: TableName
+    before: Column
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnGenerationChanged:
+    """Identity, sequence or computed expression differs."""
+
+    table: TableName
+    before: Column
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class CommentChanged:
+    """The comment of a table (``column`` None) or of a column differs."""
+
+    table: TableName
+    column: str | None
+    before: str | None
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryKeyChanged:
+    """The primary key differs."""
+
+    table: TableName
+    before: PrimaryKey | None
+    primary_key: PrimaryKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexAdded:
+    """A wanted index does not exist."""
+
+    table: TableName
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInvalid:
+    """The index exists as wanted, but a killed concurrent build left it unusable."""
+
+    table: TableName
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChanged:
+    """An index of the wanted name exists with another definition."""
+
+    table: TableName
+    before: Index
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRemoved:
+    """An index of ours is no longer wanted."""
+
+    table: TableName
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueAdded:
+    """A wanted unique constraint does not exist; ``via_index`` names a unique index that it can adopt."""
+
+    table: TableName
+    unique: Unique
+    via_index: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueChanged:
+    """A unique constraint of the wanted name exists with another definition."""
+
+    table: TableName
+    before: Unique
+    unique: Unique
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueRemoved:
+    """A unique constraint of ours is no longer wanted."""
+
+    table: TableName
+    unique: Unique
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAdded:
+    """A wanted check constraint does not exist."""
+
+    table: TableName
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class CheckChanged:
+    """A check constraint of the wanted name exists with another expression."""
+
+    table: TableName
+    before: Check
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRemoved:
+    """A check constraint of ours is no longer wanted."""
+
+    table: TableName
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKeyAdded:
+    """A wanted foreign key does not exist."""
+
+    table: TableName
+    foreign_key: ForeignKey
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKeyChanged:
+    """A foreign key over the same columns exists with another target or other actions."""
+
+    table: TableName
+    before: ForeignKey
+    foreign_key: ForeignKey
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKeyRemoved:
+    """A foreign key of ours is no longer wanted."""
+
+    table: TableName
+    foreign_key: ForeignKey
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintNotValidated:
+    """A foreign key or check exists as wanted, but rows from before it were never checked."""
+
+    table: TableName
+    constraint: ForeignKey | Check
+
+
+Change = (
+    EnumAdded
+    | EnumValueAdded
+    | EnumValuesIncompatible
+    | TableAdded
+    | TableRemoved
+    | TableRenamed
+    | ColumnAdded
+    | ColumnRemoved
+    | ColumnRenamed
+    | ColumnTypeChanged
+    | ColumnNullabilityChanged
+    | ColumnDefaultChanged
+    | ColumnGenerationChanged
+    | CommentChanged
+    | PrimaryKeyChanged
+    | IndexAdded
+    | IndexInvalid
+    | IndexChanged
+    | IndexRemoved
+    | UniqueAdded
+    | UniqueChanged
+    | UniqueRemoved
+    | CheckAdded
+    | CheckChanged
+    | CheckRemoved
+    | ForeignKeyAdded
+    | ForeignKeyChanged
+    | ForeignKeyRemoved
+    | ConstraintNotValidated
+)

@@ -1,0 +1,87 @@
+"""What happens while a use case runs, for progress displays and logs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from framework_m_migrations.domain.plan import Plan, Step
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMade:
+    """A plan stands; nothing has been changed yet."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """Step ``number`` of ``total`` begins; numbers start at 1."""
+
+    number: int
+    total: int
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """Step ``number`` is committed."""
+
+    number: int
+    total: int
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepRetried:
+    """Step ``number`` could not get its locks and is tried again after ``wait`` seconds."""
+
+    number: int
+    attempt: int
+    wait: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionStarted:
+    """A revision is about to be applied (``direction`` ``upgrade``) or taken back (``downgrade``)."""
+
+    revision: str
+    app: str | None
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionFinished:
+    """A revision is committed."""
+
+    revision: str
+    app: str | None
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingForLock:
+    """Another migrator works; ``holder`` describes it where the database tells."""
+
+    holder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HookStarted:
+    """A hook is about to be called."""
+
+    app: str
+    phase: str
+
+
+Event = (
+    PlanMade
+    | StepStarted
+    | StepFinished
+    | StepRetried
+    | RevisionStarted
+    | RevisionFinished
+    | WaitingForLock
+    | HookStarted
+)

@@ -1,0 +1,211 @@
+"""What can be done to a database, as data. Adapters write the SQL.
+
+Two closed sets: an executor takes additive operations only, a pruner destructive ones only, so that the type checker
+already keeps every drop away from the sync path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from framework_m_migrations.domain.schema import (
+    Check,
+    Column,
+    EnumType,
+    ForeignKey,
+    Index,
+    Table,
+    TableName,
+    Unique,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateEnum:
+    """Create a named enumeration with its labels."""
+
+    enum: EnumType
+
+
+@dataclass(frozen=True, slots=True)
+class AddEnumValue:
+    """Add a label after ``after``, before ``before``, or last. Nothing happens where it exists."""
+
+    enum: TableName
+    value: str
+    after: str | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable:
+    """Create a table with its constraints, comments and indexes, and of its foreign keys those in ``foreign_keys``."""
+
+    definition: Table
+    foreign_keys: tuple[ForeignKey, ...]
+
+    @property
+    def table(self) -> TableName:
+        """The table's name."""
+        return self.definition.name
+
+
+@dataclass(frozen=True, slots=True)
+class AddColumn:
+    """Add a column. Where it is NOT NULL without a default, ``column.fill`` is given to the rows that exist.
+
+    A fill ends as the column's server default, so that code from before the change can still insert.
+    """
+
+    table: TableName
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class CreateIndex:
+    """Create an index; ``online`` without blocking writers, outside a transaction."""
+
+    table: TableName
+    index: Index
+    online: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildIndex:
+    """Rebuild an index that a killed build left invalid, without blocking writers."""
+
+    table: TableName
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class AddUnique:
+    """Add a unique constraint; ``via_index`` names an existing unique index for it to adopt."""
+
+    table: TableName
+    unique: Unique
+    via_index: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddCheck:
+    """Add a check constraint; without ``validate`` rows that exist are not looked at."""
+
+    table: TableName
+    check: Check
+    validate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AddForeignKey:
+    """Add a foreign key; without ``validate`` rows that exist are not looked at."""
+
+    table: TableName
+    foreign_key: ForeignKey
+    validate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateConstraint:
+    """Check the rows from before a constraint that was added without validation."""
+
+    table: TableName
+    constraint: ForeignKey | Check
+
+
+@dataclass(frozen=True, slots=True)
+class AlterType:
+    """Change a column's type. Sync plans it only where no row can change or be refused."""
+
+    table: TableName
+    before: Column
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class SetNotNull:
+    """Forbid NULL in a column. Sync plans it only where the table is empty."""
+
+    table: TableName
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class SetDefault:
+    """Give a column the server default in ``column.default``; None means that it gets none."""
+
+    table: TableName
+    before: Column
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class SetComment:
+    """Give a table, or one of its columns, a comment; None takes it away."""
+
+    table: TableName
+    column: str | None
+    comment: str | None
+
+
+AdditiveOperation = (
+    CreateEnum
+    | AddEnumValue
+    | CreateTable
+    | AddColumn
+    | CreateIndex
+    | RebuildIndex
+    | AddUnique
+    | AddCheck
+    | AddForeignKey
+    | ValidateConstraint
+    | AlterType
+    | SetNotNull
+    | SetDefault
+    | SetComment
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DropTable:
+    """Drop a table with its rows."""
+
+    table: TableName
+
+
+@dataclass(frozen=True, slots=True)
+class DropColumn:
+    """Drop a column with its values, after the indexes and foreign keys of ours that stand on it."""
+
+    table: TableName
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropIndex:
+    """Drop an index."""
+
+    table: TableName
+    index: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropConstraint:
+    """Drop a named unique, check or foreign key constraint (``kind``: ``unique``, ``check``, ``foreign_key``)."""
+
+    table: TableName
+    constraint: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropNotNull:
+    """Allow NULL in a column."""
+
+    table: TableName
+    column: Column
+
+
+DestructiveOperation = DropTable | DropColumn | DropIndex | DropConstraint | DropNotNull
+
+Operation = AdditiveOperation | DestructiveOperation

@@ -1,0 +1,140 @@
+"""A plan: the changes found, each judged, and the steps that apply those which are safe.
+
+Plans are data. They can be shown, compared, serialised, and handed to any executor of the same dialect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from framework_m_migrations.domain.changes import Change
+from framework_m_migrations.domain.operations import AdditiveOperation, Operation
+from framework_m_migrations.domain.ownership import OwnedTable
+from framework_m_migrations.domain.schema import TableName
+
+
+class Risk(IntEnum):
+    """One scale for sync, verify and production policy. Ordered: a greater value is riskier."""
+
+    SAFE = 1
+    WARNING = 2
+    BREAKING = 3
+
+    @property
+    def label(self) -> str:
+        """The name in lower case, as options and JSON spell it."""
+        return self.name.lower()
+
+
+class LockLevel(StrEnum):
+    """The lock a statement takes on a table, in PostgreSQL's terms; other databases use the nearest."""
+
+    NONE = "none"
+    ACCESS_SHARE = "ACCESS SHARE"
+    ROW_EXCLUSIVE = "ROW EXCLUSIVE"
+    SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
+    SHARE = "SHARE"
+    SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
+    ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The class of a change: its risk, a stable ``rule`` code, the reason in words, and who handles it.
+
+    ``handled_by`` is the command that brings the change about: ``sync``, ``create``, ``sync --allow-drop`` or
+    ``manual``.
+    """
+
+    risk: Risk
+    rule: str
+    reason: str
+    handled_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """A change with its judgement. ``operations`` are what would bring it about, also for a withheld one."""
+
+    doctype: str
+    app: str | None
+    change: Change
+    judgement: Judgement
+    operations: tuple[Operation, ...] = ()
+
+    @property
+    def withheld(self) -> bool:
+        """True when sync does not apply it."""
+        return self.judgement.risk is not Risk.SAFE
+
+
+@dataclass(frozen=True, slots=True)
+class TableLock:
+    """A lock that a step takes on a table that existed before the step."""
+
+    table: TableName
+    level: LockLevel
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is done at once: one transaction, or, where ``transactional`` is False, one operation outside any.
+
+    ``completes`` maps DocTypes to the checksum to be stored with this step: it is the last one that they need.
+    ``owns`` is what becomes ours with it. ``rewrites`` and ``scans`` tell whether a table's rows are copied or read
+    while ``locks`` are held.
+    """
+
+    operations: tuple[AdditiveOperation, ...]
+    transactional: bool = True
+    completes: tuple[tuple[str, str], ...] = ()
+    owns: tuple[OwnedTable, ...] = ()
+    locks: tuple[TableLock, ...] = ()
+    rewrites: bool = False
+    scans: bool = False
+    hazards: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What sync would do.
+
+    ``changes`` lists every difference, applied or withheld, in the order of work. ``settled`` are DocTypes that match
+    the database already, with their checksums; ``adopts`` what becomes ours by that. ``forgets`` names DocTypes that
+    are gone together with their tables. ``token`` is the catalog token of the state planned for, and ``complete``
+    says that every DocType was compared. ``unmanaged`` are tables that are neither wanted nor ours.
+    """
+
+    changes: tuple[PlannedChange, ...] = ()
+    steps: tuple[Step, ...] = ()
+    settled: tuple[tuple[str, str], ...] = ()
+    adopts: tuple[OwnedTable, ...] = ()
+    forgets: tuple[str, ...] = ()
+    token: str | None = None
+    complete: bool = False
+    unmanaged: tuple[TableName, ...] = ()
+
+    @property
+    def applied(self) -> tuple[PlannedChange, ...]:
+        """The changes that sync applies."""
+        return tuple(change for change in self.changes if not change.withheld)
+
+    @property
+    def withheld(self) -> tuple[PlannedChange, ...]:
+        """The changes that sync leaves to another command."""
+        return tuple(change for change in self.changes if change.withheld)
+
+    @property
+    def is_empty(self) -> bool:
+        """True when the database has all that the DocTypes want and nothing of ours beyond it."""
+        return not self.changes
+
+    @property
+    def touches_database(self) -> bool:
+        """True when applying it writes anything, be it only the ledger."""
+        return bool(self.steps or self.settled or self.adopts or self.forgets)
+
+    def worst(self) -> Risk | None:
+        """The highest risk among the changes, None for an empty plan."""
+        return max((change.judgement.risk for change in self.changes), default=None)

@@ -1,0 +1,161 @@
+"""The versioned track as values: revisions, their graph, and what is still to be applied.
+
+Rules: a revision follows its ``down_revisions`` and waits for what it ``depends_on``; an app's revisions carry the
+app's name as branch label; a head is a revision that nothing follows. The database stores heads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from framework_m_migrations.domain.errors import MultipleHeads, RevisionCycle, UnknownRevision
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision file."""
+
+    id: str
+    app: str | None
+    down_revisions: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    branch_labels: tuple[str, ...] = ()
+    message: str = ""
+    path: str | None = None
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """All revisions that must be applied before this one."""
+        return tuple(dict.fromkeys((*self.down_revisions, *self.depends_on)))
+
+
+@dataclass(frozen=True)
+class RevisionGraph:
+    """All revisions of all apps, checked on creation.
+
+    Args:
+        revisions: in any order; ids are unique.
+
+    Raises:
+        UnknownRevision: a revision names a parent that no file has.
+        RevisionCycle: revisions wait for each other.
+    """
+
+    revisions: tuple[Revision, ...]
+    by_id: Mapping[str, Revision] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_id = {revision.id: revision for revision in self.revisions}
+        for revision in self.revisions:
+            for parent in revision.parents:
+                if parent not in by_id:
+                    raise UnknownRevision(
+                        f"Revision {revision.id!r} ({revision.path or revision.app or 'no file'}) names {parent!r}, "
+                        "which no installed app has.",
+                        next_step="Install the app that has it, or correct down_revision or depends_on.",
+                        details={"revision": revision.id, "missing": parent},
+                    )
+        object.__setattr__(self, "by_id", by_id)
+        _ = self.order  # a cycle is found at once, not at the first use
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Every id, parents first; among equals the order in which apps and files were given."""
+        done: dict[str, None] = {}
+        waiting: dict[str, None] = {}
+        for start in self.revisions:
+            stack: list[tuple[str, bool]] = [(start.id, False)]
+            while stack:
+                current, expanded = stack.pop()
+                if current in done:
+                    continue
+                if expanded:
+                    waiting.pop(current, None)
+                    done[current] = None
+                    continue
+                if current in waiting:
+                    raise RevisionCycle(
+                        f"The revisions {', '.join(waiting)} wait for each other.", details={"revisions": list(waiting)}
+                    )
+                waiting[current] = None
+                stack.append((current, True))
+                for parent in reversed(self.by_id[current].parents):
+                    if parent in waiting:
+                        raise RevisionCycle(
+                            f"The revisions {', '.join(waiting)} wait for each other.",
+                            details={"revisions": list(waiting)},
+                        )
+                    stack.append((parent, False))
+        return tuple(done)
+
+    def heads(self, app: str | None = None) -> tuple[str, ...]:
+        """Revisions that no other follows through down_revision, of one app or of all, in order."""
+        followed = {parent for revision in self.revisions for parent in revision.down_revisions}
+        return tuple(
+            name for name in self.order if name not in followed and (app is None or self.by_id[name].app == app)
+        )
+
+    def apps(self) -> tuple[str, ...]:
+        """Apps that have revisions, in the order given."""
+        return tuple(dict.fromkeys(revision.app for revision in self.revisions if revision.app is not None))
+
+    def closure(self, ids: Iterable[str]) -> frozenset[str]:
+        """The given revisions and all they stand on.
+
+        Raises:
+            UnknownRevision: an id that no file has.
+        """
+        found: set[str] = set()
+        stack = list(ids)
+        while stack:
+            name = stack.pop()
+            if name in found:
+                continue
+            if name not in self.by_id:
+                raise UnknownRevision(f"No installed app has revision {name!r}.", details={"revision": name})
+            found.add(name)
+            stack.extend(self.by_id[name].parents)
+        return frozenset(found)
+
+    def descendants(self, ids: Iterable[str]) -> frozenset[str]:
+        """The given revisions and all that stand on them."""
+        children: dict[str, list[str]] = {}
+        for revision in self.revisions:
+            for parent in revision.parents:
+                children.setdefault(parent, []).append(revision.id)
+        found: set[str] = set()
+        stack = list(ids)
+        while stack:
+            name = stack.pop()
+            if name not in found:
+                found.add(name)
+                stack.extend(children.get(name, ()))
+        return frozenset(found)
+
+    def require_single_heads(self) -> None:
+        """Raise MultipleHeads when an app's branch has more than one head."""
+        for app in self.apps():
+            heads = self.heads(app)
+            if len(heads) > 1:
+                raise MultipleHeads(
+                    f"App {app!r} has {len(heads)} heads: {', '.join(heads)}.",
+                    details={"app": app, "heads": list(heads)},
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionDraft:
+    """A revision to be written by ``create``.
+
+    ``body`` is opaque to the core: the adapter that renders the file knows it.
+    """
+
+    id: str
+    app: str
+    message: str
+    down_revisions: tuple[str, ...]
+    branch_labels: tuple[str, ...]
+    depends_on: tuple[str, ...] = ()
+    review: tuple[str, ...] = ()

@@ -1,0 +1,219 @@
+"""What a schema is: frozen values in one canonical spelling.
+
+A wanted schema (from DocTypes) and an actual one (from the database's catalog) are both turned into these values by
+adapters of the same dialect. Spellings are the dialect's own canonical ones, so that ``==`` means "nothing to do".
+What an adapter needs beyond that to write DDL rides along in ``native``, which no comparison ever looks at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class TableName(NamedTuple):
+    """The name of a table, type or other schema object.
+
+    ``schema`` is None for the connection's default schema, so that the same DocTypes fit any tenant.
+    """
+
+    name: str
+    schema: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.schema is None else f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnumType:
+    """A named enumeration of the database: its labels in their order."""
+
+    name: TableName
+    values: tuple[str, ...]
+    native: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """A column's type. Two types are equal when ``spelling`` is; the rest helps to judge a change.
+
+    ``spelling`` is the dialect's own (``character varying(140)``, ``VARCHAR(140)``), with its collation where that is
+    not the default one. ``base`` is the same without parameters, in lower case. ``length`` counts characters, or
+    bits for bit strings; ``precision`` and ``scale`` count digits. ``enum`` names the enumeration it is made of.
+    """
+
+    spelling: str
+    base: str = field(default="", compare=False)
+    length: int | None = field(default=None, compare=False)
+    precision: int | None = field(default=None, compare=False)
+    scale: int | None = field(default=None, compare=False)
+    collation: str | None = field(default=None, compare=False)
+    enum: TableName | None = field(default=None, compare=False)
+    native: object = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.spelling
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """How the database itself fills a column.
+
+    ``kind`` is ``serial`` (a sequence the column owns), ``identity`` or ``computed``; ``expression`` belongs to
+    computed ones, ``stored`` too; ``always`` tells ALWAYS from BY DEFAULT; ``options`` are canonical (name, value)
+    pairs of a sequence that differ from the database's defaults.
+    """
+
+    kind: str
+    expression: str | None = None
+    stored: bool = False
+    always: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. ``default`` is its server default as canonical SQL, None for none.
+
+    ``fill`` is a constant SQL literal that existing rows may take when the column is added: a default that lives in
+    the application only. It is offered, never demanded, so it takes no part in comparison.
+    ``volatile_default`` says that the default is evaluated row by row, so that adding the column rewrites the table.
+    """
+
+    name: str
+    type: ColumnType
+    nullable: bool = True
+    default: str | None = None
+    generated: Generated | None = None
+    comment: str | None = None
+    fill: str | None = field(default=None, compare=False)
+    volatile_default: bool = field(default=False, compare=False)
+    renamed_from: str | None = field(default=None, compare=False)
+    native: object = field(default=None, compare=False, repr=False)
+
+
+class IndexKey(NamedTuple):
+    """One key of an index: a column's name, or an expression, with modifiers such as ``DESC`` in canonical order."""
+
+    column: str | None
+    expression: str | None = None
+    modifiers: str = ""
+
+    def __str__(self) -> str:
+        body = self.column if self.column is not None else f"({self.expression})"
+        return f"{body} {self.modifiers}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index. ``where`` is the predicate of a partial one; ``options`` holds what else its dialect knows."""
+
+    name: str
+    keys: tuple[IndexKey, ...]
+    unique: bool = False
+    where: str | None = None
+    method: str | None = None
+    include: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    valid: bool = True
+    native: object = field(default=None, compare=False, repr=False)
+
+    @property
+    def plain_columns(self) -> tuple[str, ...] | None:
+        """The indexed columns, or None where an expression or a predicate makes it more than a list of columns."""
+        if self.where is not None or any(key.column is None for key in self.keys):
+            return None
+        return tuple(key.column for key in self.keys if key.column is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """A unique constraint. ``name`` is None where neither side chose one; it then takes no part in matching."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    options: tuple[tuple[str, str], ...] = ()
+    native: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check constraint; ``expression`` is canonical SQL. ``valid`` is False while existing rows are unchecked."""
+
+    name: str | None
+    expression: str
+    valid: bool = True
+    native: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key. ``on_delete`` and ``on_update`` are upper case, None for NO ACTION."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    target: TableName
+    target_columns: tuple[str, ...]
+    on_delete: str | None = None
+    on_update: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    valid: bool = True
+    native: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryKey:
+    """A primary key; ``columns`` in key order."""
+
+    columns: tuple[str, ...]
+    name: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with all that belongs to it."""
+
+    name: TableName
+    columns: tuple[Column, ...]
+    primary_key: PrimaryKey | None = None
+    indexes: tuple[Index, ...] = ()
+    uniques: tuple[Unique, ...] = ()
+    checks: tuple[Check, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    comment: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    renamed_from: str | None = field(default=None, compare=False)
+    native: object = field(default=None, compare=False, repr=False)
+
+    def column(self, name: str) -> Column | None:
+        """The column called ``name``, or None."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class DocTypeSchema:
+    """What one DocType wants of the database: its tables and the enumerations they use.
+
+    A DocType is the unit of the ledger. For plain SQLAlchemy metadata each table is one, named by ``str(TableName)``.
+    ``app`` is the app that declares it, None when that is not known.
+    """
+
+    name: str
+    tables: tuple[Table, ...]
+    enums: tuple[EnumType, ...] = ()
+    app: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What the database has, as far as it was asked for.
+
+    ``tables`` holds the tables read; ``names`` every table that exists in the schemas looked at, read or not.
+    """
+
+    tables: dict[TableName, Table]
+    names: frozenset[TableName]
+    enums: dict[TableName, EnumType] = field(default_factory=dict)

@@ -1,0 +1,37 @@
+"""Additive changes to the database."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from framework_m_migrations.domain.operations import AdditiveOperation
+from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.schema import TableName
+
+
+class Executor(Protocol):
+    """Applies additive operations. It has no code that drops anything.
+
+    Obligations:
+        - No statement contains DROP, and none removes or narrows what exists.
+        - ``apply`` runs within the transaction, or outside one, that the caller has set up; it never commits.
+        - What ``render`` returns is what ``apply`` sends, literal values included.
+        - Operations that lost a race are not hidden: a table that exists already is an error.
+    """
+
+    def apply(self, operation: AdditiveOperation) -> None:
+        """Carry out one operation.
+
+        Raises:
+            DatabaseError: the database refused it; LockTimeout, MissingPrivilege, DatabaseReadOnly, StorageFull where
+                that is the reason.
+        """
+        ...
+
+    def render(self, operation: AdditiveOperation) -> tuple[str, ...]:
+        """The statements of an operation, ready to be read and to be pasted into the database's own shell."""
+        ...
+
+    def lock_levels(self, operation: AdditiveOperation) -> tuple[tuple[TableName, LockLevel], ...]:
+        """Locks on tables that exist before the operation."""
+        ...

@@ -1,0 +1,72 @@
+"""How the database's own state is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from framework_m_migrations.domain.facts import Facts, Question
+from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+
+
+class TypeChange(StrEnum):
+    """What a change of type does to the rows."""
+
+    EQUAL = "equal"
+    """No difference but of spelling."""
+    WIDENING = "widening"
+    """Every value fits, no row is rewritten, no index rebuilt."""
+    REWRITE = "rewrite"
+    """Every value fits, but the table or an index is rewritten."""
+    NARROWING = "narrowing"
+    """Values may not fit, or lose digits."""
+    INCOMPATIBLE = "incompatible"
+    """Values have no obvious counterpart in the new type."""
+
+
+class Inspector(Protocol):
+    """Reads catalog and rows; never writes anything that outlives the call.
+
+    Obligations:
+        - ``read`` takes a constant number of statements, however many tables there are or are asked for.
+        - Spellings equal those of the session's SchemaSource where the meaning is equal, after ``normalise``.
+        - The engine's own tables (the ledger's, Alembic's version table) and the database's system tables are not in
+          the answers.
+    """
+
+    def catalog_token(self) -> str | None:
+        """A short text that changes with every DDL statement anyone runs in the schemas looked at; one statement.
+
+        Writes to rows leave it as it is. None where the database has no such thing.
+        """
+        ...
+
+    def read(self, tables: Collection[TableName] | None = None) -> Catalog:
+        """The named tables (all when None), as they are.
+
+        Tables that do not exist are absent from ``Catalog.tables``. ``Catalog.names`` lists all that exist in the
+        schemas looked at: the default one and those of the tables named.
+        """
+        ...
+
+    def normalise(self, pairs: Sequence[tuple[Table, Table]]) -> list[Table]:
+        """Spell wanted tables as the database itself would, given (wanted, actual) pairs that look different.
+
+        Returns the wanted tables in order, each with types, defaults, checks, index expressions and predicates in the
+        database's own spelling; with what the database cannot be asked about left as it was. This is what keeps
+        phantom differences out, so when in doubt the adapter asks the database, in a transaction that it rolls back.
+        """
+        ...
+
+    def type_change(self, table: TableName, before: Column, after: Column) -> TypeChange:
+        """What turning ``before`` into ``after`` would do. Never changes anything."""
+        ...
+
+    def ask(self, questions: Collection[Question]) -> Facts:
+        """Answers about rows. A question that cannot be answered cheaply may be left out."""
+        ...
+
+    def missing_privileges(self) -> tuple[str, ...]:
+        """Rights the role lacks for additive DDL in the schemas looked at, as sentences; empty when it has them."""
+        ...

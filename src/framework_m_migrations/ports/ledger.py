@@ -1,0 +1,63 @@
+"""The engine's memory in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from framework_m_migrations.domain.ownership import LedgerSnapshot, OwnedTable, Ownership
+from framework_m_migrations.domain.schema import TableName
+
+
+class Ledger(Protocol):
+    """Checksums, ownership and single state values.
+
+    Obligations:
+        - Writes belong to the caller's transaction and vanish with it.
+        - Reading never creates anything; writing works after ``prepare`` only.
+        - Two-column ``__schema_versions__`` tables made by Framework M stay readable and writable by it.
+    """
+
+    def snapshot(self) -> LedgerSnapshot:
+        """Checksums and state, in one statement when the ledger exists.
+
+        Raises:
+            LedgerCorrupt: the tables do not have the form that they should have.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """Create what is missing of the ledger's own tables. Does nothing when all is there."""
+        ...
+
+    def objects(self, tables: Collection[TableName] | None = None) -> Ownership:
+        """What is ours, of the named tables or of all."""
+        ...
+
+    def store(self, checksums: Mapping[str, str]) -> None:
+        """Set the checksums of DocTypes."""
+        ...
+
+    def forget(self, doctypes: Collection[str]) -> None:
+        """Remove the checksums of DocTypes; unknown names are passed over."""
+        ...
+
+    def record(self, owned: Sequence[OwnedTable]) -> None:
+        """Add to what is ours; merges with what is recorded of the same table (OwnedTable.merge)."""
+        ...
+
+    def replace(self, owned: Sequence[OwnedTable]) -> None:
+        """Set what is ours of these tables to exactly this."""
+        ...
+
+    def disown(self, tables: Collection[TableName]) -> None:
+        """Forget tables."""
+        ...
+
+    def set_state(self, values: Mapping[str, str | None]) -> None:
+        """Set single values; None removes one."""
+        ...
+
+    def clear(self) -> None:
+        """Forget all checksums, objects and state, as before a rebuild; the tables themselves stay."""
+        ...

@@ -1,0 +1,35 @@
+"""Where the wanted schema comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from framework_m_migrations.domain.schema import DocTypeSchema
+
+
+class SchemaSource(Protocol):
+    """The wanted schema, in the canonical spelling of the session's dialect.
+
+    Obligations:
+        - Both methods are pure reads; two calls without a change of the definitions return equal values.
+        - ``checksums`` is cheap: it is called on every sync, before anything else. It changes whenever ``load`` would
+          return something that is not equal, whatever the order in which DocTypes were declared.
+        - No two DocTypes share a name or a table.
+    """
+
+    def checksums(self) -> Mapping[str, str]:
+        """DocType name to SHA-256 (64 hexadecimal digits) of its definition.
+
+        Raises:
+            InvalidMetadata: the definitions contradict each other.
+            AppBroken: a module that declares DocTypes failed to import.
+        """
+        ...
+
+    def load(self, names: Collection[str] | None = None) -> tuple[DocTypeSchema, ...]:
+        """The wanted schema of the named DocTypes, of all when ``names`` is None, in order of declaration.
+
+        Names that are not declared are passed over.
+        """
+        ...

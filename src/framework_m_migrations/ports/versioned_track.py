@@ -1,0 +1,69 @@
+"""Ordered revisions, kept by each app in its own package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Protocol
+
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
+
+
+class VersionedTrack(Protocol):
+    """Reads, applies and writes revisions.
+
+    Obligations:
+        - ``graph`` loads every file once and keeps nothing between calls that a new file would make wrong.
+        - ``upgrade`` and ``downgrade`` apply exactly one revision in a transaction of its own, together with the
+          version table's change, where the database can.
+        - Reading never creates the version table.
+    """
+
+    def graph(self) -> RevisionGraph:
+        """All revisions of all apps; each carries its app.
+
+        Raises:
+            RevisionFileBroken: a file cannot be loaded.
+            UnknownRevision, RevisionCycle: the files do not fit together.
+        """
+        ...
+
+    def current(self) -> frozenset[str]:
+        """The heads that the database is at; empty before the first revision. Ids may be unknown to ``graph``."""
+        ...
+
+    def upgrade(self, revision: str) -> None:
+        """Apply one revision whose parents are applied.
+
+        Raises:
+            RevisionFailed: it raised; the transaction was rolled back.
+        """
+        ...
+
+    def downgrade(self, revision: str) -> None:
+        """Take back one revision on which nothing applied stands; raises as ``upgrade``."""
+        ...
+
+    def stamp(self, heads: Sequence[str]) -> None:
+        """Make the version table hold exactly these heads, running no revision."""
+        ...
+
+    def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:
+        """Write a revision file in the app's own folder, which is made if there is none; never overwrites.
+
+        Args:
+            draft: id, parents and labels of the revision.
+            changes: what its upgrade does; its downgrade does the reverse. Empty for a revision to be filled by hand.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            VersionFolderMissing: the app has no place where a folder could be made.
+        """
+        ...
+
+    def preview(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
+        """The text that ``write`` would write."""
+        ...
