@@ -1,0 +1,75 @@
+# Everything starts here: `make check`, `make test`, `make demo`. Needs make and a python3 of 3.12 or later.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+VENV_SECOND := .venv-3.13
+BIN := $(VENV)/bin
+INPUTS := pyproject.toml constraints/dev.txt scripts/make_venv.sh
+# The demo needs no development tools: its stamp is fulfilled by a smaller environment.
+STAMP := $(VENV)/.stamp-dev
+STAMP_DEMO := $(VENV)/.stamp-demo
+# Wheels are compiled when imported, not when installed: half of what is installed is never imported.
+export PIP_NO_COMPILE := 1
+
+QUICK := not slow and not corpus and not framework_m and not browser and not pyodide
+PYTEST := -m pytest -n 2
+
+.PHONY: help venv check format lint types layers purity test test-second test-fast demo bench constraints clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+venv: $(STAMP) ## the development environment in .venv
+
+$(STAMP): $(INPUTS)
+	@scripts/make_venv.sh $(VENV) any dev framework-m squawk
+	@touch $(STAMP) $(STAMP_DEMO)
+
+$(STAMP_DEMO): $(INPUTS)
+	@scripts/make_venv.sh $(VENV) any framework-m
+	@touch $@
+
+check: format lint types layers purity ## formatting, lint, types, layers, purity
+
+format: $(STAMP)
+	$(BIN)/ruff format --check .
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy --strict
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+purity: $(STAMP)
+	$(BIN)/python scripts/check_purity.py
+
+test: test-second $(STAMP) ## everything, on Postgres too, and the core on a second Python
+	$(BIN)/python $(PYTEST)
+
+# The unit and contract suites on Python 3.13, where there is one. Runs first, so that the full run has the last word.
+test-second: $(STAMP)
+	@scripts/make_venv.sh $(VENV_SECOND) 3.13 dev; code=$$?; \
+	if [ $$code -eq 3 ]; then \
+	  echo; echo "!!! NO PYTHON 3.13 HERE: the unit and contract suites run on $$($(BIN)/python --version) only."; echo; \
+	elif [ $$code -ne 0 ]; then exit $$code; \
+	else $(VENV_SECOND)/bin/python $(PYTEST) -m "not corpus and not framework_m and not browser" tests/unit tests/contract; fi
+
+test-fast: $(STAMP) ## what takes under a minute
+	$(BIN)/python $(PYTEST) -m "$(QUICK)"
+
+demo: $(STAMP_DEMO) ## the whole engine at work, on SQLite
+	@$(BIN)/python -m examples.demo
+
+bench: $(STAMP) ## measure against Alembic, reflection and create_all
+	$(BIN)/python -m benchmarks
+
+constraints: $(STAMP) ## resolve constraints/*.txt anew
+	$(BIN)/python scripts/pin_constraints.py
+
+clean: ## remove environments, caches and builds
+	rm -rf $(VENV) .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

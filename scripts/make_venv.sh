@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Creates or completes a virtual environment of this project.
+#   make_venv.sh FOLDER MINOR WHAT...
+# MINOR is "any" (3.12 or later) or an exact one such as 3.13; WHAT are the extras to install.
+# Exit code 3: no such Python on this machine.
+set -euo pipefail
+
+folder=$1
+minor=$2
+shift 2
+extras=$(IFS=,; echo "$*")
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+
+# True when "$1" runs and is the Python that was asked for. Shims of version managers may exist and yet not run.
+fits() {
+    "$1" - "$minor" >/dev/null 2>&1 <<'PYTHON'
+import sys, venv, ensurepip
+wanted, have = sys.argv[1], sys.version_info[:2]
+sys.exit(not (have >= (3, 12) if wanted == "any" else have == tuple(map(int, wanted.split(".")))))
+PYTHON
+}
+
+find_python() {
+    local candidate names version versions
+    if [ "$minor" = any ]; then
+        names="python3 python3.13 python3.12 python3.14"
+        versions="3.13 3.12 3.14"
+    else
+        names="python3 python$minor"
+        versions=$minor
+    fi
+    for candidate in ${PYTHON:-} $names; do
+        if fits "$candidate"; then command -v "$candidate"; return; fi
+    done
+    for version in $versions; do
+        for candidate in "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python3; do
+            if fits "$candidate"; then echo "$candidate"; return; fi
+        done
+    done
+    return 1
+}
+
+if command -v flock >/dev/null && [ -z "${FMM_VENV_LOCKED:-}" ]; then
+    # Two makes in one tree take turns.
+    FMM_VENV_LOCKED=1 exec flock "$folder.lock" "$0" "$folder" "$minor" "$@"
+fi
+
+if ! fits "$folder/bin/python"; then
+    if ! python=$(find_python); then
+        if [ "$minor" = any ]; then wanted="3.12 or later"; else wanted=$minor; fi
+        echo "No Python $wanted with the venv module was found on PATH or under pyenv." >&2
+        echo "Install one, or name it: make PYTHON=/path/to/python3 ..." >&2
+        exit 3
+    fi
+    echo "Creating $folder with $("$python" --version) ($python)"
+    rm -rf "$folder"
+    "$python" -m venv "$folder"
+fi
+
+"$folder/bin/python" -m pip install --quiet --editable ".[$extras]" --constraint constraints/dev.txt

@@ -1,0 +1,146 @@
+"""A real Postgres for tests and benchmarks: one server a session, shared by its processes, one database a test.
+
+`shared_server` starts the server on first use or joins the one that another process of the session started;
+`stop_server` ends it. What runs the server, and ends it even when nobody asks, is `_postgres_keeper.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+KEEPER = Path(__file__).with_name("_postgres_keeper.py")
+PATIENCE = 90.0
+_numbers = itertools.count(1)
+_keepers: dict[Path, subprocess.Popen[bytes]] = {}
+
+
+class PostgresUnavailable(RuntimeError):
+    """The server that the suite promises to test against could not be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """Where the server of this session listens."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    socket_dir: str
+
+    def url(self, database: str = "postgres", driver: str | None = "asyncpg") -> str:
+        """A SQLAlchemy URL over TCP; without a driver, one for libpq."""
+        scheme = f"postgresql+{driver}" if driver else "postgresql"
+        return f"{scheme}://{self.user}:{self.password}@{self.host}:{self.port}/{database}"
+
+    def admin(self) -> psycopg.Connection[tuple[object, ...]]:
+        """A fresh connection to the maintenance database, in autocommit."""
+        return psycopg.connect(self.url(driver=None), autocommit=True)
+
+    def create_database(self, name: str | None = None) -> PostgresDatabase:
+        """An empty database, named uniquely in this session unless a name is given."""
+        name = name or f"test_{os.getpid()}_{next(_numbers)}"
+        with contextlib.closing(self.admin()) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return PostgresDatabase(self, name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop it, whoever is still connected; a database that is gone already is no error."""
+        with contextlib.closing(self.admin()) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    """One empty database of the server, and how to reach it."""
+
+    server: PostgresServer
+    name: str
+
+    @property
+    def url(self) -> str:
+        """For SQLAlchemy with asyncpg."""
+        return self.server.url(self.name)
+
+    @property
+    def sync_url(self) -> str:
+        """For SQLAlchemy with psycopg."""
+        return self.server.url(self.name, "psycopg")
+
+    @property
+    def dsn(self) -> str:
+        """For asyncpg, psycopg and libpq tools themselves."""
+        return self.server.url(self.name, None)
+
+
+def shared_server(folder: Path, owner: int) -> PostgresServer:
+    """Start the server of this folder, or join it; it ends with the owner process at the latest."""
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        ready, failure = folder / "server.json", folder / "failure.txt"
+        if not ready.exists() and not failure.exists():
+            _start_keeper(folder, owner)
+        if failure.exists():
+            raise PostgresUnavailable(f"The embedded Postgres did not start.\n{failure.read_text(encoding='utf-8')}")
+        return PostgresServer(**json.loads(ready.read_text(encoding="utf-8")))
+
+
+def _start_keeper(folder: Path, owner: int) -> None:
+    command = [sys.executable, str(KEEPER), str(folder), str(owner)]
+    with (folder / "keeper.log").open("wb") as log:
+        keeper = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    _keepers[folder] = keeper
+    (folder / "keeper.pid").write_text(str(keeper.pid), encoding="ascii")
+    deadline = time.monotonic() + PATIENCE
+    while not (folder / "server.json").exists() and not (folder / "failure.txt").exists():
+        if keeper.poll() is not None or time.monotonic() > deadline:
+            text = (folder / "keeper.log").read_text(encoding="utf-8", errors="replace")
+            raise PostgresUnavailable(f"The keeper of the embedded Postgres gave no answer.\n{text}")
+        time.sleep(0.02)
+
+
+def stop_server(folder: Path) -> None:
+    """End the server of this folder if one was started, and wait until its last trace is gone."""
+    pid_file = folder / "keeper.pid"
+    if pid_file.exists() and not (folder / "failure.txt").exists():
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            os.kill(int(pid_file.read_text(encoding="ascii")), signal.SIGTERM)
+        deadline = time.monotonic() + PATIENCE
+        while folder.exists():
+            if time.monotonic() > deadline:
+                raise PostgresUnavailable(f"The embedded Postgres of {folder} could not be stopped.")
+            time.sleep(0.02)
+    keeper = _keepers.pop(folder, None)
+    if keeper is not None:
+        keeper.wait(10)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder.parent / f"{folder.name}.lock").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A server of one's own for the length of a block: for benchmarks and scripts."""
+    folder = Path(tempfile.mkdtemp(prefix="fmm-session-"))
+    try:
+        yield shared_server(folder, os.getpid())
+    finally:
+        stop_server(folder)

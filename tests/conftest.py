@@ -1,0 +1,103 @@
+"""What every test may ask for: a real Postgres, an empty database on it, and the corpus.
+
+The Postgres is started by the first test of the session that needs it, shared by all xdist workers, and stopped by the
+process that started the session. Where it cannot be started, the tests that need it fail: they are never skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests._postgres import PostgresDatabase, PostgresServer, shared_server, stop_server
+
+SESSION_FOLDER = pytest.StashKey[Path]()
+SESSION_OWNER = pytest.StashKey[int]()
+CORPUS_ABSENT = "the corpus is not at {}: the tests marked corpus are deselected"
+
+
+def find_corpus(config: pytest.Config) -> Path:
+    """Where the corpus is, or would be."""
+    named = os.environ.get("FRAMEWORK_M_CORPUS")
+    return Path(named) if named else config.rootpath.parent / "shared" / "corpus"
+
+
+def has_corpus(config: pytest.Config) -> bool:
+    return (find_corpus(config) / "index.json").is_file()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if given is None:
+        config.stash[SESSION_FOLDER] = Path(tempfile.mkdtemp(prefix="fmm-session-"))
+        config.stash[SESSION_OWNER] = os.getpid()
+    else:
+        config.stash[SESSION_FOLDER] = Path(given["session_folder"])
+        config.stash[SESSION_OWNER] = given["session_owner"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["session_folder"] = str(node.config.stash[SESSION_FOLDER])
+    node.workerinput["session_owner"] = node.config.stash[SESSION_OWNER]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and SESSION_FOLDER in config.stash:
+        stop_server(config.stash[SESSION_FOLDER])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"postgres_server", "postgres_database", "make_postgres_database"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.postgres)
+    if has_corpus(config):
+        return
+    absent = [item for item in items if item.get_closest_marker("corpus")]
+    if absent:
+        items[:] = [item for item in items if not item.get_closest_marker("corpus")]
+        config.hook.pytest_deselected(items=absent)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not has_corpus(config):
+        terminalreporter.write_line(CORPUS_ABSENT.format(find_corpus(config)))
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> PostgresServer:
+    """The Postgres server of this test session: host, port, user, password, socket_dir, url(database, driver)."""
+    return shared_server(pytestconfig.stash[SESSION_FOLDER], pytestconfig.stash[SESSION_OWNER])
+
+
+@pytest.fixture
+def make_postgres_database(postgres_server: PostgresServer) -> Iterator[Callable[[], PostgresDatabase]]:
+    """Makes as many empty databases as a test asks for; they are dropped after it."""
+    made: list[PostgresDatabase] = []
+
+    def make() -> PostgresDatabase:
+        made.append(postgres_server.create_database())
+        return made[-1]
+
+    yield make
+    for database in made:
+        postgres_server.drop_database(database.name)
+
+
+@pytest.fixture
+def postgres_database(make_postgres_database: Callable[[], PostgresDatabase]) -> PostgresDatabase:
+    """An empty database of the test's own: url (asyncpg), sync_url (psycopg), dsn (drivers themselves)."""
+    return make_postgres_database()
+
+
+@pytest.fixture(scope="session")
+def corpus_root(pytestconfig: pytest.Config) -> Path:
+    """The folder of the corpus. Only for tests marked corpus, which run only where it is."""
+    root = find_corpus(pytestconfig)
+    assert has_corpus(pytestconfig), f"a test that is not marked corpus asks for it, and it is not at {root}"
+    return root
