@@ -9,10 +9,9 @@ INPUTS := pyproject.toml constraints/dev.txt scripts/make_venv.sh
 # The demo needs no development tools: its stamp is fulfilled by a smaller environment.
 STAMP := $(VENV)/.stamp-dev
 STAMP_DEMO := $(VENV)/.stamp-demo
-# Wheels are compiled when imported, not when installed: half of what is installed is never imported.
-export PIP_NO_COMPILE := 1
 
 QUICK := not slow and not corpus and not framework_m and not browser and not pyodide
+PORTABLE := not corpus and not browser and not pyodide
 PYTEST := -m pytest -n 2
 
 .PHONY: help venv check format lint types layers purity test test-second test-fast demo bench constraints clean
@@ -30,7 +29,9 @@ $(STAMP_DEMO): $(INPUTS)
 	@scripts/make_venv.sh $(VENV) any framework-m
 	@touch $@
 
-check: format lint types layers purity ## formatting, lint, types, layers, purity
+# Each finding is shown, whichever check it is from.
+check: $(STAMP) ## formatting, lint, types, layers, purity
+	@$(MAKE) --no-print-directory --keep-going format lint types layers purity
 
 format: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -47,16 +48,23 @@ layers: $(STAMP)
 purity: $(STAMP)
 	$(BIN)/python scripts/check_purity.py
 
-test: test-second $(STAMP) ## everything, on Postgres too, and the core on a second Python
-	$(BIN)/python $(PYTEST)
+# The full run comes last, so that it has the last word; it runs whatever the run on the second Python said.
+test: $(STAMP) ## everything, on Postgres too, and the core on a second Python
+	@$(MAKE) --no-print-directory test-second; second=$$?; \
+	echo; echo "=== Everything, on $$($(BIN)/python --version)"; \
+	$(BIN)/python $(PYTEST); first=$$?; \
+	if [ $$second -ne 0 ]; then echo "The run on Python 3.13 failed; its findings are above." >&2; fi; \
+	exit $$(( first ? first : second ))
 
-# The unit and contract suites on Python 3.13, where there is one. Runs first, so that the full run has the last word.
-test-second: $(STAMP)
-	@scripts/make_venv.sh $(VENV_SECOND) 3.13 dev; code=$$?; \
+test-second: $(STAMP) ## the unit and contract suites on Python 3.13, where there is one
+	@scripts/make_venv.sh $(VENV_SECOND) 3.13 dev framework-m; code=$$?; \
 	if [ $$code -eq 3 ]; then \
 	  echo; echo "!!! NO PYTHON 3.13 HERE: the unit and contract suites run on $$($(BIN)/python --version) only."; echo; \
 	elif [ $$code -ne 0 ]; then exit $$code; \
-	else $(VENV_SECOND)/bin/python $(PYTEST) -m "not corpus and not framework_m and not browser" tests/unit tests/contract; fi
+	else \
+	  echo; echo "=== The unit and contract suites, on $$($(VENV_SECOND)/bin/python --version)"; \
+	  $(VENV_SECOND)/bin/python $(PYTEST) -m "$(PORTABLE)" tests/unit tests/contract; \
+	fi
 
 test-fast: $(STAMP) ## what takes under a minute
 	$(BIN)/python $(PYTEST) -m "$(QUICK)"

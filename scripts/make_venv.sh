@@ -57,4 +57,11 @@ if ! fits "$folder/bin/python"; then
     "$python" -m venv "$folder"
 fi
 
-"$folder/bin/python" -m pip install --quiet --editable ".[$extras]" --constraint constraints/dev.txt
+# Modules are compiled when first imported, not when installed: half of what is installed never is.
+# Only this install waits for the pins; what builds the project is no part of it.
+stamp="$folder/.inputs"
+inputs=$(cat pyproject.toml constraints/dev.txt; echo "$extras")
+if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$inputs" ]; then
+    "$folder/bin/python" -m pip install --quiet --no-compile --editable ".[$extras]" --constraint constraints/dev.txt
+    printf '%s\n' "$inputs" >"$stamp"
+fi

@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests._postgres import PostgresDatabase, PostgresServer, shared_server, stop_server
 
 SESSION_FOLDER = pytest.StashKey[Path]()
 SESSION_OWNER = pytest.StashKey[int]()
+# Two busy cores make single examples slow now and then; a red run of continuous integration can be had again.
+settings.register_profile("suite", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("suite")
+
 CORPUS_ABSENT = "the corpus is not at {}: the tests marked corpus are deselected"
 
 
