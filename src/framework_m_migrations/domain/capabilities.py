@@ -28,6 +28,8 @@ class Capabilities:
         deferred_validation: foreign keys and checks can be added NOT VALID and validated later.
         unique_via_index: a unique constraint can adopt an index.
         add_volatile_default: a column with a volatile default can be added to a table with rows in one statement.
+        table_locks: readers and writers of one table are not held up by a transaction that changes another, so that
+            each existing table is changed in a step of its own.
         unique_is_index: the dialect keeps unique constraints as indexes, so each satisfies the other.
     """
 
@@ -47,3 +49,4 @@ class Capabilities:
     unique_via_index: bool = False
     add_volatile_default: bool = True
     unique_is_index: bool = False
+    table_locks: bool = False

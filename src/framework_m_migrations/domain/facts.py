@@ -27,7 +27,12 @@ class FactKind(StrEnum):
 
 
 class Question(NamedTuple):
-    """One question about the rows of a table."""
+    """One question about the rows of a table.
+
+    ``detail`` is the check expression of VIOLATIONS, or the predicate of a partial unique index for DUPLICATES.
+    ``assuming`` lists columns that do not exist yet as (name, type, SQL constant): the question is answered as if each
+    row had them with that value, i.e. over ``(SELECT t.*, CAST(constant AS type) AS name FROM t)``.
+    """
 
     kind: FactKind
     table: TableName
@@ -35,6 +40,7 @@ class Question(NamedTuple):
     detail: str | None = None
     target: TableName | None = None
     target_columns: tuple[str, ...] = ()
+    assuming: tuple[tuple[str, str, str], ...] = ()
 
 
 Facts = Mapping[Question, int]

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from framework_m_migrations.domain.schema import Table, TableName
+from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName, Unique
+
+
+def constraint_identities(constraint: Unique | Check | ForeignKey) -> tuple[str, ...]:
+    """How the ledger recognises a constraint: by what it is, and by its name where it has one.
+
+    Databases name constraints that nobody named, so the name alone would not do.
+    """
+    if isinstance(constraint, Unique):
+        shape = f"unique({', '.join(sorted(constraint.columns))})"
+    elif isinstance(constraint, Check):
+        shape = f"check({hashlib.sha256(constraint.expression.encode()).hexdigest()[:16]})"
+    else:
+        shape = f"foreign key({', '.join(constraint.columns)}) {constraint.target}"
+    return (shape,) if constraint.name is None else (shape, constraint.name)
 
 
 class LedgerForm(StrEnum):
@@ -35,14 +50,14 @@ class OwnedTable:
     @classmethod
     def of(cls, table: Table, doctype: str, origin: str) -> OwnedTable:
         """All that ``table`` consists of, as ours."""
-        named = (*table.uniques, *table.checks, *table.foreign_keys)
+        constraints: tuple[Unique | Check | ForeignKey, ...] = (*table.uniques, *table.checks, *table.foreign_keys)
         return cls(
             table=table.name,
             doctype=doctype,
             origin=origin,
             columns=frozenset(column.name for column in table.columns),
             indexes=frozenset(index.name for index in table.indexes),
-            constraints=frozenset(item.name for item in named if item.name is not None),
+            constraints=frozenset(identity for item in constraints for identity in constraint_identities(item)),
         )
 
     def merge(self, other: OwnedTable) -> OwnedTable:

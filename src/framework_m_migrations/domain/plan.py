@@ -102,7 +102,9 @@ class Plan:
 
     ``changes`` lists every difference, applied or withheld, in the order of work. ``settled`` are DocTypes that match
     the database already, with their checksums; ``adopts`` what becomes ours by that. ``forgets`` names DocTypes that
-    are gone together with their tables. ``token`` is the catalog token of the state planned for, and ``complete``
+    are declared no more. ``revokes`` names DocTypes with a withheld change: no checksum of theirs may stay stored.
+    ``ghosts`` are tables of ours that nobody wants. ``refresh`` says that the ledger's state values (token, ghosts) are
+    out of date. ``token`` is the catalog token of the state planned for, and ``complete``
     says that every DocType was compared. ``unmanaged`` are tables that are neither wanted nor ours.
     """
 
@@ -114,6 +116,9 @@ class Plan:
     token: str | None = None
     complete: bool = False
     unmanaged: tuple[TableName, ...] = ()
+    ghosts: tuple[TableName, ...] = ()
+    revokes: tuple[str, ...] = ()
+    refresh: bool = False
 
     @property
     def applied(self) -> tuple[PlannedChange, ...]:
@@ -133,7 +138,7 @@ class Plan:
     @property
     def touches_database(self) -> bool:
         """True when applying it writes anything, be it only the ledger."""
-        return bool(self.steps or self.settled or self.adopts or self.forgets)
+        return bool(self.steps or self.settled or self.adopts or self.forgets or self.revokes or self.refresh)
 
     def worst(self) -> Risk | None:
         """The highest risk among the changes, None for an empty plan."""

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from enum import StrEnum
 from typing import Protocol
 
 from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
-
-
-class TypeChange(StrEnum):
-    """What a change of type does to the rows."""
-
-    EQUAL = "equal"
-    """No difference but of spelling."""
-    WIDENING = "widening"
-    """Every value fits, no row is rewritten, no index rebuilt."""
-    REWRITE = "rewrite"
-    """Every value fits, but the table or an index is rewritten."""
-    NARROWING = "narrowing"
-    """Values may not fit, or lose digits."""
-    INCOMPATIBLE = "incompatible"
-    """Values have no obvious counterpart in the new type."""
+from framework_m_migrations.domain.type_change import TypeChange as TypeChange
 
 
 class Inspector(Protocol):

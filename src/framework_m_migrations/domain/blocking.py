@@ -1,0 +1,109 @@
+"""What cannot be applied because something that it stands on is withheld.
+
+An index over a column that sync does not add would fail, and a foreign key to a table that waits for its rename too.
+Such changes are withheld as well, and say what they wait for; the rest of the plan goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
+from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName
+
+
+@dataclass(slots=True)
+class _Standing:
+    """What will not be there, or not be as wanted, after the plan."""
+
+    names: frozenset[TableName]
+    missing: dict[TableName, set[str]] = field(default_factory=dict)
+    retyped: dict[TableName, set[str]] = field(default_factory=dict)
+
+    def first_missing(self, table: TableName, columns: Iterable[str]) -> str | None:
+        return next((f"{table}.{name}" for name in columns if name in self.missing.get(table, ())), None)
+
+    def first_unready(self, table: TableName, columns: Sequence[str]) -> str | None:
+        retyped = (f"{table}.{name}" for name in columns if name in self.retyped.get(table, ()))
+        return self.first_missing(table, columns) or next(retyped, None)
+
+    def mentioned(self, table: TableName, text: str) -> str | None:
+        names = (*self.missing.get(table, ()), *self.retyped.get(table, ()))
+        return next((f"{table}.{name}" for name in names if name in text), None)
+
+    def blocks_key(self, table: TableName, key: ForeignKey) -> str | None:
+        if key.target not in self.names:
+            return str(key.target)
+        return self.first_unready(table, key.columns) or self.first_unready(key.target, key.target_columns)
+
+
+def withhold_dependents(planned: Sequence[PlannedChange], existing: frozenset[TableName]) -> list[PlannedChange]:
+    """The same changes, those withheld too that need what is withheld.
+
+    Args:
+        planned: judged changes of one plan.
+        existing: tables in the database before it.
+    """
+    made = {p.change.table for p in planned if isinstance(p.change, c.TableAdded)}
+    standing = _Standing(existing | made)
+    for p in planned:
+        if not p.withheld:
+            continue
+        match p.change:
+            case c.ColumnAdded(table=table, column=column) | c.ColumnRenamed(table=table, column=column):
+                standing.missing.setdefault(table, set()).add(column.name)
+            case c.ColumnTypeChanged(table=table, column=column):
+                standing.retyped.setdefault(table, set()).add(column.name)
+            case _:
+                pass
+    result: list[PlannedChange] = []
+    for p in planned:
+        if p.withheld:
+            result.append(p)
+        elif isinstance(p.change, c.TableAdded):
+            result.extend(_without_blocked_keys(p, p.change.definition, standing))
+        else:
+            blocker = _blocker(p.change, standing)
+            result.append(p if blocker is None else replace(p, judgement=_waits(blocker)))
+    return result
+
+
+def _without_blocked_keys(p: PlannedChange, table: Table, standing: _Standing) -> Iterable[PlannedChange]:
+    blocked = {key: why for key in table.foreign_keys if (why := standing.blocks_key(table.name, key)) is not None}
+    if not blocked:
+        yield p
+        return
+    kept = tuple(key for key in table.foreign_keys if key not in blocked)
+    yield replace(p, change=c.TableAdded(table.name, replace(table, foreign_keys=kept)))
+    for key, why in blocked.items():
+        yield replace(p, change=c.ForeignKeyAdded(table.name, key), judgement=_waits(why))
+
+
+def _blocker(change: c.Change, standing: _Standing) -> str | None:
+    table = change.table
+    match change:
+        case c.IndexAdded(index=index):
+            text = " ".join((*(key.expression or "" for key in index.keys), index.where or ""))
+            columns = (*(key.column for key in index.keys if key.column is not None), *index.include)
+            return standing.first_missing(table, columns) or standing.mentioned(table, text)
+        case c.UniqueAdded(unique=unique):
+            return standing.first_missing(table, unique.columns)
+        case c.ForeignKeyAdded(foreign_key=key):
+            return standing.blocks_key(table, key)
+        case c.CheckAdded(check=check):
+            return standing.mentioned(table, check.expression)
+        case c.ConstraintNotValidated(constraint=constraint) if isinstance(constraint, Check):
+            return standing.mentioned(table, constraint.expression)
+        case c.ColumnAdded(column=column) if column.generated is not None:
+            return standing.mentioned(table, column.generated.expression or "")
+        case c.ColumnDefaultChanged(column=column):
+            retyped = column.name in standing.retyped.get(table, ())
+            return f"{table}.{column.name}" if retyped else None
+        case _:
+            return None
+
+
+def _waits(blocker: str) -> Judgement:
+    return Judgement(Risk.WARNING, "waits", f"It waits for {blocker}, which is withheld.", "create")

@@ -1,0 +1,172 @@
+"""Changes and steps in words and plain values, the same for the terminal, JSON and errors."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.plan import PlannedChange, Step
+from framework_m_migrations.domain.schema import Column, ForeignKey
+
+
+def sentence(change: c.Change) -> str:
+    """What a change is, in a few words, without the table's name."""
+    match change:
+        case c.EnumAdded(enum=enum):
+            return f"new enumeration {enum.name} ({', '.join(enum.values)})"
+        case c.EnumValueAdded(enum=name, value=value):
+            return f"new label {value!r} of enumeration {name}"
+        case c.EnumValuesIncompatible(before=before, after=after):
+            return f"labels of {after.name}: ({', '.join(before.values)}) to ({', '.join(after.values)})"
+        case c.TableAdded(definition=table):
+            return f"new table, {len(table.columns)} columns, {len(table.indexes)} indexes"
+        case c.TableRemoved():
+            return "table without a DocType"
+        case c.TableRenamed(before=former):
+            return f"table renamed from {former}"
+        case c.PrimaryKeyChanged(before=old_key, primary_key=new_key):
+            old, new = (", ".join(key.columns) if key else "none" for key in (old_key, new_key))
+            return f"primary key ({old}) to ({new})"
+        case c.CommentChanged(column=column):
+            return f"comment of {column}" if column else "comment of the table"
+        case (
+            c.ColumnAdded()
+            | c.ColumnRemoved()
+            | c.ColumnRenamed()
+            | c.ColumnTypeChanged()
+            | c.ColumnNullabilityChanged()
+            | c.ColumnDefaultChanged()
+            | c.ColumnGenerationChanged()
+        ):
+            return _column(change)
+        case _:
+            return _constraint(change)
+
+
+def _column(
+    change: c.ColumnAdded
+    | c.ColumnRemoved
+    | c.ColumnRenamed
+    | c.ColumnTypeChanged
+    | c.ColumnNullabilityChanged
+    | c.ColumnDefaultChanged
+    | c.ColumnGenerationChanged,
+) -> str:
+    name = change.column.name
+    match change:
+        case c.ColumnAdded(column=column):
+            return f"new column {definition(column)}"
+        case c.ColumnRemoved():
+            return f"column {name} without a field"
+        case c.ColumnRenamed(before=before):
+            return f"column {before.name} renamed to {name}"
+        case c.ColumnTypeChanged(before=before, column=column):
+            return f"type of {name}: {before.type} to {column.type}"
+        case c.ColumnNullabilityChanged(column=column):
+            return f"{name} {'allows' if column.nullable else 'forbids'} NULL"
+        case c.ColumnDefaultChanged(before=before, column=column):
+            return f"default of {name}: {before.default or 'none'} to {column.default or 'none'}"
+        case c.ColumnGenerationChanged():
+            return f"generation of {name}"
+
+
+def _constraint(
+    change: c.IndexAdded
+    | c.IndexInvalid
+    | c.IndexChanged
+    | c.IndexRemoved
+    | c.UniqueAdded
+    | c.UniqueChanged
+    | c.UniqueRemoved
+    | c.CheckAdded
+    | c.CheckChanged
+    | c.CheckRemoved
+    | c.ForeignKeyAdded
+    | c.ForeignKeyChanged
+    | c.ForeignKeyRemoved
+    | c.ConstraintNotValidated,
+) -> str:
+    match change:
+        case c.IndexAdded(index=index):
+            keys = ", ".join(str(key) for key in index.keys)
+            return f"new {'unique ' if index.unique else ''}index {index.name} ({keys})"
+        case c.IndexInvalid(index=index):
+            return f"invalid index {index.name}"
+        case c.IndexChanged(index=index):
+            return f"index {index.name} has another definition"
+        case c.IndexRemoved(index=index):
+            return f"index {index.name} is no longer wanted"
+        case c.UniqueAdded(unique=unique):
+            return f"new unique constraint ({', '.join(unique.columns)})"
+        case c.UniqueChanged(unique=unique):
+            return f"unique constraint {unique.name} has another definition"
+        case c.UniqueRemoved(unique=unique):
+            return f"unique constraint ({', '.join(unique.columns)}) is no longer wanted"
+        case c.CheckAdded(check=check):
+            return f"new check {check.name or ''} ({check.expression})"
+        case c.CheckChanged(check=check):
+            return f"check {check.name} has another expression"
+        case c.CheckRemoved(check=check):
+            return f"check {check.name or check.expression} is no longer wanted"
+        case c.ForeignKeyAdded(foreign_key=key):
+            return f"new foreign key {reference(key)}"
+        case c.ForeignKeyChanged(before=before, foreign_key=key):
+            return f"foreign key {reference(before)} to {reference(key)}"
+        case c.ForeignKeyRemoved(foreign_key=key):
+            return f"foreign key {reference(key)} is no longer wanted"
+        case c.ConstraintNotValidated(constraint=constraint):
+            return f"constraint {constraint.name} is not validated"
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def definition(column: Column) -> str:
+    """A column as a person would write it."""
+    words = [column.name, str(column.type)]
+    if not column.nullable:
+        words.append("NOT NULL")
+    if column.default is not None:
+        words.append(f"DEFAULT {column.default}")
+    if column.generated is not None:
+        words.append(f"({column.generated.kind})")
+    return " ".join(words)
+
+
+def reference(key: ForeignKey) -> str:
+    """A foreign key as a person would write it."""
+    actions = "".join(
+        f" ON {event} {action}"
+        for event, action in (("DELETE", key.on_delete), ("UPDATE", key.on_update))
+        if action is not None
+    )
+    return f"({', '.join(key.columns)}) -> {key.target} ({', '.join(key.target_columns)}){actions}"
+
+
+def describe_change(planned: PlannedChange) -> dict[str, Any]:
+    """A planned change as plain values."""
+    change, judgement = planned.change, planned.judgement
+    return {
+        "doctype": planned.doctype,
+        "app": planned.app,
+        "table": str(change.table),
+        "kind": type(change).__name__,
+        "what": sentence(change),
+        "risk": judgement.risk.label,
+        "rule": judgement.rule,
+        "reason": judgement.reason,
+        "handled_by": judgement.handled_by,
+        "withheld": planned.withheld,
+    }
+
+
+def describe_step(step: Step) -> dict[str, Any]:
+    """A step as plain values."""
+    return {
+        "transactional": step.transactional,
+        "operations": [type(operation).__name__ for operation in step.operations],
+        "locks": [{"table": str(lock.table), "level": lock.level.value} for lock in step.locks],
+        "rewrites": step.rewrites,
+        "scans": step.scans,
+        "hazards": list(step.hazards),
+        "completes": [name for name, _ in step.completes],
+    }

@@ -1,0 +1,115 @@
+"""What differs between a wanted and an actual table.
+
+Pure and dialect-free: both sides are in canonical spelling, and what a dialect does in its own way is a capability.
+Nothing is left out because it cannot be applied: the diff states, risk.py judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.diff_constraints import constraint_changes
+from framework_m_migrations.domain.ownership import OwnedTable, Ownership
+from framework_m_migrations.domain.schema import Catalog, Column, DocTypeSchema, EnumType, Table, TableName
+
+
+def diff_doctype(
+    doctype: DocTypeSchema, catalog: Catalog, ownership: Ownership, capabilities: Capabilities
+) -> list[c.Change]:
+    """All differences of one DocType.
+
+    Args:
+        doctype: what is wanted.
+        catalog: what there is, with at least this DocType's tables read.
+        ownership: what the ledger says is ours; decides whether surplus indexes and constraints are our business.
+        capabilities: of the database.
+    """
+    found: list[c.Change] = []
+    if capabilities.named_enums and doctype.tables:
+        for enum in doctype.enums:
+            found.extend(_enum_changes(doctype.tables[0].name, enum, catalog.enums.get(enum.name)))
+    for table in doctype.tables:
+        actual = catalog.tables.get(table.name)
+        if actual is not None:
+            found.extend(diff_table(table, actual, ownership.get(table.name), capabilities))
+            continue
+        before = TableName(table.renamed_from, table.name.schema) if table.renamed_from else None
+        if before is not None and before in catalog.names:
+            found.append(c.TableRenamed(table.name, before, table))
+        else:
+            found.append(c.TableAdded(table.name, table))
+    return found
+
+
+def diff_table(wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities) -> list[c.Change]:
+    """All differences of a table that exists; empty when there is nothing to do."""
+    if wanted == actual:
+        return []
+    found: list[c.Change] = []
+    if wanted.columns != actual.columns:
+        found.extend(_columns(wanted, actual, owned, capabilities))
+    if wanted.primary_key != actual.primary_key:
+        found.append(c.PrimaryKeyChanged(wanted.name, actual.primary_key, wanted.primary_key))
+    found.extend(constraint_changes(wanted, actual, owned, capabilities))
+    if capabilities.comments and wanted.comment != actual.comment:
+        found.append(c.CommentChanged(wanted.name, None, actual.comment, wanted.comment))
+    return found
+
+
+def _columns(
+    wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities
+) -> Iterator[c.Change]:
+    existing = {column.name: column for column in actual.columns}
+    surplus = dict(existing)
+    for column in wanted.columns:
+        before = surplus.pop(column.name, None)
+        if before is None:
+            old = column.renamed_from
+            if old is not None and old in surplus and wanted.column(old) is None:
+                renamed = surplus.pop(old)
+                yield c.ColumnRenamed(wanted.name, renamed, column)
+            else:
+                yield c.ColumnAdded(wanted.name, column)
+        elif before != column:
+            yield from _column(wanted.name, before, column, capabilities)
+    for column in surplus.values():
+        yield c.ColumnRemoved(wanted.name, column, owned is not None and column.name in owned.columns)
+
+
+def _column(table: TableName, before: Column, after: Column, capabilities: Capabilities) -> Iterator[c.Change]:
+    if before.type != after.type:
+        yield c.ColumnTypeChanged(table, before, after)
+    if before.nullable != after.nullable:
+        yield c.ColumnNullabilityChanged(table, before, after)
+    if before.generated != after.generated:
+        yield c.ColumnGenerationChanged(table, before, after)
+    elif before.default != after.default and not _is_kept_fill(before, after):
+        yield c.ColumnDefaultChanged(table, before, after)
+    if capabilities.comments and before.comment != after.comment:
+        yield c.CommentChanged(table, after.name, before.comment, after.comment)
+
+
+def _is_kept_fill(before: Column, after: Column) -> bool:
+    """An application's default that an earlier sync left in the database so that old code can still insert."""
+    return after.default is None and after.fill is not None and before.default == after.fill
+
+
+def _enum_changes(table: TableName, wanted: EnumType, actual: EnumType | None) -> Iterator[c.Change]:
+    if actual is None:
+        yield c.EnumAdded(table, wanted)
+        return
+    if wanted.values == actual.values:
+        return
+    kept = tuple(value for value in wanted.values if value in set(actual.values))
+    if kept != actual.values:
+        yield c.EnumValuesIncompatible(table, actual, wanted)
+        return
+    present = set(actual.values)
+    previous: str | None = None
+    for value in wanted.values:
+        if value not in present:
+            first = actual.values[0] if previous is None and actual.values else None
+            yield c.EnumValueAdded(table, wanted.name, value, previous, first)
+        previous = value

@@ -1,0 +1,174 @@
+"""What differs in the indexes and constraints of a table that exists.
+
+A wanted object is matched by name first, then by what it is: databases name what nobody named, and a unique index
+and a unique constraint enforce the same. What is left over on the actual side is reported only when it is ours:
+an index that a database administrator made is none of our business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
+from framework_m_migrations.domain.schema import Check, ForeignKey, Index, Table, TableName, Unique
+
+
+def constraint_changes(
+    wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities
+) -> Iterator[c.Change]:
+    """Differences of indexes, unique constraints, checks and foreign keys, in this order."""
+    if wanted.indexes != actual.indexes or wanted.uniques != actual.uniques:
+        yield from _indexes_and_uniques(wanted, actual, owned, capabilities)
+    if wanted.checks != actual.checks:
+        yield from _checks(wanted, actual, owned)
+    if wanted.foreign_keys != actual.foreign_keys:
+        yield from _foreign_keys(wanted, actual, owned)
+
+
+def _is_ours(item: Unique | Check | ForeignKey, owned: OwnedTable | None) -> bool:
+    return owned is not None and any(identity in owned.constraints for identity in constraint_identities(item))
+
+
+def _indexes_and_uniques(
+    wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities
+) -> Iterator[c.Change]:
+    indexes = {index.name: index for index in actual.indexes}
+    uniques = list(actual.uniques)
+    named = {index.name for index in wanted.indexes}
+    for index in wanted.indexes:
+        before = indexes.pop(index.name, None)
+        if before is not None:
+            yield from _index(wanted.name, before, index)
+        elif not _unique_stands_in(index, uniques):
+            yield c.IndexAdded(wanted.name, index)
+    for unique in wanted.uniques:
+        yield from _unique(wanted.name, unique, uniques, indexes, named, capabilities)
+    for index in indexes.values():
+        if owned is not None and index.name in owned.indexes:
+            yield c.IndexRemoved(wanted.name, index)
+    for unique in uniques:
+        if _is_ours(unique, owned):
+            yield c.UniqueRemoved(wanted.name, unique)
+
+
+def _index(table: TableName, before: Index, index: Index) -> Iterator[c.Change]:
+    if before == index:
+        return
+    if before == replace(index, valid=before.valid):
+        yield c.IndexInvalid(table, index)
+    else:
+        yield c.IndexChanged(table, before, index)
+
+
+def _unique(
+    table: TableName,
+    unique: Unique,
+    uniques: list[Unique],
+    indexes: dict[str, Index],
+    named: set[str],
+    capabilities: Capabilities,
+) -> Iterator[c.Change]:
+    if unique.name is not None:
+        same_name = _take(uniques, _name, unique.name)
+        if same_name is not None:
+            if _rule(same_name) != _rule(unique):
+                yield c.UniqueChanged(table, same_name, unique)
+            return
+    if _take(uniques, _rule, _rule(unique)) is not None:
+        return
+    for index in indexes.values():
+        if index.name not in named and _enforces(index) == sorted(unique.columns):
+            del indexes[index.name]
+            if not capabilities.unique_is_index:
+                yield c.UniqueAdded(table, unique, index.name if capabilities.unique_via_index else None)
+            return
+    yield c.UniqueAdded(table, unique)
+
+
+def _unique_stands_in(index: Index, uniques: list[Unique]) -> bool:
+    """A unique constraint that nobody wants as such may do the work of a wanted unique index."""
+    columns = _enforces(index)
+    return columns is not None and _take(uniques, lambda unique: sorted(unique.columns), columns) is not None
+
+
+def _enforces(index: Index) -> list[str] | None:
+    """The columns that a plain unique index keeps unique, sorted; None for any other index."""
+    plain = index.plain_columns if index.unique and not index.include else None
+    return None if plain is None else sorted(plain)
+
+
+def _rule(unique: Unique) -> tuple[object, ...]:
+    return sorted(unique.columns), unique.options
+
+
+def _name(item: Unique | Check | ForeignKey) -> str | None:
+    return item.name
+
+
+def _expression(check: Check) -> str:
+    return check.expression
+
+
+def _checks(wanted: Table, actual: Table, owned: OwnedTable | None) -> Iterator[c.Change]:
+    rest = list(actual.checks)
+    unmatched: list[Check] = []
+    for check in wanted.checks:
+        before = None if check.name is None else _take(rest, _name, check.name)
+        if before is None:
+            unmatched.append(check)
+        elif before.expression != check.expression:
+            yield c.CheckChanged(wanted.name, before, check)
+        elif not before.valid:
+            yield c.ConstraintNotValidated(wanted.name, before)
+    for check in unmatched:
+        before = _take(rest, _expression, check.expression)
+        if before is None:
+            yield c.CheckAdded(wanted.name, check)
+        elif not before.valid:
+            yield c.ConstraintNotValidated(wanted.name, before)
+    for check in rest:
+        if _is_ours(check, owned):
+            yield c.CheckRemoved(wanted.name, check)
+
+
+def _foreign_keys(wanted: Table, actual: Table, owned: OwnedTable | None) -> Iterator[c.Change]:
+    rest = list(actual.foreign_keys)
+    unmatched: list[ForeignKey] = []
+    for key in wanted.foreign_keys:
+        before = _take(rest, _shape, _shape(key))
+        if before is None:
+            unmatched.append(key)
+        elif not before.valid:
+            yield c.ConstraintNotValidated(wanted.name, before)
+    for key in unmatched:
+        before = _take(rest, _key_columns, key.columns)
+        if before is None and key.name is not None:
+            before = _take(rest, _name, key.name)
+        if before is None:
+            yield c.ForeignKeyAdded(wanted.name, key)
+        else:
+            yield c.ForeignKeyChanged(wanted.name, before, key)
+    for key in rest:
+        if _is_ours(key, owned):
+            yield c.ForeignKeyRemoved(wanted.name, key)
+
+
+def _shape(key: ForeignKey) -> tuple[object, ...]:
+    """A foreign key without its name and state; pairs of columns in any order mean the same."""
+    pairs = tuple(sorted(zip(key.columns, key.target_columns, strict=True)))
+    return pairs, key.target, key.on_delete, key.on_update, key.options
+
+
+def _key_columns(key: ForeignKey) -> tuple[str, ...]:
+    return key.columns
+
+
+def _take[T](items: list[T], trait: Callable[[T], object], wanted: object) -> T | None:
+    """Remove and return the first item with the wanted trait."""
+    for position, item in enumerate(items):
+        if trait(item) == wanted:
+            return items.pop(position)
+    return None

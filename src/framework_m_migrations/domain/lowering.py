@@ -1,0 +1,200 @@
+"""From changes to operations: what would bring each change about.
+
+The online forms (postgres-online-ddl.md) are chosen here, by capability and by whether the table holds rows: nothing
+slow may happen under a lock that stops readers or writers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.schema import ForeignKey, Index, IndexKey, Table, TableName, Unique
+
+
+@dataclass(frozen=True, slots=True)
+class Lowering:
+    """The rules for one table.
+
+    Args:
+        capabilities: of the database.
+        online: the table is to be changed without holding anybody up: it exists and is not known to be empty.
+        inline: foreign keys of a new table that its CREATE TABLE may carry.
+    """
+
+    capabilities: Capabilities
+    online: bool = False
+    inline: tuple[ForeignKey, ...] = ()
+
+    def operations(self, change: c.Change) -> tuple[o.Operation, ...]:
+        """The operations of a change in their order; empty where no operation can bring it about."""
+        match change:
+            case c.TableAdded(definition=table):
+                later = [key for key in table.foreign_keys if key not in self.inline]
+                added = [o.AddForeignKey(table.name, key) for key in later]
+                return (o.CreateTable(table, self.inline), *added)
+            case c.EnumAdded(enum=enum):
+                return (o.CreateEnum(enum),)
+            case c.EnumValueAdded(enum=name, value=value, after=after, before=before):
+                return (o.AddEnumValue(name, value, after, before),)
+            case c.ColumnAdded(table=name, column=column):
+                return (o.AddColumn(name, column),)
+            case c.CommentChanged(table=name, column=column_name, comment=comment):
+                return (o.SetComment(name, column_name, comment),)
+            case (
+                c.ColumnTypeChanged()
+                | c.ColumnNullabilityChanged()
+                | c.ColumnDefaultChanged()
+                | c.ColumnGenerationChanged()
+            ):
+                return self._column(change)
+            case c.IndexAdded(table=name, index=index):
+                return (o.CreateIndex(name, index, online=self.online and self.capabilities.online_index),)
+            case c.IndexInvalid(table=name, index=index):
+                return (o.RebuildIndex(name, index),)
+            case c.UniqueAdded(table=name, unique=unique, via_index=via_index):
+                return self._unique(name, unique, via_index)
+            case c.CheckAdded() | c.ForeignKeyAdded() | c.ConstraintNotValidated():
+                return self._constraint(change)
+            case c.TableRemoved(table=name):
+                return (o.DropTable(name),)
+            case c.ColumnRemoved(table=name, column=column):
+                return (o.DropColumn(name, column.name),)
+            case (
+                c.IndexRemoved()
+                | c.UniqueRemoved()
+                | c.CheckRemoved()
+                | c.ForeignKeyRemoved()
+                | c.IndexChanged()
+                | c.UniqueChanged()
+                | c.CheckChanged()
+                | c.ForeignKeyChanged()
+            ):
+                return _dropped(change)
+            case c.TableRenamed() | c.ColumnRenamed() | c.PrimaryKeyChanged() | c.EnumValuesIncompatible():
+                return ()
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _column(
+        self,
+        change: c.ColumnTypeChanged
+        | c.ColumnNullabilityChanged
+        | c.ColumnDefaultChanged
+        | c.ColumnGenerationChanged,
+    ) -> tuple[o.Operation, ...]:
+        match change:
+            case c.ColumnTypeChanged(table=name, before=before, column=column):
+                return (o.AlterType(name, before, column),)
+            case c.ColumnNullabilityChanged(table=name, column=column):
+                return (o.DropNotNull(name, column) if column.nullable else o.SetNotNull(name, column),)
+            case c.ColumnDefaultChanged(table=name, before=before, column=column):
+                return (o.SetDefault(name, before, column),)
+            case c.ColumnGenerationChanged():
+                return ()
+
+    def _unique(self, table: TableName, unique: Unique, via_index: str | None) -> tuple[o.Operation, ...]:
+        if via_index is not None or not (self.online and self.capabilities.online_index) or unique.options:
+            return (o.AddUnique(table, unique, via_index),)
+        name = unique.name or unique_name(table, unique, self.capabilities.identifier_limit)
+        index = Index(name, tuple(IndexKey(column) for column in unique.columns), unique=True)
+        return (o.CreateIndex(table, index, online=True), o.AddUnique(table, unique, name))
+
+    def _constraint(self, change: c.CheckAdded | c.ForeignKeyAdded | c.ConstraintNotValidated) -> tuple[o.Operation, ...]:
+        staged = self.online and self.capabilities.deferred_validation
+        match change:
+            case c.ConstraintNotValidated(table=table, constraint=constraint):
+                return (o.ValidateConstraint(table, constraint),)
+            case c.CheckAdded(table=table, check=check):
+                if staged and check.name is not None:
+                    return (o.AddCheck(table, check, validate=False), o.ValidateConstraint(table, check))
+                return (o.AddCheck(table, check),)
+            case c.ForeignKeyAdded(table=table, foreign_key=key):
+                if staged and key.name is not None:
+                    return (o.AddForeignKey(table, key, validate=False), o.ValidateConstraint(table, key))
+                return (o.AddForeignKey(table, key),)
+
+
+def _dropped(
+    change: c.IndexRemoved
+    | c.UniqueRemoved
+    | c.CheckRemoved
+    | c.ForeignKeyRemoved
+    | c.IndexChanged
+    | c.UniqueChanged
+    | c.CheckChanged
+    | c.ForeignKeyChanged,
+) -> tuple[o.Operation, ...]:
+    """The drop of what is surplus; for a changed definition the drop and the new one."""
+    table = change.table
+    match change:
+        case c.IndexRemoved(index=index):
+            return (o.DropIndex(table, index.name),)
+        case c.IndexChanged(before=before, index=after):
+            return (o.DropIndex(table, before.name), o.CreateIndex(table, after))
+        case c.UniqueRemoved(unique=unique):
+            return _drop_constraint(table, unique.name, "unique")
+        case c.UniqueChanged(before=old_unique, unique=new_unique):
+            return (*_drop_constraint(table, old_unique.name, "unique"), o.AddUnique(table, new_unique))
+        case c.CheckRemoved(check=check):
+            return _drop_constraint(table, check.name, "check")
+        case c.CheckChanged(before=old_check, check=new_check):
+            return (*_drop_constraint(table, old_check.name, "check"), o.AddCheck(table, new_check))
+        case c.ForeignKeyRemoved(foreign_key=key):
+            return _drop_constraint(table, key.name, "foreign_key")
+        case c.ForeignKeyChanged(before=old_key, foreign_key=new_key):
+            return (*_drop_constraint(table, old_key.name, "foreign_key"), o.AddForeignKey(table, new_key))
+
+
+def _drop_constraint(table: TableName, name: str | None, kind: str) -> tuple[o.Operation, ...]:
+    return () if name is None else (o.DropConstraint(table, name, kind),)
+
+
+def unique_name(table: TableName, unique: Unique, limit: int | None) -> str:
+    """A name for a unique constraint that nobody named, the same on every run, within ``limit`` bytes."""
+    name = f"uq_{table.name}_{'_'.join(unique.columns)}"
+    if limit is None or len(name.encode()) <= limit:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return name.encode()[: limit - 9].decode(errors="ignore") + "_" + digest
+
+
+def creation_order(
+    tables: Sequence[Table], existing: frozenset[TableName], *, apart_from_existing: bool
+) -> list[tuple[Table, tuple[ForeignKey, ...]]]:
+    """New tables, each after those it references, with the foreign keys that its CREATE TABLE may carry.
+
+    In a circle the key that closes it is left out, and added when all tables stand.
+
+    Args:
+        tables: the tables to be created, in order of declaration, which decides among equals.
+        existing: tables that stand already.
+        apart_from_existing: keep foreign keys to existing tables out of CREATE TABLE, so that the lock on the busy
+            table is short and has a step of its own.
+    """
+    by_name = {table.name: table for table in tables}
+    made: dict[TableName, None] = {}
+    active: set[TableName] = set()
+    for start in by_name:
+        stack: list[tuple[TableName, bool]] = [(start, False)]
+        while stack:
+            name, expanded = stack.pop()
+            if expanded:
+                active.discard(name)
+                made.setdefault(name, None)
+            elif name not in made and name not in active:
+                active.add(name)
+                stack.append((name, True))
+                targets = dict.fromkeys(key.target for key in by_name[name].foreign_keys)
+                stack.extend((t, False) for t in reversed(targets) if t in by_name and t not in made and t not in active)
+    result: list[tuple[Table, tuple[ForeignKey, ...]]] = []
+    standing = set(() if apart_from_existing else existing)
+    for name in made:
+        standing.add(name)
+        result.append((by_name[name], tuple(key for key in by_name[name].foreign_keys if key.target in standing)))
+    return result

@@ -1,0 +1,44 @@
+"""Choices of the caller that reach the core, with their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LockOptions:
+    """How long to wait for locks.
+
+    Attributes:
+        lock_timeout: seconds that a step waits for a table's lock before it is rolled back and tried again.
+        retries: how often a step is tried again.
+        backoff_first, backoff_limit: seconds between tries, growing by half each time, with jitter.
+        wait: seconds to wait for another migrator; 0 gives up at once.
+        poll: seconds between looks at the migration lock.
+    """
+
+    lock_timeout: float = 0.5
+    retries: int = 30
+    backoff_first: float = 0.05
+    backoff_limit: float = 60.0
+    wait: float = 600.0
+    poll: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """What sync may do.
+
+    Attributes:
+        force: compare everything, whatever the ledger says.
+        dry_run: plan only; nothing is written and no hook is called.
+        allow_drop: also drop what no DocType wants and what the ledger says is ours.
+        online: use the forms that hold nobody up on tables with rows.
+        locks: waiting.
+    """
+
+    force: bool = False
+    dry_run: bool = False
+    allow_drop: bool = False
+    online: bool = True
+    locks: LockOptions = LockOptions()

@@ -1,0 +1,295 @@
+"""What commands return: frozen, and as plain values through ``to_dict`` (the shape of ``--json``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from framework_m_migrations.domain.describe import describe_change, describe_step
+from framework_m_migrations.domain.plan import Plan, PlannedChange, Risk
+from framework_m_migrations.domain.revisions import Revision
+
+type Sql = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedChange:
+    """A planned change with the exact SQL that brings it about; empty where a person must write it."""
+
+    planned: PlannedChange
+    sql: Sql
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: doctype, app, table, kind, what, risk, rule, reason, handled_by, withheld, sql."""
+        return {**describe_change(self.planned), "sql": list(self.sql)}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """What sync would do."""
+
+    plan: Plan
+    changes: tuple[RenderedChange, ...] = ()
+    steps_sql: tuple[Sql, ...] = ()
+
+    @property
+    def sql(self) -> Sql:
+        """Every statement that sync would send, in order."""
+        return tuple(statement for step in self.steps_sql for statement in step)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: empty, changes, steps, counts by risk, unmanaged tables."""
+        return {
+            "empty": self.plan.is_empty,
+            "risk": None if (worst := self.plan.worst()) is None else worst.label,
+            "counts": counts(self.plan),
+            "changes": [change.to_dict() for change in self.changes],
+            "steps": [
+                {**describe_step(step), "sql": list(sql)} for step, sql in zip(self.plan.steps, self.steps_sql, strict=True)
+            ],
+            "unmanaged": [str(name) for name in self.plan.unmanaged],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What sync did. ``up_to_date`` when there was nothing to compare; ``applied`` False after a dry run."""
+
+    plan: PlanResult
+    applied: bool
+    up_to_date: bool = False
+    dropped: Sql = ()
+    steps: int = 0
+    seconds: float = 0.0
+
+    @property
+    def withheld(self) -> tuple[PlannedChange, ...]:
+        """Changes left to another command."""
+        return self.plan.plan.withheld
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "command": "sync",
+            "applied": self.applied,
+            "up_to_date": self.up_to_date,
+            "steps_done": self.steps,
+            "dropped": list(self.dropped),
+            "withheld": len(self.withheld),
+            "seconds": round(self.seconds, 4),
+            "plan": self.plan.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What the versioned track did: ids in the order in which they were applied or taken back."""
+
+    revisions: tuple[str, ...]
+    direction: str = "upgrade"
+    heads: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "command": "run" if self.direction == "upgrade" else "rollback",
+            "direction": self.direction,
+            "revisions": list(self.revisions),
+            "heads": list(self.heads),
+            "seconds": round(self.seconds, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AllResult:
+    """Both tracks, in the order in which they ran."""
+
+    run: RunResult
+    sync: SyncResult
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"command": "all", "run": self.run.to_dict(), "sync": self.sync.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that verify reports. ``kind`` is stable; ``dirty`` when it fails the judgement."""
+
+    kind: str
+    what: str
+    dirty: bool
+    risk: Risk | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "kind": self.kind,
+            "what": self.what,
+            "dirty": self.dirty,
+            "risk": None if self.risk is None else self.risk.label,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """The judgement of both tracks."""
+
+    findings: tuple[Finding, ...]
+    plan: PlanResult
+
+    @property
+    def dirty(self) -> bool:
+        """True when a finding fails the judgement."""
+        return any(finding.dirty for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "command": "verify",
+            "dirty": self.dirty,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "plan": self.plan.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AppStatus:
+    """One app's branch. ``folder`` is where its revisions are, None when it has none."""
+
+    app: str
+    folder: str | None
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    pending: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "app": self.app,
+            "folder": self.folder,
+            "current": list(self.current),
+            "heads": list(self.heads),
+            "pending": list(self.pending),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StatusResult:
+    """Both tracks in one picture. ``ready`` when no revision is pending and no breaking change stands."""
+
+    apps: tuple[AppStatus, ...]
+    unknown: tuple[str, ...]
+    ledger: str
+    doctypes: int
+    matching: int
+    plan: Plan
+    lock_holder: str | None
+    database: str = ""
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """Pending revisions of all apps."""
+        return tuple(revision for app in self.apps for revision in app.pending)
+
+    @property
+    def ready(self) -> bool:
+        """True when a new release may serve."""
+        return not self.pending and not self.unknown and self.plan.worst() is not Risk.BREAKING
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "command": "status",
+            "ready": self.ready,
+            "database": self.database,
+            "apps": [app.to_dict() for app in self.apps],
+            "unknown_revisions": list(self.unknown),
+            "ledger": self.ledger,
+            "doctypes": self.doctypes,
+            "matching": self.matching,
+            "counts": counts(self.plan),
+            "lock_holder": self.lock_holder,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryResult:
+    """Revisions in the order in which they are or would be applied."""
+
+    revisions: tuple[tuple[Revision, bool], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: id, app, message, parents, depends_on, applied."""
+        return {
+            "command": "history",
+            "revisions": [
+                {
+                    "id": revision.id,
+                    "app": revision.app,
+                    "message": revision.message,
+                    "down_revisions": list(revision.down_revisions),
+                    "depends_on": list(revision.depends_on),
+                    "applied": applied,
+                }
+                for revision, applied in self.revisions
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CreateResult:
+    """A revision that was written. ``path`` is None when there was nothing to write."""
+
+    app: str
+    revision: str | None
+    path: str | None
+    text: str
+    review: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "command": "create",
+            "app": self.app,
+            "revision": self.revision,
+            "path": self.path,
+            "review": list(self.review),
+            "left_out": list(self.left_out),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RepairResult:
+    """What stamp or repair changes, or would change when ``applied`` is False."""
+
+    command: str
+    actions: tuple[str, ...]
+    applied: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"command": self.command, "actions": list(self.actions), "applied": self.applied}
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """Files that ``init`` wrote."""
+
+    files: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"command": "init", "files": list(self.files)}
+
+
+def counts(plan: Plan) -> dict[str, int]:
+    """How many changes there are of each risk, by its label."""
+    found = {risk.label: 0 for risk in Risk}
+    for change in plan.changes:
+        found[change.judgement.risk.label] += 1
+    return found
+
+

@@ -1,0 +1,185 @@
+"""From operations to steps: in which order, and what shares a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
+from framework_m_migrations.domain.plan import LockLevel, Step, TableLock
+from framework_m_migrations.domain.schema import TableName
+
+LockLevels = Callable[[o.AdditiveOperation], tuple[tuple[TableName, LockLevel], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An operation and the DocType it is done for."""
+
+    operation: o.AdditiveOperation
+    doctype: str
+
+
+def phase(operation: o.AdditiveOperation) -> int:
+    """Where an operation stands in the order: types, tables, columns, indexes, then what refers to them."""
+    match operation:
+        case o.CreateEnum():
+            return 0
+        case o.AddEnumValue():
+            return 1
+        case o.CreateTable():
+            return 2
+        case o.AddColumn():
+            return 3
+        case o.AlterType() | o.SetDefault() | o.SetNotNull() | o.SetComment():
+            return 4
+        case o.CreateIndex() | o.RebuildIndex():
+            return 5
+        case o.AddUnique():
+            return 6
+        case o.AddCheck() | o.AddForeignKey():
+            return 7
+        case o.ValidateConstraint():
+            return 8
+
+
+def build_steps(
+    work: Sequence[Work], checksums: dict[str, str], capabilities: Capabilities, lock_levels: LockLevels
+) -> tuple[Step, ...]:
+    """Cut the work into steps.
+
+    Args:
+        work: operations in any order; among equals of one phase the order given is kept.
+        checksums: of the DocTypes that will match once their last operation is done.
+        capabilities: of the database: how much a transaction may hold, and whether tables are locked one by one.
+        lock_levels: the locks an operation takes on tables that exist.
+    """
+    groups: list[list[Work]] = []
+    weight = 0
+    for item in sorted(work, key=lambda item: phase(item.operation)):
+        cost = _weight(item.operation)
+        joins = groups and _may_share(groups[-1][-1].operation, item.operation, capabilities)
+        if joins and weight + cost <= capabilities.step_weight:
+            groups[-1].append(item)
+            weight += cost
+        else:
+            groups.append([item])
+            weight = cost
+    last_of = {item.doctype: number for number, group in enumerate(groups) for item in group}
+    created = {item.operation.table for item in work if isinstance(item.operation, o.CreateTable)}
+    return tuple(
+        _step(group, [(name, checksums[name]) for name, last in last_of.items() if last == number and name in checksums],
+              created, lock_levels)
+        for number, group in enumerate(groups)
+    )
+
+
+def _step(
+    group: list[Work], completes: list[tuple[str, str]], created: set[TableName], lock_levels: LockLevels
+) -> Step:
+    operations = tuple(item.operation for item in group)
+    locks: dict[TableName, LockLevel] = {}
+    order = list(LockLevel)
+    for operation in operations:
+        for table, level in lock_levels(operation):
+            if table not in created and order.index(level) > order.index(locks.get(table, LockLevel.NONE)):
+                locks[table] = level
+    return Step(
+        operations=operations,
+        transactional=not is_solitary(operations[0]),
+        completes=tuple(completes),
+        owns=_owns(group),
+        locks=tuple(TableLock(table, level) for table, level in locks.items()),
+        scans=any(_scans(operation) for operation in operations),
+        hazards=tuple(dict.fromkeys(hazard for operation in operations for hazard in _hazards(operation))),
+    )
+
+
+def is_solitary(operation: o.AdditiveOperation) -> bool:
+    """True for what a database refuses to do inside a transaction."""
+    return isinstance(operation, o.RebuildIndex) or (isinstance(operation, o.CreateIndex) and operation.online)
+
+
+def _may_share(before: o.AdditiveOperation, after: o.AdditiveOperation, capabilities: Capabilities) -> bool:
+    if is_solitary(before) or is_solitary(after) or not capabilities.transactional_ddl:
+        return False
+    if isinstance(before, o.AddEnumValue) != isinstance(after, o.AddEnumValue):
+        return False  # a new label cannot be used before its own commit
+    if not capabilities.table_locks:
+        return True
+    made = (o.CreateEnum, o.CreateTable)
+    if isinstance(before, made) and isinstance(after, made):
+        return True
+    if isinstance(before, o.ValidateConstraint) or isinstance(after, o.ValidateConstraint):
+        return False
+    return _table(before) is not None and _table(before) == _table(after)
+
+
+def _table(operation: o.AdditiveOperation) -> TableName | None:
+    return None if isinstance(operation, o.CreateEnum | o.AddEnumValue) else operation.table
+
+
+def _weight(operation: o.AdditiveOperation) -> int:
+    """Roughly how many objects the transaction holds locked for it."""
+    if isinstance(operation, o.CreateTable):
+        table = operation.definition
+        return 4 + len(table.indexes) + len(table.uniques) + 2 * len(operation.foreign_keys)
+    return 3
+
+
+def _scans(operation: o.AdditiveOperation) -> bool:
+    match operation:
+        case o.CreateIndex() | o.RebuildIndex() | o.ValidateConstraint() | o.SetNotNull():
+            return True
+        case o.AddCheck(validate=validate) | o.AddForeignKey(validate=validate):
+            return validate
+        case o.AddUnique(via_index=via_index):
+            return via_index is None
+        case _:
+            return False
+
+
+def _hazards(operation: o.AdditiveOperation) -> Iterable[str]:
+    match operation:
+        case o.CreateIndex(online=True) | o.RebuildIndex():
+            yield "waits for transactions that are older than itself"
+        case o.AddForeignKey(foreign_key=key):
+            yield f"locks {key.target} too"
+        case o.AlterType():
+            yield "statistics of the column are lost: ANALYZE afterwards"
+        case _:
+            return
+
+
+def _owns(group: list[Work]) -> tuple[OwnedTable, ...]:
+    owned: dict[TableName, OwnedTable] = {}
+    for item in group:
+        part = _part(item)
+        if part is not None:
+            before = owned.get(part.table)
+            owned[part.table] = part if before is None else before.merge(part)
+    return tuple(owned.values())
+
+
+def _part(item: Work) -> OwnedTable | None:
+    """What of the database becomes ours with an operation."""
+    match item.operation:
+        case o.CreateTable(definition=table, foreign_keys=inline):
+            return OwnedTable.of(replace(table, foreign_keys=inline), item.doctype, "created")
+        case o.AddColumn(table=name, column=column):
+            return OwnedTable(name, item.doctype, "adopted", columns=frozenset({column.name}))
+        case o.CreateIndex(table=name, index=index):
+            return OwnedTable(name, item.doctype, "adopted", indexes=frozenset({index.name}))
+        case o.AddUnique(table=name, unique=constraint):
+            return OwnedTable(
+                name, item.doctype, "adopted", constraints=frozenset(constraint_identities(constraint)),
+                indexes=frozenset({constraint.name} if constraint.name else ()),
+            )
+        case o.AddCheck(table=name, check=check):
+            return OwnedTable(name, item.doctype, "adopted", constraints=frozenset(constraint_identities(check)))
+        case o.AddForeignKey(table=name, foreign_key=key):
+            return OwnedTable(name, item.doctype, "adopted", constraints=frozenset(constraint_identities(key)))
+        case _:
+            return None

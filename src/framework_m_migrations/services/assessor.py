@@ -1,0 +1,117 @@
+"""Asks the database what a judgement depends on, and judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.blocking import withhold_dependents
+from framework_m_migrations.domain.facts import FactKind, Facts, Question
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.risk import Knowledge, judge, needs_rows, row_question
+from framework_m_migrations.domain.schema import Catalog, Column, DocTypeSchema, TableName
+from framework_m_migrations.domain.type_change import TypeChange
+from framework_m_migrations.ports.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """Judged changes, with the answers that the judgement used."""
+
+    changes: tuple[PlannedChange, ...]
+    knowledge: Knowledge
+
+
+@dataclass(frozen=True, slots=True)
+class Assessor:
+    """Judges changes over one session and the catalog it read."""
+
+    session: Session
+    catalog: Catalog
+
+    def assess(self, doctypes: Sequence[DocTypeSchema], found: Mapping[str, list[c.Change]]) -> Assessed:
+        """Judge all changes; those of type that turn out to be none are left out."""
+        everything = [change for changes in found.values() for change in changes]
+        new_columns = _new_columns(everything)
+        types = self._types(everything)
+        facts = self._facts(everything, new_columns)
+        known = Knowledge(facts, types, new_columns, self.session.capabilities.add_volatile_default)
+        apps = {doctype.name: doctype.app for doctype in doctypes}
+        seen: set[object] = set()
+        judged: list[PlannedChange] = []
+        for name, changes in found.items():
+            for change in changes:
+                if isinstance(change, c.ColumnTypeChanged) and self._is_equal(change, types):
+                    continue
+                if isinstance(change, c.EnumAdded | c.EnumValueAdded):
+                    key = _enum_key(change)
+                    if key in seen:
+                        continue
+                    seen.add(key)
+                judged.append(PlannedChange(name, apps.get(name), change, judge(change, known)))
+        return Assessed(tuple(withhold_dependents(judged, self.catalog.names)), known)
+
+    def plain(self, doctype: str, app: str | None, change: c.Change) -> PlannedChange:
+        """Judge a change whose class needs no facts."""
+        return PlannedChange(doctype, app, change, judge(change, Knowledge()))
+
+    @staticmethod
+    def _is_equal(change: c.ColumnTypeChanged, types: Mapping[tuple[TableName, str], TypeChange]) -> bool:
+        return types.get((change.table, change.column.name)) is TypeChange.EQUAL
+
+    def _types(self, changes: Sequence[c.Change]) -> dict[tuple[TableName, str], TypeChange]:
+        return {
+            (change.table, change.column.name): self.session.inspector.type_change(
+                change.table, change.before, change.column
+            )
+            for change in changes
+            if isinstance(change, c.ColumnTypeChanged)
+        }
+
+    def _facts(self, changes: Sequence[c.Change], new_columns: Mapping[TableName, tuple[Column, ...]]) -> Facts:
+        capabilities = self.session.capabilities
+        online = capabilities.online_index or capabilities.deferred_validation
+        about_rows = {
+            Question(FactKind.HAS_ROWS, change.table)
+            for change in changes
+            if change.table in self.catalog.tables
+            and (needs_rows(change) or (online and isinstance(change, c.IndexAdded)))
+        }
+        facts = dict(self.session.inspector.ask(about_rows)) if about_rows else {}
+        deciding = {
+            question
+            for change in changes
+            if change.table in self.catalog.tables
+            and facts.get(Question(FactKind.HAS_ROWS, change.table)) != 0
+            and (question := row_question(change, new_columns)) is not None
+            and self._can_ask(question)
+        }
+        if deciding:
+            facts.update(self.session.inspector.ask(deciding))
+        return facts
+
+    def _can_ask(self, question: Question) -> bool:
+        """A question about a table or a column that does not exist yet has no answer in the database."""
+        if question.target is not None and question.target not in self.catalog.names:
+            return False
+        table = self.catalog.tables[question.table]
+        there = {column.name for column in table.columns} | {name for name, _, _ in question.assuming}
+        return there.issuperset(question.columns)
+
+
+def _new_columns(changes: Sequence[c.Change]) -> dict[TableName, tuple[Column, ...]]:
+    added: dict[TableName, tuple[Column, ...]] = {}
+    for change in changes:
+        if isinstance(change, c.ColumnAdded):
+            added[change.table] = (*added.get(change.table, ()), change.column)
+    return added
+
+
+def _enum_key(change: c.EnumAdded | c.EnumValueAdded) -> object:
+    """Several DocTypes may use one enumeration; it is changed once."""
+    match change:
+        case c.EnumAdded(enum=enum):
+            return ("added", enum.name)
+        case c.EnumValueAdded(enum=name, value=value):
+            return ("value", name, value)

@@ -1,0 +1,71 @@
+"""Which drops the ledger allows, and what is ours afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.ownership import OwnedTable, Ownership, constraint_identities
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.risk import DROP
+from framework_m_migrations.domain.schema import TableName
+
+
+def drops_of(changes: tuple[PlannedChange, ...], ownership: Ownership) -> tuple[PlannedChange, ...]:
+    """The changes of a plan that ``--allow-drop`` brings about: columns and constraints first, then tables."""
+    allowed = [change for change in changes if droppable(change, ownership)]
+    return tuple(sorted(allowed, key=lambda p: isinstance(p.change, c.TableRemoved)))
+
+
+def droppable(planned: PlannedChange, ownership: Ownership) -> bool:
+    """True when a change is a drop of something that the ledger says is ours."""
+    change = planned.change
+    owned = ownership.get(change.table)
+    if owned is None or planned.judgement.handled_by != DROP or not planned.operations:
+        return False
+    match change:
+        case c.TableRemoved():
+            return True
+        case c.ColumnRemoved(column=column):
+            return column.name in owned.columns
+        case c.IndexRemoved(index=index):
+            return index.name in owned.indexes
+        case c.UniqueRemoved(unique=constraint):
+            return bool(owned.constraints.intersection(constraint_identities(constraint)))
+        case c.CheckRemoved(check=check):
+            return bool(owned.constraints.intersection(constraint_identities(check)))
+        case c.ForeignKeyRemoved(foreign_key=key):
+            return bool(owned.constraints.intersection(constraint_identities(key)))
+        case _:
+            return False
+
+
+def after_drop(planned: PlannedChange, owned: OwnedTable) -> OwnedTable | None:
+    """What is ours of a table once a drop is done; None when the table is gone."""
+    match planned.change:
+        case c.TableRemoved():
+            return None
+        case c.ColumnRemoved(column=column):
+            return replace(owned, columns=owned.columns - {column.name})
+        case c.IndexRemoved(index=index):
+            return replace(owned, indexes=owned.indexes - {index.name})
+        case c.UniqueRemoved(unique=unique):
+            return replace(owned, constraints=owned.constraints - set(constraint_identities(unique)))
+        case c.CheckRemoved(check=check):
+            return replace(owned, constraints=owned.constraints - set(constraint_identities(check)))
+        case c.ForeignKeyRemoved(foreign_key=key):
+            return replace(owned, constraints=owned.constraints - set(constraint_identities(key)))
+        case _:
+            return owned
+
+
+def owned_after(
+    planned: PlannedChange, ownership: dict[TableName, OwnedTable]
+) -> tuple[dict[TableName, OwnedTable], OwnedTable | None]:
+    """The ownership after a drop, and the table's entry in it."""
+    table = planned.change.table
+    rest = dict(ownership)
+    entry = after_drop(planned, rest.pop(table))
+    if entry is not None:
+        rest[table] = entry
+    return rest, entry

@@ -1,0 +1,120 @@
+"""PlanApplier: carries out a plan step by step, the ledger telling the truth after each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.errors import DropRefused
+from framework_m_migrations.domain.events import StepFinished, StepStarted
+from framework_m_migrations.domain.operations import DestructiveOperation
+from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable
+from framework_m_migrations.domain.plan import Plan, PlannedChange, Step
+from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.ports.pruner import Pruner
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.drops import droppable, owned_after
+from framework_m_migrations.services.hash_cache import GHOSTS
+from framework_m_migrations.services.locking import retrying
+
+
+@dataclass(frozen=True, slots=True)
+class PlanApplier:
+    """Applies plans over one session, under the migration lock that the caller holds."""
+
+    session: Session
+    locks: LockOptions
+
+    def apply(self, plan: Plan) -> UseCase[int]:
+        """Carry out every step.
+
+        A failure leaves the steps before it committed and recorded; running again goes on from there.
+
+        Returns:
+            How many steps were done.
+
+        Raises:
+            DatabaseError: a step was refused; it was rolled back.
+        """
+        session = self.session
+        if not plan.touches_database:
+            return 0
+        with session.transaction():
+            session.ledger.prepare()
+            session.ledger.forget((*plan.forgets, *plan.revokes))
+            session.ledger.record(plan.adopts)
+            session.ledger.store(dict(plan.settled))
+        total = len(plan.steps)
+        for number, step in enumerate(plan.steps, start=1):
+            session.events.emit(StepStarted(number, total, step))
+            yield from retrying(session, self.locks, number, partial(self._step, step))
+            session.events.emit(StepFinished(number, total, step))
+        self.remember(plan)
+        return total
+
+    def remember(self, plan: Plan) -> None:
+        """Store what the next sync compares the catalog with; last, so that a crash before it costs a comparison."""
+        with self.session.reading():
+            token = self.session.inspector.catalog_token()
+        with self.session.transaction():
+            self.session.ledger.set_state({CATALOG_TOKEN: token, GHOSTS: "yes" if plan.ghosts else None})
+
+    def _step(self, step: Step) -> None:
+        session = self.session
+        if step.transactional:
+            with session.transaction(lock_timeout=self.locks.lock_timeout):
+                for operation in step.operations:
+                    session.executor.apply(operation)
+                session.ledger.record(step.owns)
+                session.ledger.store(dict(step.completes))
+            return
+        with session.autocommit():
+            for operation in step.operations:
+                session.executor.apply(operation)
+        with session.transaction():
+            session.ledger.record(step.owns)
+            session.ledger.store(dict(step.completes))
+
+    def drop(self, changes: Sequence[PlannedChange]) -> UseCase[tuple[str, ...]]:
+        """Drop what the ledger says is ours, one change a transaction.
+
+        Args:
+            changes: withheld changes whose handler is ``sync --allow-drop``.
+
+        Returns:
+            The statements that were sent.
+
+        Raises:
+            DropRefused: a change names what is not ours; nothing was dropped.
+        """
+        session = self.session
+        with session.reading():
+            ownership = dict(session.ledger.objects())
+        pruner = session.pruner
+        if pruner is None:
+            raise DropRefused("Drops were not asked for.", next_step="Run `m-migrate sync --allow-drop`.")
+        for change in changes:
+            if not droppable(change, ownership):
+                raise DropRefused(f"{change.change.table} is not recorded as ours; nothing was dropped.")
+        sent: list[str] = []
+        for number, change in enumerate(changes, start=1):
+            operations = [op for op in change.operations if isinstance(op, DestructiveOperation)]
+            sent.extend(statement for operation in operations for statement in pruner.render(operation))
+            ownership, entry = owned_after(change, ownership)
+            attempt = partial(self._drop, pruner, operations, change.change.table, entry)
+            yield from retrying(session, self.locks, number, attempt)
+        return tuple(sent)
+
+    def _drop(
+        self, pruner: Pruner, operations: Sequence[DestructiveOperation], table: TableName, entry: OwnedTable | None
+    ) -> None:
+        with self.session.transaction(lock_timeout=self.locks.lock_timeout):
+            for operation in operations:
+                pruner.apply(operation)
+            if entry is None:
+                self.session.ledger.disown([table])
+            else:
+                self.session.ledger.replace([entry])

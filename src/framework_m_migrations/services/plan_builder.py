@@ -1,0 +1,130 @@
+"""Puts a plan together: operations for each change, steps, and what the ledger learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.lowering import Lowering, creation_order
+from framework_m_migrations.domain.ownership import OwnedTable, Ownership
+from framework_m_migrations.domain.plan import Plan, PlannedChange
+from framework_m_migrations.domain.risk import Knowledge
+from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, ForeignKey, Table, TableName
+from framework_m_migrations.domain.steps import LockLevels, Work, build_steps
+from framework_m_migrations.services.assessor import Assessed
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBuilder:
+    """Builds plans for a database.
+
+    Args:
+        capabilities: of the database.
+        lock_levels: Executor.lock_levels.
+        online: use the forms that hold nobody up.
+    """
+
+    capabilities: Capabilities
+    lock_levels: LockLevels
+    online: bool = True
+
+    def build(
+        self,
+        *,
+        doctypes: Sequence[DocTypeSchema],
+        changes: Assessed,
+        ghosts: Sequence[PlannedChange],
+        catalog: Catalog,
+        ownership: Ownership,
+        checksums: Mapping[str, str],
+        stored: Mapping[str, str],
+        removed: frozenset[str],
+        full: bool,
+        token: str | None,
+    ) -> Plan:
+        """A plan from judged changes; see Plan for what its parts mean."""
+        planned = self._lower(changes.changes, catalog, changes.knowledge)
+        withheld = {p.doctype for p in planned if p.withheld}
+        work = [
+            Work(cast("o.AdditiveOperation", operation), p.doctype)
+            for p in planned
+            if not p.withheld
+            for operation in p.operations
+        ]
+        busy = {item.doctype for item in work}
+        compared = {doctype.name: checksums[doctype.name] for doctype in doctypes if doctype.name in checksums}
+        complete = {name: checksum for name, checksum in compared.items() if name not in withheld}
+        lowered_ghosts = [replace(p, operations=Lowering(self.capabilities).operations(p.change)) for p in ghosts]
+        wanted = {table.name for doctype in doctypes for table in doctype.tables}
+        unmanaged = sorted(catalog.names - wanted - ownership.keys()) if full else []
+        return Plan(
+            changes=(*planned, *lowered_ghosts),
+            steps=build_steps(work, complete, self.capabilities, self.lock_levels),
+            settled=tuple(
+                (name, checksum)
+                for name, checksum in complete.items()
+                if name not in busy and stored.get(name) != checksum
+            ),
+            adopts=tuple(self._adopted(doctypes, catalog, ownership)),
+            forgets=tuple(sorted(removed)),
+            token=token,
+            complete=full,
+            unmanaged=tuple(unmanaged),
+            ghosts=tuple(p.change.table for p in ghosts),
+            revokes=tuple(sorted(withheld & stored.keys())),
+        )
+
+    def _lower(
+        self, judged: Sequence[PlannedChange], catalog: Catalog, known: Knowledge
+    ) -> list[PlannedChange]:
+        definitions = [p.change.definition for p in judged if isinstance(p.change, c.TableAdded)]
+        order = creation_order(definitions, catalog.names, apart_from_existing=self.capabilities.table_locks)
+        inline: dict[TableName, tuple[ForeignKey, ...]] = {}
+        position: dict[TableName, int] = {}
+        for number, (table, keys) in enumerate(order):
+            inline[table.name] = table.foreign_keys if self.capabilities.forward_references else keys
+            position[table.name] = number
+        result = []
+        for planned in judged:
+            name = planned.change.table
+            online = self.online and name in catalog.tables and not known.empty(name)
+            lowering = Lowering(self.capabilities, online, inline.get(name, ()))
+            result.append(replace(planned, operations=lowering.operations(planned.change)))
+        # Stable: only new tables move among themselves, into an order in which each finds what it references.
+        new = sorted((p for p in result if isinstance(p.change, c.TableAdded)), key=lambda p: position[p.change.table])
+        queue = iter(new)
+        return [next(queue) if isinstance(p.change, c.TableAdded) else p for p in result]
+
+    def _adopted(
+        self, doctypes: Sequence[DocTypeSchema], catalog: Catalog, ownership: Ownership
+    ) -> list[OwnedTable]:
+        """What exists as wanted and is not yet known to be ours."""
+        adopted = []
+        for doctype in doctypes:
+            for table in doctype.tables:
+                actual = catalog.tables.get(table.name)
+                if actual is None:
+                    continue
+                ours = OwnedTable.of(_common(table, actual), doctype.name, "adopted")
+                before = ownership.get(table.name)
+                merged = ours if before is None else before.merge(ours)
+                if merged != before:
+                    adopted.append(ours)
+        return adopted
+
+
+def _common(wanted: Table, actual: Table) -> Table:
+    """What of the wanted table exists already, by name, or by shape where there is no name."""
+    columns = {column.name for column in actual.columns}
+    indexes = {index.name for index in actual.indexes}
+    return replace(
+        wanted,
+        columns=tuple(column for column in wanted.columns if column.name in columns),
+        indexes=tuple(index for index in wanted.indexes if index.name in indexes),
+        uniques=tuple(unique for unique in wanted.uniques if columns.issuperset(unique.columns)),
+        foreign_keys=tuple(key for key in wanted.foreign_keys if columns.issuperset(key.columns)),
+    )

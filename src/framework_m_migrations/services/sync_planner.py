@@ -1,0 +1,147 @@
+"""SyncPlanner: from the wanted schema, the catalog and the ledger to a plan.
+
+Reads only. The cheap question (did anything change at all?) comes first and costs two statements; a DocType that
+changed costs the reading of its own tables; only a new ledger, a foreign change or ``force`` costs a full comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.diff import diff_doctype
+from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable, Ownership
+from framework_m_migrations.domain.plan import Plan, PlannedChange
+from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, Table, TableName
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.assessor import Assessor
+from framework_m_migrations.services.hash_cache import GHOSTS, CacheVerdict, HashCache
+from framework_m_migrations.services.plan_builder import PlanBuilder
+
+SPELLING_SENSITIVE = (
+    c.ColumnTypeChanged,
+    c.ColumnDefaultChanged,
+    c.ColumnGenerationChanged,
+    c.IndexChanged,
+    c.CheckChanged,
+    c.CheckAdded,
+)
+"""Differences that may be differences of spelling only, so that the database is asked before they are believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlanner:
+    """Makes plans over one session.
+
+    Args:
+        session: the ports to read through.
+        online: use the forms that hold nobody up on tables with rows, where the database has them.
+    """
+
+    session: Session
+    online: bool = True
+
+    def plan(self, *, force: bool = False) -> Plan:
+        """What sync would do now.
+
+        Args:
+            force: compare every DocType with the catalog, whatever the ledger says.
+
+        Returns:
+            The plan; an empty one with ``touches_database`` False when the ledger and the catalog token say that
+            nothing changed.
+
+        Raises:
+            InvalidMetadata, AppBroken: the wanted schema cannot be told.
+            LedgerCorrupt: the ledger cannot be read.
+        """
+        wanted = self.session.source.checksums()
+        with self.session.reading():
+            snapshot = self.session.ledger.snapshot()
+            token = self.session.inspector.catalog_token()
+            verdict = HashCache().judge(wanted, snapshot, token, force=force)
+            if verdict.hit:
+                return Plan(token=token)
+            plan = self._compare(verdict, wanted, snapshot.checksums, token)
+        ghosts_known = GHOSTS in snapshot.state
+        return replace(plan, refresh=snapshot.state.get(CATALOG_TOKEN) != token or ghosts_known != bool(plan.ghosts))
+
+    def _compare(
+        self, verdict: CacheVerdict, checksums: Mapping[str, str], stored: Mapping[str, str], token: str | None
+    ) -> Plan:
+        doctypes = self.session.source.load(None if verdict.full else verdict.changed)
+        catalog = self.session.inspector.read(None if verdict.full else tuple(_tables_of(doctypes)))
+        ownership = self.session.ledger.objects()
+        found = self._differences(doctypes, catalog, ownership)
+        ghosts = self._ghosts(doctypes, catalog, ownership, checksums)
+        changes = Assessor(self.session, catalog).assess(doctypes, found)
+        builder = PlanBuilder(self.session.capabilities, self.session.executor.lock_levels, online=self.online)
+        return builder.build(
+            doctypes=doctypes,
+            changes=changes,
+            ghosts=ghosts,
+            catalog=catalog,
+            ownership=ownership,
+            checksums=checksums,
+            stored=stored,
+            removed=verdict.removed,
+            full=verdict.full,
+            token=token,
+        )
+
+    def _differences(
+        self, doctypes: Sequence[DocTypeSchema], catalog: Catalog, ownership: Ownership
+    ) -> dict[str, list[c.Change]]:
+        """Differences by DocType, those of mere spelling taken out by asking the database."""
+        capabilities = self.session.capabilities
+        found = {doctype.name: diff_doctype(doctype, catalog, ownership, capabilities) for doctype in doctypes}
+        suspects = {
+            change.table for changes in found.values() for change in changes if isinstance(change, SPELLING_SENSITIVE)
+        }
+        if not suspects:
+            return found
+        pairs = [
+            (table, catalog.tables[table.name])
+            for doctype in doctypes
+            for table in doctype.tables
+            if table.name in suspects and table.name in catalog.tables
+        ]
+        respelt = {table.name: table for table in self.session.inspector.normalise(pairs)}
+        for doctype in doctypes:
+            if any(table.name in respelt for table in doctype.tables):
+                found[doctype.name] = diff_doctype(_with(doctype, respelt), catalog, ownership, capabilities)
+        return found
+
+    def _ghosts(
+        self,
+        doctypes: Sequence[DocTypeSchema],
+        catalog: Catalog,
+        ownership: Ownership,
+        checksums: Mapping[str, str],
+    ) -> list[PlannedChange]:
+        """Tables of ours that no DocType wants any more and that still stand."""
+        wanted_tables = set(_tables_of(doctypes))
+        compared = {doctype.name for doctype in doctypes}
+        ghosts: list[OwnedTable] = []
+        for owned in ownership.values():
+            if owned.table in wanted_tables or owned.table not in catalog.names:
+                continue
+            if owned.doctype in checksums and owned.doctype not in compared:
+                continue  # its DocType did not change and so still wants it
+            ghosts.append(owned)
+        assessor = Assessor(self.session, catalog)
+        return [assessor.plain(owned.doctype, None, c.TableRemoved(owned.table, owned=True)) for owned in ghosts]
+
+
+def _tables_of(doctypes: Iterable[DocTypeSchema]) -> Iterable[TableName]:
+    for doctype in doctypes:
+        for table in doctype.tables:
+            yield table.name
+            if table.renamed_from is not None:
+                yield TableName(table.renamed_from, table.name.schema)
+
+
+def _with(doctype: DocTypeSchema, respelt: dict[TableName, Table]) -> DocTypeSchema:
+    tables = tuple(respelt.get(table.name, table) for table in doctype.tables)
+    return DocTypeSchema(doctype.name, tables, doctype.enums, doctype.app)

@@ -1,0 +1,1 @@
+"""One module a command. Each use case is a generator over a Session (domain/effects.py)."""

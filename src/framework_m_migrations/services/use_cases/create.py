@@ -1,0 +1,151 @@
+"""create: write a revision from what differs, for people to review."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.describe import sentence
+from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.errors import RevisionError
+from framework_m_migrations.domain.ownership import Ownership
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.results import CreateResult
+from framework_m_migrations.domain.revision_ids import revision_id
+from framework_m_migrations.domain.revisions import RevisionDraft
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.sync_planner import SyncPlanner
+from framework_m_migrations.services.use_cases.run import resolver
+from framework_m_migrations.services.version_resolver import VersionResolver
+
+REMOVALS = (c.TableRemoved, c.ColumnRemoved, c.IndexRemoved, c.UniqueRemoved, c.CheckRemoved, c.ForeignKeyRemoved)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOptions:
+    """What to write.
+
+    Attributes:
+        app: whose branch and folder.
+        message: what the revision is for.
+        autogenerate: fill it with what differs between the DocTypes and the database.
+        dry_run: return the text only.
+        depends_on: revisions of other apps that must be applied before it.
+        merge: join the app's heads instead.
+    """
+
+    app: str
+    message: str
+    autogenerate: bool = True
+    dry_run: bool = False
+    depends_on: tuple[str, ...] = ()
+    merge: bool = False
+
+
+def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
+    """Write one revision in the app's own folder, on its own branch; the first one opens the branch.
+
+    Returns:
+        The result; without ``path`` when autogenerate found nothing to do.
+
+    Raises:
+        MultipleHeads: the branch has several heads and ``merge`` was not asked for.
+        RevisionError: the app has revisions that are not applied, which a comparison would repeat.
+    """
+    yield from ()
+    versions = resolver(session)
+    heads = versions.graph.heads(options.app)
+    if not options.merge:
+        versions.graph.require_single_heads()
+    autogenerate = options.autogenerate and not options.merge
+    chosen: list[PlannedChange] = []
+    left_out: list[str] = []
+    if autogenerate:
+        _require_applied(versions, options.app)
+        chosen, left_out = _changes(session, options.app)
+        if not chosen:
+            return CreateResult(options.app, None, None, "", (), tuple(left_out))
+    draft = RevisionDraft(
+        id="",
+        app=options.app,
+        message=options.message,
+        down_revisions=heads,
+        branch_labels=() if heads else (options.app,),
+        depends_on=tuple(versions.resolve(text) for text in options.depends_on),
+        review=tuple(review_list(chosen)),
+    )
+    with session.reading():
+        body = session.versions.preview(draft, chosen)
+        parents = (*draft.down_revisions, *draft.depends_on)
+        draft = replace(draft, id=revision_id(options.app, parents, options.message, body))
+        text = session.versions.preview(draft, chosen)
+        path = None if options.dry_run else str(session.versions.write(draft, chosen))
+    return CreateResult(options.app, draft.id, path, text, draft.review, tuple(left_out))
+
+
+def _require_applied(versions: VersionResolver, app: str) -> None:
+    versions.require_known()
+    applied = versions.applied
+    pending = [name for name in versions.graph.order if versions.graph.by_id[name].app == app and name not in applied]
+    if pending:
+        raise RevisionError(
+            f"App {app!r} has revisions that this database lacks: {', '.join(pending)}. A comparison would repeat them.",
+            next_step="Run `m-migrate run` first, or use --no-autogenerate.",
+            details={"pending": pending},
+        )
+
+
+def _changes(session: Session, app: str) -> tuple[list[PlannedChange], list[str]]:
+    """The app's differences, and in words those that are not to be written: drops of what is not ours."""
+    made = SyncPlanner(session).plan(force=True)
+    with session.reading():
+        ownership = session.ledger.objects()
+    chosen: list[PlannedChange] = []
+    left_out: list[str] = []
+    for planned in made.changes:
+        if planned.app not in {app, None}:
+            continue
+        if isinstance(planned.change, REMOVALS) and not _ours(planned, ownership):
+            left_out.append(f"{planned.change.table}: {sentence(planned.change)}, which is not ours to drop")
+        elif isinstance(planned.change, c.TableRemoved):
+            left_out.append(f"{planned.change.table}: {sentence(planned.change)}; `sync --allow-drop` drops it")
+        else:
+            chosen.append(planned)
+    return chosen, left_out
+
+
+def _ours(planned: PlannedChange, ownership: Ownership) -> bool:
+    change = planned.change
+    owned = ownership.get(change.table)
+    if owned is None:
+        return False
+    return change.column.name in owned.columns if isinstance(change, c.ColumnRemoved) else True
+
+
+def review_list(changes: Sequence[PlannedChange]) -> list[str]:
+    """What a comparison cannot know and a person must look at before the revision is merged."""
+    found: dict[str, None] = {}
+    for planned in changes:
+        table = planned.change.table
+        match planned.change:
+            case c.ColumnRemoved(column=column):
+                found[f"{table}.{column.name} is dropped: is it a rename, or does its data have to move first?"] = None
+            case c.ColumnAdded(column=column) if not column.nullable and column.default is None:
+                found[f"{table}.{column.name} needs a value in existing rows: check the backfill."] = None
+            case c.ColumnTypeChanged(before=before, column=column):
+                found[f"{table}.{column.name}: {before.type} to {column.type}: write the conversion (USING)."] = None
+                found[f"{table}: a rewrite holds ACCESS EXCLUSIVE for as long as it takes."] = None
+            case c.ColumnNullabilityChanged(column=column) if not column.nullable:
+                found[f"{table}.{column.name}: fill the NULLs before NOT NULL is set."] = None
+            case c.ForeignKeyAdded(foreign_key=key) | c.ForeignKeyChanged(foreign_key=key):
+                found[f"{table} -> {key.target}: is ON DELETE {key.on_delete or 'NO ACTION'} what you want?"] = None
+            case c.IndexAdded() | c.UniqueAdded():
+                found[f"{table}: building an index blocks writers; on a large table build it concurrently."] = None
+            case c.TableRenamed(before=old) if old != table:
+                found[f"{old} becomes {table}: code that runs during the roll-out still uses the old name."] = None
+            case c.ColumnRenamed(before=before_column, column=column):
+                found[f"{table}.{before_column.name} becomes {column.name}: old code still uses the old name."] = None
+            case _:
+                pass
+    return list(found)

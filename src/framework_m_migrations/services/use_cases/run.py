@@ -1,0 +1,113 @@
+"""run, rollback, all, stamp: the versioned track, alone and before sync."""
+
+from __future__ import annotations
+
+from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.events import RevisionFinished, RevisionStarted
+from framework_m_migrations.domain.options import LockOptions, SyncOptions
+from framework_m_migrations.domain.results import AllResult, RepairResult, RunResult
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.use_cases.sync import sync
+from framework_m_migrations.services.version_resolver import VersionResolver
+
+
+def resolver(session: Session) -> VersionResolver:
+    """The revisions of all apps against what the database says now."""
+    graph = session.versions.graph()
+    with session.reading():
+        return VersionResolver(graph, session.versions.current())
+
+
+def run(session: Session, locks: LockOptions, revision: str | None = None) -> UseCase[RunResult]:
+    """Apply pending revisions, each in a transaction of its own.
+
+    Args:
+        session: the ports.
+        locks: waiting.
+        revision: an id, an app's name, or None for all.
+
+    Raises:
+        RevisionError: the files or the version table are not in order, or a revision failed; those before it stand.
+        MigrationLocked: another migrator did not finish in time.
+    """
+    started = session.clock.monotonic()
+    if not resolver(session).pending(revision):
+        return RunResult((), heads=_heads(session))
+    yield from acquire(session, locks)
+    try:
+        pending = resolver(session).pending(revision)
+        _apply(session, pending, "upgrade")
+    finally:
+        session.lock.release()
+    return RunResult(pending, "upgrade", _heads(session), session.clock.monotonic() - started)
+
+
+def rollback(
+    session: Session, locks: LockOptions, *, steps: int = 1, app: str | None = None, to: str | None = None
+) -> UseCase[RunResult]:
+    """Take revisions back; see VersionResolver.rollback for the arguments and errors."""
+    started = session.clock.monotonic()
+    yield from acquire(session, locks)
+    try:
+        chosen = resolver(session).rollback(steps=steps, app=app, to=to)
+        _apply(session, chosen, "downgrade")
+    finally:
+        session.lock.release()
+    return RunResult(chosen, "downgrade", _heads(session), session.clock.monotonic() - started)
+
+
+def run_all(session: Session, options: SyncOptions) -> UseCase[AllResult]:
+    """run, then sync."""
+    ran = yield from run(session, options.locks)
+    synced = yield from sync(session, options)
+    return AllResult(ran, synced)
+
+
+def stamp(session: Session, locks: LockOptions, heads: tuple[str, ...], *, dry_run: bool) -> UseCase[RepairResult]:
+    """Set what the version table says, running no revision.
+
+    Args:
+        session: the ports.
+        locks: waiting.
+        heads: revision ids, ``heads`` for every head, or nothing for the state before the first revision.
+        dry_run: only say what would change.
+
+    Raises:
+        UnknownRevision: an id that no installed app has.
+    """
+    known = resolver(session)
+    wanted: set[str] = set()
+    for text in heads:
+        wanted.update(known.graph.heads() if text in {"head", "heads"} else (known.resolve(text),))
+    implied = {name for head in wanted for name in known.graph.closure([head]) - {head}}
+    target = tuple(sorted(wanted - implied))
+    actions = (
+        *(f"remove {name} from the version table" for name in sorted(known.current - set(target))),
+        *(f"add {name} to the version table" for name in sorted(set(target) - known.current)),
+    )
+    if dry_run or not actions:
+        return RepairResult("stamp", actions, applied=False)
+    yield from acquire(session, locks)
+    try:
+        session.versions.stamp(target)
+    finally:
+        session.lock.release()
+    return RepairResult("stamp", actions, applied=True)
+
+
+def _apply(session: Session, revisions: tuple[str, ...], direction: str) -> None:
+    graph = session.versions.graph()
+    for name in revisions:
+        app = graph.by_id[name].app
+        session.events.emit(RevisionStarted(name, app, direction))
+        if direction == "upgrade":
+            session.versions.upgrade(name)
+        else:
+            session.versions.downgrade(name)
+        session.events.emit(RevisionFinished(name, app, direction))
+
+
+def _heads(session: Session) -> tuple[str, ...]:
+    with session.reading():
+        return tuple(sorted(session.versions.current()))

@@ -1,0 +1,125 @@
+"""sync and plan: the declarative track."""
+
+from __future__ import annotations
+
+from framework_m_migrations.domain.effects import CallHook, Hook, HookPhase, UseCase
+from framework_m_migrations.domain.events import HookStarted, PlanMade
+from framework_m_migrations.domain.operations import DestructiveOperation, Operation
+from framework_m_migrations.domain.options import SyncOptions
+from framework_m_migrations.domain.plan import Plan
+from framework_m_migrations.domain.results import PlanResult, RenderedChange, SyncResult
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.drops import drops_of
+from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.plan_applier import PlanApplier
+from framework_m_migrations.services.sync_planner import SyncPlanner
+
+
+def plan(session: Session, options: SyncOptions) -> UseCase[PlanResult]:
+    """What sync would do; reads only and calls no hook."""
+    yield from ()
+    return render(session, SyncPlanner(session, options.online).plan(force=options.force))
+
+
+def render(session: Session, made: Plan, *, sql: bool = True) -> PlanResult:
+    """A plan with the exact SQL of each change and step; without ``sql`` of what is withheld only, which is cheap."""
+    with session.reading():
+        changes = tuple(
+            RenderedChange(
+                planned,
+                _sql(session, planned.operations, applied=not planned.withheld) if sql or planned.withheld else (),
+            )
+            for planned in made.changes
+        )
+        steps = tuple(
+            tuple(statement for operation in step.operations for statement in session.executor.render(operation))
+            if sql
+            else ()
+            for step in made.steps
+        )
+    return PlanResult(made, changes, steps)
+
+
+def _sql(session: Session, operations: tuple[Operation, ...], *, applied: bool) -> tuple[str, ...]:
+    statements: list[str] = []
+    for operation in operations:
+        if not isinstance(operation, DestructiveOperation):
+            statements.extend(session.executor.render(operation))
+        elif not applied and session.pruner is not None:
+            statements.extend(session.pruner.render(operation))
+    return tuple(statements)
+
+
+def sync(session: Session, options: SyncOptions) -> UseCase[SyncResult]:
+    """Bring the database to what the DocTypes want, as far as that is safe.
+
+    The first look takes no lock: a database that is up to date costs two statements and disturbs nobody. Hooks run
+    only when there is something to apply, or under ``force``, inside the lock.
+
+    Raises:
+        HookFailed: a before_sync hook raised; nothing was changed.
+        MigrationLocked: another migrator did not finish in time.
+        DatabaseError: a step was refused; the steps before it stand, and the ledger says so.
+    """
+    started = session.clock.monotonic()
+    planner = SyncPlanner(session, options.online)
+    made = planner.plan(force=options.force)
+    if options.dry_run:
+        return SyncResult(render(session, made), applied=False, up_to_date=made.is_empty)
+    if not _has_work(made, options):
+        return SyncResult(render(session, made, sql=False), applied=True, up_to_date=made.is_empty)
+    yield from acquire(session, options.locks)
+    try:
+        return (yield from _locked(session, options, planner, started))
+    finally:
+        session.lock.release()
+
+
+def _has_work(made: Plan, options: SyncOptions) -> bool:
+    return made.touches_database or options.force or (options.allow_drop and bool(made.withheld))
+
+
+def _locked(session: Session, options: SyncOptions, planner: SyncPlanner, started: float) -> UseCase[SyncResult]:
+    """The part under the lock. The state is read again: whoever held the lock before may have done it all."""
+    made = planner.plan(force=options.force)
+    if not _has_work(made, options):
+        return SyncResult(render(session, made, sql=False), applied=True, up_to_date=made.is_empty)
+    hooks = session.hooks.hooks()
+    if (yield from _call(session, hooks, HookPhase.BEFORE_SYNC, made, None)):
+        made = planner.plan(force=True)
+    session.events.emit(PlanMade(made))
+    rendered = render(session, made, sql=False)
+    applier = PlanApplier(session, options.locks)
+    steps = yield from applier.apply(made)
+    dropped: tuple[str, ...] = ()
+    if options.allow_drop:
+        dropped = yield from _drop(session, applier, made)
+    elapsed = session.clock.monotonic() - started
+    result = SyncResult(rendered, applied=True, dropped=dropped, steps=steps, seconds=elapsed)
+    yield from _call(session, hooks, HookPhase.AFTER_SYNC, made, result)
+    return result
+
+
+def _drop(session: Session, applier: PlanApplier, made: Plan) -> UseCase[tuple[str, ...]]:
+    with session.reading():
+        ownership = session.ledger.objects()
+    chosen = drops_of(made.changes, ownership)
+    if not chosen:
+        return ()
+    dropped = yield from applier.drop(chosen)
+    after = SyncPlanner(session).plan(force=True)
+    yield from applier.apply(after)
+    return dropped
+
+
+def _call(
+    session: Session, hooks: tuple[Hook, ...], phase: HookPhase, made: Plan, result: SyncResult | None
+) -> UseCase[bool]:
+    """Call the hooks of one phase; True when there were any."""
+    called = False
+    for hook in hooks:
+        if hook.phase is phase:
+            session.events.emit(HookStarted(hook.app, phase.value))
+            yield CallHook(hook, made, result)
+            called = True
+    return called

@@ -1,0 +1,68 @@
+"""Verifier: the read-only judgement of both tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from framework_m_migrations.domain.describe import sentence
+from framework_m_migrations.domain.plan import Plan, Risk
+from framework_m_migrations.domain.results import Finding
+from framework_m_migrations.services.version_resolver import VersionResolver
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Turns a plan and the state of the revisions into findings.
+
+    Args:
+        fail_on: the least risk of a change that makes the schema dirty.
+    """
+
+    fail_on: Risk = Risk.BREAKING
+
+    def judge(self, plan: Plan, versions: VersionResolver) -> tuple[Finding, ...]:
+        """All findings, the dirty ones first.
+
+        Args:
+            plan: a full comparison.
+            versions: the versioned track.
+        """
+        found = [*self._changes(plan), *self._unmanaged(plan), *self._revisions(versions)]
+        return tuple(sorted(found, key=lambda finding: not finding.dirty))
+
+    def _changes(self, plan: Plan) -> list[Finding]:
+        return [
+            Finding(
+                "change",
+                f"{planned.change.table}: {sentence(planned.change)}. {planned.judgement.reason}",
+                planned.judgement.risk >= self.fail_on,
+                planned.judgement.risk,
+            )
+            for planned in plan.changes
+        ]
+
+    @staticmethod
+    def _unmanaged(plan: Plan) -> list[Finding]:
+        return [
+            Finding("unmanaged-table", f"{name}: no DocType wants it and the ledger does not know it", dirty=True)
+            for name in plan.unmanaged
+        ]
+
+    @staticmethod
+    def _revisions(versions: VersionResolver) -> list[Finding]:
+        found = [
+            Finding("unknown-revision", f"The database is at {name}, which no installed app has", dirty=True)
+            for name in versions.unknown
+        ]
+        graph = versions.graph
+        for app in graph.apps():
+            heads = graph.heads(app)
+            if len(heads) > 1:
+                found.append(Finding("multiple-heads", f"App {app} has heads {', '.join(heads)}", dirty=True))
+        applied = versions.applied
+        found.extend(
+            Finding("pending-revision", f"Revision {name} of {graph.by_id[name].app} is not applied", dirty=True)
+            for name in graph.order
+            if name not in applied
+        )
+        return found
