@@ -58,9 +58,7 @@ def diff_table(wanted: Table, actual: Table, owned: OwnedTable | None, capabilit
     return found
 
 
-def _columns(
-    wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities
-) -> Iterator[c.Change]:
+def _columns(wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities) -> Iterator[c.Change]:
     existing = {column.name: column for column in actual.columns}
     surplus = dict(existing)
     for column in wanted.columns:

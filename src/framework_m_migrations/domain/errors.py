@@ -156,7 +156,9 @@ class DropRefused(MigrationError):
     """A drop was asked for of something that the ledger does not say is ours."""
 
     code = "M320"
-    default_next_step = "Drop it by hand if you are sure, or leave it: external objects are never dropped by this engine."
+    default_next_step = (
+        "Drop it by hand if you are sure, or leave it: external objects are never dropped by this engine."
+    )
 
 
 class HookFailed(MigrationError):
@@ -191,7 +193,9 @@ class MultipleHeads(RevisionError):
     """One app's branch has more than one head."""
 
     code = "M503"
-    default_next_step = "Join them: `m-migrate create \"merge\" --app APP --merge`, or give one the other as down_revision."
+    default_next_step = (
+        'Join them: `m-migrate create "merge" --app APP --merge`, or give one the other as down_revision.'
+    )
 
 
 class RevisionCycle(RevisionError):

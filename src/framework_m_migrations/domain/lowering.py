@@ -83,10 +83,7 @@ class Lowering:
 
     def _column(
         self,
-        change: c.ColumnTypeChanged
-        | c.ColumnNullabilityChanged
-        | c.ColumnDefaultChanged
-        | c.ColumnGenerationChanged,
+        change: c.ColumnTypeChanged | c.ColumnNullabilityChanged | c.ColumnDefaultChanged | c.ColumnGenerationChanged,
     ) -> tuple[o.Operation, ...]:
         match change:
             case c.ColumnTypeChanged(table=name, before=before, column=column):
@@ -105,7 +102,9 @@ class Lowering:
         index = Index(name, tuple(IndexKey(column) for column in unique.columns), unique=True)
         return (o.CreateIndex(table, index, online=True), o.AddUnique(table, unique, name))
 
-    def _constraint(self, change: c.CheckAdded | c.ForeignKeyAdded | c.ConstraintNotValidated) -> tuple[o.Operation, ...]:
+    def _constraint(
+        self, change: c.CheckAdded | c.ForeignKeyAdded | c.ConstraintNotValidated
+    ) -> tuple[o.Operation, ...]:
         staged = self.online and self.capabilities.deferred_validation
         match change:
             case c.ConstraintNotValidated(table=table, constraint=constraint):
@@ -191,7 +190,9 @@ def creation_order(
                 active.add(name)
                 stack.append((name, True))
                 targets = dict.fromkeys(key.target for key in by_name[name].foreign_keys)
-                stack.extend((t, False) for t in reversed(targets) if t in by_name and t not in made and t not in active)
+                stack.extend(
+                    (t, False) for t in reversed(targets) if t in by_name and t not in made and t not in active
+                )
     result: list[tuple[Table, tuple[ForeignKey, ...]]] = []
     standing = set(() if apart_from_existing else existing)
     for name in made:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +41,4 @@ class SyncOptions:
     dry_run: bool = False
     allow_drop: bool = False
     online: bool = True
-    locks: LockOptions = LockOptions()
+    locks: LockOptions = field(default_factory=LockOptions)

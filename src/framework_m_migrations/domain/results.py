@@ -45,7 +45,8 @@ class PlanResult:
             "counts": counts(self.plan),
             "changes": [change.to_dict() for change in self.changes],
             "steps": [
-                {**describe_step(step), "sql": list(sql)} for step, sql in zip(self.plan.steps, self.steps_sql, strict=True)
+                {**describe_step(step), "sql": list(sql)}
+                for step, sql in zip(self.plan.steps, self.steps_sql, strict=True)
             ],
             "unmanaged": [str(name) for name in self.plan.unmanaged],
         }
@@ -291,5 +292,3 @@ def counts(plan: Plan) -> dict[str, int]:
     for change in plan.changes:
         found[change.judgement.risk.label] += 1
     return found
-
-

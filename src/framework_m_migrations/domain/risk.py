@@ -100,16 +100,17 @@ def judge(change: c.Change, known: Knowledge) -> Judgement:
         case c.TableRemoved(owned=owned):
             return _breaking("table-removed", "No DocType wants this table any more; its rows would be lost.", owned)
         case c.TableRenamed(before=before):
-            return Judgement(
-                Risk.BREAKING, "table-renamed", f"Code that still says {before} would fail.", CREATE
-            )
+            return Judgement(Risk.BREAKING, "table-renamed", f"Code that still says {before} would fail.", CREATE)
         case c.EnumAdded():
             return _safe("enum-added", "A new enumeration touches nothing that exists.")
         case c.EnumValueAdded():
             return _safe("enum-value-added", "A label is appended; no row changes.")
         case c.EnumValuesIncompatible():
             return Judgement(
-                Risk.BREAKING, "enum-values-incompatible", "Labels were removed or reordered; rows may hold them.", MANUAL
+                Risk.BREAKING,
+                "enum-values-incompatible",
+                "Labels were removed or reordered; rows may hold them.",
+                MANUAL,
             )
         case c.ColumnAdded() | c.ColumnRemoved() | c.ColumnRenamed() | c.CommentChanged() | c.PrimaryKeyChanged():
             return _column(change, known)
@@ -132,8 +133,10 @@ def judge(change: c.Change, known: Knowledge) -> Judgement:
             )
         case c.IndexRemoved() | c.UniqueRemoved() | c.CheckRemoved() | c.ForeignKeyRemoved():
             return Judgement(
-                Risk.WARNING, "surplus", "No DocType wants it any more; dropping it loses no rows, but what it "
-                "enforced or made quick.", DROP
+                Risk.WARNING,
+                "surplus",
+                "No DocType wants it any more; dropping it loses no rows, but what it enforced or made quick.",
+                DROP,
             )
         case _ as unreachable:
             assert_never(unreachable)
@@ -163,9 +166,7 @@ def _column(
         case c.ColumnRemoved(owned=owned):
             return _breaking("column-removed", "The DocType has no such field; its values would be lost.", owned)
         case c.ColumnRenamed(before=before):
-            return Judgement(
-                Risk.BREAKING, "column-renamed", f"Code that still says {before.name} would fail.", CREATE
-            )
+            return Judgement(Risk.BREAKING, "column-renamed", f"Code that still says {before.name} would fail.", CREATE)
         case c.CommentChanged():
             return _safe("comment-changed", "A comment only.")
         case c.PrimaryKeyChanged():
@@ -191,16 +192,11 @@ def _column_added(table: TableName, column: Column, known: Knowledge) -> Judgeme
         return _safe("column-added", "A nullable column; existing rows get NULL.")
     if column.fill is not None:
         return _safe("column-added", f"Existing rows get the application's default {column.fill}.")
-    return _review(
-        "column-required", "NOT NULL without a default, and the table holds rows: they need a value first."
-    )
+    return _review("column-required", "NOT NULL without a default, and the table holds rows: they need a value first.")
 
 
 def _column_changed(
-    change: c.ColumnTypeChanged
-    | c.ColumnNullabilityChanged
-    | c.ColumnDefaultChanged
-    | c.ColumnGenerationChanged,
+    change: c.ColumnTypeChanged | c.ColumnNullabilityChanged | c.ColumnDefaultChanged | c.ColumnGenerationChanged,
     known: Knowledge,
 ) -> Judgement:
     match change:

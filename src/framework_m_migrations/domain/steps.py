@@ -70,8 +70,12 @@ def build_steps(
     last_of = {item.doctype: number for number, group in enumerate(groups) for item in group}
     created = {item.operation.table for item in work if isinstance(item.operation, o.CreateTable)}
     return tuple(
-        _step(group, [(name, checksums[name]) for name, last in last_of.items() if last == number and name in checksums],
-              created, lock_levels)
+        _step(
+            group,
+            [(name, checksums[name]) for name, last in last_of.items() if last == number and name in checksums],
+            created,
+            lock_levels,
+        )
         for number, group in enumerate(groups)
     )
 
@@ -110,8 +114,8 @@ def _may_share(before: o.AdditiveOperation, after: o.AdditiveOperation, capabili
     if not capabilities.table_locks:
         return True
     made = (o.CreateEnum, o.CreateTable)
-    if isinstance(before, made) and isinstance(after, made):
-        return True
+    if isinstance(before, made) or isinstance(after, made):
+        return isinstance(before, made) and isinstance(after, made)
     if isinstance(before, o.ValidateConstraint) or isinstance(after, o.ValidateConstraint):
         return False
     return _table(before) is not None and _table(before) == _table(after)
@@ -174,7 +178,10 @@ def _part(item: Work) -> OwnedTable | None:
             return OwnedTable(name, item.doctype, "adopted", indexes=frozenset({index.name}))
         case o.AddUnique(table=name, unique=constraint):
             return OwnedTable(
-                name, item.doctype, "adopted", constraints=frozenset(constraint_identities(constraint)),
+                name,
+                item.doctype,
+                "adopted",
+                constraints=frozenset(constraint_identities(constraint)),
                 indexes=frozenset({constraint.name} if constraint.name else ()),
             )
         case o.AddCheck(table=name, check=check):

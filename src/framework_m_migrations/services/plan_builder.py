@@ -19,6 +19,44 @@ from framework_m_migrations.services.assessor import Assessed
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was compared with what.
+
+    Attributes:
+        doctypes: the wanted schema, as far as it was loaded.
+        catalog: what the database has of it.
+        ownership: what is ours.
+        checksums: of every DocType declared.
+        stored: checksums in the ledger.
+        removed: DocTypes of the ledger that are not declared any more.
+        full: every DocType was loaded.
+        token: the catalog's token before the comparison.
+    """
+
+    doctypes: Sequence[DocTypeSchema]
+    catalog: Catalog
+    ownership: Ownership
+    checksums: Mapping[str, str]
+    stored: Mapping[str, str]
+    removed: frozenset[str]
+    full: bool
+    token: str | None
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """The checksums of the DocTypes compared."""
+        return {one.name: self.checksums[one.name] for one in self.doctypes if one.name in self.checksums}
+
+    @property
+    def unmanaged(self) -> tuple[TableName, ...]:
+        """Tables that are neither wanted nor ours; none are told of unless the comparison is full."""
+        if not self.full:
+            return ()
+        wanted = {table.name for doctype in self.doctypes for table in doctype.tables}
+        return tuple(sorted(self.catalog.names - wanted - self.ownership.keys(), key=str))
+
+
+@dataclass(frozen=True, slots=True)
 class PlanBuilder:
     """Builds plans for a database.
 
@@ -32,22 +70,9 @@ class PlanBuilder:
     lock_levels: LockLevels
     online: bool = True
 
-    def build(
-        self,
-        *,
-        doctypes: Sequence[DocTypeSchema],
-        changes: Assessed,
-        ghosts: Sequence[PlannedChange],
-        catalog: Catalog,
-        ownership: Ownership,
-        checksums: Mapping[str, str],
-        stored: Mapping[str, str],
-        removed: frozenset[str],
-        full: bool,
-        token: str | None,
-    ) -> Plan:
-        """A plan from judged changes; see Plan for what its parts mean."""
-        planned = self._lower(changes.changes, catalog, changes.knowledge)
+    def build(self, compared: Comparison, changes: Assessed, ghosts: Sequence[PlannedChange]) -> Plan:
+        """A plan from a comparison and its judged changes; see Plan for what its parts mean."""
+        planned = self._lower(changes.changes, compared.catalog, changes.knowledge)
         withheld = {p.doctype for p in planned if p.withheld}
         work = [
             Work(cast("o.AdditiveOperation", operation), p.doctype)
@@ -56,31 +81,26 @@ class PlanBuilder:
             for operation in p.operations
         ]
         busy = {item.doctype for item in work}
-        compared = {doctype.name: checksums[doctype.name] for doctype in doctypes if doctype.name in checksums}
-        complete = {name: checksum for name, checksum in compared.items() if name not in withheld}
+        complete = {name: checksum for name, checksum in compared.wanted.items() if name not in withheld}
         lowered_ghosts = [replace(p, operations=Lowering(self.capabilities).operations(p.change)) for p in ghosts]
-        wanted = {table.name for doctype in doctypes for table in doctype.tables}
-        unmanaged = sorted(catalog.names - wanted - ownership.keys()) if full else []
         return Plan(
             changes=(*planned, *lowered_ghosts),
             steps=build_steps(work, complete, self.capabilities, self.lock_levels),
             settled=tuple(
                 (name, checksum)
                 for name, checksum in complete.items()
-                if name not in busy and stored.get(name) != checksum
+                if name not in busy and compared.stored.get(name) != checksum
             ),
-            adopts=tuple(self._adopted(doctypes, catalog, ownership)),
-            forgets=tuple(sorted(removed)),
-            token=token,
-            complete=full,
-            unmanaged=tuple(unmanaged),
+            adopts=tuple(_adopted(compared)),
+            forgets=tuple(sorted(compared.removed)),
+            token=compared.token,
+            complete=compared.full,
+            unmanaged=compared.unmanaged,
             ghosts=tuple(p.change.table for p in ghosts),
-            revokes=tuple(sorted(withheld & stored.keys())),
+            revokes=tuple(sorted(withheld & compared.stored.keys())),
         )
 
-    def _lower(
-        self, judged: Sequence[PlannedChange], catalog: Catalog, known: Knowledge
-    ) -> list[PlannedChange]:
+    def _lower(self, judged: Sequence[PlannedChange], catalog: Catalog, known: Knowledge) -> list[PlannedChange]:
         definitions = [p.change.definition for p in judged if isinstance(p.change, c.TableAdded)]
         order = creation_order(definitions, catalog.names, apart_from_existing=self.capabilities.table_locks)
         inline: dict[TableName, tuple[ForeignKey, ...]] = {}
@@ -99,9 +119,7 @@ class PlanBuilder:
         queue = iter(new)
         return [next(queue) if isinstance(p.change, c.TableAdded) else p for p in result]
 
-    def _adopted(
-        self, doctypes: Sequence[DocTypeSchema], catalog: Catalog, ownership: Ownership
-    ) -> list[OwnedTable]:
+    def _adopted(self, doctypes: Sequence[DocTypeSchema], catalog: Catalog, ownership: Ownership) -> list[OwnedTable]:
         """What exists as wanted and is not yet known to be ours."""
         adopted = []
         for doctype in doctypes:

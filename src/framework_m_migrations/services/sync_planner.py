@@ -17,7 +17,7 @@ from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, Table, 
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.assessor import Assessor
 from framework_m_migrations.services.hash_cache import GHOSTS, CacheVerdict, HashCache
-from framework_m_migrations.services.plan_builder import PlanBuilder
+from framework_m_migrations.services.plan_builder import Comparison, PlanBuilder
 
 SPELLING_SENSITIVE = (
     c.ColumnTypeChanged,
@@ -77,18 +77,10 @@ class SyncPlanner:
         ghosts = self._ghosts(doctypes, catalog, ownership, checksums)
         changes = Assessor(self.session, catalog).assess(doctypes, found)
         builder = PlanBuilder(self.session.capabilities, self.session.executor.lock_levels, online=self.online)
-        return builder.build(
-            doctypes=doctypes,
-            changes=changes,
-            ghosts=ghosts,
-            catalog=catalog,
-            ownership=ownership,
-            checksums=checksums,
-            stored=stored,
-            removed=verdict.removed,
-            full=verdict.full,
-            token=token,
+        compared = Comparison(
+            doctypes, catalog, ownership, checksums, stored, verdict.removed, full=verdict.full, token=token
         )
+        return builder.build(compared, changes, ghosts)
 
     def _differences(
         self, doctypes: Sequence[DocTypeSchema], catalog: Catalog, ownership: Ownership

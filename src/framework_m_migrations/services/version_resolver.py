@@ -50,7 +50,9 @@ class VersionResolver:
         fitting = [name for name in self.graph.order if name.startswith(text)] if text else []
         if len(fitting) == 1:
             return fitting[0]
-        found = f"{len(fitting)} revisions begin with it: {', '.join(fitting)}" if fitting else "no installed app has it"
+        found = (
+            f"{len(fitting)} revisions begin with it: {', '.join(fitting)}" if fitting else "no installed app has it"
+        )
         raise UnknownRevision(
             f"Revision {text!r} is not known: {found}.", next_step="`m-migrate history` lists all of them."
         )

@@ -90,7 +90,7 @@ def _require_applied(versions: VersionResolver, app: str) -> None:
     pending = [name for name in versions.graph.order if versions.graph.by_id[name].app == app and name not in applied]
     if pending:
         raise RevisionError(
-            f"App {app!r} has revisions that this database lacks: {', '.join(pending)}. A comparison would repeat them.",
+            f"App {app!r} has revisions that this database lacks: {', '.join(pending)}. A comparison repeats them.",
             next_step="Run `m-migrate run` first, or use --no-autogenerate.",
             details={"pending": pending},
         )

@@ -1,0 +1,101 @@
+"""The commands, each as the use case that carries it out, shared by the synchronous and the asynchronous facade."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.options import SyncOptions
+from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.results import (
+    AllResult,
+    CreateResult,
+    HistoryResult,
+    PlanResult,
+    RepairResult,
+    RunResult,
+    StatusResult,
+    SyncResult,
+    VerifyResult,
+)
+from framework_m_migrations.ports.app_discovery import App
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.use_cases import create as creating
+from framework_m_migrations.services.use_cases import inspect as inspecting
+from framework_m_migrations.services.use_cases import repair as repairing
+from framework_m_migrations.services.use_cases import run as running
+from framework_m_migrations.services.use_cases import sync as syncing
+
+
+@dataclass(frozen=True, slots=True)
+class Command[T]:
+    """A use case ready to be run. ``drops`` says that its session gets a pruner."""
+
+    use_case: Callable[[Session], UseCase[T]]
+    drops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Builds commands from settings.
+
+    Args:
+        settings: defaults of every command.
+        apps: finds the installed apps, for status.
+    """
+
+    settings: MigrationSettings
+    apps: Callable[[], tuple[App, ...]]
+
+    def _options(self, *, force: bool = False, dry_run: bool = False, allow_drop: bool = False) -> SyncOptions:
+        settings = self.settings
+        return SyncOptions(force, dry_run, allow_drop, settings.online, settings.locks)
+
+    def plan(self, *, force: bool = False) -> Command[PlanResult]:
+        """See services.use_cases.sync.plan. It renders drops too, so it has a pruner; it applies nothing."""
+        return Command(partial(syncing.plan, options=self._options(force=force)), drops=True)
+
+    def sync(self, *, force: bool, dry_run: bool, allow_drop: bool) -> Command[SyncResult]:
+        """See services.use_cases.sync.sync."""
+        options = self._options(force=force, dry_run=dry_run, allow_drop=allow_drop)
+        return Command(partial(syncing.sync, options=options), drops=allow_drop)
+
+    def run(self, revision: str | None) -> Command[RunResult]:
+        """See services.use_cases.run.run."""
+        return Command(partial(running.run, locks=self.settings.locks, revision=revision))
+
+    def all(self, *, force: bool, allow_drop: bool) -> Command[AllResult]:
+        """See services.use_cases.run.run_all."""
+        options = self._options(force=force, allow_drop=allow_drop)
+        return Command(partial(running.run_all, options=options), drops=allow_drop)
+
+    def verify(self, fail_on: Risk) -> Command[VerifyResult]:
+        """See services.use_cases.inspect.verify."""
+        return Command(partial(inspecting.verify, fail_on=fail_on))
+
+    def status(self, database: str) -> Command[StatusResult]:
+        """See services.use_cases.inspect.status."""
+        return Command(partial(inspecting.status, apps=self.apps(), database=database))
+
+    def history(self, app: str | None) -> Command[HistoryResult]:
+        """See services.use_cases.inspect.history."""
+        return Command(partial(inspecting.history, app=app))
+
+    def create(self, options: creating.CreateOptions) -> Command[CreateResult]:
+        """See services.use_cases.create.create."""
+        return Command(partial(creating.create, options=options))
+
+    def rollback(self, *, steps: int, app: str | None, to: str | None) -> Command[RunResult]:
+        """See services.use_cases.run.rollback."""
+        return Command(partial(running.rollback, locks=self.settings.locks, steps=steps, app=app, to=to))
+
+    def stamp(self, heads: tuple[str, ...], *, dry_run: bool) -> Command[RepairResult]:
+        """See services.use_cases.run.stamp."""
+        return Command(partial(running.stamp, locks=self.settings.locks, heads=heads, dry_run=dry_run))
+
+    def repair(self, *, dry_run: bool) -> Command[RepairResult]:
+        """See services.use_cases.repair.repair."""
+        return Command(partial(repairing.repair, locks=self.settings.locks, dry_run=dry_run))

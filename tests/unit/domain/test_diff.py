@@ -1,0 +1,174 @@
+"""Every kind of difference is found, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.diff import diff_doctype, diff_table
+from framework_m_migrations.domain.ownership import OwnedTable
+from framework_m_migrations.domain.schema import Check, EnumType, Generated, Table, TableName
+from tests.unit.domain.build import LOCAL, SERVER, catalog, column, doctype, index, key, table, unique
+
+T = TableName("t")
+
+
+def kinds(wanted: Table, actual: Table, owned: OwnedTable | None = None) -> list[str]:
+    return [type(change).__name__ for change in diff_table(wanted, actual, owned, SERVER)]
+
+
+def test_equal_tables_have_no_difference_whatever_the_order_of_their_parts() -> None:
+    one = table("t", column("a"), column("b"), indexes=(index("i", "a"), index("j", "b")))
+    other = table("t", column("b"), column("a"), indexes=(index("j", "b"), index("i", "a")))
+    assert diff_table(one, other, None, SERVER) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "actual", "kind"),
+    [
+        (column("a"), column("a", "text"), "ColumnTypeChanged"),
+        (column("a"), column("a", nullable=False), "ColumnNullabilityChanged"),
+        (column("a", default="1"), column("a"), "ColumnDefaultChanged"),
+        (column("a"), column("a", default="1"), "ColumnDefaultChanged"),
+        (column("a", generated=Generated("identity")), column("a"), "ColumnGenerationChanged"),
+        (column("a", comment="x"), column("a"), "CommentChanged"),
+    ],
+)
+def test_each_trait_of_a_column_is_compared(wanted: object, actual: object, kind: str) -> None:
+    assert kinds(table("t", wanted), table("t", actual)) == [kind]  # type: ignore[arg-type]
+
+
+def test_several_traits_of_one_column_are_changes_of_their_own() -> None:
+    found = kinds(table("t", column("a", nullable=False, default="1")), table("t", column("a", "text")))
+    assert found == ["ColumnTypeChanged", "ColumnNullabilityChanged", "ColumnDefaultChanged"]
+
+
+def test_a_default_of_the_application_that_sync_left_in_the_database_is_no_difference() -> None:
+    assert kinds(table("t", column("a", fill="'x'")), table("t", column("a", default="'x'"))) == []
+    assert kinds(table("t", column("a", fill="'x'")), table("t", column("a", default="'y'"))) == [
+        "ColumnDefaultChanged"
+    ]
+
+
+def test_a_missing_column_is_added_and_a_surplus_one_reported_with_its_owner() -> None:
+    owned = OwnedTable.of(table("t", column("old")), "T", "created")
+    found = diff_table(table("t", column("new")), table("t", column("old"), column("theirs")), owned, SERVER)
+    assert found == [
+        c.ColumnAdded(T, column("new")),
+        c.ColumnRemoved(T, column("old"), owned=True),
+        c.ColumnRemoved(T, column("theirs"), owned=False),
+    ]
+
+
+def test_a_declared_rename_is_a_rename_only_while_the_old_column_stands() -> None:
+    wanted = table("t", column("new", renamed_from="old"))
+    assert kinds(wanted, table("t", column("old"))) == ["ColumnRenamed"]
+    assert kinds(wanted, table("t")) == ["ColumnAdded"]
+    assert kinds(wanted, table("t", column("new"))) == []
+    assert kinds(table("t", column("old"), column("new", renamed_from="old")), table("t", column("old"))) == [
+        "ColumnAdded"
+    ]
+
+
+def test_a_declared_rename_of_a_table_looks_for_the_old_one() -> None:
+    wanted = replace(table("t"), renamed_from="before")
+    assert diff_doctype(doctype(wanted), catalog(table("before")), {}, SERVER) == [
+        c.TableRenamed(T, TableName("before"), wanted)
+    ]
+    assert diff_doctype(doctype(wanted), catalog(), {}, SERVER) == [c.TableAdded(T, wanted)]
+
+
+def test_indexes_are_matched_by_name_and_compared_in_full() -> None:
+    actual = table("t", column("a"), indexes=(index("i", "a"),))
+    assert kinds(table("t", column("a"), indexes=(index("i", "a", where="a > 0"),)), actual) == ["IndexChanged"]
+    assert kinds(table("t", column("a"), indexes=(index("j", "a"),)), actual) == ["IndexAdded"]
+
+
+def test_an_index_left_invalid_by_a_killed_build_is_found() -> None:
+    broken = table("t", column("a"), indexes=(index("i", "a", valid=False),))
+    assert kinds(table("t", column("a"), indexes=(index("i", "a"),)), broken) == ["IndexInvalid"]
+
+
+def test_an_index_of_an_administrator_is_none_of_our_business_but_one_of_ours_is() -> None:
+    with_index = table("t", column("a"), indexes=(index("i", "a"),))
+    without = table("t", column("a"))
+    assert kinds(without, with_index) == []
+    assert kinds(without, with_index, OwnedTable.of(with_index, "T", "created")) == ["IndexRemoved"]
+
+
+def test_unique_constraints_match_by_columns_when_nobody_named_them() -> None:
+    actual = table("t", column("a"), column("b"), uniques=(unique("b", "a", name="t_a_b_key"),))
+    assert kinds(table("t", column("a"), column("b"), uniques=(unique("a", "b"),)), actual) == []
+    assert kinds(table("t", column("a"), column("b"), uniques=(unique("a"),)), actual) == ["UniqueAdded"]
+
+
+def test_a_unique_index_can_become_the_wanted_constraint_or_satisfies_it() -> None:
+    wanted = table("t", column("a"), uniques=(unique("a", name="uq"),))
+    actual = table("t", column("a"), indexes=(index("i", "a", unique=True),))
+    assert diff_table(wanted, actual, None, SERVER) == [c.UniqueAdded(T, unique("a", name="uq"), "i")]
+    assert diff_table(wanted, actual, None, LOCAL) == []
+    partial = table("t", column("a"), indexes=(index("i", "a", unique=True, where="a > 0"),))
+    assert diff_table(wanted, partial, None, LOCAL) == [c.UniqueAdded(T, unique("a", name="uq"))]
+
+
+def test_a_unique_constraint_satisfies_a_wanted_unique_index() -> None:
+    wanted = table("t", column("a"), indexes=(index("i", "a", unique=True),))
+    assert kinds(wanted, table("t", column("a"), uniques=(unique("a", name="t_a_key"),))) == []
+
+
+def test_a_unique_of_ours_that_nobody_named_is_recognised_by_its_shape() -> None:
+    made = table("t", column("a"), uniques=(unique("a"),))
+    in_database = table("t", column("a"), uniques=(unique("a", name="t_a_key"),))
+    owned = OwnedTable.of(made, "T", "created")
+    assert kinds(table("t", column("a")), in_database, owned) == ["UniqueRemoved"]
+    assert kinds(table("t", column("a")), in_database) == []
+
+
+def test_checks_are_matched_by_name_then_by_expression() -> None:
+    actual = table("t", column("a"), checks=(Check("ck", "a > 0"),))
+    assert kinds(table("t", column("a"), checks=(Check(None, "a > 0"),)), actual) == []
+    assert kinds(table("t", column("a"), checks=(Check("ck", "a > 1"),)), actual) == ["CheckChanged"]
+    assert kinds(table("t", column("a"), checks=(Check("other", "a > 1"),)), actual) == ["CheckAdded"]
+
+
+def test_a_check_or_key_that_was_never_validated_is_found() -> None:
+    pending = table("t", column("a"), checks=(Check("ck", "a > 0", valid=False),))
+    assert kinds(table("t", column("a"), checks=(Check("ck", "a > 0"),)), pending) == ["ConstraintNotValidated"]
+    loose = table("t", column("a"), foreign_keys=(key("a", "p", "fk", valid=False),))
+    assert kinds(table("t", column("a"), foreign_keys=(key("a", "p"),)), loose) == ["ConstraintNotValidated"]
+
+
+@pytest.mark.parametrize("traits", [{"on_delete": "CASCADE"}, {"on_update": "SET NULL"}])
+def test_a_change_of_what_a_foreign_key_does_is_seen(traits: dict[str, str]) -> None:
+    wanted = table("t", column("a"), foreign_keys=(key("a", "p", **traits),))
+    actual = table("t", column("a"), foreign_keys=(key("a", "p", "t_a_fkey"),))
+    assert kinds(wanted, actual) == ["ForeignKeyChanged"]
+
+
+def test_a_foreign_key_with_another_target_is_changed_not_added() -> None:
+    wanted = table("t", column("a"), foreign_keys=(key("a", "q"),))
+    assert kinds(wanted, table("t", column("a"), foreign_keys=(key("a", "p", "x"),))) == ["ForeignKeyChanged"]
+
+
+def test_enumerations_grow_in_place_and_anything_else_is_incompatible() -> None:
+    name = TableName("colour")
+
+    def found(wanted: tuple[str, ...], actual: tuple[str, ...]) -> list[c.Change]:
+        one = doctype(table("t"), enums=(EnumType(name, wanted),))
+        return diff_doctype(one, catalog(table("t"), enums=(EnumType(name, actual),)), {}, SERVER)
+
+    assert found(("a", "b"), ("a", "b")) == []
+    assert found(("a", "x", "b"), ("a", "b")) == [c.EnumValueAdded(T, name, "x", "a", None)]
+    assert found(("x", "y", "a"), ("a",)) == [
+        c.EnumValueAdded(T, name, "x", None, "a"),
+        c.EnumValueAdded(T, name, "y", "x", None),
+    ]
+    for incompatible in (("a",), ("b", "a")):
+        assert [type(change) for change in found(incompatible, ("a", "b"))] == [c.EnumValuesIncompatible]
+
+
+def test_a_change_of_the_primary_key_is_seen() -> None:
+    wanted = replace(table("t", column("a")), primary_key=None)
+    assert kinds(wanted, table("t", column("a"))) == ["PrimaryKeyChanged"]
