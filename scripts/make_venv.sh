@@ -23,8 +23,8 @@ PYTHON
 find_python() {
     local candidate names version versions
     if [ "$minor" = any ]; then
-        names="python3 python3.13 python3.12 python3.14"
-        versions="3.13 3.12 3.14"
+        names="python3 python3.12 python3.13 python3.14"
+        versions="3.12 3.13 3.14"
     else
         names="python3 python$minor"
         versions=$minor
