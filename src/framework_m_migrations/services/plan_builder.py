@@ -119,20 +119,21 @@ class PlanBuilder:
         queue = iter(new)
         return [next(queue) if isinstance(p.change, c.TableAdded) else p for p in result]
 
-    def _adopted(self, doctypes: Sequence[DocTypeSchema], catalog: Catalog, ownership: Ownership) -> list[OwnedTable]:
-        """What exists as wanted and is not yet known to be ours."""
-        adopted = []
-        for doctype in doctypes:
-            for table in doctype.tables:
-                actual = catalog.tables.get(table.name)
-                if actual is None:
-                    continue
-                ours = OwnedTable.of(_common(table, actual), doctype.name, "adopted")
-                before = ownership.get(table.name)
-                merged = ours if before is None else before.merge(ours)
-                if merged != before:
-                    adopted.append(ours)
-        return adopted
+
+def _adopted(compared: Comparison) -> list[OwnedTable]:
+    """What exists as wanted and is not yet known to be ours."""
+    adopted = []
+    for doctype in compared.doctypes:
+        for table in doctype.tables:
+            actual = compared.catalog.tables.get(table.name)
+            if actual is None:
+                continue
+            ours = OwnedTable.of(_common(table, actual), doctype.name, "adopted")
+            before = compared.ownership.get(table.name)
+            merged = ours if before is None else before.merge(ours)
+            if merged != before:
+                adopted.append(ours)
+    return adopted
 
 
 def _common(wanted: Table, actual: Table) -> Table:
