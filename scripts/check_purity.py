@@ -28,6 +28,7 @@ IN_BROWSER = (
     "adapters/filesystem",
     "adapters/memory",
 )
+SERVER_ONLY = {"adapters/sql/async_runner.py"}
 IMPURE_MODULES = {"os", "random", "secrets", "socket", "subprocess", "sqlite3", "tempfile", "time", "urllib", "http"}
 IMPURE_CALLS = {
     "datetime.datetime.now",
@@ -124,7 +125,8 @@ def python_findings(path: str, text: str) -> Iterator[Finding]:
     if not path.startswith(SOURCE):
         return
     pure = inside.startswith(tuple(f"{layer}/" for layer in PURE))
-    browser = inside.startswith(tuple(f"{layer}/" for layer in IN_BROWSER)) or inside == "__init__.py"
+    browser = inside == "__init__.py" or inside.startswith(tuple(f"{layer}/" for layer in IN_BROWSER))
+    browser = browser and inside not in SERVER_ONLY
     if not pure and not browser:
         return
     tree = ast.parse(text, path)
