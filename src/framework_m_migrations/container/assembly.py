@@ -1,0 +1,147 @@
+"""Assembly: settings, a database and overrides put together into runners and sessions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from framework_m_migrations.container import engines, factories
+from framework_m_migrations.container.context import Context, Factory, check_overrides
+from framework_m_migrations.container.mode import RuntimeMode
+from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.container.wired_session import WiredSession
+from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
+from framework_m_migrations.domain.results import InitResult
+from framework_m_migrations.ports.app_discovery import App
+from framework_m_migrations.ports.event_sink import EventSink
+from framework_m_migrations.ports.session import Session
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+
+
+class Assembly:
+    """Makes what a facade runs commands with.
+
+    Args:
+        settings: what to migrate.
+        database: an engine or connection of the caller's, sync or async; None to make one from the URL.
+        events: where events go; None for nowhere.
+        overrides: factories of ports by name.
+    """
+
+    def __init__(
+        self,
+        settings: MigrationSettings,
+        database: Any,
+        events: EventSink | None,
+        overrides: Mapping[str, Factory],
+    ) -> None:
+        self.settings = settings
+        self._database = database
+        self._factories = {**factories.DEFAULTS, **check_overrides(overrides)}
+        if events is not None:
+            self._factories["events"] = lambda _: events
+        self._lasting: dict[str, Any] = {}
+
+    @property
+    def mode(self) -> RuntimeMode:
+        """The runtime mode; a caller's engine or connection decides it."""
+        return engines.mode_of(self.settings, self._database)
+
+    @property
+    def shown_url(self) -> str:
+        """The database's URL without its password."""
+        return engines.shown_url(self.settings, self._database)
+
+    def apps(self) -> tuple[App, ...]:
+        """The installed apps."""
+        found: tuple[App, ...] = self._make_lasting("discovery").apps()
+        return found
+
+    def _make_lasting(self, name: str) -> Any:
+        """A port that needs no connection, made once."""
+        if name not in self._lasting:
+            self._lasting[name] = self._factories[name](Context(self.settings, self.mode, self._make_lasting))
+        return self._lasting[name]
+
+    def session(self, connection: sa.Connection, *, drops: bool) -> Session:
+        """The session over a synchronous connection (for async drivers: the face that ``run_sync`` gives).
+
+        Raises:
+            UnsupportedDatabase: there is no adapter for its dialect.
+        """
+        dialect = self.dialect(connection.dialect.name)
+        context = Context(self.settings, self.mode, self._make_lasting, connection, dialect, drops)
+        return WiredSession(context, self._factories)
+
+    @staticmethod
+    def dialect(name: str) -> SqlDialect:
+        """The adapter of a dialect; raises UnsupportedDatabase where there is none."""
+        found = factories.sql_dialect(name)
+        if found is None:
+            raise UnsupportedDatabase(
+                f"There is no adapter for the dialect {name!r}.",
+                next_step="Use a PostgreSQL or SQLite URL; CONTRIBUTING.md tells how to write an adapter.",
+            )
+        return found
+
+    def run[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool) -> T:
+        """Run a use case for a caller without an event loop."""
+        self._make_importable()
+        if engines.needs_loop(self.mode, self._database):
+            import asyncio
+
+            self._refuse_running_loop()
+            return asyncio.run(self.run_async(use_case, drops=drops))
+        from framework_m_migrations.adapters.sql.runner import SyncSqlRunner
+
+        source = engines.sync_source(self.settings, self.mode, self._database)
+        dialect = self.dialect(engines.dialect_name(self.settings, self._database))
+        runner = SyncSqlRunner(
+            source, lambda connection: self.session(connection, drops=drops), translate=dialect.translate
+        )
+        return runner.run(use_case)
+
+    async def run_async[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool) -> T:
+        """Run a use case inside the running event loop."""
+        self._make_importable()
+        from framework_m_migrations.adapters.sql.async_runner import AsyncSqlRunner
+
+        source = engines.async_source(self.settings, self._database)
+        dialect = self.dialect(engines.dialect_name(self.settings, self._database))
+        runner = AsyncSqlRunner(
+            source, lambda connection: self.session(connection, drops=drops), translate=dialect.translate
+        )
+        return await runner.run(use_case)
+
+    def init_project(self) -> InitResult:
+        """Write alembic.ini and env.py."""
+        self._make_importable()
+        from framework_m_migrations.adapters.sql.versions.project import init_project
+
+        files = init_project(self.settings.path, self.apps(), version_table=self.settings.version_table)
+        return InitResult(tuple(str(file) for file in files))
+
+    def _make_importable(self) -> None:
+        """Apps and models of a project are found from its folder, as ``python -m`` would."""
+        folder = str(self.settings.path.resolve())
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+
+    @staticmethod
+    def _refuse_running_loop() -> None:
+        import asyncio
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        raise ConfigurationError(
+            "An event loop runs in this thread; a synchronous command would block it.",
+            next_step="Use AsyncMigrationManager and await its methods.",
+        )

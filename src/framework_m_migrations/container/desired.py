@@ -1,0 +1,138 @@
+"""Where the wanted schema of these settings comes from."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from framework_m_migrations.container.context import Context
+from framework_m_migrations.domain.errors import AppBroken, ConfigurationError
+from framework_m_migrations.ports.app_discovery import App
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from framework_m_migrations.ports.schema_source import SchemaSource
+
+
+def schema_source(context: Context) -> SchemaSource:
+    """The MetaData that the settings name; else what the apps declare.
+
+    An app declares its tables as DocTypes in a ``doctypes`` subpackage, or as SQLAlchemy models: an attribute
+    ``metadata``, or ``Base`` with one, of its ``models`` module.
+
+    Raises:
+        ConfigurationError: there is neither MetaData nor an app.
+        AppBroken: a module failed to import.
+        MissingDependency: an app has DocTypes, and Framework M is not installed.
+    """
+    from framework_m_migrations.adapters.doctypes.metadata import MetadataSource, doctypes_of
+    from framework_m_migrations.adapters.sql.wanted import Target
+
+    target = Target.of(context.live.dialect, context.sql, schema=context.settings.schema)
+    apps: tuple[App, ...] = ()
+    if context.settings.metadata:
+        apps = context.make("discovery").apps() if context.settings.apps else ()
+        named = [(name, load_metadata(name, context.settings.path)) for name in context.settings.metadata]
+        return MetadataSource(
+            [doctype for name, found in named for doctype in doctypes_of(found, app=app_of(name, apps))], target
+        )
+    apps = context.make("discovery").apps()
+    if not apps:
+        raise ConfigurationError(
+            "There is nothing to migrate: no --metadata was named and no app was found.",
+            next_step="Name --metadata package.module:attribute, or --apps, INSTALLED_APPS or an entry point in "
+            "framework_m.apps.",
+        )
+    with_doctypes = [app for app in apps if _has_module(f"{app.package}.doctypes")]
+    doctypes: list[Any] = []
+    for app in apps:
+        if app not in with_doctypes and _has_module(f"{app.package}.models"):
+            found = models_metadata(app)
+            doctypes.extend(() if found is None else doctypes_of(found, app=app.name))
+    if with_doctypes:
+        from framework_m_migrations.adapters.doctypes.framework_m import framework_m_doctypes
+
+        doctypes.extend(framework_m_doctypes(with_doctypes))
+    return MetadataSource(doctypes, target)
+
+
+def load_metadata(name: str, path: Path) -> sa.MetaData:
+    """Import ``package.module:attribute``, looking in the project's folder too.
+
+    Raises:
+        ConfigurationError: the name is malformed, or what it names is no MetaData.
+        AppBroken: the module failed to import.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
+        raise ConfigurationError(f"{name!r} does not name MetaData.", next_step="Write it as package.module:attribute.")
+    found: object = import_module(module_name, path)
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    return _as_metadata(found, name)
+
+
+def _as_metadata(found: object, name: str) -> sa.MetaData:
+    import sqlalchemy as sa
+
+    if not isinstance(found, sa.MetaData):
+        found = getattr(found, "metadata", found)
+    if not isinstance(found, sa.MetaData):
+        raise ConfigurationError(
+            f"{name!r} is no SQLAlchemy MetaData, nor a class or module that has one.",
+            next_step="Name the MetaData, or the declarative Base.",
+        )
+    return found
+
+
+def import_module(name: str, path: Path | None = None) -> object:
+    """Import a module of the user's; the project's folder is on the search path for it, as for ``python -m``.
+
+    Raises:
+        ConfigurationError: there is no such module.
+        AppBroken: it failed to import; the failure is chained.
+    """
+    if path is not None and (folder := str(path.resolve())) not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise ConfigurationError(
+                f"There is no module {name!r}.", next_step="Check the spelling and --path."
+            ) from error
+        raise AppBroken(f"The module {name!r} failed to import: {error}.", details={"module": name}) from error
+    except Exception as error:
+        what = f"The module {name!r} failed to import: {type(error).__name__}: {error}."
+        raise AppBroken(what, details={"module": name}) from error
+
+
+def models_metadata(app: App) -> sa.MetaData | None:
+    """The MetaData of an app's ``models`` module, None where it has none."""
+    module = import_module(f"{app.package}.models")
+    for attribute in ("metadata", "Base"):
+        found = getattr(module, attribute, None)
+        if found is not None:
+            return _as_metadata(found, f"{app.package}.models:{attribute}")
+    return None
+
+
+def app_of(name: str, apps: Sequence[App]) -> str | None:
+    """The app whose package holds the module of ``package.module:attribute``; the only app there is, else None."""
+    module = name.partition(":")[0]
+    for app in apps:
+        if module == app.package or module.startswith(f"{app.package}."):
+            return app.name
+    return apps[0].name if len(apps) == 1 else None
+
+
+def _has_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False

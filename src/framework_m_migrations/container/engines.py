@@ -1,0 +1,126 @@
+"""From settings, or from what the caller holds, to where connections come from."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from framework_m_migrations.container.mode import RuntimeMode, detect_mode
+from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.domain.errors import ConfigurationError, MissingDependency, UnsupportedDatabase
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from framework_m_migrations.adapters.sql.async_runner import AsyncSource
+    from framework_m_migrations.adapters.sql.runner import SyncSource
+
+
+def mode_of(settings: MigrationSettings, database: Any) -> RuntimeMode:
+    """The mode: that of the caller's engine or connection, else as detect_mode says."""
+    if database is not None and settings.mode is not RuntimeMode.SYNC_WORKER:
+        return RuntimeMode.ASYNC if _is_async(database) else RuntimeMode.SYNC
+    return detect_mode(settings.mode, os.environ, settings.url, sys.platform)
+
+
+def _is_async(database: Any) -> bool:
+    return hasattr(database, "sync_engine")
+
+
+def needs_loop(mode: RuntimeMode, database: Any) -> bool:
+    """True when the database is reached through an event loop."""
+    return _is_async(database) if database is not None else mode is RuntimeMode.ASYNC
+
+
+def _parsed(settings: MigrationSettings) -> sa.URL:
+    from framework_m_migrations.adapters.sql.url import parse_url
+
+    return parse_url(settings.url)
+
+
+def shown_url(settings: MigrationSettings, database: Any) -> str:
+    """The database's URL for people, without its password."""
+    from framework_m_migrations.adapters.sql.url import show_url
+
+    if database is None:
+        return show_url(_parsed(settings))
+    url: sa.URL = getattr(database, "engine", database).url
+    return show_url(url)
+
+
+def dialect_name(settings: MigrationSettings, database: Any) -> str:
+    """SQLAlchemy's name of the database's dialect."""
+    if database is None:
+        return _parsed(settings).get_backend_name()
+    name: str = database.dialect.name
+    return name
+
+
+def sync_source(settings: MigrationSettings, mode: RuntimeMode, database: Any) -> SyncSource:
+    """Where synchronous connections come from.
+
+    Raises:
+        ConfigurationError: the URL names an async driver that the mode cannot use.
+        UnsupportedDatabase: a browser worker was asked for anything but SQLite.
+    """
+    if database is not None:
+        return database  # type: ignore[no-any-return]
+    url = _parsed(settings)
+    backend = url.get_backend_name()
+    if mode is RuntimeMode.SYNC_WORKER:
+        if backend != "sqlite":
+            raise UnsupportedDatabase(
+                f"A browser worker cannot reach {backend}: it has no sockets.",
+                next_step="Use a SQLite URL such as sqlite:////data/dev.db there.",
+            )
+        url = url.set(drivername="sqlite")
+    if backend == "sqlite":
+        from framework_m_migrations.adapters.sync_sqlite.engine import sqlite_engine
+
+        return lambda: sqlite_engine(url.set(drivername="sqlite"))
+    if url.drivername == "postgresql+asyncpg":
+        raise ConfigurationError(
+            "The driver asyncpg needs an event loop, and the runtime mode is sync.",
+            next_step="Leave --mode out, or name a synchronous driver such as postgresql+psycopg.",
+        )
+    return lambda: _plain_engine(url)
+
+
+def _plain_engine(url: sa.URL) -> sa.Engine:
+    import sqlalchemy as sa
+
+    try:
+        return sa.create_engine(url, poolclass=sa.pool.NullPool)
+    except sa.exc.NoSuchModuleError as error:
+        raise UnsupportedDatabase(
+            f"SQLAlchemy knows no dialect {url.drivername!r}.", next_step="Check the beginning of the URL."
+        ) from error
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"The driver of {url.drivername!r} is not installed: {error.name}.", next_step=f"pip install {error.name}"
+        ) from error
+
+
+def async_source(settings: MigrationSettings, database: Any) -> AsyncSource:
+    """Where asynchronous connections come from; a synchronous SQLite URL gets aiosqlite."""
+    if database is not None:
+        if not _is_async(database):
+            raise ConfigurationError(
+                "A synchronous engine cannot be awaited.",
+                next_step="Use MigrationManager with it, or hand over an AsyncEngine.",
+            )
+        return database  # type: ignore[no-any-return]
+    url = _parsed(settings)
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        from framework_m_migrations.adapters.async_sqlite.engine import aiosqlite_engine
+
+        return lambda: aiosqlite_engine(url)
+    if backend == "postgresql":
+        from framework_m_migrations.adapters.async_postgres.engine import asyncpg_engine
+
+        return lambda: asyncpg_engine(url)
+    raise UnsupportedDatabase(
+        f"There is no async adapter for {backend!r}.", next_step="Use a PostgreSQL or SQLite URL."
+    )

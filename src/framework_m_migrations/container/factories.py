@@ -1,0 +1,147 @@
+"""The default adapter of each port, as plain functions with lazy imports.
+
+This is the whole wiring, once for all modes: what differs between them is the connection and the dialect. The
+dependency-injector container (di.py) exposes the same functions; where that package does not exist they serve alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from framework_m_migrations.container.context import Context, Factory
+
+if TYPE_CHECKING:
+    from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+    from framework_m_migrations.ports.app_discovery import AppDiscovery
+    from framework_m_migrations.ports.clock import Clock
+    from framework_m_migrations.ports.event_sink import EventSink
+    from framework_m_migrations.ports.executor import Executor
+    from framework_m_migrations.ports.hooks import HookRegistry
+    from framework_m_migrations.ports.inspector import Inspector
+    from framework_m_migrations.ports.ledger import Ledger
+    from framework_m_migrations.ports.lock import MigrationLock
+    from framework_m_migrations.ports.pruner import Pruner
+    from framework_m_migrations.ports.schema_source import SchemaSource
+    from framework_m_migrations.ports.versioned_track import VersionedTrack
+
+
+def discovery(context: Context) -> AppDiscovery:
+    """Apps by name, INSTALLED_APPS or entry points."""
+    from framework_m_migrations.adapters.filesystem.apps import FilesystemDiscovery
+
+    settings = context.settings
+    return FilesystemDiscovery(settings.apps or (), settings.installed_apps or None)
+
+
+def hooks(context: Context) -> HookRegistry:
+    """Hooks from each app's ``migrations/__init__.py``."""
+    from framework_m_migrations.adapters.filesystem.hooks import FilesystemHooks
+
+    return FilesystemHooks(context.make("discovery"))
+
+
+def source(context: Context) -> SchemaSource:
+    """SQLAlchemy MetaData when the settings name some, else the DocTypes of the apps."""
+    from framework_m_migrations.container.desired import schema_source
+
+    return schema_source(context)
+
+
+def inspector(context: Context) -> Inspector:
+    """The dialect's catalog reader."""
+    ignored = frozenset((*ledger_tables(), context.settings.version_table))
+    return context.sql.inspector(context.live, schema=context.settings.schema, ignored=ignored)
+
+
+def ledger_tables() -> Iterable[str]:
+    """Names of the ledger's own tables."""
+    from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES
+
+    return LEDGER_TABLES
+
+
+def executor(context: Context) -> Executor:
+    """Additive DDL."""
+    from framework_m_migrations.adapters.sql.executor import SqlExecutor
+
+    return SqlExecutor(context.live, context.sql, schema=context.settings.schema)
+
+
+def pruner(context: Context) -> Pruner | None:
+    """Destructive DDL, only where the caller asked for drops."""
+    if not context.drops:
+        return None
+    from framework_m_migrations.adapters.sql.pruner import SqlPruner
+
+    return SqlPruner(context.live, context.sql, schema=context.settings.schema)
+
+
+def ledger(context: Context) -> Ledger:
+    """The ledger's tables."""
+    from framework_m_migrations.adapters.sql.ledger import SqlLedger
+
+    return SqlLedger(context.live, context.sql, schema=context.settings.schema)
+
+
+def lock(context: Context) -> MigrationLock:
+    """The dialect's migration lock."""
+    return context.sql.lock(context.live, schema=context.settings.schema)
+
+
+def versions(context: Context) -> VersionedTrack:
+    """Alembic's revisions; imported when the versioned track is first used, for a sync that has nothing to do."""
+    from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
+
+    settings = context.settings
+    ini = settings.path / "alembic.ini"
+    return AlembicTrack(
+        context.live,
+        context.sql,
+        context.make("discovery"),
+        version_table=settings.version_table,
+        version_table_schema=settings.schema,
+        project=settings.path if ini.is_file() else None,
+    )
+
+
+def events(_: Context) -> EventSink:
+    """Nobody listens unless somebody was named."""
+    from framework_m_migrations.adapters.sql.sinks import NullSink
+
+    return NullSink()
+
+
+def clock(_: Context) -> Clock:
+    """The system's clock."""
+    from framework_m_migrations.adapters.sql.clock import SystemClock
+
+    return SystemClock()
+
+
+DEFAULTS: dict[str, Factory] = {
+    "discovery": discovery,
+    "hooks": hooks,
+    "source": source,
+    "inspector": inspector,
+    "executor": executor,
+    "pruner": pruner,
+    "ledger": ledger,
+    "lock": lock,
+    "versions": versions,
+    "events": events,
+    "clock": clock,
+}
+
+
+def sql_dialect(name: str) -> SqlDialect | None:
+    """The dialect adapter for SQLAlchemy's name of a dialect, None where there is none."""
+    if name == "postgresql":
+        from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
+
+        return PostgresqlDialect()
+    if name == "sqlite":
+        from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
+
+        return SqliteDialect()
+    return None

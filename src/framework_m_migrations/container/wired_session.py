@@ -1,0 +1,127 @@
+"""The session of a SQL connection, its ports made when they are first used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from framework_m_migrations.container.context import Context, Factory
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.ports.clock import Clock
+from framework_m_migrations.ports.event_sink import EventSink
+from framework_m_migrations.ports.executor import Executor
+from framework_m_migrations.ports.hooks import HookRegistry
+from framework_m_migrations.ports.inspector import Inspector
+from framework_m_migrations.ports.ledger import Ledger
+from framework_m_migrations.ports.lock import MigrationLock
+from framework_m_migrations.ports.pruner import Pruner
+from framework_m_migrations.ports.schema_source import SchemaSource
+from framework_m_migrations.ports.versioned_track import VersionedTrack
+
+LASTING = ("discovery", "clock")
+"""Ports that outlive a connection."""
+
+
+class WiredSession:
+    """ports.session.Session over a SQLAlchemy connection.
+
+    Lazy, so that a sync that has nothing to do imports neither Alembic nor the apps' hooks.
+    """
+
+    def __init__(self, context: Context, factories: Mapping[str, Factory]) -> None:
+        """Bind the ports.
+
+        Args:
+            context: with connection and dialect; its ``make`` gives the ports that outlive a connection.
+            factories: of every port.
+        """
+        self._make_lasting = context.make
+        self._context = replace(context, make=self._make)
+        self._factories = factories
+        self._made: dict[str, Any] = {}
+        self._connection = context.live
+        self._dialect = context.sql
+        self._within = self._connection.in_transaction()
+
+    def _make(self, name: str) -> Any:
+        if name in LASTING:
+            return self._make_lasting(name)
+        if name not in self._made:
+            self._made[name] = self._factories[name](self._context)
+        return self._made[name]
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Of the database; inside a caller's transaction nothing can be done online."""
+        made = self._dialect.capabilities(self._connection.dialect)
+        return replace(made, online_index=False, deferred_validation=False) if self._within else made
+
+    @property
+    def source(self) -> SchemaSource:
+        """The wanted schema."""
+        return self._make("source")  # type: ignore[no-any-return]
+
+    @property
+    def inspector(self) -> Inspector:
+        """The actual schema."""
+        return self._make("inspector")  # type: ignore[no-any-return]
+
+    @property
+    def executor(self) -> Executor:
+        """Additive changes."""
+        return self._make("executor")  # type: ignore[no-any-return]
+
+    @property
+    def pruner(self) -> Pruner | None:
+        """Destructive changes."""
+        return self._make("pruner")  # type: ignore[no-any-return]
+
+    @property
+    def ledger(self) -> Ledger:
+        """The engine's memory."""
+        return self._make("ledger")  # type: ignore[no-any-return]
+
+    @property
+    def lock(self) -> MigrationLock:
+        """One migrator at a time."""
+        return self._make("lock")  # type: ignore[no-any-return]
+
+    @property
+    def versions(self) -> VersionedTrack:
+        """The versioned track."""
+        return self._make("versions")  # type: ignore[no-any-return]
+
+    @property
+    def hooks(self) -> HookRegistry:
+        """The apps' hooks."""
+        return self._make("hooks")  # type: ignore[no-any-return]
+
+    @property
+    def events(self) -> EventSink:
+        """Where events go."""
+        return self._make("events")  # type: ignore[no-any-return]
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        return self._make("clock")  # type: ignore[no-any-return]
+
+    def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
+        """See ports.session.Session."""
+        return self._dialect.transaction(self._connection, lock_timeout=lock_timeout)
+
+    def autocommit(self) -> AbstractContextManager[None]:
+        """See ports.session.Session."""
+        return self._dialect.autocommit(self._connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See ports.session.Session. A transaction of the caller's stays as it is."""
+        idle = not self._connection.in_transaction()
+        try:
+            yield
+        finally:
+            if idle and self._connection.in_transaction():
+                self._connection.rollback()

@@ -1,0 +1,133 @@
+"""AsyncMigrationManager: every command for programs inside an event loop, which keeps running meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from framework_m_migrations.container.assembly import Assembly
+from framework_m_migrations.container.context import Factory
+from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.results import (
+    AllResult,
+    CreateResult,
+    HistoryResult,
+    InitResult,
+    PlanResult,
+    RepairResult,
+    RunResult,
+    StatusResult,
+    SyncResult,
+    VerifyResult,
+)
+from framework_m_migrations.embedding.commands import Command, Commands
+from framework_m_migrations.ports.event_sink import EventSink
+from framework_m_migrations.services.use_cases.create import CreateOptions
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+
+class AsyncMigrationManager:
+    """Both tracks over one database, awaited. The methods are those of MigrationManager.
+
+    Every method raises MigrationError, and nothing else, for what can go wrong; a cancelled one leaves finished steps
+    committed and gives its lock back.
+
+    Args:
+        settings: what to migrate; from the environment when None.
+        engine: an engine to use instead of the URL; it is left open.
+        connection: a connection to use instead; it is left open, and its transaction, if it is in one, stays the
+            caller's to commit.
+        events: receives what happens, for progress displays.
+        overrides: factories for ports by name (container.context.PORTS), to replace an adapter.
+    """
+
+    def __init__(
+        self,
+        settings: MigrationSettings | None = None,
+        *,
+        engine: AsyncEngine | None = None,
+        connection: AsyncConnection | None = None,
+        events: EventSink | None = None,
+        overrides: Mapping[str, Factory] | None = None,
+    ) -> None:
+        self.settings = settings or MigrationSettings.from_environment()
+        self._assembly = Assembly(self.settings, engine or connection, events, overrides or {})
+        self._commands = Commands(self.settings, self._assembly.apps)
+
+    async def _run[T](self, command: Command[T]) -> T:
+        return await self._assembly.run_async(command.use_case, drops=command.drops)
+
+    async def plan(self, *, force: bool = False) -> PlanResult:
+        """What ``sync`` would do: each change with risk, reason and exact SQL. Changes nothing.
+
+        Args:
+            force: compare everything, whatever the ledger says.
+        """
+        return await self._run(self._commands.plan(force=force))
+
+    async def sync(self, *, force: bool = False, dry_run: bool = False, allow_drop: bool = False) -> SyncResult:
+        """Apply the additive difference between the DocTypes and the database.
+
+        Args:
+            force: compare everything, whatever the ledger says.
+            dry_run: plan only: write nothing, call no hook.
+            allow_drop: also drop what no DocType wants and what the ledger says is ours.
+        """
+        return await self._run(self._commands.sync(force=force, dry_run=dry_run, allow_drop=allow_drop))
+
+    async def run(self, revision: str | None = None) -> RunResult:
+        """Apply pending revisions: all, up to ``revision``, or of the app so named."""
+        return await self._run(self._commands.run(revision))
+
+    async def all(self, *, force: bool = False, allow_drop: bool = False) -> AllResult:
+        """``run``, then ``sync``."""
+        return await self._run(self._commands.all(force=force, allow_drop=allow_drop))
+
+    async def verify(self, *, fail_on: Risk = Risk.BREAKING) -> VerifyResult:
+        """Judge both tracks, read-only.
+
+        Args:
+            fail_on: the least risk of a change that makes the schema dirty.
+        """
+        return await self._run(self._commands.verify(fail_on))
+
+    async def status(self) -> StatusResult:
+        """Where each app and each DocType stands."""
+        return await self._run(self._commands.status(self._assembly.shown_url))
+
+    async def history(self, app: str | None = None) -> HistoryResult:
+        """Revisions in order of application, of one app or of all."""
+        return await self._run(self._commands.history(app))
+
+    async def create(
+        self,
+        message: str,
+        *,
+        app: str,
+        autogenerate: bool = True,
+        dry_run: bool = False,
+        depends_on: tuple[str, ...] = (),
+        merge: bool = False,
+    ) -> CreateResult:
+        """Write a revision in the app's own folder; see CreateOptions for the arguments."""
+        options = CreateOptions(app, message, autogenerate, dry_run, depends_on, merge)
+        return await self._run(self._commands.create(options))
+
+    async def rollback(self, *, steps: int = 1, app: str | None = None, to: str | None = None) -> RunResult:
+        """Take revisions back; see VersionResolver.rollback for the arguments."""
+        return await self._run(self._commands.rollback(steps=steps, app=app, to=to))
+
+    async def stamp(self, *revisions: str, dry_run: bool = False) -> RepairResult:
+        """Set what the version table says, running no revision; ``dry_run`` only says what would change."""
+        return await self._run(self._commands.stamp(revisions, dry_run=dry_run))
+
+    async def repair(self, *, dry_run: bool = False) -> RepairResult:
+        """Rebuild the ledger from the real database; ``dry_run`` only says what would change."""
+        return await self._run(self._commands.repair(dry_run=dry_run))
+
+    def init(self) -> InitResult:
+        """Write alembic.ini and a thin env.py, for those who also use the ``alembic`` command."""
+        return self._assembly.init_project()
