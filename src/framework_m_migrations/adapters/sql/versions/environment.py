@@ -1,0 +1,230 @@
+"""A project's own alembic.ini and env.py, honoured."""
+
+from __future__ import annotations
+
+import inspect
+import logging.config
+import sys
+from collections.abc import Iterator
+from configparser import Error as ConfigParserError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.util import CommandError
+from alembic.util.pyfiles import coerce_resource_to_filename
+
+from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
+from framework_m_migrations.adapters.sql.versions.failures import cause_of, failing_line
+from framework_m_migrations.adapters.sql.versions.scripts import Library
+from framework_m_migrations.adapters.sql.versions.steps import RevisionRun, StepFunction
+from framework_m_migrations.domain.errors import EnvironmentBroken, MigrationError
+
+CONNECTION_ATTRIBUTE = "connection"
+"""The key of ``config.attributes`` that Alembic's own documentation uses to hand a connection to env.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a trial run of env.py showed: whether it takes our connection, and where it keeps the version."""
+
+    shared: bool
+    version_table: str
+    version_table_schema: str | None
+
+
+class ProjectEnvironment:
+    """The environment of one project.
+
+    Args:
+        project: the folder with alembic.ini, or that file itself.
+        connection: the session's, handed to env.py as ``config.attributes["connection"]``.
+
+    Raises:
+        EnvironmentBroken: alembic.ini cannot be read, or names no folder with an env.py.
+    """
+
+    def __init__(self, project: Path, connection: sa.Connection) -> None:
+        self._ini = (project if project.suffix == ".ini" else project / "alembic.ini").absolute()
+        self._connection = connection
+        self._profile: Profile | None = None
+        if not self._ini.is_file():
+            raise EnvironmentBroken(f"There is no {self._ini}.", details={"file": str(self._ini)})
+        config = self._config()
+        with self._readable():
+            location = config.get_alembic_option("script_location")
+            if location is None:
+                raise EnvironmentBroken(
+                    f"{self._ini} has no script_location.",
+                    next_step="Add it, or write a new one with `m-migrate init`.",
+                )
+            self.home = Path(coerce_resource_to_filename(location)).absolute()
+            self._paths = [str(path) for path in config.get_prepend_sys_paths_list() or ()]
+            listed = config.get_version_locations_list()
+        self.file = self.home / "env.py"
+        if not self.file.is_file():
+            raise EnvironmentBroken(
+                f"{self._ini} names {self.home}, which has no env.py.", details={"file": str(self.file)}
+            )
+        self._folders = tuple(Path(coerce_resource_to_filename(path)).absolute() for path in listed or ())
+
+    def version_folders(self) -> tuple[Path, ...]:
+        """Version folders that alembic.ini names, or its default one; those that do not exist are passed over."""
+        return tuple(folder for folder in self._folders or (self.home / "versions",) if folder.is_dir())
+
+    def profile(self, library: Library) -> Profile:
+        """Run env.py once with nothing to do, and remember what it does with our connection.
+
+        Raises:
+            EnvironmentBroken: env.py fails, or works on another database.
+        """
+        if self._profile is None:
+            seen: list[MigrationContext] = []
+
+            def look(heads: Any, context: MigrationContext) -> list[Any]:
+                del heads
+                self._check_database(context)
+                seen.append(context)
+                return []
+
+            idle = not self._connection.in_transaction()
+            with exclusive(self._connection):
+                try:
+                    self._run_env(library, look, dont_mutate=True)
+                finally:
+                    if idle:
+                        self._connection.rollback()
+            if not seen:
+                raise EnvironmentBroken(
+                    f"{self.file} never calls context.run_migrations().", details={"file": str(self.file)}
+                )
+            self._profile = Profile(
+                seen[0].connection is self._connection, seen[0].version_table, seen[0].version_table_schema
+            )
+        return self._profile
+
+    def run(self, library: Library, run: RevisionRun) -> None:
+        """Run env.py for one revision. The caller holds Alembic's globals and has asked for the profile.
+
+        Raises:
+            RevisionFailed: the revision raised.
+            EnvironmentBroken: env.py did.
+        """
+        scope = run.shared() if self.profile(library).shared else run.foreign()
+        with scope:
+            self._run_env(library, run.steps, dont_mutate=False, started=lambda: run.started)
+        if not run.finished:
+            raise EnvironmentBroken(f"{self.file} did not run the revision.", details={"file": str(self.file)})
+
+    def _config(self) -> Config:
+        config = Config(str(self._ini))
+        with self._readable():
+            url = self._connection.engine.url.render_as_string(hide_password=False)
+            # In memory only, for an env.py that makes its own engine; ConfigParser takes % for an interpolation.
+            if not config.file_config.get("alembic", "sqlalchemy.url", raw=True, fallback=""):
+                config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+        config.attributes[CONNECTION_ATTRIBUTE] = self._connection
+        return config
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (CommandError, ConfigParserError, OSError, ImportError) as error:
+            raise EnvironmentBroken(
+                f"{self._ini} cannot be used: {cause_of(error)}.", details={"file": str(self._ini)}
+            ) from error
+
+    def _run_env(self, library: Library, function: StepFunction, *, dont_mutate: bool, started: Any = None) -> None:
+        for path in reversed(self._paths):
+            if path not in sys.path:
+                sys.path.insert(0, path)
+        try:
+            with (
+                _quiet(),
+                EnvironmentContext(
+                    self._config(),
+                    library,
+                    fn=function,
+                    dont_mutate=dont_mutate,
+                    as_sql=False,
+                    starting_rev=None,
+                    destination_rev="heads",
+                ),
+            ):
+                library.run_env()
+        except MigrationError:
+            raise
+        # env.py is the user's own code. What a revision raises is told by RevisionRun, all else is env.py's.
+        except Exception as error:
+            if started is not None and started():
+                raise
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> EnvironmentBroken:
+        line = failing_line(error, self.file)
+        place = f"{self.file}, line {line}" if line else str(self.file)
+        next_step = None
+        if _close_coroutines(error) or "event loop" in str(error):
+            next_step = (
+                'Let env.py use the connection in config.attributes["connection"] when there is one, and start an '
+                "event loop only when there is none; or write a new env.py with `m-migrate init`."
+            )
+        return EnvironmentBroken(
+            f"env.py failed ({place}): {cause_of(error)}.",
+            next_step=next_step,
+            details={"file": str(self.file), "line": line},
+        )
+
+    def _check_database(self, context: MigrationContext) -> None:
+        if context.connection is None or context.connection is self._connection:
+            return
+        theirs, ours = _database(context.connection.engine.url), _database(self._connection.engine.url)
+        if theirs != ours:
+            raise EnvironmentBroken(
+                f"{self.file} works on the database {theirs[-1]!r}, this command on {ours[-1]!r}.",
+                next_step='Let env.py use the connection in config.attributes["connection"], or give both one URL.',
+                details={"file": str(self.file)},
+            )
+
+
+def _database(url: sa.URL) -> tuple[object, ...]:
+    """What tells one database from another, without user and password."""
+    name = url.get_backend_name()
+    if name == "sqlite":
+        file = url.database if url.database and url.database != ":memory:" else None
+        return name, str(Path(file).resolve()) if file else object()
+    return name, url.host or url.query.get("host") or "localhost", url.port, url.database
+
+
+def _close_coroutines(error: BaseException) -> bool:
+    """Close coroutines that env.py made and nobody will await; True when there was one."""
+    found = False
+    trace = error.__traceback__
+    while trace is not None:
+        for value in list(trace.tb_frame.f_locals.values()):
+            if inspect.iscoroutine(value):
+                value.close()
+                found = True
+        trace = trace.tb_next
+    return found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep env.py from configuring logging: fileConfig would silence the host's loggers and print Alembic's."""
+    configure = logging.config.fileConfig
+    logging.config.fileConfig = _configure_nothing
+    try:
+        yield
+    finally:
+        logging.config.fileConfig = configure
+
+
+def _configure_nothing(*arguments: Any, **options: Any) -> None:
+    del arguments, options

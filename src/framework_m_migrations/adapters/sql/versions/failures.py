@@ -1,0 +1,73 @@
+"""What went wrong in a revision: the line, the cause, and what became of the transaction."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from framework_m_migrations.domain.errors import MigrationError, RevisionFailed
+
+
+def failing_line(error: BaseException, file: Path) -> int | None:
+    """The line of ``file`` in which the error arose, as deep as it goes in that file; None when it was elsewhere."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename) == file:
+        return error.lineno
+    line = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == str(file):
+            line = frame.lineno
+    return line
+
+
+def cause_of(error: BaseException) -> str:
+    """The error in one line, without SQLAlchemy's links and without bound values, which may be secrets."""
+    if isinstance(error, sa.exc.DBAPIError):
+        text = str(error.orig).strip() or type(error.orig).__name__
+        statement = " ".join((error.statement or "").split())
+        shown = statement if len(statement) <= 200 else f"{statement[:200]}..."
+        return f"{' '.join(text.split())} (statement: {shown})" if shown else " ".join(text.split())
+    if isinstance(error, MigrationError):
+        return error.what
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def revision_failed(
+    *, revision: str, app: str | None, file: Path, direction: str, error: BaseException, committed: bool
+) -> RevisionFailed:
+    """The error of a revision that raised.
+
+    Args:
+        revision: its id.
+        app: the app that has it.
+        file: its file.
+        direction: ``upgrade`` or ``downgrade``.
+        error: what it raised.
+        committed: a part of it stands, because it left its transaction itself.
+    """
+    line = failing_line(error, file)
+    place = f"{file}, line {line}" if line else str(file)
+    fate = (
+        "The part before its COMMIT or autocommit block stands; the rest was rolled back, and the revision is not "
+        "recorded as done."
+        if committed
+        else "It was rolled back: the database is as it was before this revision."
+    )
+    owner = f" of app {app!r}" if app else ""
+    return RevisionFailed(
+        f"Revision {revision}{owner} failed in {direction} ({place}): {cause_of(error)}. {fate}",
+        next_step=(
+            "Undo by hand what stands, or make the revision fit to run twice; then run the same command."
+            if committed
+            else None
+        ),
+        details={
+            "revision": revision,
+            "app": app,
+            "file": str(file),
+            "line": line,
+            "direction": direction,
+            "rolled_back": not committed,
+        },
+    )

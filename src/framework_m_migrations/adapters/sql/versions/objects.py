@@ -1,0 +1,285 @@
+"""SQLAlchemy objects for Alembic's directives, from domain values and what rides along with them in ``native``.
+
+They stand in metadata of their own, so that no naming convention and no relation of the app's metadata leaks into the
+revision.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
+from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.adapters.sql.versions import naming
+from framework_m_migrations.adapters.sql.versions.python_source import escape_binds
+from framework_m_migrations.adapters.sql.versions.type_source import type_of
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Generated, Index, Table, TableName, Unique
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'|[-+]?\d+(\.\d+)?|true|false|null", re.IGNORECASE)
+_SEQUENCE_OPTIONS = {"start", "increment", "minvalue", "maxvalue", "cycle", "cache"}
+
+
+def is_literal(sql: str) -> bool:
+    """True for a plain constant: text, number, boolean. SQLite adds columns with such a default without a rebuild."""
+    return _LITERAL.fullmatch(sql.strip()) is not None
+
+
+class Objects:
+    """Builds them for one revision.
+
+    Args:
+        connection: to look up the type of a column that exists when nothing else tells it.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._text = SqlText(connection.dialect, str, schema=None)
+        self._existing: dict[TableName, dict[str, TypeEngine[Any]]] = {}
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """The dialect of the connection."""
+        return self._connection.dialect
+
+    def type(self, table: TableName, column: Column) -> TypeEngine[Any]:
+        """The type of a column; raises InvalidMetadata where nothing tells it."""
+        found = type_of(column.type, self.dialect) or self._columns(table).get(column.name)
+        if found is None:
+            raise InvalidMetadata(
+                f"The type {column.type} of {table}.{column.name} cannot be written down.",
+                next_step="Write the revision by hand: `m-migrate create --no-autogenerate`.",
+                details={"table": str(table), "column": column.name},
+            )
+        return found
+
+    def _columns(self, table: TableName) -> dict[str, TypeEngine[Any]]:
+        if table not in self._existing:
+            with self._reading():
+                try:
+                    rows = sa.inspect(self._connection).get_columns(table.name, schema=table.schema)
+                except sa.exc.NoSuchTableError:
+                    rows = []
+            self._existing[table] = {row["name"]: row["type"] for row in rows}
+        return self._existing[table]
+
+    def quote(self, name: str) -> str:
+        """A name in SQL."""
+        return self._text.preparer.quote_identifier(name)
+
+    def table_sql(self, name: TableName) -> str:
+        """A table's or type's name in SQL, with its schema where it has one."""
+        return ".".join(self.quote(part) for part in (name.schema, name.name) if part is not None)
+
+    def unnamed_checks(self, table: TableName) -> tuple[str, ...]:
+        """Checks without a name on a SQLite table that exists: a rebuild loses them unless they are stated again."""
+        if self.dialect.name != "sqlite":
+            return ()
+        with self._reading():
+            try:
+                rows = sa.inspect(self._connection).get_check_constraints(table.name, schema=table.schema)
+            except sa.exc.NoSuchTableError:
+                return ()
+        return tuple(str(row["sqltext"]) for row in rows if row["name"] is None)
+
+    def reflected(self, name: TableName) -> sa.Table | None:
+        """A table as it is in the database, None where it is not."""
+        with self._reading():
+            try:
+                return sa.Table(
+                    name.name, sa.MetaData(), schema=name.schema, autoload_with=self._connection, resolve_fks=False
+                )
+            except sa.exc.NoSuchTableError:
+                return None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        idle = not self._connection.in_transaction()
+        try:
+            yield
+        finally:
+            if idle:
+                self._connection.rollback()
+
+    def default(self, column: Column) -> str | None:
+        """The server default as SQL: in the model's own words where it has any, else in the database's."""
+        if column.default is None or not isinstance(column.native, sa.Column):
+            return column.default
+        written: str | None = self._text.ddl.get_column_default_string(column.native)
+        return written or column.default
+
+    def column(self, table: TableName, column: Column, *, nullable: bool | None = None) -> sa.Column[Any]:
+        """A column to be created."""
+        default = None if column.generated is not None else self.default(column)
+        generated = _generated(column)
+        made: sa.Column[Any] = sa.Column(
+            column.name,
+            self.type(table, column),
+            *([] if generated is None else [generated]),
+            server_default=None if default is None else sa.text(default),
+            nullable=column.nullable if nullable is None else nullable,
+            comment=column.comment,
+        )
+        return made
+
+    def table(self, table: Table, foreign_keys: Collection[ForeignKey]) -> sa.Table:
+        """A table to be created, with those of its foreign keys; every constraint but the primary key has a name."""
+        primary = table.primary_key.columns if table.primary_key else ()
+        columns = [self.column(table.name, column) for column in table.columns]
+        for made, column in zip(columns, table.columns, strict=True):
+            if column.name in primary:
+                made.autoincrement = _autoincrement(column, primary)
+        items: list[sa.schema.SchemaItem] = [*columns]
+        if table.primary_key:
+            items.append(sa.PrimaryKeyConstraint(*primary, name=table.primary_key.name))
+        items.extend(self.unique(table.name, unique) for unique in table.uniques)
+        items.extend(self.check(table.name, check) for check in table.checks)
+        items.extend(self.foreign_key(table.name, key) for key in foreign_keys)
+        options = dict(table.native.kwargs) if isinstance(table.native, sa.Table) else {}
+        return sa.Table(
+            table.name.name, sa.MetaData(), *items, schema=table.name.schema, comment=table.comment, **options
+        )
+
+    def unique(self, table: TableName, unique: Unique) -> sa.UniqueConstraint:
+        """A unique constraint by names of columns."""
+        name = unique.name or naming.unique_name(table.name, unique.columns)
+        return sa.UniqueConstraint(*unique.columns, name=name, **_constraint_options(unique.native))
+
+    def check(self, table: TableName, check: Check) -> sa.CheckConstraint:
+        """A check constraint, in the model's own words where it has any."""
+        expression = check.expression
+        if isinstance(check.native, sa.CheckConstraint):
+            expression = self._text.expression(check.native.sqltext)
+        return sa.CheckConstraint(
+            sa.text(escape_binds(expression)), name=check.name or naming.check_name(table.name, check.expression)
+        )
+
+    def foreign_key(self, table: TableName, key: ForeignKey) -> sa.ForeignKeyConstraint:
+        """A foreign key by names."""
+        target = str(key.target)
+        return sa.ForeignKeyConstraint(
+            key.columns,
+            [f"{target}.{column}" for column in key.target_columns],
+            name=self.foreign_key_name(table, key),
+            ondelete=key.on_delete,
+            onupdate=key.on_update,
+            **_constraint_options(key.native),
+        )
+
+    @staticmethod
+    def foreign_key_name(table: TableName, key: ForeignKey) -> str:
+        """Its own name or the one that the revision gives it."""
+        return key.name or naming.foreign_key_name(table.name, key.columns, key.target.name)
+
+    def index(self, table: TableName, index: Index) -> sa.Index:
+        """An index, on a table that has just the columns it needs."""
+        native = index.native if isinstance(index.native, sa.Index) else None
+        if native is not None and native.table is not None:
+            return self._native_index(table, index, native, native.table)
+        quote = self._text.quote
+        names = [key.column for key in index.keys if key.column is not None]
+        made = sa.Table(
+            table.name, sa.MetaData(), *(sa.Column(name) for name in dict.fromkeys(names)), schema=table.schema
+        )
+        keys: list[Any] = [
+            made.c[key.column]
+            if key.column is not None and not key.modifiers
+            else sa.literal_column(
+                f"{quote(key.column) if key.column is not None else f'({key.expression})'} {key.modifiers}".strip()
+            )
+            for key in index.keys
+        ]
+        prefix = self.dialect.name
+        options: dict[str, Any] = {f"{prefix}_{name}": value for name, value in _known_options(index)}
+        if index.where is not None:
+            options["postgresql_where"] = options["sqlite_where"] = sa.text(escape_binds(index.where))
+        return sa.Index(index.name, *keys, unique=index.unique, _table=made, **options)
+
+    def _native_index(self, table: TableName, index: Index, native: sa.Index, owner: sa.Table) -> sa.Index:
+        made = sa.Table(
+            table.name,
+            sa.MetaData(),
+            *(sa.Column(column.name, column.type, key=column.key) for column in owner.columns),
+            schema=table.schema,
+        )
+        keys = [
+            made.c[key.key] if isinstance(key, sa.Column) else sa.literal_column(self._text.expression(key))
+            for key in native.expressions
+        ]
+        options: dict[str, Any] = {
+            name: sa.text(escape_binds(self._text.expression(value))) if isinstance(value, sa.ClauseElement) else value
+            for name, value in native.dialect_kwargs.items()
+        }
+        return sa.Index(index.name, *keys, unique=index.unique, _table=made, **options)
+
+
+def _known_options(index: Index) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    if index.method:
+        found.append(("using", index.method))
+    if index.include:
+        found.append(("include", list(index.include)))
+    return found
+
+
+def _constraint_options(native: object) -> dict[str, Any]:
+    """Whether a constraint is checked at the end of a transaction; the domain leaves that to its dialect."""
+    if not isinstance(native, sa.UniqueConstraint | sa.ForeignKeyConstraint):
+        return {}
+    options: dict[str, Any] = {
+        name: value
+        for name, value in (("deferrable", native.deferrable), ("initially", native.initially))
+        if value is not None
+    }
+    if isinstance(native, sa.ForeignKeyConstraint) and native.match is not None:
+        options["match"] = native.match
+    return options | dict(native.dialect_kwargs)
+
+
+def _autoincrement(column: Column, primary: tuple[str, ...]) -> Any:
+    """Whether the database numbers the rows, so that SQLAlchemy's guess cannot differ from what is wanted."""
+    if isinstance(column.native, sa.Column):
+        return column.native.autoincrement
+    if column.generated is not None and column.generated.kind in {"serial", "identity"}:
+        return True if column.generated.kind == "serial" else "auto"
+    return False if len(primary) == 1 and column.type.base in {"integer", "bigint", "smallint"} else "auto"
+
+
+def _generated(column: Column) -> sa.Computed | sa.Identity | None:
+    native = column.native if isinstance(column.native, sa.Column) else None
+    if native is not None and native.identity is not None:
+        return sa.Identity(**_identity_options(native.identity))
+    if native is not None and native.computed is not None:
+        return sa.Computed(native.computed.sqltext, persisted=native.computed.persisted)
+    made: Generated | None = column.generated
+    if made is None or made.kind == "serial":
+        return None
+    if made.kind == "computed":
+        return sa.Computed(made.expression or "", persisted=made.stored)
+    options: dict[str, Any] = {
+        name: int(value) if value.lstrip("-").isdigit() else value.lower() == "true"
+        for name, value in made.options
+        if name in _SEQUENCE_OPTIONS
+    }
+    return sa.Identity(always=made.always, **options)
+
+
+def _identity_options(identity: sa.Identity) -> dict[str, Any]:
+    names = (
+        "always",
+        "start",
+        "increment",
+        "minvalue",
+        "maxvalue",
+        "nominvalue",
+        "nomaxvalue",
+        "cycle",
+        "cache",
+        "order",
+    )
+    return {name: value for name in names if (value := getattr(identity, name, None)) is not None}

@@ -1,0 +1,131 @@
+"""Pieces as Python source, through Alembic's own renderer."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+import sqlalchemy as sa
+from alembic.autogenerate import render_python_code
+from alembic.migration import MigrationContext
+from alembic.operations import ops
+
+from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.adapters.sql.versions import naming
+from framework_m_migrations.adapters.sql.versions.pieces import Batch, Directive, Piece, Source
+from framework_m_migrations.adapters.sql.versions.python_source import INDENT, escape_binds, layout, statement
+from framework_m_migrations.adapters.sql.versions.type_source import type_source
+
+_QUOTED = re.compile(r"'((?:[^']|'')*)'")
+_SQL_ARGUMENT = {"text": 0, "CheckConstraint": 0, "Computed": 0}
+
+
+class Renderer:
+    """Renders the functions of one revision.
+
+    Args:
+        connection: gives the dialect.
+
+    Attributes:
+        imports: statements that the source needs, beside those of alembic and sqlalchemy.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        # A dialect alone: rendering asks the database nothing, and percent signs stay as they are.
+        self._context = MigrationContext.configure(dialect=SqlText(connection.dialect, str, schema=None).dialect)
+        self.imports: set[str] = set()
+
+    def body(self, pieces: Sequence[Piece]) -> list[str]:
+        """The lines of a function's body; ``pass`` where it does nothing."""
+        lines: list[str] = []
+        effective = False
+        for piece in pieces:
+            if isinstance(piece, Source):
+                lines.extend(f"{INDENT}# {comment}" for comment in piece.comments)
+                if piece.code:
+                    lines.extend(layout(piece.code, 1))
+                effective = effective or bool(piece.code)
+            else:
+                lines.extend(self._rendered(piece))
+                effective = True
+        return lines if effective else [*lines, f"{INDENT}pass"]
+
+    def _rendered(self, piece: Directive | Batch) -> list[str]:
+        operation: ops.MigrateOperation = (
+            ops.ModifyTableOps(piece.table, piece.operations, schema=piece.schema)
+            if isinstance(piece, Batch)
+            else piece.operation
+        )
+        code = render_python_code(
+            ops.UpgradeOps([operation]),
+            render_as_batch=True,
+            render_item=self._render_item,
+            migration_context=self._context,
+        )
+        # It comes indented for a template; a block of its own makes it parse as it is.
+        tree = cast(ast.If, ast.parse(f"if True:\n    {code}").body[0])
+        fixer = _Fixer(piece if isinstance(piece, Batch) else None)
+        return [line for node in tree.body for line in statement(ast.fix_missing_locations(fixer.visit(node)), 1)]
+
+    def _render_item(self, kind: str, item: Any, context: Any) -> str | Literal[False]:
+        del context
+        if kind == "type":
+            return type_source(item, self.imports)
+        if kind == "server_default":
+            clause = item.arg if isinstance(item, sa.DefaultClause) else item
+            if isinstance(clause, sa.TextClause):
+                return _default_source(clause.text)
+        return False
+
+
+def _default_source(sql: str) -> str:
+    """A constant text as a string, which SQLAlchemy quotes itself; all else as SQL."""
+    quoted = _QUOTED.fullmatch(sql)
+    return repr(quoted[1].replace("''", "'")) if quoted else f"sa.text({sql!r})"
+
+
+class _Fixer(ast.NodeTransformer):
+    """Mends what Alembic leaves to the reader: colons in SQL, conversions, names of unnamed constraints."""
+
+    def __init__(self, batch: Batch | None) -> None:
+        self._batch = batch
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.func, ast.Attribute):
+            return node
+        name = node.func.attr
+        if name in _SQL_ARGUMENT and node.args:
+            self._escape(node, _SQL_ARGUMENT[name])
+        elif name == "create_check_constraint":
+            self._escape(node, len(node.args) - 1)
+        elif name == "batch_alter_table":
+            node.keywords = [one for one in node.keywords if not _is_none(one)]
+            self._batch_options(node)
+        elif name == "alter_column" and self._batch is not None:
+            column = node.args[0]
+            using = self._batch.using.get(column.value) if isinstance(column, ast.Constant) else None  # type: ignore[arg-type]
+            if using is not None and any(one.arg == "type_" for one in node.keywords):
+                node.keywords.append(ast.keyword("postgresql_using", ast.Constant(using)))
+        return node
+
+    @staticmethod
+    def _escape(node: ast.Call, position: int) -> None:
+        argument = node.args[position]
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+            node.args[position] = ast.Constant(escape_binds(argument.value))
+
+    def _batch_options(self, node: ast.Call) -> None:
+        if self._batch is None:
+            return
+        if self._batch.unnamed:
+            node.keywords.append(ast.keyword("naming_convention", ast.parse(repr(naming.CONVENTION), mode="eval").body))
+        if self._batch.checks:
+            checks = ", ".join(f"sa.CheckConstraint({escape_binds(sql)!r})" for sql in self._batch.checks)
+            node.keywords.append(ast.keyword("table_args", ast.parse(f"({checks},)", mode="eval").body))
+
+
+def _is_none(keyword: ast.keyword) -> bool:
+    return isinstance(keyword.value, ast.Constant) and keyword.value.value is None

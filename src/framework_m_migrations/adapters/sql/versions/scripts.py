@@ -1,0 +1,220 @@
+"""Revision files, loaded once and checked as they are loaded.
+
+Alembic warns, or fails with a KeyError, where files do not fit together; here each such case has its own error that
+names the files. What Alembic gets is a ScriptDirectory of its own kind, so that all of its commands go on working.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import alembic.util as alembic_util
+from alembic.script import Script, ScriptDirectory
+
+from framework_m_migrations.adapters.sql.versions.failures import failing_line
+from framework_m_migrations.domain.errors import RevisionCycle, RevisionFileBroken, UnknownRevision
+from framework_m_migrations.domain.revisions import Revision, RevisionGraph
+
+TEMPLATE_FOLDER = Path(__file__).with_name("template")
+"""The package's own script location: Alembic wants a folder with a script.py.mako, and a project need not have one."""
+
+_REVISION_FILE = re.compile(r"(?!\.#|__init__)[^.].*\.py$")
+_REVISION_LINE = re.compile(r"^revision\b\s*(:[^=\n]+)?=", re.MULTILINE)
+_ID_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A version folder and the app it belongs to. ``strict``: every Python file in it must be a revision."""
+
+    folder: Path
+    app: str | None = None
+    strict: bool = True
+
+
+type Signature = tuple[tuple[str, int, int], ...]
+
+
+def files_of(locations: Iterable[Location]) -> Iterator[tuple[Location, Path]]:
+    """Every revision file once, in order of folders and names."""
+    seen: set[Path] = set()
+    for location in locations:
+        if not location.folder.is_dir():
+            continue
+        for file in sorted(location.folder.iterdir()):
+            real = file.resolve()
+            if real in seen or not _REVISION_FILE.fullmatch(file.name) or not file.is_file():
+                continue
+            seen.add(real)
+            yield location, real
+
+
+def signature_of(locations: Sequence[Location]) -> Signature:
+    """What tells whether the files have changed since they were loaded."""
+    stats = ((file, file.stat()) for _, file in files_of(locations))
+    return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in stats)
+
+
+class Library(ScriptDirectory):
+    """All revisions of all apps.
+
+    Args:
+        locations: version folders in the order of apps.
+        home: the project's own script location (with its env.py), or None for the package's.
+
+    Raises:
+        RevisionFileBroken: a file cannot be loaded, or two have one id.
+        UnknownRevision: a file names a parent that no file has.
+        RevisionCycle: files wait for each other.
+    """
+
+    def __init__(self, locations: Sequence[Location], home: Path | None = None) -> None:
+        self.locations = tuple(locations)
+        self.signature = signature_of(self.locations)
+        self._scripts, self._apps = _load(self.locations)
+        super().__init__(
+            str(home or TEMPLATE_FOLDER),
+            version_locations=[str(location.folder) for location in self.locations],
+            messaging_opts={"quiet": True},
+        )
+        self.graph = RevisionGraph(tuple(self._revision(script) for script in self._scripts.values()))
+        self._check_map()
+
+    def _load_revisions(self) -> Iterator[Script]:
+        yield from self._scripts.values()
+
+    def script(self, revision: str) -> Script:
+        """The file of a revision; raises UnknownRevision."""
+        if revision not in self._scripts:
+            raise UnknownRevision(f"No installed app has revision {revision!r}.", details={"revision": revision})
+        return self._scripts[revision]
+
+    def app_of(self, revision: str) -> str | None:
+        """The app whose folder holds the revision."""
+        return self._apps.get(revision)
+
+    def _revision(self, script: Script) -> Revision:
+        labels = {label: one.revision for one in self._scripts.values() for label in _declared_labels(one)}
+        depends_on = tuple(
+            self._resolve(script, name, labels) for name in alembic_util.to_tuple(script.dependencies, ())
+        )
+        # Alembic knows ids and labels; what is shortened is spelled out before it looks.
+        script.dependencies = depends_on or None
+        down = tuple(name for name in alembic_util.to_tuple(script.down_revision, ()) if name)
+        return Revision(
+            script.revision,
+            self._apps[script.revision],
+            down,
+            depends_on,
+            _declared_labels(script),
+            script.doc,
+            script.path,
+        )
+
+    def _resolve(self, script: Script, name: str, labels: dict[str, str]) -> str:
+        if name in self._scripts:
+            return name
+        if name in labels:
+            return labels[name]
+        label, _, suffix = name.rpartition("@")
+        if suffix in {"head", "heads", "base"}:
+            raise RevisionFileBroken(
+                f"{script.path}: depends_on names {name!r}; a dependency must be a fixed revision.",
+                next_step=f"Write the id of the revision of {label or 'the other app'} that it needs.",
+                details={"file": script.path, "depends_on": name},
+            )
+        matches = [one for one in self._scripts if one.startswith(name)] if len(name) >= 4 else []
+        if len(matches) == 1:
+            return matches[0]
+        raise UnknownRevision(
+            f"Revision {script.revision!r} ({script.path}) depends on {name!r}, "
+            + (f"which could be any of {', '.join(matches)}." if matches else "which no installed app has."),
+            next_step="Install the app that has it, or correct depends_on.",
+            details={"revision": script.revision, "missing": name},
+        )
+
+    def _check_map(self) -> None:
+        """Let Alembic build its own map now, so that what it alone objects to is known before anything is done."""
+        try:
+            _ = self.revision_map.heads
+        except alembic_util.CommandError as error:
+            raise RevisionFileBroken(f"The revisions do not fit together: {error}") from error
+        except Exception as error:
+            # Cycles and labels used twice come as RevisionError, which is no CommandError.
+            if type(error).__module__ != "alembic.script.revision":
+                raise
+            kind = RevisionCycle if "Cycle" in type(error).__name__ else RevisionFileBroken
+            raise kind(f"The revisions do not fit together: {error}") from error
+
+
+def _declared_labels(script: Script) -> tuple[str, ...]:
+    """The labels written in the file itself; Alembic later adds those that it inherits."""
+    return tuple(alembic_util.to_tuple(getattr(script.module, "branch_labels", None), ()))
+
+
+def _load(locations: Sequence[Location]) -> tuple[dict[str, Script], dict[str, str | None]]:
+    scripts: dict[str, Script] = {}
+    apps: dict[str, str | None] = {}
+    for location, file in files_of(locations):
+        script = _load_file(location, file)
+        if script is None:
+            continue
+        other = scripts.get(script.revision)
+        if other is not None:
+            raise RevisionFileBroken(
+                f"Two files have the revision {script.revision!r}: {other.path} and {script.path}.",
+                next_step="Give one of them another id, or remove the copy.",
+                details={"revision": script.revision, "files": [str(other.path), str(script.path)]},
+            )
+        scripts[script.revision] = script
+        apps[script.revision] = location.app
+    return scripts, apps
+
+
+def _load_file(location: Location, file: Path) -> Script | None:
+    try:
+        module = alembic_util.load_python_file(str(file.parent), file.name)
+    # A revision file is the user's own code: it can raise anything, and must not be passed over.
+    except Exception as error:
+        if not location.strict and not _REVISION_LINE.search(file.read_text(encoding="utf-8", errors="replace")):
+            return None
+        line = failing_line(error, file)
+        raise _broken(location, file, f"{type(error).__name__}: {error}", line) from error
+    revision = getattr(module, "revision", None)
+    if revision is None and not location.strict:
+        return None
+    _check_header(location, file, module, revision)
+    return Script(module, str(revision), os.fspath(file))
+
+
+def _check_header(location: Location, file: Path, module: ModuleType, revision: object) -> None:
+    if not isinstance(revision, str) or not revision:
+        raise _broken(location, file, 'it has no `revision = "..."`')
+    if len(revision) > _ID_LENGTH:
+        raise _broken(location, file, f"its id has {len(revision)} characters; Alembic's table holds {_ID_LENGTH}")
+    illegal = set(revision).intersection("@-+:'\"\\")
+    if illegal:
+        raise _broken(location, file, f"its id {revision!r} holds {', '.join(sorted(illegal))}")
+    if not hasattr(module, "down_revision"):
+        raise _broken(location, file, "it has no `down_revision = ...` (None for the first one)")
+    for name in ("down_revision", "depends_on", "branch_labels"):
+        value = getattr(module, name, None)
+        entries = value if isinstance(value, tuple | list | set) else (value,)
+        if not all(entry is None or isinstance(entry, str) for entry in entries):
+            raise _broken(location, file, f"its {name} is neither None, a string nor a sequence of strings")
+    if not callable(getattr(module, "upgrade", None)):
+        raise _broken(location, file, "it has no function upgrade()")
+
+
+def _broken(location: Location, file: Path, cause: str, line: int | None = None) -> RevisionFileBroken:
+    owner = f" of app {location.app!r}" if location.app else ""
+    place = f", line {line}" if line else ""
+    return RevisionFileBroken(
+        f"The revision file {file}{place}{owner} cannot be loaded: {cause}.",
+        details={"file": str(file), "line": line, "app": location.app},
+    )

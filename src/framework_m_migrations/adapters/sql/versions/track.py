@@ -1,0 +1,181 @@
+"""The versioned track over Alembic, on the session's own connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+
+from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvironment
+from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
+from framework_m_migrations.adapters.sql.versions.scripts import TEMPLATE_FOLDER, Library, Location, signature_of
+from framework_m_migrations.adapters.sql.versions.steps import RevisionRun
+from framework_m_migrations.adapters.sql.versions.transaction import Scopes
+from framework_m_migrations.adapters.sql.versions.writer import RevisionWriter
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
+from framework_m_migrations.ports.app_discovery import App, AppDiscovery
+
+VERSION_TABLE = "alembic_version"
+
+
+class AlembicTrack:
+    """VersionedTrack over Alembic.
+
+    Args:
+        connection: the session's; left outside a transaction by every method if it was so before.
+        scopes: the dialect: begins and ends transactions.
+        discovery: finds the apps and their version folders.
+        version_table: Alembic's table.
+        version_table_schema: its schema, None for the connection's default.
+        project: the folder with the project's own alembic.ini, None when it has none.
+        lock_timeout: seconds that a revision waits for a lock, None for ever.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        scopes: Scopes,
+        discovery: AppDiscovery,
+        *,
+        version_table: str = VERSION_TABLE,
+        version_table_schema: str | None = None,
+        project: Path | None = None,
+        lock_timeout: float | None = None,
+    ) -> None:
+        self._connection = connection
+        self._scopes = scopes
+        self._discovery = discovery
+        self._version_table = version_table
+        self._version_table_schema = version_table_schema
+        self._lock_timeout = lock_timeout
+        self._environment = None if project is None else ProjectEnvironment(project, connection)
+        self._library: Library | None = None
+
+    def graph(self) -> RevisionGraph:
+        """All revisions of all apps; files are loaded again only when one has changed."""
+        return self._load().graph
+
+    def current(self) -> frozenset[str]:
+        """The heads in the version table, empty where it does not exist."""
+        idle = not self._connection.in_transaction()
+        try:
+            return frozenset(self._context().get_current_heads())
+        finally:
+            if idle:
+                self._connection.rollback()
+
+    def upgrade(self, revision: str) -> None:
+        """Apply one revision in a transaction of its own."""
+        self._run(revision, upgrade=True)
+
+    def downgrade(self, revision: str) -> None:
+        """Take back one revision in a transaction of its own."""
+        self._run(revision, upgrade=False)
+
+    def stamp(self, heads: Sequence[str]) -> None:
+        """Make the version table hold these heads; those that others stand on are implied and left out.
+
+        Raises:
+            UnknownRevision: no file has one of them.
+        """
+        graph = self._load().graph
+        graph.closure(heads)
+        implied = {parent for head in heads for parent in graph.closure([head]) if parent != head}
+        wanted = [head for head in dict.fromkeys(heads) if head not in implied]
+        with self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout):
+            name, schema = self._version_table_name()
+            table = self._context().impl.version_table_impl(
+                version_table=name, version_table_schema=schema, version_table_pk=True
+            )
+            table.create(self._connection, checkfirst=True)
+            self._connection.execute(table.delete())
+            if wanted:
+                self._connection.execute(table.insert(), [{"version_num": head} for head in wanted])
+
+    def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:
+        """Write a revision file in the app's own folder; raises VersionFolderMissing, never overwrites."""
+        return self._writer().write(self._app(draft.app), draft, changes)
+
+    def preview(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
+        """The text that ``write`` would write."""
+        return self._writer().text(draft, changes)
+
+    def _writer(self) -> RevisionWriter:
+        return RevisionWriter(self._connection)
+
+    def _app(self, name: str) -> App:
+        for app in self._discovery.apps():
+            if app.name == name:
+                return app
+        return App(name, name)
+
+    def _locations(self) -> tuple[Location, ...]:
+        found = [
+            Location(Path(app.version_folder), app.name, strict=Path(app.version_folder).name != "migrations")
+            for app in self._discovery.apps()
+            if app.version_folder is not None
+        ]
+        if self._environment is not None:
+            known = {location.folder.resolve() for location in found}
+            found.extend(
+                Location(folder) for folder in self._environment.version_folders() if folder.resolve() not in known
+            )
+        return tuple(found)
+
+    def _load(self) -> Library:
+        locations = self._locations()
+        if self._library is None or (self._library.locations, self._library.signature) != (
+            locations,
+            signature_of(locations),
+        ):
+            self._library = Library(locations, self._environment.home if self._environment else None)
+        return self._library
+
+    def _version_table_name(self) -> tuple[str, str | None]:
+        if self._environment is None:
+            return self._version_table, self._version_table_schema
+        profile = self._environment.profile(self._load())
+        return profile.version_table, profile.version_table_schema
+
+    def _context(self) -> MigrationContext:
+        name, schema = self._version_table_name()
+        return MigrationContext.configure(
+            self._connection, opts={"version_table": name, "version_table_schema": schema}
+        )
+
+    def _run(self, revision: str, *, upgrade: bool) -> None:
+        library = self._load()
+        run = RevisionRun(
+            library,
+            revision,
+            upgrade=upgrade,
+            connection=self._connection,
+            scopes=self._scopes,
+            lock_timeout=self._lock_timeout,
+        )
+        if self._environment is not None:
+            self._environment.profile(library)
+        with exclusive(self._connection):
+            if self._environment is not None:
+                self._environment.run(library, run)
+                return
+            with run.shared(), EnvironmentContext(self._config(), library, fn=run.steps) as environment:
+                environment.configure(
+                    connection=self._connection,
+                    version_table=self._version_table,
+                    version_table_schema=self._version_table_schema,
+                    transaction_per_migration=True,
+                )
+                environment.run_migrations()
+
+    def _config(self) -> Config:
+        """For revisions that look at ``context.config``: it knows the connection and no URL."""
+        config = Config()
+        config.set_main_option("script_location", str(TEMPLATE_FOLDER).replace("%", "%%"))
+        config.attributes["connection"] = self._connection
+        return config

@@ -1,0 +1,160 @@
+"""The transaction of one revision, which the revision itself may leave.
+
+Alembic offers ``autocommit_block`` for what a database refuses inside a transaction, and many patches say
+``op.execute("COMMIT")`` to the same end. Both are carried out through the dialect's own scopes, so that the driver's
+idea of the transaction and the database's never part.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from sqlalchemy import event
+
+_COMMIT = re.compile(r"\s*(COMMIT|END)(\s+(WORK|TRANSACTION))?\s*;?\s*", re.IGNORECASE)
+_BEGIN = re.compile(
+    r"\s*(BEGIN|START\s+TRANSACTION)(\s+(WORK|TRANSACTION|IMMEDIATE|DEFERRED|EXCLUSIVE))*\s*;?\s*", re.IGNORECASE
+)
+_NOTHING = "SELECT 1"
+
+
+class Scopes(Protocol):
+    """What is needed of a SqlDialect."""
+
+    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
+        """As SqlDialect.transaction."""
+        ...
+
+    def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """As SqlDialect.autocommit."""
+        ...
+
+
+class RevisionTransaction:
+    """Begins, leaves, resumes and ends the transaction of one revision.
+
+    Args:
+        connection: the session's.
+        scopes: the dialect.
+        lock_timeout: seconds, as for Session.transaction.
+        before_commit: called inside the transaction before each commit; what it raises rolls it back.
+
+    Attributes:
+        committed: a part of the revision was committed before its end.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        scopes: Scopes,
+        *,
+        lock_timeout: float | None = None,
+        before_commit: Callable[[], None] | None = None,
+    ) -> None:
+        self._connection = connection
+        self._scopes = scopes
+        self._lock_timeout = lock_timeout
+        self._before_commit = before_commit
+        self._scope: AbstractContextManager[None] | None = None
+        self._in_autocommit = False
+        self._switching = False
+        self.committed = False
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """The scope of the whole revision: commits at the end, rolls back what is not committed on any exception."""
+        event.listen(self._connection, "before_execute", self._on_execute, retval=True)
+        try:
+            self._enter(autocommit=False)
+            try:
+                yield
+                self.resume()
+                self._leave()
+            except BaseException as error:
+                self._abandon(error)
+                raise
+        finally:
+            event.remove(self._connection, "before_execute", self._on_execute)
+
+    def attach(self, context: MigrationContext) -> None:
+        """Make ``op.get_context().autocommit_block()`` of this context leave and resume this transaction."""
+        vars(context)["autocommit_block"] = self.autocommit_block
+
+    @contextmanager
+    def autocommit_block(self) -> Iterator[None]:
+        """Commit, run the body outside any transaction, begin again."""
+        nested = self._in_autocommit
+        if not nested:
+            self._switch(autocommit=True)
+        yield
+        if not nested:
+            self.resume()
+
+    def resume(self) -> None:
+        """Be in a transaction again, however the revision left it."""
+        if self._in_autocommit:
+            self._switch(autocommit=False)
+
+    def _switch(self, *, autocommit: bool) -> None:
+        self._leave()
+        self._enter(autocommit=autocommit)
+
+    def _enter(self, *, autocommit: bool) -> None:
+        scope = (
+            self._scopes.autocommit(self._connection)
+            if autocommit
+            else self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout)
+        )
+        with self._own_statements():
+            scope.__enter__()
+        self._scope, self._in_autocommit = scope, autocommit
+        self.committed = self.committed or autocommit
+
+    def _leave(self) -> None:
+        if not self._in_autocommit and self._before_commit is not None:
+            self._before_commit()
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            with self._own_statements():
+                scope.__exit__(None, None, None)
+
+    def _abandon(self, error: BaseException) -> None:
+        scope, self._scope = self._scope, None
+        if scope is None:
+            return
+        try:
+            with self._own_statements():
+                scope.__exit__(type(error), error, error.__traceback__)
+        # The first error is the one to be told; that the rollback failed as well (a lost connection) is added to it.
+        except Exception as second:  # noqa: BLE001
+            if second is not error:
+                error.add_note(f"The rollback failed too: {second}")
+
+    @contextmanager
+    def _own_statements(self) -> Iterator[None]:
+        before, self._switching = self._switching, True
+        try:
+            yield
+        finally:
+            self._switching = before
+
+    def _on_execute(
+        self, connection: sa.Connection, element: Any, multiparams: Any, params: Any, options: Any
+    ) -> tuple[Any, Any, Any]:
+        """Carry out COMMIT and BEGIN in place of sending them."""
+        del connection, options
+        if self._switching or not isinstance(element, sa.TextClause):
+            return element, multiparams, params
+        if _COMMIT.fullmatch(element.text):
+            if not self._in_autocommit:
+                self._switch(autocommit=True)
+            return sa.text(_NOTHING), multiparams, params
+        if _BEGIN.fullmatch(element.text):
+            self.resume()
+            return sa.text(_NOTHING), multiparams, params
+        return element, multiparams, params

@@ -1,0 +1,152 @@
+"""SQLAlchemy types as source that any database of the project understands and that needs none of the app's code."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
+
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.schema import ColumnType
+
+_POSTGRESQL: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+_SQLITE = sqlite.dialect()
+_DEFAULTS = {"JSONB": "astext_type", "JSON": "astext_type", "HSTORE": "text_type"}
+
+
+def type_source(type_: TypeEngine[Any], imports: set[str]) -> str:
+    """The type as source.
+
+    A type decorator becomes what it stands for in each database: the app's class may change or go, the revision must
+    not. A named enumeration becomes one that never creates or drops the type by itself.
+
+    Args:
+        type_: of a column.
+        imports: import statements that the source needs are added here.
+
+    Raises:
+        InvalidMetadata: the type has no source: nothing is known about it.
+    """
+    variants = getattr(type_, "_variant_mapping", None)
+    if variants:
+        base = type_source(_without_variants(type_), imports)
+        return base + "".join(
+            f".with_variant({type_source(variants[name], imports)}, {name!r})" for name in sorted(variants)
+        )
+    if isinstance(type_, TypeDecorator) and not type(type_).__module__.startswith("sqlalchemy."):
+        return _decorated(type_, imports)
+    if isinstance(type_, sa.Enum):
+        return _enum(type_, imports)
+    if isinstance(type_, sa.Boolean):
+        return "sa.Boolean()"
+    if isinstance(type_, sa.ARRAY):
+        return _array(type_, imports)
+    if isinstance(type_, NullType):
+        raise InvalidMetadata("A column has no type that could be written down.")
+    return _plain(type_, imports)
+
+
+def _without_variants(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    plain = type_.copy() if hasattr(type_, "copy") else type_
+    vars(plain)["_variant_mapping"] = {}
+    return plain
+
+
+def _decorated(type_: TypeDecorator[Any], imports: set[str]) -> str:
+    general = type_source(type_.load_dialect_impl(_SQLITE), imports)
+    special = type_source(type_.load_dialect_impl(_POSTGRESQL), imports)
+    return general if general == special else f"{general}.with_variant({special}, 'postgresql')"
+
+
+def _enum(type_: sa.Enum, imports: set[str]) -> str:
+    if not type_.native_enum or not type_.name:
+        return f"sa.String(length={type_.length})" if type_.length else "sa.String()"
+    imports.add("from sqlalchemy.dialects import postgresql")
+    values = "".join(f"{value!r}, " for value in type_.enums)
+    schema = f", schema={type_.schema!r}" if type_.schema else ""
+    return (
+        f"sa.Enum({values}name={type_.name!r}{schema})"
+        f".with_variant(postgresql.ENUM({values}name={type_.name!r}{schema}, create_type=False), 'postgresql')"
+    )
+
+
+def _array(type_: sa.ARRAY[Any], imports: set[str]) -> str:
+    name = "sa.ARRAY"
+    if isinstance(type_, postgresql.ARRAY):
+        name = "postgresql.ARRAY"
+        imports.add("from sqlalchemy.dialects import postgresql")
+    item: TypeEngine[Any] = type_.item_type
+    if isinstance(item, sa.Enum) and item.native_enum:
+        source = type_source(item, imports).partition(".with_variant(")[2].removesuffix(", 'postgresql')")
+    else:
+        source = type_source(item, imports)
+    dimensions = f", dimensions={type_.dimensions}" if type_.dimensions else ""
+    return f"{name}({source}{dimensions})"
+
+
+class _Qualifier(ast.NodeTransformer):
+    """Gives each class in a type's repr its module."""
+
+    def __init__(self, module: str, own: str) -> None:
+        self.module = module
+        self.own = own
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name):
+            name = node.func.id
+            skipped = _DEFAULTS.get(name)
+            node.keywords = [one for one in node.keywords if one.arg != skipped]
+            inside = self.module == "sa" or (name != self.own and hasattr(sa, name))
+            node.func = ast.Attribute(ast.Name("sa" if inside else self.module), name)
+        return node
+
+
+def _plain(type_: TypeEngine[Any], imports: set[str]) -> str:
+    module, name = type(type_).__module__, type(type_).__name__
+    if module.startswith("sqlalchemy.dialects."):
+        prefix = module.split(".")[2]
+        imports.add(f"from sqlalchemy.dialects import {prefix}")
+    elif module.startswith("sqlalchemy."):
+        prefix = "sa" if hasattr(sa, name) else "sa.types"
+    else:
+        prefix = module
+        imports.add(f"import {module}")
+    try:
+        tree = ast.parse(repr(type_), mode="eval")
+    except SyntaxError as error:
+        raise InvalidMetadata(
+            f"The type {type_!r} ({module}.{name}) has no repr that could be written down."
+        ) from error
+    return ast.unparse(ast.fix_missing_locations(_Qualifier(prefix, name).visit(tree)))
+
+
+def type_of(column_type: ColumnType, dialect: sa.Dialect) -> TypeEngine[Any] | None:
+    """The SQLAlchemy type of a domain type: the one that rides along, else one built from its spelling, else None."""
+    if isinstance(column_type.native, TypeEngine):
+        return column_type.native
+    if isinstance(column_type.native, type) and issubclass(column_type.native, TypeEngine):
+        return column_type.native()
+    known: dict[str, Any] = getattr(dialect, "ischema_names", {})
+    base = column_type.base or column_type.spelling.partition("(")[0].strip()
+    cls = known.get(base.lower()) or known.get(base.upper())
+    if cls is None:
+        return None
+    arguments: dict[str, Any] = {
+        name: value
+        for name, value in (
+            ("length", column_type.length),
+            ("precision", column_type.precision),
+            ("scale", column_type.scale),
+            ("collation", column_type.collation),
+            ("timezone", True if base.lower().endswith("with time zone") else None),
+        )
+        if value is not None
+    }
+    try:
+        return cls(**arguments)  # type: ignore[no-any-return]
+    except TypeError:
+        return None

@@ -1,0 +1,145 @@
+"""Writes revision files."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.versions import naming
+from framework_m_migrations.adapters.sql.versions.directives import directives
+from framework_m_migrations.adapters.sql.versions.python_source import docstring, layout
+from framework_m_migrations.adapters.sql.versions.rendering import Renderer
+from framework_m_migrations.domain.errors import RevisionError, VersionFolderMissing
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.revisions import RevisionDraft
+from framework_m_migrations.ports.app_discovery import App
+
+ALWAYS_REVIEW = (
+    "Data: does a row need to be moved, split or converted? Autogenerate cannot know.",
+    "Downgrade: does it give back what matters?",
+)
+
+
+class RevisionWriter:
+    """Renders and writes.
+
+    Args:
+        connection: gives the dialect; read only.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def text(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
+        """The whole file: the same text for the same draft and changes, whenever and wherever."""
+        script = directives(changes, self._connection)
+        renderer = Renderer(self._connection)
+        upgrade = renderer.body(script.upgrade())
+        downgrade = renderer.body(script.downgrade())
+        body = [*upgrade, *downgrade]
+        imports = _imports(renderer.imports, body, by_hand=not changes)
+        header = [
+            f"revision = {_value(draft.id)}",
+            *layout(f"down_revision = {_scalar(draft.down_revisions)!r}", 0),
+            *layout(f"branch_labels = {draft.branch_labels or None!r}", 0),
+            *layout(f"depends_on = {_scalar(draft.depends_on)!r}", 0),
+        ]
+        lines = [
+            docstring(_description(draft, (*draft.review, *script.review), reviewed=bool(changes))),
+            "",
+            *imports,
+            "",
+            *header,
+            "",
+            "",
+            "def upgrade() -> None:",
+            *upgrade,
+            "",
+            "",
+            "def downgrade() -> None:",
+            *downgrade,
+            "",
+        ]
+        text = "\n".join(lines)
+        ast.parse(text)
+        return text
+
+    def write(self, app: App, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> Path:
+        """Write the file into the app's folder.
+
+        Raises:
+            VersionFolderMissing: the app has no place for one.
+            RevisionError: a file of that name exists.
+        """
+        chosen = app.version_folder or app.new_version_folder
+        if chosen is None:
+            raise VersionFolderMissing(
+                f"App {app.name!r} ({app.package}) has no folder where revisions could be kept.",
+                next_step="Make it a package: a folder with an __init__.py.",
+                details={"app": app.name, "package": app.package},
+            )
+        text = self.text(draft, changes)
+        folder = Path(chosen)
+        file = folder / naming.file_name(draft.id, draft.message)
+        taken = sorted(folder.glob(f"{draft.id}_*.py")) or ([file] if file.exists() else [])
+        if taken:
+            raise RevisionError(
+                f"Revision {draft.id} exists already: {taken[0]}.",
+                next_step="Run it, or remove the file first.",
+                details={"revision": draft.id, "file": str(taken[0])},
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # Exclusive: what another process wrote meanwhile is not overwritten.
+            with file.open("x", encoding="utf-8", newline="\n") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise RevisionError(
+                f"The revision cannot be written to {file}: {error.strerror or error}.",
+                next_step="Make the folder writable, or write the file elsewhere with --no-write.",
+                details={"file": str(file)},
+            ) from error
+        return file
+
+
+def _value(text: str) -> str:
+    return layout(repr(text), 0)[0]
+
+
+def _scalar(values: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    return values[0] if len(values) == 1 else values or None
+
+
+def _imports(extra: set[str], body: Sequence[str], *, by_hand: bool) -> list[str]:
+    """What the body uses; a revision to be filled in by hand gets both usual ones."""
+    joined = "\n".join(body)
+    unused = "  # noqa: F401" if by_hand else ""
+    plain = sorted(line for line in extra if line.startswith("import "))
+    froms = sorted(line for line in extra if line.startswith("from "))
+    if by_hand or "sa." in joined:
+        plain.append(f"import sqlalchemy as sa{unused}")
+    if by_hand or "op." in joined:
+        froms.insert(0, f"from alembic import op{unused}")
+    return ["from __future__ import annotations", *([""] if plain or froms else []), *sorted(plain), *froms]
+
+
+def _description(draft: RevisionDraft, review: Sequence[str], *, reviewed: bool) -> str:
+    message = " ".join(draft.message.split()) or "empty message"
+    lines = [
+        message,
+        "",
+        f"Revision ID: {draft.id}",
+        f"Revises: {', '.join(draft.down_revisions) or 'nothing, it is the first one'}",
+    ]
+    if draft.depends_on:
+        lines.append(f"Depends on: {', '.join(draft.depends_on)}")
+    points = dict.fromkeys((*review, *(ALWAYS_REVIEW if reviewed else ())))
+    if points:
+        lines += ["", "REVIEW before it is run:", *(f"- [ ] {' '.join(point.split())}" for point in points)]
+    return "\n".join(lines)

@@ -1,0 +1,195 @@
+"""What a project's ``alembic/env.py`` calls: ``alembic_env.run()``.
+
+It serves both ways of running: inside m-migrate, which hands over its connection, and under the plain ``alembic``
+command, which hands over nothing, so that DATABASE_URL decides. An event loop is started for an asynchronous driver
+only when none runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from alembic import context
+
+from framework_m_migrations.adapters.sql.versions.sqlite_guard import SqliteGuard
+from framework_m_migrations.domain.errors import EnvironmentBroken
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+LEDGER_TABLES = frozenset({"__schema_versions__", "__schema_objects__", "__schema_state__"})
+"""Tables of the engine itself: never compared, never dropped."""
+
+type Metadata = sa.MetaData | Sequence[sa.MetaData]
+type MetadataSource = Callable[[], Metadata | None]
+
+
+def run(target_metadata: Metadata | MetadataSource | None = None, **options: Any) -> None:
+    """Run the migrations that Alembic asks for, online or offline.
+
+    Args:
+        target_metadata: what ``alembic check`` and autogenerate compare with: metadata, or a function that returns it
+            when it is needed. None takes what the settings of m-migrate name in the environment.
+        options: passed on to ``context.configure``, over what is set here.
+
+    Raises:
+        EnvironmentBroken: no DATABASE_URL, or an asynchronous driver inside a running event loop.
+    """
+    config = context.config
+    shared = config.attributes.get("connection")
+    _configure_logging(config, shared)
+    metadata = _metadata(target_metadata)
+    settings = _settings(config, metadata) | options
+    if shared is not None:
+        # m-migrate has taken its precautions already.
+        _run_configured(shared, settings)
+    elif context.is_offline_mode():
+        context.configure(url=_url(config), literal_binds=True, dialect_opts={"paramstyle": "named"}, **settings)
+        with context.begin_transaction():
+            context.run_migrations()
+    else:
+        _run_online(sa.make_url(_url(config)), settings)
+
+
+def include_name(metadata: Metadata | None) -> Callable[[str | None, str, Any], bool]:
+    """A filter for autogenerate: tables that no metadata declares are not ours, so they are not looked at.
+
+    Args:
+        metadata: what is declared.
+    """
+    known = {
+        (table.schema, table.name)
+        for one in ([metadata] if isinstance(metadata, sa.MetaData) else metadata or ())
+        for table in one.tables.values()
+    }
+
+    def include(name: str | None, type_: str, parents: Any) -> bool:
+        if type_ != "table":
+            return True
+        return name not in LEDGER_TABLES and (parents.get("schema_name"), name) in known
+
+    return include
+
+
+def _metadata(given: Metadata | MetadataSource | None) -> Metadata | None:
+    if given is None:
+        return _metadata_from_environment()
+    return given() if callable(given) else given
+
+
+def _metadata_from_environment() -> Metadata | None:
+    """What the settings name. The container is imported here only: it imports what imports this module."""
+    from framework_m_migrations.container import settings
+
+    source: MetadataSource | None = getattr(settings, "metadata_from_environment", None)
+    return None if source is None else source()
+
+
+def _settings(config: Config, metadata: Metadata | None) -> dict[str, Any]:
+    schema = config.get_main_option("version_table_schema")
+    return {
+        "target_metadata": metadata,
+        "include_name": include_name(metadata),
+        "version_table": config.get_main_option("version_table", "alembic_version"),
+        "version_table_schema": schema or None,
+        "transaction_per_migration": True,
+        "render_as_batch": True,
+        "compare_type": True,
+    }
+
+
+def _configure_logging(config: Config, shared: object) -> None:
+    """Alembic's messages, for the alembic command alone: inside a host, logging belongs to the host."""
+    if shared is None and config.config_file_name is not None:
+        from logging.config import fileConfig
+
+        fileConfig(config.config_file_name, disable_existing_loggers=False)
+
+
+def _url(config: Config) -> str:
+    url = os.environ.get("DATABASE_URL") or config.get_main_option("sqlalchemy.url")
+    if not url:
+        raise EnvironmentBroken(
+            "No database is named.", next_step="Set DATABASE_URL, for example to sqlite:///app.db, and run again."
+        )
+    return url
+
+
+def _run_online(url: sa.URL, settings: dict[str, Any]) -> None:
+    if url.get_dialect().is_async and sys.platform != "emscripten":
+        _run_async(url, settings)
+        return
+    if url.get_dialect().is_async:
+        url = url.set(drivername=url.get_backend_name())
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    _prepare(engine)
+    with engine.connect() as connection:
+        _run_on(connection, settings)
+
+
+def _prepare(engine: sa.Engine) -> None:
+    """Let SQLite roll DDL back: its driver begins no transaction before DDL unless told to."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @sa.event.listens_for(engine, "connect")
+    def begin_nothing_by_itself(driver: Any, record: Any) -> None:
+        del record
+        driver.isolation_level = None
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _run_async(url: sa.URL, settings: dict[str, Any]) -> None:
+    import asyncio
+
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        raise EnvironmentBroken(
+            "alembic was called inside a running event loop, with an asynchronous driver and no connection.",
+            next_step='Hand it over: config.attributes["connection"], within `await connection.run_sync(...)`.',
+        )
+
+    async def migrate() -> None:
+        engine = create_async_engine(url, poolclass=sa.NullPool)
+        _prepare(engine.sync_engine)
+        try:
+            async with engine.connect() as connection:
+                await connection.run_sync(_run_on, settings)
+        finally:
+            await engine.dispose()
+
+    asyncio.run(migrate())
+
+
+def _run_on(connection: sa.Connection, settings: dict[str, Any]) -> None:
+    """Run on a connection of our own, with SQLite's precautions."""
+    if connection.dialect.name != "sqlite":
+        _run_configured(connection, settings)
+        return
+    guard = SqliteGuard(connection)
+
+    def before_commit(**step: Any) -> None:
+        del step
+        guard.restore()
+        guard.check()
+
+    with guard.watch():
+        _run_configured(connection, settings | {"transactional_ddl": True, "on_version_apply": before_commit})
+
+
+def _run_configured(connection: sa.Connection, settings: dict[str, Any]) -> None:
+    context.configure(connection=connection, **settings)
+    with context.begin_transaction():
+        context.run_migrations()
