@@ -1,0 +1,169 @@
+"""The wanted schema from SQLAlchemy tables: any MetaData, or tables that another source has made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
+from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.schema import DocTypeSchema, EnumType, Table, TableName
+
+DOCTYPE_KEY = "doctype"
+"""Key of ``Table.info`` with the name of the DocType that a table belongs to; several tables may share one."""
+APP_KEY = "app"
+"""Key of ``Table.info`` with the name of the app that declares it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocTypeTables:
+    """One DocType and the SQLAlchemy tables that it is stored in, its own first.
+
+    ``name`` None stands for the name of its table, as the session's database knows it.
+    """
+
+    name: str | None
+    app: str | None
+    tables: tuple[sa.Table, ...]
+
+
+def source_from_tables(
+    doctypes: Iterable[DocTypeTables], dialect: sa.Dialect, sql_dialect: SqlDialect, *, schema: str | None = None
+) -> MetadataSource:
+    """A schema source over DocTypes whose tables are known.
+
+    Args:
+        doctypes: in order of declaration.
+        dialect: the connection's, initialised, so that its server version is known.
+        sql_dialect: its services.
+        schema: the session's schema: tables declared in it count as the default schema's.
+    """
+    return MetadataSource(doctypes, Target.of(dialect, sql_dialect, schema=schema))
+
+
+def doctypes_of(metadata: sa.MetaData, *, app: str | None = None) -> tuple[DocTypeTables, ...]:
+    """The tables of a MetaData as DocTypes: one for each table, unless ``Table.info`` groups them.
+
+    Args:
+        metadata: views, and tables made by a query of their own (CREATE TABLE AS), are left out.
+        app: the app that declares the tables, where their ``info`` does not say.
+
+    Raises:
+        InvalidMetadata: tables of one DocType are said to belong to different apps.
+    """
+    found: dict[str | int, DocTypeTables] = {}
+    for table in metadata.tables.values():
+        if isinstance(table._creator_ddl, (sa.schema.CreateView, sa.schema.CreateTableAs)):  # noqa: SLF001
+            continue
+        name: str | None = table.info.get(DOCTYPE_KEY)
+        declared: str | None = table.info.get(APP_KEY, app)
+        before = found.get(name) if name is not None else None
+        if before is None:
+            found[name if name is not None else id(table)] = DocTypeTables(name, declared, (table,))
+        elif before.app != declared:
+            raise InvalidMetadata(f"DocType {name} is declared by two apps: {before.app} and {declared}.")
+        else:
+            found[before.name or ""] = DocTypeTables(name, declared, (*before.tables, table))
+    return tuple(found.values())
+
+
+class MetadataSource:
+    """Implements ports.schema_source.SchemaSource.
+
+    Args:
+        doctypes: in order of declaration. Their tables are looked at anew on every call.
+        target: what values are spelled for.
+
+    Raises:
+        InvalidMetadata: two DocTypes have one name, or two tables are one to the database.
+    """
+
+    def __init__(self, doctypes: Iterable[DocTypeTables], target: Target) -> None:
+        self._target = target
+        self._fingerprints = Fingerprints(target)
+        self._doctypes: dict[str, DocTypeTables] = {}
+        owners: dict[tuple[str | None, str], str] = {}
+        for doctype in doctypes:
+            title = self._name(doctype)
+            if title in self._doctypes:
+                raise InvalidMetadata(f"Two DocTypes are called {title}.")
+            self._doctypes[title] = doctype
+            for table in doctype.tables:
+                name = target.names.table(table.name, table.schema)
+                key = (name.schema, target.names.key(name.name))
+                if key in owners:
+                    raise InvalidMetadata(
+                        f"The DocTypes {owners[key]} and {title} both declare table {name}.",
+                        details={"table": str(name)},
+                    )
+                owners[key] = title
+
+    def checksums(self) -> Mapping[str, str]:
+        """DocType name to SHA-256 of its app and of what its tables are."""
+        return {name: self._checksum(doctype) for name, doctype in self._doctypes.items()}
+
+    def _name(self, doctype: DocTypeTables) -> str:
+        if doctype.name is not None:
+            return doctype.name
+        table = doctype.tables[0]
+        return str(self._target.names.table(table.name, table.schema))
+
+    def _checksum(self, doctype: DocTypeTables) -> str:
+        parts = [repr(doctype.app), *(self._fingerprints.of(table) for table in doctype.tables)]
+        return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def load(self, names: Collection[str] | None = None) -> tuple[DocTypeSchema, ...]:
+        """The wanted schema of the named DocTypes, of all when ``names`` is None; only these are converted.
+
+        Raises:
+            InvalidMetadata: a definition contradicts itself or another one.
+        """
+        wanted = None if names is None else set(names)
+        chosen = [item for item in self._doctypes.items() if wanted is None or item[0] in wanted]
+        loaded = tuple(self._load(name, doctype) for name, doctype in chosen)
+        self._check_index_names(loaded)
+        _check_enums(loaded)
+        return loaded
+
+    def _load(self, name: str, doctype: DocTypeTables) -> DocTypeSchema:
+        tables: list[Table] = []
+        enums: dict[TableName, EnumType] = {}
+        for table in doctype.tables:
+            wanted = wanted_table(table, self._target)
+            tables.append(wanted.table)
+            for enum in wanted.enums:
+                if enums.setdefault(enum.name, enum).values != enum.values:
+                    raise InvalidMetadata(
+                        f"DocType {name} declares the enumeration {enum.name} twice with different values."
+                    )
+        return DocTypeSchema(name, tuple(tables), tuple(enums.values()), doctype.app)
+
+    def _check_index_names(self, doctypes: Iterable[DocTypeSchema]) -> None:
+        """Index names are unique within a schema, not within a table."""
+        owners: dict[tuple[str | None, str], TableName] = {}
+        for doctype in doctypes:
+            for table in doctype.tables:
+                for index in table.indexes:
+                    key = (table.name.schema, self._target.names.key(index.name))
+                    if key in owners:
+                        raise InvalidMetadata(
+                            f"Tables {owners[key]} and {table.name} both have an index called {index.name}.",
+                            details={"index": index.name},
+                        )
+                    owners[key] = table.name
+
+
+def _check_enums(doctypes: Iterable[DocTypeSchema]) -> None:
+    owners: dict[TableName, tuple[str, EnumType]] = {}
+    for doctype in doctypes:
+        for enum in doctype.enums:
+            owner, before = owners.setdefault(enum.name, (doctype.name, enum))
+            if before.values != enum.values:
+                raise InvalidMetadata(
+                    f"The DocTypes {owner} and {doctype.name} declare enumeration {enum.name} with different values."
+                )

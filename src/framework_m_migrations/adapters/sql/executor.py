@@ -1,0 +1,68 @@
+"""Additive changes, sent one way only: through a guard that lets no destructive statement pass."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.errors import translated
+from framework_m_migrations.adapters.sql.forms import SharedForms
+from framework_m_migrations.adapters.sql.guard import refuse_destruction
+from framework_m_migrations.adapters.sql.wanted import Target
+from framework_m_migrations.domain.operations import AdditiveOperation
+from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.schema import TableName
+
+
+class SqlExecutor:
+    """Applies additive operations on one connection. Implements ports.executor.Executor.
+
+    Args:
+        connection: statements run in whatever transaction the caller has set up on it.
+        sql_dialect: its dialect.
+        schema: the session's schema, None for the connection's default.
+    """
+
+    def __init__(self, connection: sa.Connection, sql_dialect: SqlDialect, *, schema: str | None = None) -> None:
+        self._connection = connection
+        self._sql_dialect = sql_dialect
+        self._schema = schema
+        target = Target.of(connection.dialect, sql_dialect, schema=schema)
+        self._text = target.text
+        self._forms = SharedForms(target.text, comments=target.capabilities.comments)
+
+    def apply(self, operation: AdditiveOperation) -> None:
+        """Carry out one operation; see the port.
+
+        Raises:
+            DatabaseError: or a kind of it; see SqlDialect.translate.
+            DropRefused: a statement would destroy something; it was not sent.
+        """
+        for sql in self.render(operation):
+            self.send(sql)
+
+    def render(self, operation: AdditiveOperation) -> tuple[str, ...]:
+        """The statements of an operation, exactly as ``apply`` sends them."""
+        own = self._sql_dialect.statements(operation, self._connection, schema=self._schema)
+        if own is not None:
+            return tuple(self._text.statement(statement) for statement in own)
+        return self._forms.statements(operation)
+
+    def lock_levels(self, operation: AdditiveOperation) -> tuple[tuple[TableName, LockLevel], ...]:
+        """Locks on tables that exist before the operation."""
+        return self._sql_dialect.lock_levels(operation)
+
+    def send(self, sql: str) -> None:
+        """The only way to the database: refuse what destroys, then send the text as it is, without parameters."""
+        dialect = self._connection.dialect
+        refuse_destruction(sql, dialect.name, backslash_escapes=bool(getattr(dialect, "_backslash_escapes", False)))
+        send_text(self._connection, self._sql_dialect, sql)
+
+
+def send_text(connection: sa.Connection, sql_dialect: SqlDialect, sql: str) -> None:
+    """Send literal SQL to the driver and translate what it raises.
+
+    Without a parameter set no driver looks for placeholders in the text, so that a percent sign is a percent sign.
+    """
+    with translated(sql_dialect.translate, sql):
+        connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).close()

@@ -1,0 +1,262 @@
+"""A quick checksum of a SQLAlchemy table.
+
+It covers all that wanted.py looks at, so that it changes whenever the wanted table does. It may change where the
+wanted table does not (a type replaced by another of the same spelling), which costs one comparison. Domain values are
+not built; whatever is compiled to SQL, rare as it is, goes the same way as in wanted.py.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import hashlib
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.sql import elements as sa_elements
+
+from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
+from framework_m_migrations.adapters.sql.wanted import RENAMED_KEY, Target, column_type
+from framework_m_migrations.adapters.sql.wanted_constraints import (
+    clause_text,
+    foreign_key_target,
+    is_created,
+    is_created_index,
+)
+from framework_m_migrations.domain.errors import InvalidMetadata
+
+FORMAT = 1
+"""Raised whenever wanted.py learns to see more, so that every stored checksum is looked at again."""
+
+_PRIMITIVE = frozenset({str, int, bool, float, type(None)})
+_PLAIN_VALUES = _PRIMITIVE | {Decimal, dt.date, dt.datetime, dt.time, dt.timedelta, UUID, bytes}
+_MEMOS = frozenset(
+    {
+        "_static_cache_key",
+        "_type_affinity",
+        "_generic_type_affinity",
+        "dispatch",
+        # What an Enum keeps beside its labels.
+        "_object_lookup",
+        "_sort_key_function",
+        "_valid_lookup",
+        "enum_class",
+        "metadata",
+        "values_callable",
+    }
+)
+"""Attributes of a type that say nothing about its SQL."""
+_SEQUENCE = ("start", "increment", "minvalue", "maxvalue", "nominvalue", "nomaxvalue", "cycle", "cache", "data_type")
+
+
+class Fingerprints:
+    """Checksums for one target; types of one class with the same attributes are spelled once.
+
+    Args:
+        target: what the wanted values would be spelled for; its dialect and major server version are part of every
+            checksum.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._types: dict[object, str] = {}
+        version: Any = getattr(target.dialect, "server_version_info", None) or ()
+        self._salt = f"{FORMAT} {target.dialect.name} {version[:1]}"
+        self._dialect_prefix = f"{target.dialect.name}_"
+
+    def of(self, table: sa.Table) -> str:
+        """SHA-256 of a table's definition, 64 hexadecimal digits.
+
+        Raises:
+            InvalidMetadata: a foreign key has no target, or an expression cannot be written as SQL.
+        """
+        return hashlib.sha256(self.text(table).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def text(self, table: sa.Table) -> str:
+        """What is hashed: one line for the table, one for each column, index and constraint."""
+        try:
+            lines = [self._salt, self._table(table)]
+            lines += [self._column(column, table) for column in table.columns if not column.system]
+            lines += sorted([self._index(index) for index in table.indexes])
+            constraints = [line for item in table.constraints if (line := self._constraint(item)) is not None]
+            for column in table.columns:
+                constraints += [line for item in column.constraints if (line := self._constraint(item)) is not None]
+        except sa.exc.SQLAlchemyError as error:
+            raise InvalidMetadata(f"Table {table.name} cannot be written as SQL: {error}") from error
+        return "\n".join(lines + sorted(constraints))
+
+    def _table(self, table: sa.Table) -> str:
+        attributes = table.__dict__
+        info = attributes.get("info")
+        name = self._target.names.table(table.name, table.schema)
+        options = self._options(table) if "dialect_options" in attributes else ""
+        return f"{tuple(name)!r} {table.comment!r} {info.get(RENAMED_KEY) if info else None!r} {options}"
+
+    def _column(self, column: sa.Column[Any], table: sa.Table) -> str:
+        attributes = column.__dict__
+        text = f"{column.name!r} {self._type(column.type)} {column.nullable}"
+        if column.primary_key:
+            text += f" key {column is table.autoincrement_column} {column.autoincrement!r}"
+        if column.server_default is not None:
+            text += f" default {self._server_default(column)}"
+        if column.default is not None:
+            text += self._default(column)
+        if column.comment is not None:
+            text += f" comment {column.comment!r}"
+        info = attributes.get("info")
+        if info:
+            text += f" renamed {info.get(RENAMED_KEY)!r}"
+            if column.default is None:
+                text += self._default(column)
+        if "dialect_options" in attributes:
+            text += f" options {self._options(column)}"
+        return text
+
+    def _type(self, type_: sa.types.TypeEngine[Any]) -> str:
+        key = _type_key(type_)
+        known = self._types.get(key) if key is not None else None
+        if known is not None:
+            return known
+        spelled = column_type(type_, self._target)
+        enums = self._target.spelling.enum_types(type_)
+        text = f"{spelled!r} {[(tuple(item.name), item.values) for item in enums]!r}"
+        if key is not None:
+            self._types[key] = text
+        return text
+
+    def _server_default(self, column: sa.Column[Any]) -> str:
+        default: Any = column.server_default
+        if column.computed is not None:
+            return f"computed {self._clause(column.computed.sqltext)} {column.computed.persisted}"
+        if column.identity is not None:
+            identity = column.identity
+            options = [getattr(identity, name, None) for name in _SEQUENCE]
+            return f"identity {identity.always} {options!r}"
+        if not isinstance(default, sa.DefaultClause):
+            return "fetched"
+        arg: Any = default.arg
+        if isinstance(arg, str):
+            return f"string {arg!r}"
+        return self._clause(arg)
+
+    def _default(self, column: sa.Column[Any]) -> str:
+        default: Any = column.default
+        known, value = constant_of(column)
+        if known:
+            return f" fill {self._value(value, column.type)}"
+        if default is not None and default.is_sequence:
+            options = [str(getattr(default, name, None)) for name in _SEQUENCE]
+            return f" sequence {default.name!r} {default.schema!r} {default.optional} {options!r}"
+        return " function"
+
+    def _value(self, value: object, type_: sa.types.TypeEngine[Any]) -> str:
+        class_ = type(value)
+        key = _type_key(type_)
+        if key is not None and class_ in _PLAIN_VALUES:
+            return f"{key!r} {class_.__name__} {value!r}"
+        if key is not None and isinstance(value, enum.Enum) and type(value.value) in _PLAIN_VALUES:
+            return f"{key!r} {class_.__qualname__}.{value.name} {value.value!r}"
+        # The representation of any other object may hold an address.
+        return repr(literal_of(value, type_, self._target.text))
+
+    def _clause(self, clause: Any) -> str:
+        """An expression; that of plain SQL text costs nothing."""
+        if isinstance(clause, sa.Column):
+            return f"column {clause.name!r}"
+        if type(clause) is sa_elements.TextClause and not clause._bindparams:  # noqa: SLF001
+            return f"text {clause.text!r}"
+        return f"sql {clause_text(clause, self._target)!r}"
+
+    def _index(self, index: sa.Index) -> str:
+        if not is_created_index(index, self._target):
+            return ""
+        keys = [self._clause(key) for key in index.expressions]
+        options = self._options(index) if "dialect_options" in index.__dict__ else ""
+        return f"index {self._name(index)} {index.unique} {keys} {options}"
+
+    def _constraint(self, item: sa.Constraint) -> str | None:
+        kind = type(item)
+        if kind is sa.PrimaryKeyConstraint:
+            assert isinstance(item, sa.PrimaryKeyConstraint)  # noqa: S101 - tells the type checker
+            return f"key {self._name(item)} {_names(item)} {item._implicit_generated}"  # noqa: SLF001
+        if not is_created(item, self._target):
+            return None
+        general = f"{self._name(item)} {item.deferrable} {item.initially!r}"
+        if "dialect_options" in item.__dict__:
+            general += self._options(item)
+        if isinstance(item, sa.UniqueConstraint):
+            return f"unique {general} {_names(item)}"
+        if isinstance(item, sa.ForeignKeyConstraint):
+            return f"foreign key {general} {self._foreign_key(item)}"
+        if isinstance(item, sa.CheckConstraint):
+            return f"check {general} {self._check(item)}"
+        return None
+
+    def _check(self, item: sa.CheckConstraint) -> str:
+        column: Any = next(iter(item.columns), None) if item._type_bound else None  # noqa: SLF001
+        values = getattr(column.type, "enums", None) if column is not None else None
+        if values is None:
+            return self._clause(item.sqltext)
+        # The check of an enumeration follows from its labels; to compile it would cost more than all the rest.
+        return f"labels {column.name!r} {type(column.type).__qualname__} {values!r}"
+
+    def _foreign_key(self, item: sa.ForeignKeyConstraint) -> str:
+        names = []
+        for element in item.elements:
+            table, column = foreign_key_target(element)
+            names.append((element.parent.name, *self._target.names.table(table.name, table.schema), column.name))
+        return f"{names!r} {item.ondelete!r} {item.onupdate!r} {item.match!r}"
+
+    def _name(self, item: sa.Constraint | sa.Index) -> str:
+        name: Any = item.name
+        if name is None or type(name) is str:
+            return repr(name)
+        # A generated name is cut in another way than one that was given, and may still be worked out when asked for.
+        kind = type(name).__name__
+        return f"{kind} {self._target.text.constraint_name(item)!r}"
+
+    def _options(self, item: Any) -> str:
+        """The keyword arguments for this dialect that were given, in the order of their names."""
+        given = item.dialect_kwargs
+        if not given:
+            return ""
+        prefix = self._dialect_prefix
+        return repr([(key, self._option(given[key])) for key in sorted(given) if key.startswith(prefix)])
+
+    def _option(self, value: Any) -> object:
+        if isinstance(value, sa_elements.ClauseElement):
+            return self._clause(value)
+        if isinstance(value, dict):
+            return sorted((str(key), self._option(item)) for key, item in value.items())
+        if isinstance(value, (list, tuple)):
+            return [self._option(item) for item in value]
+        return value if type(value) in _PRIMITIVE else str(value)
+
+
+def _names(item: sa.PrimaryKeyConstraint | sa.UniqueConstraint) -> list[str]:
+    return [column.name for column in item.columns]
+
+
+def _type_key(type_: sa.types.TypeEngine[Any]) -> tuple[object, ...] | None:
+    """What a type is made of, None where that is more than plain values and other such types."""
+    parts: list[object] = [type_.__class__]
+    for name, value in type_.__dict__.items():
+        if value.__class__ in _PRIMITIVE:
+            parts.append((name, value))
+        elif isinstance(value, sa.types.TypeEngine):
+            inner = _type_key(value)
+            if inner is None:
+                return None
+            parts.append((name, inner))
+        elif name == "_variant_mapping":
+            variants = [(dialect, _type_key(variant)) for dialect, variant in value.items()]
+            if any(inner is None for _, inner in variants):
+                return None
+            parts.append((name, tuple(variants)))
+        elif name == "enums":
+            parts.append((name, tuple(value)))
+        elif name not in _MEMOS:
+            return None
+    return tuple(parts)

@@ -1,0 +1,190 @@
+"""The shared form of every operation: what most databases say, for dialects to say otherwise where they must.
+
+What a SQLAlchemy object came along for is written by SQLAlchemy's own compiler, so that it equals what create_all()
+would have made; everything else from domain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, assert_never
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql import render
+from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.schema import Column, Index, TableName
+
+
+class SharedForms:
+    """Writes additive operations.
+
+    Args:
+        text: of the session's dialect and schema.
+        comments: the database keeps comments.
+    """
+
+    def __init__(self, text: SqlText, *, comments: bool) -> None:
+        self._text = text
+        self._comments = comments and not text.dialect.inline_comments
+
+    def statements(self, operation: o.AdditiveOperation) -> tuple[str, ...]:
+        """The statements of an operation, in order.
+
+        Raises:
+            InvalidMetadata: SQLAlchemy cannot write a type or expression for this dialect.
+        """
+        try:
+            return tuple(self._statements(operation))
+        except sa.exc.SQLAlchemyError as error:
+            raise InvalidMetadata(f"This cannot be written as SQL: {error}") from error
+
+    def _statements(self, operation: o.AdditiveOperation) -> Iterator[str]:
+        text = self._text
+        match operation:
+            case o.CreateEnum(enum=enum):
+                values = ", ".join(text.literal(value) for value in enum.values)
+                yield f"CREATE TYPE {text.table(enum.name)} AS ENUM ({values})"
+            case o.AddEnumValue():
+                yield self._enum_value(operation)
+            case o.CreateTable():
+                yield from self._create_table(operation)
+            case o.AddColumn(table=table, column=column):
+                yield from self._sequences(column.native)
+                yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._new_column(column)}"
+                yield from self._comment(table, column.name, column.comment)
+            case o.CreateIndex(table=table, index=index):
+                yield self._create_index(table, index)
+            case o.RebuildIndex(table=table, index=index):
+                yield f"REINDEX INDEX {text.table(TableName(index.name, table.schema))}"
+            case o.AddUnique() | o.AddCheck() | o.AddForeignKey() | o.ValidateConstraint():
+                yield self._constraint(operation)
+            case o.AlterType() | o.SetNotNull() | o.SetDefault():
+                yield self._alter_column(operation)
+            case o.SetComment(table=table, column=name, comment=comment):
+                yield self._set_comment(table, name, comment)
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _enum_value(self, operation: o.AddEnumValue) -> str:
+        text = self._text
+        place = ""
+        if operation.after is not None:
+            place = f" AFTER {text.literal(operation.after)}"
+        elif operation.before is not None:
+            place = f" BEFORE {text.literal(operation.before)}"
+        return f"ALTER TYPE {text.table(operation.enum)} ADD VALUE IF NOT EXISTS {text.literal(operation.value)}{place}"
+
+    def _create_table(self, operation: o.CreateTable) -> Iterator[str]:
+        definition = operation.definition
+        native: Any = definition.native
+        natives: list[Any] = [key.native for key in operation.foreign_keys]
+        if isinstance(native, sa.Table) and all(key is not None for key in natives):
+            for column in native.columns:
+                yield from self._sequences(column)
+            yield self._text.statement(sa.schema.CreateTable(native, include_foreign_key_constraints=natives))
+        else:
+            yield render.create_table(self._text, definition, operation.foreign_keys)
+        for index in definition.indexes:
+            yield self._create_index(definition.name, index)
+        yield from self._comment(definition.name, None, definition.comment)
+        for entry in definition.columns:
+            yield from self._comment(definition.name, entry.name, entry.comment)
+
+    def _sequences(self, column: object) -> Iterator[str]:
+        """A sequence that a column counts with must exist before the column does."""
+        if not isinstance(column, sa.Column) or not self._text.dialect.supports_sequences:
+            return
+        found: list[Any] = [column.default, getattr(getattr(column.server_default, "arg", None), "sequence", None)]
+        for sequence in found:
+            if isinstance(sequence, sa.Sequence) and not (
+                sequence.optional and getattr(self._text.dialect, "sequences_optional", False)
+            ):
+                yield self._text.statement(sa.schema.CreateSequence(sequence, if_not_exists=True))
+
+    def _new_column(self, column: Column) -> str:
+        native: Any = column.native
+        fill = column.fill if not column.nullable and column.default is None and column.generated is None else None
+        if fill is None and isinstance(native, sa.Column) and _says_the_same(column, native):
+            specification: str = self._text.ddl.get_column_specification(native)
+            return specification
+        return render.column(self._text, self._typed(column), default=fill)
+
+    def _typed(self, column: Column) -> Column:
+        """The column with its type as DDL writes it, where that is known better than by its canonical spelling."""
+        return replace(column, type=replace(column.type, spelling=self._type(column)))
+
+    def _type(self, column: Column) -> str:
+        native: Any = column.native
+        if isinstance(native, sa.Column):
+            return self._text.type(native.type, native)
+        if isinstance(column.type.native, sa.types.TypeEngine):
+            return self._text.type(column.type.native)
+        return column.type.spelling
+
+    def _create_index(self, table: TableName, index: Index) -> str:
+        native: Any = index.native
+        if isinstance(native, sa.Index):
+            return self._text.statement(sa.schema.CreateIndex(native))
+        return render.create_index(self._text, self._text.table(table), index)
+
+    def _constraint(self, operation: o.AddUnique | o.AddCheck | o.AddForeignKey | o.ValidateConstraint) -> str:
+        text = self._text
+        alter = f"ALTER TABLE {text.table(operation.table)}"
+        match operation:
+            case o.AddUnique(unique=unique, via_index=None):
+                return f"{alter} ADD {self._native(unique.native) or render.unique(text, unique)}"
+            case o.AddUnique(unique=unique, via_index=index):
+                name = unique.name or index or ""
+                return f"{alter} ADD CONSTRAINT {text.quote(name)} UNIQUE USING INDEX {text.quote(index or name)}"
+            case o.AddCheck(check=check, validate=validate):
+                return f"{alter} ADD {self._native(check.native) or render.check(text, check)}{_valid(validate)}"
+            case o.AddForeignKey(foreign_key=key, validate=validate):
+                return f"{alter} ADD {self._native(key.native) or render.foreign_key(text, key)}{_valid(validate)}"
+            case o.ValidateConstraint(constraint=constraint):
+                if constraint.name is None:
+                    raise InvalidMetadata(f"A constraint of table {operation.table} has no name to validate it by.")
+                return f"{alter} VALIDATE CONSTRAINT {text.quote(constraint.name)}"
+
+    def _native(self, constraint: object) -> str | None:
+        if not isinstance(constraint, sa.Constraint):
+            return None
+        written: str | None = self._text.ddl.process(constraint)
+        return written
+
+    def _alter_column(self, operation: o.AlterType | o.SetNotNull | o.SetDefault) -> str:
+        column = operation.column
+        alter = f"ALTER TABLE {self._text.table(operation.table)} ALTER COLUMN {self._text.quote(column.name)}"
+        match operation:
+            case o.AlterType():
+                return f"{alter} TYPE {self._type(column)}"
+            case o.SetNotNull():
+                return f"{alter} SET NOT NULL"
+            case o.SetDefault():
+                # To take a default away is to set it to NULL: the additive path has no other word for it.
+                return f"{alter} SET DEFAULT {column.default if column.default is not None else 'NULL'}"
+
+    def _comment(self, table: TableName, column: str | None, comment: str | None) -> Iterator[str]:
+        if comment and self._comments:
+            yield self._set_comment(table, column, comment)
+
+    def _set_comment(self, table: TableName, column: str | None, comment: str | None) -> str:
+        value = "NULL" if not comment else self._text.literal(comment)
+        name = self._text.table(table)
+        subject = f"TABLE {name}" if column is None else f"COLUMN {name}.{self._text.quote(column)}"
+        return f"COMMENT ON {subject} IS {value}"
+
+
+def _says_the_same(column: Column, native: sa.Column[Any]) -> bool:
+    """Whether the plan left a column as its DocType declares it."""
+    if column.generated is not None:
+        return True
+    declared = not native.nullable or native.primary_key
+    return column.nullable is not declared and (column.default is None) == (native.server_default is None)
+
+
+def _valid(validate: bool) -> str:
+    return "" if validate else " NOT VALID"

@@ -1,0 +1,251 @@
+"""The engine's memory, as plain tables beside those it looks after."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.errors import from_driver, translated
+from framework_m_migrations.adapters.sql.ledger_tables import (
+    LEDGER_TABLES as LEDGER_TABLES,
+)
+from framework_m_migrations.adapters.sql.ledger_tables import (
+    LONG_NAME_PREFIX,
+    OBJECTS_TABLE,
+    STATE_TABLE,
+    VERSIONS_TABLE,
+    LedgerTables,
+    key_of,
+    pack,
+    unpack,
+)
+from framework_m_migrations.domain.errors import LedgerCorrupt
+from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable, Ownership
+from framework_m_migrations.domain.schema import TableName
+
+_BATCH = 200
+"""Names in one IN list; with more, the whole table is read."""
+
+
+class SqlLedger:
+    """Checksums, ownership and state in the session's schema. Implements ports.ledger.Ledger.
+
+    Args:
+        connection: everything runs in whatever transaction the caller has set up on it.
+        sql_dialect: translates what the driver raises.
+        schema: the session's schema, None for the connection's default.
+    """
+
+    def __init__(self, connection: sa.Connection, sql_dialect: SqlDialect, *, schema: str | None = None) -> None:
+        self._connection = connection
+        self._translate = sql_dialect.translate
+        self._schema = schema
+        self._tables = LedgerTables(schema)
+        self._whole = False
+
+    def snapshot(self) -> LedgerSnapshot:
+        """Checksums and state; one statement when the ledger exists.
+
+        Raises:
+            LedgerCorrupt: a table of the ledger lacks columns or holds what does not belong there.
+        """
+        versions, state = self._tables.versions, self._tables.state
+        both = sa.union_all(
+            sa.select(sa.literal_column("'v'"), versions.c.doctype_name, versions.c.checksum),
+            sa.select(sa.literal_column("'s'"), state.c.key, state.c.value),
+        )
+        rows = self._read(both, STATE_TABLE)
+        if rows is not None:
+            return _snapshot(rows, LedgerForm.CURRENT)
+        if VERSIONS_TABLE not in self._existing():
+            return LedgerSnapshot(LedgerForm.ABSENT)
+        with translated(self._translate):
+            legacy = self._connection.execute(
+                sa.select(sa.literal_column("'v'"), versions.c.doctype_name, versions.c.checksum)
+            ).all()
+        return _snapshot(legacy, LedgerForm.LEGACY)
+
+    def prepare(self) -> None:
+        """Create what is missing of the three tables; a table of Framework M's is kept with its rows.
+
+        Raises:
+            LedgerCorrupt: a table of that name has another form.
+        """
+        found = self._existing()
+        with translated(self._translate):
+            for table in self._tables.all:
+                if table.name not in found:
+                    self._connection.execute(sa.schema.CreateTable(table))
+        self._whole = True
+
+    def objects(self, tables: Collection[TableName] | None = None) -> Ownership:
+        """What is ours; nothing where there is no ledger yet.
+
+        Raises:
+            LedgerCorrupt: a row cannot be read, or the table has another form.
+        """
+        statement = sa.select(self._tables.objects)
+        names = None if tables is None else set(tables)
+        if names is not None:
+            if not names:
+                return {}
+            if len(names) <= _BATCH:
+                statement = statement.where(self._tables.objects.c.table_name.in_({name.name for name in names}))
+        rows = self._read(statement, OBJECTS_TABLE)
+        if rows is None:
+            return {}
+        found = (unpack(row) for row in rows)
+        return {owned.table: owned for owned in found if names is None or owned.table in names}
+
+    def store(self, checksums: Mapping[str, str]) -> None:
+        """Set the checksums of DocTypes."""
+        if not checksums:
+            return
+        long = {LONG_NAME_PREFIX + key_of(name): name for name in checksums if key_of(name) != name}
+        self._put(self._tables.versions, {(key_of(name),): {"checksum": value} for name, value in checksums.items()})
+        self._put(self._tables.state, {(key,): {"value": name} for key, name in long.items()})
+
+    def forget(self, doctypes: Collection[str]) -> None:
+        """Remove the checksums of DocTypes; unknown names are passed over."""
+        keys = [key_of(name) for name in doctypes]
+        self._delete(self._tables.versions, [(key,) for key in keys])
+        long = [(LONG_NAME_PREFIX + key,) for key, name in zip(keys, doctypes, strict=True) if key != name]
+        self._delete(self._tables.state, long)
+
+    def record(self, owned: Sequence[OwnedTable]) -> None:
+        """Add to what is ours; of one table, later entries are merged into earlier ones."""
+        if not owned:
+            return
+        merged = dict(self.objects({item.table for item in owned}))
+        for item in owned:
+            before = merged.get(item.table)
+            merged[item.table] = item if before is None else before.merge(item)
+        self._put_objects(merged.values())
+
+    def replace(self, owned: Sequence[OwnedTable]) -> None:
+        """Set what is ours of these tables to exactly this."""
+        self._put_objects({item.table: item for item in owned}.values())
+
+    def disown(self, tables: Collection[TableName]) -> None:
+        """Forget tables."""
+        self._delete(self._tables.objects, [(name.schema or "", name.name) for name in tables])
+
+    def set_state(self, values: Mapping[str, str | None]) -> None:
+        """Set single values; None removes one."""
+        self._delete(self._tables.state, [(key,) for key, value in values.items() if value is None])
+        self._put(self._tables.state, {(key,): {"value": value} for key, value in values.items() if value is not None})
+
+    def clear(self) -> None:
+        """Forget everything; the tables stay."""
+        with translated(self._translate):
+            for table in self._tables.all:
+                self._connection.execute(sa.delete(table))
+
+    def _put_objects(self, owned: Iterable[OwnedTable]) -> None:
+        rows = [pack(item) for item in owned]
+        keys = ("table_schema", "table_name")
+        self._put(
+            self._tables.objects,
+            {tuple(row[key] for key in keys): {k: v for k, v in row.items() if k not in keys} for row in rows},
+        )
+
+    def _put(self, table: sa.Table, rows: Mapping[tuple[str, ...], Mapping[str, str]]) -> None:
+        """Update the rows that exist by their key and insert the others, each in one batch."""
+        if not rows:
+            return
+        keys = list(table.primary_key.columns)
+        with translated(self._translate):
+            existing = {tuple(row) for row in self._connection.execute(self._keys(table, rows))}
+            changed = [_parameters(keys, key) | dict(rows[key]) for key in rows if key in existing]
+            names = [column.name for column in keys]
+            added = [dict(zip(names, key, strict=True)) | dict(rows[key]) for key in rows if key not in existing]
+            if changed:
+                fields: dict[str, Any] = {name: sa.bindparam(name) for name in next(iter(rows.values()))}
+                self._connection.execute(_by_key(sa.update(table), keys).values(fields), changed)
+            if added:
+                self._connection.execute(sa.insert(table), added)
+
+    def _keys(self, table: sa.Table, wanted: Collection[tuple[str, ...]]) -> sa.Select[Any]:
+        keys = list(table.primary_key.columns)
+        statement = sa.select(*keys)
+        if len(wanted) <= _BATCH:
+            statement = statement.where(keys[-1].in_({key[-1] for key in wanted}))
+        return statement
+
+    def _delete(self, table: sa.Table, keys: Sequence[tuple[str, ...]]) -> None:
+        if keys:
+            columns = list(table.primary_key.columns)
+            with translated(self._translate):
+                self._connection.execute(
+                    _by_key(sa.delete(table), columns), [_parameters(columns, key) for key in keys]
+                )
+
+    def _read(self, statement: Any, needed: str) -> Sequence[sa.Row[Any]] | None:
+        """Read; None where the table ``needed`` does not exist. The transaction stays usable either way.
+
+        A statement that fails would abort a transaction that is not ours to roll back, so that within one the catalog
+        is asked first, once; outside, the statement itself is the question.
+        """
+        ours = not self._connection.in_transaction()
+        if not ours and not self._whole and needed not in self._existing():
+            return None
+        try:
+            rows = self._connection.execute(statement).all()
+        except sa.exc.DBAPIError as error:
+            self._whole = False
+            if error.connection_invalidated or not ours:
+                raise from_driver(error, self._translate) from error
+            self._connection.rollback()
+            if needed not in self._existing():
+                return None
+            raise from_driver(error, self._translate) from error
+        self._whole = True
+        return rows
+
+    def _existing(self) -> frozenset[str]:
+        """Which of the three tables exist.
+
+        Raises:
+            LedgerCorrupt: one of them lacks a column.
+        """
+        with translated(self._translate):
+            inspector = sa.inspect(self._connection)
+            found = LEDGER_TABLES & set(inspector.get_table_names(schema=self._schema))
+            for table in self._tables.all:
+                if table.name not in found:
+                    continue
+                columns = {column["name"] for column in inspector.get_columns(table.name, schema=self._schema)}
+                missing = [column.name for column in table.columns if column.name not in columns]
+                if missing:
+                    raise LedgerCorrupt(
+                        f"The table {table.name} lacks the column {', '.join(missing)}.",
+                        details={"table": table.name, "missing": missing},
+                    )
+        return found
+
+
+def _by_key(statement: Any, keys: Sequence[sa.Column[Any]]) -> Any:
+    return statement.where(*(column == sa.bindparam(f"key_{column.name}") for column in keys))
+
+
+def _parameters(keys: Sequence[sa.Column[Any]], values: tuple[str, ...]) -> dict[str, str]:
+    return {f"key_{column.name}": value for column, value in zip(keys, values, strict=True)}
+
+
+def _snapshot(rows: Sequence[sa.Row[Any]], form: LedgerForm) -> LedgerSnapshot:
+    checksums: dict[str, str] = {}
+    state: dict[str, str] = {}
+    for row in rows:
+        kind, key, value = tuple(row)
+        if not isinstance(key, str) or not isinstance(value, str):
+            table = VERSIONS_TABLE if kind == "v" else STATE_TABLE
+            raise LedgerCorrupt(f"The table {table} holds a value that is no text, under {key!r}.")
+        (checksums if kind == "v" else state)[key] = value
+    for key in [key for key in state if key.startswith(LONG_NAME_PREFIX)]:
+        name, stored = state.pop(key), key.removeprefix(LONG_NAME_PREFIX)
+        if stored in checksums:
+            checksums[name] = checksums.pop(stored)
+    return LedgerSnapshot(form, checksums, state)

@@ -1,0 +1,108 @@
+"""The ledger's tables, and how names and ownership are kept in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from framework_m_migrations.domain.errors import LedgerCorrupt
+from framework_m_migrations.domain.ownership import OwnedTable
+from framework_m_migrations.domain.schema import TableName
+
+VERSIONS_TABLE = "__schema_versions__"
+"""Framework M's own table; its two columns are exactly what the host reads and writes."""
+OBJECTS_TABLE = "__schema_objects__"
+STATE_TABLE = "__schema_state__"
+LEDGER_TABLES = frozenset({VERSIONS_TABLE, OBJECTS_TABLE, STATE_TABLE})
+"""Names that belong to the engine in the session's schema."""
+
+KEY_LENGTH = 255
+"""Characters that Framework M's doctype_name holds."""
+LONG_NAME_PREFIX = "long-name:"
+"""State keys that hold the DocType names which do not fit: the prefix, then the key they are stored under."""
+
+
+class LedgerTables:
+    """The three tables in one schema; None is the connection's default."""
+
+    def __init__(self, schema: str | None) -> None:
+        metadata = sa.MetaData(schema=schema)
+        self.versions = sa.Table(
+            VERSIONS_TABLE,
+            metadata,
+            sa.Column("doctype_name", sa.String(KEY_LENGTH), primary_key=True),
+            sa.Column("checksum", sa.String(64), nullable=False),
+        )
+        self.objects = sa.Table(
+            OBJECTS_TABLE,
+            metadata,
+            sa.Column("table_schema", sa.String(KEY_LENGTH), primary_key=True),
+            sa.Column("table_name", sa.Text(), primary_key=True),
+            sa.Column("doctype_name", sa.Text(), nullable=False),
+            sa.Column("origin", sa.String(16), nullable=False),
+            sa.Column("members", sa.Text(), nullable=False),
+        )
+        self.state = sa.Table(
+            STATE_TABLE,
+            metadata,
+            sa.Column("key", sa.String(400), primary_key=True),
+            sa.Column("value", sa.Text(), nullable=False),
+        )
+
+    @property
+    def all(self) -> tuple[sa.Table, sa.Table, sa.Table]:
+        """In the order in which they are made: with the last one there, the ledger is whole."""
+        return self.versions, self.objects, self.state
+
+
+def key_of(doctype: str) -> str:
+    """The name a DocType is stored under: itself, or, where it is too long, its beginning and its SHA-256."""
+    if len(doctype) <= KEY_LENGTH:
+        return doctype
+    digest = hashlib.sha256(doctype.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{doctype[: KEY_LENGTH - len(digest) - 1]}~{digest}"
+
+
+def pack(owned: OwnedTable) -> dict[str, Any]:
+    """One row of the objects table."""
+    members = {
+        "columns": sorted(owned.columns),
+        "indexes": sorted(owned.indexes),
+        "constraints": sorted(owned.constraints),
+    }
+    return {
+        "table_schema": owned.table.schema or "",
+        "table_name": owned.table.name,
+        "doctype_name": owned.doctype,
+        "origin": owned.origin,
+        "members": json.dumps(members, ensure_ascii=True, separators=(",", ":")),
+    }
+
+
+def unpack(row: Any) -> OwnedTable:
+    """What a row of the objects table says.
+
+    Raises:
+        LedgerCorrupt: its members are not what ``pack`` writes.
+    """
+    try:
+        members = json.loads(row.members)
+        columns, indexes, constraints = (
+            frozenset(_strings(members[kind])) for kind in ("columns", "indexes", "constraints")
+        )
+    except (TypeError, ValueError, KeyError) as error:
+        raise LedgerCorrupt(
+            f"The row of table {row.table_name} in {OBJECTS_TABLE} cannot be read: {error}.",
+            details={"table": str(row.table_name)},
+        ) from error
+    name = TableName(row.table_name, row.table_schema or None)
+    return OwnedTable(name, row.doctype_name, row.origin, columns, indexes, constraints)
+
+
+def _strings(values: Any) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("a list of names was expected")
+    return values

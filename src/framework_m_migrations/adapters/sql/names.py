@@ -1,0 +1,77 @@
+"""Names as the database stores them, and those that no database should be asked to store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.schema import TableName
+
+
+def hostile(name: str) -> str | None:
+    """What is wrong with a name, in words; None where it can be stored and shown."""
+    if not name:
+        return "is empty"
+    if not name.isprintable() and any(ord(character) < 32 or 127 <= ord(character) < 160 for character in name):
+        return "holds a control character"
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in name):
+        return "is not valid Unicode"
+    return None
+
+
+class Names:
+    """Checks and cuts names.
+
+    Args:
+        identifier: Spelling.identifier.
+        schema: the session's schema: tables declared in it are the default schema's.
+        folds_case: two names that differ in the case of ASCII letters only are one to the database.
+    """
+
+    def __init__(self, identifier: Callable[[str], str], *, schema: str | None, folds_case: bool) -> None:
+        self._identifier = identifier
+        self._schema = schema
+        self._folds_case = folds_case
+
+    def stored(self, name: object, what: str) -> str:
+        """The name as the database stores it.
+
+        Args:
+            name: as declared.
+            what: what it names, for the error: ``a column of table customer``.
+
+        Raises:
+            InvalidMetadata: it is empty, or holds what no name should.
+        """
+        if not isinstance(name, str):
+            raise InvalidMetadata(f"The name {name!r} of {what} is not a string.")
+        wrong = hostile(name)
+        if wrong is not None:
+            raise InvalidMetadata(f"The name {name!r} of {what} {wrong}.")
+        return str(self._identifier(str(name)))
+
+    def table(self, name: object, schema: object) -> TableName:
+        """A table's name; the session's own schema becomes None."""
+        stored = self.stored(name, "a table")
+        if schema is None:
+            return TableName(stored)
+        return self.relative(TableName(stored, self.stored(schema, f"the schema of table {stored}")))
+
+    def relative(self, name: TableName) -> TableName:
+        """The same name, without its schema where that is the session's."""
+        return TableName(name.name) if name.schema is not None and name.schema == self._schema else name
+
+    def distinct(self, names: Iterable[str], what: str) -> None:
+        """Raise InvalidMetadata where two names are one to the database, e.g. after both were cut."""
+        seen: dict[str, str] = {}
+        for name in names:
+            key = self.key(name)
+            if key in seen:
+                raise InvalidMetadata(f"Two {what} have the same name to this database: {seen[key]!r} and {name!r}.")
+            seen[key] = name
+
+    def key(self, name: str) -> str:
+        """What decides whether two names are the same."""
+        if not self._folds_case:
+            return name
+        return "".join(chr(ord(character) + 32) if "A" <= character <= "Z" else character for character in name)

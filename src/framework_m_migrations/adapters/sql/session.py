@@ -1,0 +1,124 @@
+"""All ports over one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.clock import SystemClock
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.errors import translated
+from framework_m_migrations.adapters.sql.executor import SqlExecutor
+from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES, SqlLedger
+from framework_m_migrations.adapters.sql.pruner import SqlPruner
+from framework_m_migrations.adapters.sql.sinks import NullSink
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.ports.clock import Clock
+from framework_m_migrations.ports.event_sink import EventSink
+from framework_m_migrations.ports.executor import Executor
+from framework_m_migrations.ports.hooks import HookRegistry
+from framework_m_migrations.ports.inspector import Inspector
+from framework_m_migrations.ports.ledger import Ledger
+from framework_m_migrations.ports.lock import MigrationLock
+from framework_m_migrations.ports.pruner import Pruner
+from framework_m_migrations.ports.schema_source import SchemaSource
+from framework_m_migrations.ports.versioned_track import VersionedTrack
+
+ALEMBIC_TABLE = "alembic_version"
+
+
+@dataclass(frozen=True)
+class SqlSession:
+    """Implements ports.session.Session. Ports are made when they are first asked for.
+
+    Attributes:
+        sql_dialect: the services of the connection's dialect.
+        connection: opened with connect(), or the caller's own, in whatever state it is.
+        source_factory: makes the schema source for the connected dialect, whose server version is known.
+        versions_factory: makes the versioned track on the connection.
+        hooks: the apps' hooks.
+        events: where events go.
+        clock: time.
+        schema: the schema to work in, None for the connection's default.
+        allow_drop: the user asked for drops; without it there is no pruner.
+        own_tables: names that the inspector leaves out: the ledger's, and the version tables of Alembic.
+    """
+
+    sql_dialect: SqlDialect
+    connection: sa.Connection
+    source_factory: Callable[[sa.Dialect], SchemaSource]
+    versions_factory: Callable[[sa.Connection], VersionedTrack]
+    hooks: HookRegistry
+    events: EventSink = field(default_factory=NullSink)
+    clock: Clock = field(default_factory=SystemClock)
+    schema: str | None = None
+    allow_drop: bool = False
+    own_tables: frozenset[str] = LEDGER_TABLES | {ALEMBIC_TABLE}
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What the database can do."""
+        return self.sql_dialect.capabilities(self.connection.dialect)
+
+    @cached_property
+    def source(self) -> SchemaSource:
+        """The wanted schema."""
+        return self.source_factory(self.connection.dialect)
+
+    @cached_property
+    def inspector(self) -> Inspector:
+        """The actual schema."""
+        return self.sql_dialect.inspector(self.connection, schema=self.schema, ignored=self.own_tables)
+
+    @cached_property
+    def executor(self) -> Executor:
+        """Additive changes."""
+        return SqlExecutor(self.connection, self.sql_dialect, schema=self.schema)
+
+    @cached_property
+    def pruner(self) -> Pruner | None:
+        """Destructive changes, where they were asked for."""
+        return SqlPruner(self.connection, self.sql_dialect, schema=self.schema) if self.allow_drop else None
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The engine's memory."""
+        return SqlLedger(self.connection, self.sql_dialect, schema=self.schema)
+
+    @cached_property
+    def lock(self) -> MigrationLock:
+        """One migrator at a time."""
+        return self.sql_dialect.lock(self.connection, schema=self.schema)
+
+    @cached_property
+    def versions(self) -> VersionedTrack:
+        """The versioned track."""
+        return self.versions_factory(self.connection)
+
+    def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
+        """A write transaction; see the port. What COMMIT itself raises is translated too."""
+        return self._translated(self.sql_dialect.transaction(self.connection, lock_timeout=lock_timeout))
+
+    def autocommit(self) -> AbstractContextManager[None]:
+        """No transaction; see the port."""
+        return self._translated(self.sql_dialect.autocommit(self.connection))
+
+    @contextmanager
+    def _translated(self, scope: AbstractContextManager[None]) -> Iterator[None]:
+        with translated(self.sql_dialect.translate), scope:
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A scope for reads: what it opened is rolled back at its end, a transaction from before it stays."""
+        before = self.connection.in_transaction()
+        with translated(self.sql_dialect.translate):
+            try:
+                yield
+            finally:
+                if not before and self.connection.in_transaction():
+                    self.connection.rollback()

@@ -1,0 +1,151 @@
+"""SQLAlchemy constructs as the very text that goes to the driver.
+
+Everything the shared adapters send is turned into text here and sent as it is, without a parameter set, so that what
+is shown is what is executed, whatever the driver's parameter style: no percent sign is doubled and no colon becomes a
+bind parameter.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import compiler as sa_compiler
+from sqlalchemy.sql import elements as sa_elements
+
+from framework_m_migrations.domain.errors import InvalidMetadata
+
+if TYPE_CHECKING:
+    from framework_m_migrations.adapters.sql.dialects.base import Statement
+    from framework_m_migrations.domain.schema import TableName
+
+# Words that the guard of the additive path looks for: as names they are always quoted, whatever the dialect reserves.
+_GUARDED_WORDS = frozenset({"drop", "truncate", "delete"})
+
+
+class _VerbatimPreparer(sa_compiler.IdentifierPreparer):
+    """Cuts every identifier as the database would, and never raises over a long one."""
+
+    identifier: Callable[[str], str] = staticmethod(str)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reserved_words = {*self.reserved_words, *_GUARDED_WORDS}
+
+    def quote(self, ident: str) -> str:
+        force = getattr(ident, "quote", None)
+        stored = self.identifier(ident)
+        # quoted_name(quote=False) would let the database fold the name, which then is not the one compared.
+        return self.quote_identifier(stored) if force else super().quote(str(stored))
+
+    def _truncate_and_render_maxlen_name(self, name: str, max_: int, _alembic_quote: bool) -> str:
+        if isinstance(name, sa_elements._truncated_label):  # noqa: SLF001 - the marker of generated names
+            return super()._truncate_and_render_maxlen_name(name, max_, _alembic_quote)
+        return self.quote(name) if _alembic_quote else name
+
+
+class _VerbatimCompiler(sa_compiler.SQLCompiler):
+    """Leaves ``:word`` in a literal SQL text alone where nobody gave it a value; SQLAlchemy would write NULL."""
+
+    def render_literal_bindparam(self, bindparam: Any, *args: Any, **kwargs: Any) -> str:
+        if bindparam.required and bindparam.value is None and bindparam.callable is None:
+            return f":{bindparam.key}"
+        text: str = super().render_literal_bindparam(bindparam, *args, **kwargs)  # type: ignore[no-untyped-call]
+        return text
+
+
+@functools.cache
+def _verbatim[C](mixin: type[C], base: type[Any]) -> type[C]:
+    return type(f"Verbatim{base.__name__}", (mixin, base), {})
+
+
+def verbatim_dialect(dialect: sa.Dialect, identifier: Callable[[str], str], *, schema: str | None = None) -> sa.Dialect:
+    """A copy of ``dialect`` that compiles to text for people and drivers alike.
+
+    Args:
+        dialect: the connection's; it is left as it is.
+        identifier: Spelling.identifier, which cuts names to the database's limit.
+        schema: written before the names of tables, sequences and types that have no schema of their own.
+    """
+    clone: Any = copy.copy(dialect)
+    # Literal processors that are cached there double percent signs for the driver.
+    clone.__dict__.pop("_type_memos", None)
+    clone.paramstyle = "named"
+    clone.positional = False
+    # CREATE TABLE then takes exactly the foreign keys it is given, those marked use_alter too.
+    clone.supports_alter = False
+    clone._supports_create_index_concurrently = False  # noqa: SLF001 - an online build is a decision of the plan
+    preparer = _verbatim(_VerbatimPreparer, clone.preparer)
+    clone.preparer = preparer
+    clone.identifier_preparer = preparer(clone)
+    clone.identifier_preparer.identifier = identifier
+    if schema is not None:
+        clone.identifier_preparer.schema_for_object = lambda item: item.schema or schema
+    clone.statement_compiler = _verbatim(_VerbatimCompiler, clone.statement_compiler)
+    clone.type_compiler_instance = clone.type_compiler = clone.type_compiler_cls(clone)
+    result: sa.Dialect = clone
+    return result
+
+
+class SqlText:
+    """Compiles for one dialect and one schema.
+
+    Args:
+        dialect: the connection's dialect.
+        identifier: Spelling.identifier.
+        schema: the session's schema, written before every name that has none; None writes none.
+    """
+
+    def __init__(self, dialect: sa.Dialect, identifier: Callable[[str], str], *, schema: str | None) -> None:
+        self.dialect = verbatim_dialect(dialect, identifier, schema=schema)
+        self.schema = schema
+        self.preparer: sa_compiler.IdentifierPreparer = self.dialect.identifier_preparer
+        self.ddl: Any = self.dialect.ddl_compiler(self.dialect, None)  # type: ignore[arg-type]
+
+    def quote(self, name: str) -> str:
+        """A name, quoted where it needs to be."""
+        return self.preparer.quote(name)
+
+    def table(self, name: TableName) -> str:
+        """A table's or type's name, with its schema."""
+        schema = name.schema or self.schema
+        return self.quote(name.name) if schema is None else f"{self.quote(schema)}.{self.quote(name.name)}"
+
+    def expression(self, clause: Any) -> str:
+        """An expression with column names alone and literal values in place; raises sa.exc.CompileError."""
+        text: str = self.ddl.sql_compiler.process(clause, include_table=False, literal_binds=True)
+        return text
+
+    def literal(self, value: object, type_: sa.types.TypeEngine[Any] | None = None) -> str:
+        """A value as a SQL literal; raises sa.exc.CompileError where the type has no literal form."""
+        text: str = self.ddl.sql_compiler.render_literal_value(value, type_ if type_ is not None else sa.String())
+        return text
+
+    def type(self, type_: sa.types.TypeEngine[Any], column: sa.Column[Any] | None = None) -> str:
+        """A type as DDL writes it; raises sa.exc.CompileError where this dialect has no such type."""
+        text: str = self.ddl.type_compiler.process(type_, type_expression=column)
+        return text
+
+    def constraint_name(self, constraint: sa.Constraint | sa.Index) -> str | None:
+        """The name that DDL would give it, naming conventions applied, not yet cut; None where it has none."""
+        if constraint.name is None:
+            return None
+        return self.preparer.format_constraint(constraint, _alembic_quote=False)
+
+    def statement(self, statement: Statement) -> str:
+        """Any statement as text.
+
+        Raises:
+            InvalidMetadata: SQLAlchemy cannot write it for this dialect.
+        """
+        if isinstance(statement, str):
+            return statement
+        literal = {} if isinstance(statement, sa.schema.ExecutableDDLElement) else {"literal_binds": True}
+        compiled: Any = statement
+        try:
+            return str(compiled.compile(dialect=self.dialect, compile_kwargs=literal)).strip()
+        except sa.exc.SQLAlchemyError as error:
+            raise InvalidMetadata(f"This cannot be written as SQL: {error}") from error

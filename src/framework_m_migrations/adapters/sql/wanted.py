@@ -1,0 +1,196 @@
+"""SQLAlchemy tables as wanted schema values, in the canonical spelling of one dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql import wanted_constraints as constraints
+from framework_m_migrations.adapters.sql.dialects.base import Spelling, SqlDialect
+from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
+from framework_m_migrations.adapters.sql.names import Names
+from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.schema import Column, ColumnType, EnumType, Generated, PrimaryKey, Table, TableName
+
+RENAMED_KEY = "renamed_from"
+"""Key of ``Table.info`` and ``Column.info`` that declares the name from before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The database that wanted values are spelled for.
+
+    ``schema`` is the session's schema: tables declared in it, or in none, belong to the default one.
+    """
+
+    dialect: sa.Dialect
+    spelling: Spelling
+    capabilities: Capabilities
+    names: Names
+    text: SqlText
+    schema: str | None
+
+    @classmethod
+    def of(cls, dialect: sa.Dialect, sql_dialect: SqlDialect, *, schema: str | None = None) -> Target:
+        """Put together what a dialect supplies; needs no connection."""
+        spelling = sql_dialect.spelling(dialect)
+        return cls(
+            dialect=dialect,
+            spelling=spelling,
+            capabilities=sql_dialect.capabilities(dialect),
+            names=Names(spelling.identifier, schema=schema, folds_case=dialect.name == "sqlite"),
+            text=SqlText(dialect, spelling.identifier, schema=schema),
+            schema=schema,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTable:
+    """A table and the enumerations that its columns are made of."""
+
+    table: Table
+    enums: tuple[EnumType, ...] = ()
+
+
+def wanted_table(table: sa.Table, target: Target) -> WantedTable:
+    """What a SQLAlchemy table wants of the database.
+
+    Indexes, unique constraints, checks and foreign keys come sorted, so that the order of declaration means nothing.
+
+    Raises:
+        InvalidMetadata: it cannot be built: no columns, a name that no database should store, two names that are one
+            to the database, a foreign key without a target, an expression that this dialect cannot write.
+    """
+    name = target.names.table(table.name, table.schema)
+    try:
+        columns = tuple(_column(column, target) for column in _real_columns(table))
+        if not columns:
+            raise InvalidMetadata(f"Table {name} has no columns.")
+        target.names.distinct((column.name for column in columns), f"columns of table {name}")
+        indexes = constraints.wanted_indexes(table, target)
+        uniques = constraints.wanted_uniques(table, target)
+        checks = constraints.wanted_checks(table, target)
+        foreign_keys = constraints.wanted_foreign_keys(table, target)
+        _check_names(name, indexes, uniques, checks, foreign_keys, target)
+        wanted = Table(
+            name=name,
+            columns=columns,
+            primary_key=_primary_key(table, target),
+            indexes=indexes,
+            uniques=uniques,
+            checks=checks,
+            foreign_keys=foreign_keys,
+            comment=(table.comment or None) if target.capabilities.comments else None,
+            renamed_from=_renamed_from(table.__dict__.get("info"), target, f"the former name of table {name}"),
+            native=table,
+        )
+        return WantedTable(wanted, _enums(table, target))
+    except sa.exc.SQLAlchemyError as error:
+        raise InvalidMetadata(f"Table {name} cannot be written as SQL: {error}") from error
+
+
+def _real_columns(table: sa.Table) -> Iterable[sa.Column[Any]]:
+    return (column for column in table.columns if not column.system)
+
+
+def _column(column: sa.Column[Any], target: Target) -> Column:
+    spelling = target.spelling
+    name = target.names.stored(column.name, f"a column of table {column.table.name}")
+    type_ = column_type(column.type, target)
+    generated: Generated | None = spelling.generated(column)
+    default = None
+    if generated is None:
+        written = target.text.ddl.get_column_default_string(column)
+        if written is not None:
+            if "\0" in written:
+                raise InvalidMetadata(f"The default of column {column.table.name}.{name} holds a NUL character.")
+            default = spelling.default(written, type_)
+    return Column(
+        name=name,
+        type=type_,
+        nullable=is_nullable(column, generated),
+        default=default,
+        generated=generated,
+        comment=(column.comment or None) if target.capabilities.comments else None,
+        fill=_fill(column, type_, target) if default is None and generated is None else None,
+        volatile_default=default is not None and spelling.is_volatile(default),
+        renamed_from=_renamed_from(column.__dict__.get("info"), target, f"the former name of column {name}"),
+        native=column,
+    )
+
+
+def is_nullable(column: sa.Column[Any], generated: Generated | None) -> bool:
+    """Whether the database lets NULL in: never into a key, nor into what it counts itself."""
+    if column.primary_key or (generated is not None and generated.kind in {"serial", "identity"}):
+        return False
+    return bool(column.nullable)
+
+
+def column_type(type_: sa.types.TypeEngine[Any], target: Target) -> ColumnType:
+    """The canonical type, an enumeration of the session's own schema named without it."""
+    spelled = target.spelling.column_type(type_)
+    if spelled.enum is None:
+        return spelled
+    relative = target.names.relative(spelled.enum)
+    return spelled if relative == spelled.enum else replace(spelled, enum=relative)
+
+
+def _fill(column: sa.Column[Any], type_: ColumnType, target: Target) -> str | None:
+    known, value = constant_of(column)
+    if not known:
+        return None
+    written = literal_of(value, column.type, target.text)
+    return None if written is None else target.spelling.default(written, type_)
+
+
+def _primary_key(table: sa.Table, target: Target) -> PrimaryKey | None:
+    key = table.primary_key
+    if not len(key):
+        return None
+    # The order in which DDL names them: an implicit key puts the column that counts first.
+    columns = key.columns_autoinc_first if key._implicit_generated else key.columns  # noqa: SLF001
+    names = tuple(target.names.stored(column.name, f"a key column of table {table.name}") for column in columns)
+    name = target.text.constraint_name(key)
+    return PrimaryKey(
+        names, None if name is None else target.names.stored(name, f"the primary key of table {table.name}")
+    )
+
+
+def _renamed_from(info: dict[Any, Any] | None, target: Target, what: str) -> str | None:
+    former = info.get(RENAMED_KEY) if info else None
+    return None if former is None else target.names.stored(former, what)
+
+
+def _enums(table: sa.Table, target: Target) -> tuple[EnumType, ...]:
+    found: dict[TableName, EnumType] = {}
+    for column in _real_columns(table):
+        for enum in target.spelling.enum_types(column.type):
+            relative = replace(enum, name=target.names.relative(enum.name))
+            known = found.setdefault(relative.name, relative)
+            if known.values != relative.values:
+                raise InvalidMetadata(
+                    f"The enumeration {relative.name} is declared twice in table {table.name} with different values."
+                )
+    return tuple(found.values())
+
+
+def _check_names(
+    name: object,
+    indexes: tuple[constraints.Index, ...],
+    uniques: tuple[constraints.Unique, ...],
+    checks: tuple[constraints.Check, ...],
+    foreign_keys: tuple[constraints.ForeignKey, ...],
+    target: Target,
+) -> None:
+    target.names.distinct((index.name for index in indexes), f"indexes of table {name}")
+    named: tuple[constraints.Unique | constraints.Check | constraints.ForeignKey, ...] = (
+        *uniques,
+        *checks,
+        *foreign_keys,
+    )
+    target.names.distinct((item.name for item in named if item.name is not None), f"constraints of table {name}")

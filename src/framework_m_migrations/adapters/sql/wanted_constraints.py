@@ -1,0 +1,260 @@
+"""Indexes and constraints of SQLAlchemy tables as wanted schema values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import coercions, roles
+from sqlalchemy.sql import elements as sa_elements
+
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, TableName, Unique
+
+if TYPE_CHECKING:
+    from framework_m_migrations.adapters.sql.wanted import Target
+
+__all__ = [
+    "Check",
+    "ForeignKey",
+    "Index",
+    "Unique",
+    "clause_text",
+    "foreign_key_target",
+    "is_created",
+    "is_created_index",
+    "table_constraints",
+    "wanted_checks",
+    "wanted_foreign_keys",
+    "wanted_indexes",
+    "wanted_uniques",
+]
+
+_ACTION = re.compile(r"^([\w\s]+?)\s*(\(.*\))?\s*$", re.DOTALL)
+
+
+def table_constraints(table: sa.Table) -> Iterator[sa.Constraint]:
+    """All constraints of a table, those written at its columns included."""
+    yield from table.constraints
+    for column in table.columns:
+        yield from column.constraints
+
+
+def is_created(constraint: sa.Constraint, target: Target) -> bool:
+    """Whether DDL for this dialect has the constraint at all (``ddl_if``, native booleans and enumerations)."""
+    return bool(constraint._should_create_for_compiler(target.text.ddl))  # noqa: SLF001
+
+
+def wanted_indexes(table: sa.Table, target: Target) -> tuple[Index, ...]:
+    """The indexes, sorted by name."""
+    found = (_index(index, target) for index in table.indexes if is_created_index(index, target))
+    return tuple(sorted(found, key=lambda index: index.name))
+
+
+def is_created_index(index: sa.Index, target: Target) -> bool:
+    """Whether DDL for this dialect has the index at all (``ddl_if``)."""
+    condition = getattr(index, "_ddl_if", None)
+    if condition is None:
+        return True
+    return bool(
+        condition._should_execute(  # noqa: SLF001
+            sa.schema.CreateIndex(index), index, None, compiler=target.text.ddl, checkfirst=False
+        )
+    )
+
+
+def _index(index: sa.Index, target: Target) -> Index:
+    table = index.table
+    if table is None:
+        raise InvalidMetadata(f"The index {index.name} belongs to no table.")
+    name = target.text.constraint_name(index)
+    if name is None:
+        raise InvalidMetadata(f"An index of table {table.name} has no name.")
+    method, include, options = target.spelling.index_options(index)
+    where = index.dialect_options[target.dialect.name].get("where") if index.dialect_kwargs else None
+    return Index(
+        name=target.names.stored(name, f"an index of table {table.name}"),
+        keys=tuple(_key(index, table, position, target) for position in range(len(index.expressions))),
+        unique=bool(index.unique),
+        where=None if where is None else target.spelling.expression(clause_text(where, target)),
+        method=method,
+        include=include,
+        options=options,
+        native=index,
+    )
+
+
+def clause_text(clause: Any, target: Target) -> str:
+    """A predicate or expression as SQL; a plain string is taken as SQL already."""
+    if isinstance(clause, str):
+        clause = sa.text(clause)
+    return target.text.expression(coercions.expect(roles.DDLExpressionRole, clause))
+
+
+def _key(index: sa.Index, table: sa.Table, position: int, target: Target) -> IndexKey:
+    expression: Any = index.expressions[position]
+    body, modifiers = target.spelling.index_modifiers(index, position, target.text.expression(expression))
+    column = _plain_column(expression)
+    if column is None:
+        column = _column_named(body, table, target)
+    if column is not None:
+        return IndexKey(target.names.stored(column.name, f"a column of table {table.name}"), modifiers=modifiers)
+    return IndexKey(None, target.spelling.expression(body), modifiers)
+
+
+def _plain_column(expression: Any) -> sa.Column[Any] | None:
+    """The column under DESC, NULLS FIRST and the like."""
+    while isinstance(expression, sa_elements.UnaryExpression) and expression.modifier is not None:
+        expression = expression.element
+    return expression if isinstance(expression, sa.Column) else None
+
+
+def _column_named(body: str, table: sa.Table, target: Target) -> sa.Column[Any] | None:
+    """The column that a textual key such as ``sa.text("created DESC")`` names."""
+    preparer = target.text.preparer
+    for column in table.columns:
+        name = str(target.spelling.identifier(column.name))
+        if body in (preparer.quote(name), preparer.quote_identifier(name)):
+            return column
+    return None
+
+
+def wanted_uniques(table: sa.Table, target: Target) -> tuple[Unique, ...]:
+    """The unique constraints, sorted."""
+    found = [
+        Unique(
+            name=_name(constraint, target),
+            columns=_columns(constraint.columns, target),
+            options=_options(constraint, target),
+            native=constraint,
+        )
+        for constraint in table_constraints(table)
+        if isinstance(constraint, sa.UniqueConstraint) and len(constraint.columns) and is_created(constraint, target)
+    ]
+    return tuple(sorted(found, key=lambda unique: (unique.name or "", unique.columns, unique.options)))
+
+
+def wanted_checks(table: sa.Table, target: Target) -> tuple[Check, ...]:
+    """The check constraints, those of Enum and Boolean types included, sorted."""
+    found = [
+        Check(
+            name=_name(constraint, target),
+            expression=target.spelling.expression(target.text.expression(constraint.sqltext)),
+            native=constraint,
+        )
+        for constraint in table_constraints(table)
+        if isinstance(constraint, sa.CheckConstraint) and is_created(constraint, target)
+    ]
+    return tuple(sorted(found, key=lambda check: (check.name or "", check.expression)))
+
+
+def wanted_foreign_keys(table: sa.Table, target: Target) -> tuple[ForeignKey, ...]:
+    """The foreign keys, sorted; those marked use_alter are like any other."""
+    found = []
+    for constraint in table.foreign_key_constraints:
+        if not is_created(constraint, target):
+            continue
+        pairs = [foreign_key_target(element) for element in constraint.elements]
+        remote = pairs[0][0]
+        if remote.schema != table.schema and target.text.ddl.process(constraint) is None:
+            continue  # The dialect writes no foreign keys across schemas.
+        found.append(
+            ForeignKey(
+                name=_name(constraint, target),
+                columns=_columns((element.parent for element in constraint.elements), target),
+                target=_table_name(remote, target),
+                target_columns=_columns((column for _, column in pairs), target),
+                on_delete=action(constraint.ondelete),
+                on_update=action(constraint.onupdate),
+                options=_options(constraint, target),
+                native=constraint,
+            )
+        )
+    return tuple(sorted(found, key=lambda key: (key.name or "", key.columns, key.target, key.target_columns)))
+
+
+def foreign_key_target(element: sa.ForeignKey) -> tuple[sa.Table, sa.Column[Any]]:
+    """The table and column that a foreign key names, without making SQLAlchemy resolve anything.
+
+    Raises:
+        InvalidMetadata: the MetaData has no such table, or the table no such column.
+    """
+    given: Any = element.target_column
+    if given is not None:
+        if not isinstance(given.table, sa.Table):
+            raise InvalidMetadata(f"{_describe(element)} refers to column {given.name}, which belongs to no table.")
+        return given.table, given
+    metadata = element.parent.table.metadata
+    remote = metadata.tables.get(element.target_table_key or "")
+    if remote is None:
+        raise InvalidMetadata(
+            f"{_describe(element)} refers to table {element.target_table_key}, which the MetaData does not have.",
+            details={"target": element.target_table_key},
+        )
+    name = element.target_tokens.column_name or element.parent.key
+    columns: Any = {column.name: column for column in remote.columns} if element.link_to_name else remote.columns
+    if name not in columns:
+        raise InvalidMetadata(
+            f"{_describe(element)} refers to column {remote.name}.{name}, which does not exist.",
+            details={"target": f"{remote.name}.{name}"},
+        )
+    return remote, columns[name]
+
+
+def _describe(element: sa.ForeignKey) -> str:
+    return f"The foreign key of column {element.parent.table.name}.{element.parent.name}"
+
+
+def action(phrase: str | None) -> str | None:
+    """ON DELETE or ON UPDATE in upper case with single spaces; None for NO ACTION, which is the default."""
+    if phrase is None:
+        return None
+    match = _ACTION.match(phrase)
+    if match is None:
+        return phrase.strip()
+    verb = " ".join(match[1].upper().split())
+    return None if verb == "NO ACTION" else verb if match[2] is None else f"{verb} {match[2]}"
+
+
+def _table_name(table: sa.Table, target: Target) -> TableName:
+    return target.names.table(table.name, table.schema)
+
+
+def _name(constraint: sa.Constraint, target: Target) -> str | None:
+    name = target.text.constraint_name(constraint)
+    return None if name is None else target.names.stored(name, f"a constraint of table {constraint.table.name}")
+
+
+def _columns(columns: Iterable[sa.Column[Any]], target: Target) -> tuple[str, ...]:
+    return tuple(target.names.stored(column.name, "a column of a constraint") for column in columns)
+
+
+def _options(constraint: sa.Constraint, target: Target) -> tuple[tuple[str, str], ...]:
+    """What else DDL says of a constraint, as sorted pairs; what the database takes by default is left out."""
+    options: dict[str, str] = {}
+    initially = " ".join((constraint.initially or "").upper().split())
+    # INITIALLY DEFERRED alone makes a constraint deferrable.
+    if constraint.deferrable or (constraint.deferrable is None and initially == "DEFERRED"):
+        options["deferrable"] = "true"
+    if initially == "DEFERRED":
+        options["initially"] = initially
+    match = (getattr(constraint, "match", None) or "SIMPLE").upper()
+    if match != "SIMPLE":
+        options["match"] = match
+    if constraint.dialect_kwargs:
+        options |= _dialect_options(constraint, target)
+    return tuple(sorted(options.items()))
+
+
+def _dialect_options(constraint: sa.Constraint, target: Target) -> Iterator[tuple[str, str]]:
+    given = constraint.dialect_options[target.dialect.name]
+    if given.get("nulls_not_distinct") is True:
+        yield "nulls_not_distinct", "true"
+    include = given.get("include")
+    if include:
+        yield "include", ", ".join(item if isinstance(item, str) else item.name for item in include)
+    on_conflict = given.get("on_conflict")
+    if on_conflict and on_conflict.upper() != "ABORT":
+        yield "on_conflict", on_conflict.upper()
