@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container import engines, factories
@@ -16,11 +17,12 @@ from framework_m_migrations.domain.errors import ConfigurationError, Unsupported
 from framework_m_migrations.domain.results import InitResult
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.event_sink import EventSink
-from framework_m_migrations.ports.session import Session
+from framework_m_migrations.ports.session import AsyncRunner, Runner, Session
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from framework_m_migrations.adapters.sql.connections import Translate
     from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 
 
@@ -91,33 +93,42 @@ class Assembly:
         return found
 
     def run[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool) -> T:
-        """Run a use case for a caller without an event loop."""
-        self._make_importable()
+        """Run a use case for a caller without an event loop; an async database gets one for the time of the call."""
         if engines.needs_loop(self.mode, self._database):
             import asyncio
 
             self._refuse_running_loop()
-            return asyncio.run(self.run_async(use_case, drops=drops))
-        from framework_m_migrations.adapters.sql.runner import SyncSqlRunner
-
-        source = engines.sync_source(self.settings, self.mode, self._database)
-        dialect = self.dialect(engines.dialect_name(self.settings, self._database))
-        runner = SyncSqlRunner(
-            source, lambda connection: self.session(connection, drops=drops), translate=dialect.translate
-        )
-        return runner.run(use_case)
+            return asyncio.run(self.async_runner(drops=drops).run(use_case))
+        return self.runner(drops=drops).run(use_case)
 
     async def run_async[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool) -> T:
         """Run a use case inside the running event loop."""
+        return await self.async_runner(drops=drops).run(use_case)
+
+    def runner(self, *, drops: bool = False) -> Runner:
+        """The runner for a synchronous driver."""
+        from framework_m_migrations.adapters.sql.runner import SyncSqlRunner
+
         self._make_importable()
+        return SyncSqlRunner(
+            engines.sync_source(self.settings, self.mode, self._database),
+            partial(self.session, drops=drops),
+            translate=self._translate(),
+        )
+
+    def async_runner(self, *, drops: bool = False) -> AsyncRunner:
+        """The runner for an asynchronous driver."""
         from framework_m_migrations.adapters.sql.async_runner import AsyncSqlRunner
 
-        source = engines.async_source(self.settings, self._database)
-        dialect = self.dialect(engines.dialect_name(self.settings, self._database))
-        runner = AsyncSqlRunner(
-            source, lambda connection: self.session(connection, drops=drops), translate=dialect.translate
+        self._make_importable()
+        return AsyncSqlRunner(
+            engines.async_source(self.settings, self._database),
+            partial(self.session, drops=drops),
+            translate=self._translate(),
         )
-        return await runner.run(use_case)
+
+    def _translate(self) -> Translate:
+        return self.dialect(engines.dialect_name(self.settings, self._database)).translate
 
     def init_project(self) -> InitResult:
         """Write alembic.ini and env.py."""

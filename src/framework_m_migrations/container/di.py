@@ -4,45 +4,40 @@ A maintainer who uses it already overrides a port in its own way::
 
     container = MigrationContainer(settings=MigrationSettings(...))
     container.ledger.override(providers.Object(my_ledger_factory))
-    container.manager().sync()
+    MigrationManager(container.settings(), overrides=container.ports()).sync()
 
 Each port's provider gives a factory (container.context.Factory): sessions are made for each connection, and the
-factory is called with its context. ``facade`` selects by mode: awaited methods in ASYNC, plain ones otherwise.
+factory is called with its context. ``runner`` selects by mode: one to be awaited in ASYNC, a plain one otherwise.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from typing import Any
-
 from dependency_injector import containers, providers
 
 from framework_m_migrations.container import factories
-from framework_m_migrations.container.context import PORTS, Factory
+from framework_m_migrations.container.assembly import Assembly
+from framework_m_migrations.container.context import PORTS
 from framework_m_migrations.container.mode import detect_mode
 from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.ports.session import AsyncRunner, Runner
 
 
 def _mode(settings: MigrationSettings) -> str:
     return detect_mode(settings.mode, os.environ, settings.url, sys.platform).value
 
 
-def _manager(settings: MigrationSettings, ports: Mapping[str, Factory], **resources: Any) -> Any:
-    from framework_m_migrations.embedding.sync import MigrationManager
-
-    return MigrationManager(settings, overrides=ports, **resources)
+def _runner(assembly: Assembly) -> Runner:
+    return assembly.runner()
 
 
-def _async_manager(settings: MigrationSettings, ports: Mapping[str, Factory], **resources: Any) -> Any:
-    from framework_m_migrations.embedding.aio import AsyncMigrationManager
-
-    return AsyncMigrationManager(settings, overrides=ports, **resources)
+def _async_runner(assembly: Assembly) -> AsyncRunner:
+    return assembly.async_runner()
 
 
 class MigrationContainer(containers.DeclarativeContainer):
-    """One provider a port, and the facades made of them."""
+    """One provider a port, and the runners made of them."""
 
     settings = providers.Dependency(instance_of=MigrationSettings)
 
@@ -72,9 +67,13 @@ class MigrationContainer(containers.DeclarativeContainer):
         clock=clock,
     )
     mode = providers.Callable(_mode, settings)
-    manager = providers.Factory(_manager, settings, ports)
-    async_manager = providers.Factory(_async_manager, settings, ports)
-    facade = providers.Selector(mode, **{"async": async_manager}, sync=manager, sync_worker=manager)
+    assembly = providers.Factory(Assembly, settings, None, None, ports)
+    runner = providers.Selector(
+        mode,
+        **{"async": providers.Callable(_async_runner, assembly)},
+        sync=providers.Callable(_runner, assembly),
+        sync_worker=providers.Callable(_runner, assembly),
+    )
 
 
 if set(PORTS) != set(factories.DEFAULTS):  # the table of ports and the wiring must not drift apart

@@ -68,9 +68,11 @@ def sync(session: Session, options: SyncOptions) -> UseCase[SyncResult]:
         return SyncResult(render(session, made), applied=False, up_to_date=made.is_empty)
     if not _has_work(made, options):
         return SyncResult(render(session, made, sql=False), applied=True, up_to_date=made.is_empty)
-    yield from acquire(session, options.locks)
+    waited = yield from acquire(session, options.locks)
     try:
-        return (yield from _locked(session, options, planner, started))
+        if waited or not _still_true(session, made):
+            made = planner.plan(force=options.force)
+        return (yield from _locked(session, options, planner, made, started))
     finally:
         session.lock.release()
 
@@ -79,9 +81,18 @@ def _has_work(made: Plan, options: SyncOptions) -> bool:
     return made.touches_database or options.force or (options.allow_drop and bool(made.withheld))
 
 
-def _locked(session: Session, options: SyncOptions, planner: SyncPlanner, started: float) -> UseCase[SyncResult]:
-    """The part under the lock. The state is read again: whoever held the lock before may have done it all."""
-    made = planner.plan(force=options.force)
+def _still_true(session: Session, made: Plan) -> bool:
+    """True when the catalog is as it was when the plan was made: nobody did our work between look and lock."""
+    if made.token is None:
+        return False
+    with session.reading():
+        return session.inspector.catalog_token() == made.token
+
+
+def _locked(
+    session: Session, options: SyncOptions, planner: SyncPlanner, made: Plan, started: float
+) -> UseCase[SyncResult]:
+    """The part under the lock, with a plan that holds now: whoever held the lock before may have done it all."""
     if not _has_work(made, options):
         return SyncResult(render(session, made, sql=False), applied=True, up_to_date=made.is_empty)
     hooks = session.hooks.hooks()
