@@ -21,9 +21,6 @@ from framework_m_migrations.domain.errors import EnvironmentBroken
 if TYPE_CHECKING:
     from alembic.config import Config
 
-LEDGER_TABLES = frozenset({"__schema_versions__", "__schema_objects__", "__schema_state__"})
-"""Tables of the engine itself: never compared, never dropped."""
-
 type Metadata = sa.MetaData | Sequence[sa.MetaData]
 type MetadataSource = Callable[[], Metadata | None]
 
@@ -56,7 +53,7 @@ def run(target_metadata: Metadata | MetadataSource | None = None, **options: Any
 
 
 def include_name(metadata: Metadata | None) -> Callable[[str | None, str, Any], bool]:
-    """A filter for autogenerate: tables that no metadata declares are not ours, so they are not looked at.
+    """A filter for autogenerate: tables that no metadata declares, the ledger's among them, are not looked at.
 
     Args:
         metadata: what is declared.
@@ -68,9 +65,7 @@ def include_name(metadata: Metadata | None) -> Callable[[str | None, str, Any], 
     }
 
     def include(name: str | None, type_: str, parents: Any) -> bool:
-        if type_ != "table":
-            return True
-        return name not in LEDGER_TABLES and (parents.get("schema_name"), name) in known
+        return type_ != "table" or (parents.get("schema_name"), name) in known
 
     return include
 

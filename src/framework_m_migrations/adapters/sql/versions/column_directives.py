@@ -74,7 +74,7 @@ def _add(script: Script, objects: Objects, table: TableName, column: Column) -> 
         script.add(Directive(add), drop)
     else:
         # SQLite adds such a column only by rebuilding the table.
-        script.add(Batch(table.name, table.schema, (add,), checks=objects.unnamed_checks(table)), drop)
+        script.add(Batch(table.name, table.schema, (add,)), drop)
 
 
 def _remove(script: Script, objects: Objects, table: TableName, column: Column) -> None:
@@ -87,10 +87,9 @@ def _remove(script: Script, objects: Objects, table: TableName, column: Column) 
     add = ops.AddColumnOp(table.name, made, schema=table.schema)
     default = objects.default(column)
     plain = (default is None or is_literal(default)) and column.generated is None
-    checks = objects.unnamed_checks(table)
     script.add(
-        Batch(table.name, table.schema, (drop,), checks=checks),
-        Directive(add) if plain else Batch(table.name, table.schema, (add,), checks=checks),
+        Batch(table.name, table.schema, (drop,)),
+        Directive(add) if plain else Batch(table.name, table.schema, (add,)),
     )
 
 
@@ -145,8 +144,8 @@ def _change_type(script: Script, objects: Objects, change: c.ColumnTypeChanged, 
         f"Data migration: decide how {before.type} becomes {after.type} in {table}.{after.name}; the plain cast that "
         "is written may fail or lose digits."
     )
-    up.using[after.name] = f"{objects.quote(after.name)}::{after.type.spelling}"
-    down.using[after.name] = f"{objects.quote(after.name)}::{before.type.spelling}"
+    up.using[after.name] = objects.cast(after.name, objects.type(table, after))
+    down.using[after.name] = objects.cast(after.name, objects.type(table, before))
     if before.default is None:
         script.add(up, down)
         return
@@ -171,7 +170,7 @@ def _alter(objects: Objects, table: TableName, column: Column, **changes: Any) -
         modify_comment=changes.get("comment", False),
         existing_comment=changes.get("existing_comment"),
     )
-    return Batch(table.name, table.schema, (operation,), checks=objects.unnamed_checks(table))
+    return Batch(table.name, table.schema, (operation,))
 
 
 def _clause(default: str | None) -> sa.TextClause | None:

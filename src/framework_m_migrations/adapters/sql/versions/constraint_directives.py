@@ -62,11 +62,10 @@ def write(script: Script, objects: Objects, change: ConstraintChange) -> None:
             script.note(_SCAN)
             add_foreign_key(script, objects, table, key)
         case c.UniqueRemoved(unique=gone) | c.CheckRemoved(check=gone) | c.ForeignKeyRemoved(foreign_key=gone):
-            checks = objects.unnamed_checks(table)
             unnamed = gone.name is None
             script.add(
-                Batch(table.name, table.schema, (_drop(table, gone),), unnamed=unnamed, checks=checks),
-                Batch(table.name, table.schema, (_create(objects, table, gone),), checks=checks),
+                Batch(table.name, table.schema, (_drop(table, gone),), unnamed=unnamed),
+                Batch(table.name, table.schema, (_create(objects, table, gone),)),
             )
         case c.UniqueChanged() | c.CheckChanged() | c.ForeignKeyChanged():
             _replace(script, objects, change)
@@ -97,10 +96,9 @@ def add_foreign_key(script: Script, objects: Objects, table: TableName, key: For
 
 
 def _add(script: Script, objects: Objects, table: TableName, constraint: Constraint) -> None:
-    checks = objects.unnamed_checks(table)
     script.add(
-        Batch(table.name, table.schema, (_create(objects, table, constraint),), checks=checks),
-        Batch(table.name, table.schema, (_drop(table, constraint),), checks=checks),
+        Batch(table.name, table.schema, (_create(objects, table, constraint),)),
+        Batch(table.name, table.schema, (_drop(table, constraint),)),
     )
 
 
@@ -113,14 +111,11 @@ def _replace(script: Script, objects: Objects, change: c.UniqueChanged | c.Check
         case c.ForeignKeyChanged(foreign_key=new):
             script.note(_ON_DELETE.format(table, new.target))
     old = change.before
-    checks = objects.unnamed_checks(table)
     unnamed = old.name is None
     script.note(_SCAN)
     script.add(
-        Batch(
-            table.name, table.schema, (_drop(table, old), _create(objects, table, new)), unnamed=unnamed, checks=checks
-        ),
-        Batch(table.name, table.schema, (_drop(table, new), _create(objects, table, old)), checks=checks),
+        Batch(table.name, table.schema, (_drop(table, old), _create(objects, table, new)), unnamed=unnamed),
+        Batch(table.name, table.schema, (_drop(table, new), _create(objects, table, old))),
     )
 
 

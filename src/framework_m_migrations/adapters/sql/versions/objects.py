@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeEngine
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.versions import naming
 from framework_m_migrations.adapters.sql.versions.python_source import escape_binds
-from framework_m_migrations.adapters.sql.versions.type_source import type_of
+from framework_m_migrations.adapters.sql.versions.type_source import POSTGRESQL, type_of
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Generated, Index, Table, TableName, Unique
 
@@ -76,16 +76,9 @@ class Objects:
         """A table's or type's name in SQL, with its schema where it has one."""
         return ".".join(self.quote(part) for part in (name.schema, name.name) if part is not None)
 
-    def unnamed_checks(self, table: TableName) -> tuple[str, ...]:
-        """Checks without a name on a SQLite table that exists: a rebuild loses them unless they are stated again."""
-        if self.dialect.name != "sqlite":
-            return ()
-        with self._reading():
-            try:
-                rows = sa.inspect(self._connection).get_check_constraints(table.name, schema=table.schema)
-            except sa.exc.NoSuchTableError:
-                return ()
-        return tuple(str(row["sqltext"]) for row in rows if row["name"] is None)
+    def cast(self, column: str, type_: TypeEngine[Any]) -> str:
+        """The column's value turned into a type, as PostgreSQL writes it, whatever database is connected."""
+        return f"{self.quote(column)}::{type_.compile(dialect=POSTGRESQL)}"
 
     def reflected(self, name: TableName) -> sa.Table | None:
         """A table as it is in the database, None where it is not."""

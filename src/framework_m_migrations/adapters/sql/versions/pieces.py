@@ -27,8 +27,7 @@ class Batch:
     """Operations on one table that SQLite carries out by rebuilding it, and other databases one by one.
 
     ``using`` maps a column to the expression that converts its values (PostgreSQL). ``unnamed`` says that a constraint
-    without a name must be found by the name it would have. ``checks`` are unnamed checks of the table, which a rebuild
-    would lose.
+    without a name must be found by the name it would have.
     """
 
     table: str
@@ -36,7 +35,6 @@ class Batch:
     operations: tuple[ops.MigrateOperation, ...]
     using: dict[str, str] = field(default_factory=dict)
     unnamed: bool = False
-    checks: tuple[str, ...] = ()
 
     def joined(self, other: Batch) -> Batch:
         """Both in one rebuild."""
@@ -46,7 +44,6 @@ class Batch:
             (*self.operations, *other.operations),
             self.using | other.using,
             self.unnamed or other.unnamed,
-            tuple(dict.fromkeys((*self.checks, *other.checks))),
         )
 
 

@@ -122,9 +122,6 @@ class _Fixer(ast.NodeTransformer):
             return
         if self._batch.unnamed:
             node.keywords.append(ast.keyword("naming_convention", ast.parse(repr(naming.CONVENTION), mode="eval").body))
-        if self._batch.checks:
-            checks = ", ".join(f"sa.CheckConstraint({escape_binds(sql)!r})" for sql in self._batch.checks)
-            node.keywords.append(ast.keyword("table_args", ast.parse(f"({checks},)", mode="eval").body))
 
 
 def _is_none(keyword: ast.keyword) -> bool:

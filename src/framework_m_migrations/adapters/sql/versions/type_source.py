@@ -12,7 +12,7 @@ from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import ColumnType
 
-_POSTGRESQL: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+POSTGRESQL: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 _SQLITE = sqlite.dialect()
 _DEFAULTS = {"JSONB": "astext_type", "JSON": "astext_type", "HSTORE": "text_type"}
 
@@ -57,7 +57,7 @@ def _without_variants(type_: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def _decorated(type_: TypeDecorator[Any], imports: set[str]) -> str:
     general = type_source(type_.load_dialect_impl(_SQLITE), imports)
-    special = type_source(type_.load_dialect_impl(_POSTGRESQL), imports)
+    special = type_source(type_.load_dialect_impl(POSTGRESQL), imports)
     return general if general == special else f"{general}.with_variant({special}, 'postgresql')"
 
 

@@ -1,0 +1,1 @@
+"""Contacts and notes. Its revisions are in alembic/versions."""

@@ -1,0 +1,1 @@
+"""A small shop: customers, products, orders. Its revisions are in migrations/versions."""
