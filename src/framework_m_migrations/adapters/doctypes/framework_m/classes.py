@@ -1,0 +1,170 @@
+"""The DocType classes of apps, as the host would use them: overrides and fields added at boot included."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any, get_args, get_origin
+
+from framework_m_core.domain.base_doctype import BaseDocType
+from framework_m_core.metadata_decorator import MetadataDecoratorRegistry
+from framework_m_core.registry import MetaRegistry
+
+from framework_m_migrations.adapters.doctypes.framework_m.modules import doctype_modules
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.ports.app_discovery import App
+
+
+@dataclass(frozen=True, slots=True)
+class DocType:
+    """A DocType by the name under which the host knows it.
+
+    Attributes:
+        name: the host's name of it.
+        app: name of the app that declares it.
+        model: the class with all its fields.
+        parents: names of DocTypes that keep rows of it as a child table.
+    """
+
+    name: str
+    app: str
+    model: type[BaseDocType]
+    parents: tuple[str, ...] = ()
+
+    @property
+    def has_table(self) -> bool:
+        """False for virtual DocTypes (``create_schema = False``)."""
+        return bool(self.model._meta_config.create_schema)  # noqa: SLF001 - the host gives no other way
+
+    def meta(self, key: str) -> Any:
+        """A value of ``class Meta``, keys that the host does not know included; None when it is not there."""
+        return getattr(self.model._meta_config, key, None)  # noqa: SLF001
+
+
+def load_doctypes(apps: Sequence[App]) -> tuple[DocType, ...]:
+    """Load all DocTypes of apps through the host's MetaRegistry.
+
+    Args:
+        apps: in the order in which the host shall load them.
+
+    Returns:
+        DocTypes in order of declaration, child DocTypes that no module registers included.
+
+    Raises:
+        AppBroken: a module failed to import.
+        InvalidMetadata: two classes share the name of one DocType.
+    """
+    registry = MetaRegistry.get_instance()
+    declared: dict[str, DocType] = {}
+    for app in apps:
+        modules = doctype_modules(app)
+        registry.load_apps([app.package])
+        for name, model in _declared(app, modules, registry):
+            found = DocType(name, _owner(model, apps, app), model)
+            _refuse_twins(declared.setdefault(name, found), found, registry)
+    known = [replace(d, model=_augmented(_current(d, registry))) for d in declared.values()]
+    return _with_children(known)
+
+
+def _declared(
+    app: App, modules: Iterable[ModuleType], registry: MetaRegistry
+) -> Iterator[tuple[str, type[BaseDocType]]]:
+    """What the host registers for an app: all that its modules hold, imports too, and what it registered by hand."""
+    for module in modules:
+        for _, found in inspect.getmembers(module, _is_doctype):
+            yield found.get_doctype_name(), found
+    for name in registry.list_doctypes():
+        model = registry.get_doctype(name)
+        if _is_within(model, app) and not _is_within(model, replace(app, package=f"{app.package}.doctypes")):
+            yield name, model
+
+
+def _is_doctype(found: object) -> bool:
+    return inspect.isclass(found) and issubclass(found, BaseDocType) and found is not BaseDocType
+
+
+def _is_within(model: type[BaseDocType], app: App) -> bool:
+    return model.__module__ == app.package or model.__module__.startswith(f"{app.package}.")
+
+
+def _owner(model: type[BaseDocType], apps: Sequence[App], finder: App) -> str:
+    """The app whose package declares a class; a class from elsewhere belongs to the app that brings it in."""
+    owners = [app for app in apps if _is_within(model, app)]
+    return max(owners, key=lambda app: len(app.package)).name if owners else finder.name
+
+
+def _refuse_twins(first: DocType, second: DocType, registry: MetaRegistry) -> None:
+    """The host keeps the first of two DocTypes of one name and forgets the other without a word."""
+    if first.model.__module__ == second.model.__module__:
+        return
+    if registry.get_override_class(second.name) in {first.model, second.model}:
+        return
+    raise InvalidMetadata(
+        f"Two DocTypes are called {second.name!r}: one in {first.model.__module__}, one in {second.model.__module__}.",
+        next_step="Rename one of them, or register the second with MetaRegistry.register_override.",
+        details={"doctype": second.name, "modules": [first.model.__module__, second.model.__module__]},
+    )
+
+
+def _current(doctype: DocType, registry: MetaRegistry) -> type[BaseDocType]:
+    """The class that the host uses under a name: the override, or the one with baked-in fields."""
+    if doctype.name not in registry.list_doctypes():
+        return doctype.model
+    current = registry.get_doctype(doctype.name)
+    if issubclass(current, doctype.model):
+        return current
+    if current.__module__ == doctype.model.__module__:
+        # The module was imported anew since it was registered; its own word is the newer one.
+        return doctype.model
+    _refuse_twins(replace(doctype, model=current), doctype, registry)
+    return current
+
+
+def _augmented(model: type[BaseDocType]) -> type[BaseDocType]:
+    """The class with the fields that other apps registered for it.
+
+    The host bakes them in at the end of its boot and refuses registrations from then on. Here each load makes a class
+    of its own and leaves the registry as open as it was.
+    """
+    registry = MetadataDecoratorRegistry.get_instance()
+    locked = registry._locked  # noqa: SLF001 - bake() sets it, and nothing else resets it
+    try:
+        return registry.bake(model)
+    finally:
+        registry._locked = locked  # noqa: SLF001
+
+
+def _with_children(known: Sequence[DocType]) -> tuple[DocType, ...]:
+    """The DocTypes and all classes that they keep as child tables; a virtual DocType keeps none."""
+    found = {doctype.name: doctype for doctype in known}
+    queue = list(known)
+    while queue:
+        parent = queue.pop(0)
+        if not parent.has_table:
+            continue
+        for model in child_models(parent.model):
+            name = model.get_doctype_name()
+            child = found.get(name)
+            if child is None:
+                child = DocType(name, parent.app, _augmented(model))
+                queue.append(child)
+            elif not (issubclass(child.model, model) or child.model.__module__ == model.__module__):
+                raise InvalidMetadata(
+                    f"The child table {name!r} of {parent.name!r} is declared in {model.__module__}, and a DocType of "
+                    f"the same name in {child.model.__module__}.",
+                    details={"doctype": name, "modules": [model.__module__, child.model.__module__]},
+                )
+            found[name] = replace(child, parents=(*child.parents, parent.name))
+    return tuple(found.values())
+
+
+def child_models(model: type[BaseDocType]) -> list[type[BaseDocType]]:
+    """The classes of fields declared as ``list[ChildDocType]``."""
+    found: list[type[BaseDocType]] = []
+    for field in model.model_fields.values():
+        arguments = get_args(field.annotation) if get_origin(field.annotation) is list else ()
+        if arguments and isinstance(arguments[0], type) and issubclass(arguments[0], BaseDocType):
+            found.append(arguments[0])
+    return found
