@@ -67,7 +67,7 @@ def test_doctypes_in_a_single_module_are_found(make_app: MakeApp) -> None:
 )
 def test_a_doctypes_module_that_fails_is_named(make_app: MakeApp, text: str, reason: str) -> None:
     app = make_app("shop", {"doctypes/good.py": doctype("title: str"), "doctypes/deep/bad.py": text})
-    with pytest.raises(AppBroken, match="shop.doctypes.deep.bad") as caught:
+    with pytest.raises(AppBroken, match=r"shop\.doctypes\.deep\.bad") as caught:
         tables(app)
     assert reason in str(caught.value)
     assert caught.value.details == {"app": "shop", "module": "shop.doctypes.deep.bad"}
@@ -93,7 +93,7 @@ def test_a_test_module_beside_a_doctype_may_lack_its_tools(make_app: MakeApp) ->
 
 def test_a_test_module_that_misses_its_own_app_is_broken(make_app: MakeApp) -> None:
     files = {"doctypes/thing.py": doctype("title: str"), "doctypes/test_thing.py": "import shop.gone\n"}
-    with pytest.raises(AppBroken, match="shop.doctypes.test_thing"):
+    with pytest.raises(AppBroken, match=r"shop\.doctypes\.test_thing"):
         tables(make_app("shop", files))
 
 
@@ -112,7 +112,7 @@ def test_two_apps_with_one_doctype_name_are_refused(make_app: MakeApp) -> None:
 def test_two_doctypes_with_one_table_are_refused(make_app: MakeApp) -> None:
     one = doctype("title: str\n    class Meta:\n        table_name = 'things'")
     other = doctype("label: str\n    class Meta:\n        table_name = 'things'", "Other")
-    with pytest.raises(InvalidMetadata, match="'Thing' and 'Other' both want the table 'things'|'Other' and 'Thing'"):
+    with pytest.raises(InvalidMetadata, match="both want the table 'things'"):
         tables(make_app("shop", {"doctypes/one.py": one, "doctypes/other.py": other}))
 
 
