@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from tests._postgres import PostgresDatabase, PostgresServer, shared_server, stop_server
+from tests.support import sync_path
 
 SESSION_FOLDER = pytest.StashKey[Path]()
 SESSION_OWNER = pytest.StashKey[int]()
@@ -24,6 +25,17 @@ settings.register_profile("suite", deadline=None, print_blob=True, derandomize=b
 settings.load_profile("suite")
 
 CORPUS_ABSENT = "the corpus is not at {}: the tests marked corpus are deselected"
+
+
+sync_path.install()
+
+
+@pytest.fixture(autouse=True)
+def _sync_path_is_additive() -> Iterator[None]:
+    """Whatever a test does: nothing that destroys may leave the sync path."""
+    sync_path.caught.clear()
+    yield
+    assert sync_path.caught == [], "destructive statements left the sync path"
 
 
 def find_corpus(config: pytest.Config) -> Path:

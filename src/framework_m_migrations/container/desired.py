@@ -61,13 +61,15 @@ def schema_source(context: Context) -> SchemaSource:
     return MetadataSource(doctypes, target)
 
 
-def load_metadata(name: str, path: Path) -> sa.MetaData:
-    """Import ``package.module:attribute``, looking in the project's folder too.
+def load_metadata(name: str | sa.MetaData, path: Path) -> sa.MetaData:
+    """Import ``package.module:attribute``, looking in the project's folder too; MetaData is returned as it is.
 
     Raises:
         ConfigurationError: the name is malformed, or what it names is no MetaData.
         AppBroken: the module failed to import.
     """
+    if not isinstance(name, str):
+        return name
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
         raise ConfigurationError(f"{name!r} does not name MetaData.", next_step="Write it as package.module:attribute.")
@@ -122,9 +124,9 @@ def models_metadata(app: App) -> sa.MetaData | None:
     return None
 
 
-def app_of(name: str, apps: Sequence[App]) -> str | None:
+def app_of(name: object, apps: Sequence[App]) -> str | None:
     """The app whose package holds the module of ``package.module:attribute``; the only app there is, else None."""
-    module = name.partition(":")[0]
+    module = name.partition(":")[0] if isinstance(name, str) else ""
     for app in apps:
         if module == app.package or module.startswith(f"{app.package}."):
             return app.name

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+
 from dependency_injector import containers, providers
 
 from framework_m_migrations.container import factories

@@ -6,11 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import LockOptions
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
 
 DEFAULT_DATABASE = "dev.db"
 
@@ -23,7 +26,8 @@ class MigrationSettings:
         database_url: of the database; empty for the SQLite file ``dev.db`` in the project.
         apps: names of the installed apps, None to look at INSTALLED_APPS and then at entry points.
         installed_apps: the value of INSTALLED_APPS.
-        metadata: ``package.module:attribute`` of SQLAlchemy MetaData; when given, no DocTypes are looked for.
+        metadata: SQLAlchemy MetaData, each as an object or as ``package.module:attribute``; when given, no DocTypes are
+            looked for.
         path: the project's folder: alembic.ini is looked for in it, and modules are imported from it.
         mode: the runtime mode, None to detect it.
         schema: the database schema to work in, None for the connection's default.
@@ -35,7 +39,7 @@ class MigrationSettings:
     database_url: str = ""
     apps: tuple[str, ...] | None = None
     installed_apps: str = ""
-    metadata: tuple[str, ...] = ()
+    metadata: tuple[str | MetaData, ...] = ()
     path: Path = Path()
     mode: RuntimeMode | None = None
     schema: str | None = None
