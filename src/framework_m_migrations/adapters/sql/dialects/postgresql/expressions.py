@@ -1,0 +1,299 @@
+"""Expressions and defaults in canonical form, without a connection.
+
+The server prints an expression in its own way (``pg_get_expr``): constants with their type, parentheses round every
+operator. What is done here is only what cannot change a meaning; the rest is left to ``normalise``, which asks.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import (
+    Token,
+    Unreadable,
+    string_literal,
+    string_value,
+    tokenize,
+)
+from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import parse_type
+
+_INTEGER = re.compile(r"-?\d+\Z")
+_NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)\Z")
+_TRUE = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
+_FALSE = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"})
+_INTEGERS = frozenset({"smallint", "integer", "bigint"})
+_NUMBERS = _INTEGERS | {"numeric", "real", "double precision"}
+_TEXTS = frozenset({"text", "character varying"})
+# Written in capitals, as the server writes them: none of these can be the name of a column.
+_CAPITALS = frozenset(
+    """
+    all and any array asc between case collate current_catalog current_date current_role current_time current_timestamp
+    current_user desc distinct else end from ilike in is like localtime localtimestamp not null or session_user similar
+    some then to user when
+    """.split()
+) - {"between"}
+_OPENS_OPERAND = frozenset({"and", "or", "not", "then", "else", "when", "case", "like", "ilike", "any", "all", "some"})
+_STABLE_FUNCTIONS = frozenset(
+    """
+    now transaction_timestamp statement_timestamp timezone date_trunc date_part make_date make_time make_timestamp
+    make_timestamptz make_interval to_char to_date to_timestamp to_number lower upper initcap trim btrim ltrim rtrim
+    concat concat_ws left right lpad rpad replace repeat substr substring md5 length char_length abs round floor ceil
+    ceiling power coalesce nullif greatest least json_build_object json_build_array jsonb_build_object
+    jsonb_build_array to_json to_jsonb json_object jsonb_object array_to_json uuid_nil current_database current_schema
+    current_setting version inet_client_addr numeric_in date_in row array_fill cast int4 int8 float8 text date numeric
+    """.split()
+)
+"""Functions of pg_catalog whose volatility is immutable or stable: evaluated once for all rows of an ADD COLUMN."""
+
+
+@functools.lru_cache(maxsize=16384)
+def canonical_expression(sql: str) -> str:
+    """An expression with canonical names, numbers, strings and white space, and without needless parentheses."""
+    try:
+        tokens = _without_needless_parentheses(_numbers_folded(tokenize(sql)))
+    except Unreadable:
+        return sql.strip()
+    return _joined(tokens)
+
+
+@functools.lru_cache(maxsize=16384)
+def canonical_default(sql: str, base: str, accepted: frozenset[str]) -> str | None:
+    """A default in canonical form, None for NULL.
+
+    Args:
+        sql: as written by a person, SQLAlchemy or ``pg_get_expr``.
+        base: of the column's type (ColumnType.base).
+        accepted: spellings of the column's own type, to which a cast changes nothing.
+    """
+    try:
+        tokens = _unwrapped(tokenize(sql))
+    except Unreadable:
+        return sql.strip()
+    if not tokens:
+        return sql.strip()
+    value, casts = _constant(tokens)
+    if value is None or not all(_is_idle(cast, base, accepted) for cast in casts):
+        return canonical_expression(sql)
+    if value.kind == "keyword":
+        if value.text == "null":
+            return None
+        return value.text if base == "boolean" else canonical_expression(sql)
+    if value.kind == "number":
+        return _number(value.text) if base in _NUMBERS and not casts else canonical_expression(sql)
+    return _string_default(value.text, base)
+
+
+def is_volatile(sql: str) -> bool:
+    """True unless the expression is surely evaluated once for all rows."""
+    try:
+        tokens = tokenize(sql)
+    except Unreadable:
+        return True
+    for position, token in enumerate(tokens):
+        following = tokens[position + 1] if position + 1 < len(tokens) else None
+        if token.kind in {"name", "keyword"} and following is not None and following.text == "(":
+            before = tokens[position - 1] if position else None
+            if before is not None and before.kind == "cast":
+                continue  # the length of a type
+            is_foreign = before is not None and before.text == "." and tokens[position - 2].text != "pg_catalog"
+            known = token.text in _STABLE_FUNCTIONS or token.text in _OPENS_OPERAND or _is_type_part(tokens, position)
+            if is_foreign or not known:
+                return True
+        if token.kind == "keyword" and token.text == "select":
+            return True
+    return False
+
+
+def _is_type_part(tokens: list[Token], position: int) -> bool:
+    """``::character varying(3)``: a parenthesis after the second word of a type."""
+    while position > 0 and tokens[position].kind in {"name", "keyword"}:
+        position -= 1
+    return tokens[position].kind == "cast" or tokens[position + 1].text in {"in", "array"}
+
+
+def _constant(tokens: list[Token]) -> tuple[Token | None, tuple[str, ...]]:
+    """A constant and the types it is cast to, innermost first; (None, ()) for anything else."""
+    sign = ""
+    if len(tokens) > 1 and tokens[0] == ("operator", "-") and tokens[1].kind == "number":
+        sign, tokens = "-", tokens[1:]
+    first = tokens[0]
+    literal = first.kind in {"string", "number"} or first.text in {"true", "false", "null"}
+    if not literal or (sign and len(tokens) > 1):
+        return None, ()
+    casts: list[str] = []
+    words: list[str] = []
+    for token in tokens[1:]:
+        if token.kind == "cast":
+            casts.append(" ".join(words))
+            words = []
+        elif not casts and not words and token is tokens[1]:
+            return None, ()
+        elif token.kind in {"name", "keyword", "number"} or token.text in "()[],.":
+            words.append(token.text)
+        else:
+            return None, ()
+    casts.append(" ".join(words))
+    return Token(first.kind, sign + first.text), tuple(_cast_name(cast) for cast in casts[1:])
+
+
+def _cast_name(words: str) -> str:
+    return words.replace(" . ", ".").replace(" (", "(").replace("( ", "(").replace(" )", ")").replace(" [ ]", "[]")
+
+
+def _is_idle(cast: str, base: str, accepted: frozenset[str]) -> bool:
+    if cast in accepted:
+        return True
+    if cast == "bpchar":
+        return base == "character"
+    spelling = parse_type(cast).spelling
+    if base in _TEXTS and spelling in _TEXTS:
+        return True
+    return spelling in accepted
+
+
+def _string_default(text: str, base: str) -> str:
+    if not text.startswith("'"):
+        return text
+    value = string_value(text)
+    if base == "boolean":
+        word = value.strip().lower()
+        if word in _TRUE:
+            return "true"
+        if word in _FALSE:
+            return "false"
+    if base in _NUMBERS and (_INTEGER if base in _INTEGERS else _NUMBER).match(value):
+        return _number(value)
+    return string_literal(value)
+
+
+def _number(text: str) -> str:
+    return str(int(text)) if _INTEGER.match(text) else text
+
+
+def _unwrapped(tokens: list[Token]) -> list[Token]:
+    """Without parentheses round the whole, and round the inner parts of a chain of casts."""
+    tokens = _without_needless_parentheses(tokens)
+    while len(tokens) > 2 and tokens[0].text == "(" and _closing(tokens, 0) == len(tokens) - 1:
+        tokens = tokens[1:-1]
+    return tokens
+
+
+def _numbers_folded(tokens: list[Token]) -> list[Token]:
+    """``'-1'::integer``, as the server prints negative constants, and ``-1`` become one token."""
+    folded: list[Token] = []
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        rest = tokens[position + 1 : position + 3]
+        if token.kind == "string" and len(rest) == 2 and rest[0].kind == "cast":
+            number = _typed_number(token, rest[1], tokens[position + 3] if position + 3 < len(tokens) else None)
+            if number is not None:
+                folded.append(number)
+                position += 3
+                continue
+        if token == ("operator", "-") and rest and rest[0].kind == "number" and _is_prefix(folded):
+            if len(rest) < 2 or (rest[1].kind != "cast" and rest[1].text != "["):
+                folded.append(Token("number", f"-{rest[0].text}"))
+                position += 2
+                continue
+        folded.append(token)
+        position += 1
+    return folded
+
+
+def _typed_number(token: Token, type_: Token, following: Token | None) -> Token | None:
+    value = string_value(token.text) if token.text.startswith("'") else ""
+    if not _NUMBER.match(value) or (following is not None and (following.kind == "cast" or following.text in "[(.")):
+        return None
+    if type_.text == "numeric" and "." in value:
+        return Token("number", value)
+    if type_.text in {"integer", "bigint"} and _INTEGER.match(value):
+        fits = -(2**31) <= int(value) < 2**31
+        if fits == (type_.text == "integer"):
+            return Token("number", value)
+    return None
+
+
+def _is_prefix(before: list[Token]) -> bool:
+    if not before:
+        return True
+    last = before[-1]
+    return last.kind == "operator" or last.text in {"(", "[", ","} or last.text in _OPENS_OPERAND
+
+
+def _closing(tokens: list[Token], opening: int) -> int:
+    depth = 0
+    for position in range(opening, len(tokens)):
+        if tokens[position].text == "(" and tokens[position].kind == "punctuation":
+            depth += 1
+        elif tokens[position].text == ")" and tokens[position].kind == "punctuation":
+            depth -= 1
+            if depth == 0:
+                return position
+    raise Unreadable("unbalanced parentheses")
+
+
+def _without_needless_parentheses(tokens: list[Token]) -> list[Token]:
+    """Parentheses round the whole, doubled ones, and those round one constant or name go."""
+    changed = True
+    while changed:
+        changed = False
+        for opening, token in enumerate(tokens):
+            if token != ("punctuation", "("):
+                continue
+            closing = _closing(tokens, opening)
+            if _needless(tokens, opening, closing):
+                tokens = [*tokens[:opening], *tokens[opening + 1 : closing], *tokens[closing + 1 :]]
+                changed = True
+                break
+    return tokens
+
+
+def _needless(tokens: list[Token], opening: int, closing: int) -> bool:
+    if closing == opening + 1:
+        return False
+    if opening == 0 and closing == len(tokens) - 1:
+        return not any(token.text == "," for token in _top_level(tokens[1:-1]))
+    before = tokens[opening - 1] if opening else None
+    if before is not None and not _is_prefix([before]):
+        return False  # the arguments of a call, a list, the length of a type
+    if before is not None and before.text in {"any", "all", "some", "in"}:
+        return False
+    inner = tokens[opening + 1 : closing]
+    if inner[0].text == "(" and _closing(inner, 0) == len(inner) - 1:
+        return True
+    if len(inner) != 1 or (closing + 1 < len(tokens) and tokens[closing + 1].text == "."):
+        return False  # (composite).field is not composite.field
+    return inner[0].kind in {"string", "name"} or (inner[0].kind == "number" and not inner[0].text.startswith("-"))
+
+
+def _top_level(tokens: list[Token]) -> list[Token]:
+    depth, found = 0, []
+    for token in tokens:
+        depth -= token.text in {")", "]"} and token.kind == "punctuation"
+        if depth == 0:
+            found.append(token)
+        depth += token.text in {"(", "["} and token.kind == "punctuation"
+    return found
+
+
+def _joined(tokens: list[Token]) -> str:
+    """The tokens as SQL that reads well; the same tokens always give the same text."""
+    parts: list[str] = []
+    before: Token | None = None
+    for token in tokens:
+        text = token.text.upper() if token.kind == "keyword" and token.text in _CAPITALS else token.text
+        if before is not None and _spaced(before, token):
+            parts.append(" ")
+        parts.append(text)
+        before = token
+    return "".join(parts)
+
+
+def _spaced(before: Token, token: Token) -> bool:
+    if "cast" in {before.kind, token.kind} or before.text in {"(", "[", "."} or token.text in {")", "]", ",", ".", "["}:
+        return False
+    if token.text == "(" and token.kind == "punctuation":
+        return before.kind == "operator" or before.text == "," or before.text in _CAPITALS
+    return True

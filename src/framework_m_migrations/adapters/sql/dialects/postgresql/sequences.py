@@ -1,0 +1,56 @@
+"""Options of the sequences behind identity columns, without those that a sequence of the type has anyway."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+_LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+
+
+def sequence_options(
+    base: str,
+    *,
+    start: int | None,
+    increment: int,
+    minimum: int | None,
+    maximum: int | None,
+    cycle: bool,
+    cache: int,
+) -> tuple[tuple[str, str], ...]:
+    """Canonical (name, value) pairs, sorted; None means the default of the type ``base``.
+
+    The defaults are those of CREATE SEQUENCE: from 1 upwards, or from -1 downwards, to the limits of the type.
+    """
+    limit = _LIMITS.get(base, 2**63)
+    up = increment > 0
+    default_minimum, default_maximum = (1, limit - 1) if up else (-limit, -1)
+    low = default_minimum if minimum is None else minimum
+    high = default_maximum if maximum is None else maximum
+    begin = (low if up else high) if start is None else start
+    options: dict[str, str] = {}
+    if begin != (default_minimum if up else default_maximum):
+        options["start"] = str(begin)
+    if increment != 1:
+        options["increment"] = str(increment)
+    if low != default_minimum:
+        options["minvalue"] = str(low)
+    if high != default_maximum:
+        options["maxvalue"] = str(high)
+    if cycle:
+        options["cycle"] = "true"
+    if cache != 1:
+        options["cache"] = str(cache)
+    return tuple(sorted(options.items()))
+
+
+def identity_options(identity: sa.Identity, base: str) -> tuple[tuple[str, str], ...]:
+    """The options that a wanted identity column asks for."""
+    return sequence_options(
+        base,
+        start=identity.start,
+        increment=1 if identity.increment is None else identity.increment,
+        minimum=None if identity.nominvalue else identity.minvalue,
+        maximum=None if identity.nomaxvalue else identity.maxvalue,
+        cycle=bool(identity.cycle),
+        cache=1 if identity.cache is None else identity.cache,
+    )
