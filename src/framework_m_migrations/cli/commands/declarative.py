@@ -1,0 +1,175 @@
+"""all, sync, plan and verify."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from framework_m_migrations.cli.confirm import ask
+from framework_m_migrations.cli.errors import Declined, UsageError
+from framework_m_migrations.cli.options import Common
+from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
+from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.results import AllResult, SyncResult
+
+YES = Parameter(name=("--yes", "-y"))
+
+
+def run_all(
+    *,
+    force: bool = False,
+    allow_drop: bool = False,
+    yes: Annotated[bool, YES] = False,
+    common: Common = Common(),  # noqa: B008 - frozen; cyclopts reads the default from the signature
+) -> int:
+    """Run, then sync: the recommended command.
+
+    Applies the pending revisions first, then what the DocTypes add.
+
+    Args:
+        force: Compare everything, whatever the ledger says.
+        allow_drop: Also drop what no DocType wants and what the ledger says is ours; lists it first.
+        yes: Drop without asking.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        if allow_drop:
+            # The list of drops must be true after the revisions, so the two tracks are called one by one.
+            result = AllResult(work.manager.run(), _dropping_sync(work, force=force, yes=yes))
+        else:
+            result = work.manager.all(force=force)
+        from framework_m_migrations.cli.reports.versioned import all_report
+
+        work.output.show(all_report(result, verbose=common.verbose))
+        work.output.show_json(result.to_dict())
+        return DONE
+
+    return execute(common, body)
+
+
+def sync(
+    *,
+    dry_run: bool = False,
+    sql: bool = False,
+    force: bool = False,
+    allow_drop: bool = False,
+    yes: Annotated[bool, YES] = False,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Bring the database to what the DocTypes declare.
+
+    Applies at once what is safe, and names what it withholds and which command handles that.
+
+    Args:
+        dry_run: Only show what would be done; nothing is changed and no hook is run.
+        sql: Only print the SQL that would be sent, ready to paste; nothing is changed and no hook is run.
+        force: Compare everything, whatever the ledger says.
+        allow_drop: Also drop what no DocType wants and what the ledger says is ours; lists it first.
+        yes: Drop without asking.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        began = time.monotonic()
+        _check_sync(sql=sql, allow_drop=allow_drop, json=common.json)
+        from framework_m_migrations.cli.reports import declarative as reports
+
+        if sql:
+            result = work.manager.sync(force=force, dry_run=True)
+            work.output.show_code(reports.plan_sql(result.plan))
+            return DONE
+        if allow_drop and not dry_run:
+            result = _dropping_sync(work, force=force, yes=yes)
+        else:
+            result = work.manager.sync(force=force, dry_run=dry_run, allow_drop=allow_drop)
+        # Nothing to do is found without the engine's clock; the whole command's time says more than none.
+        shown = result if result.seconds else replace(result, seconds=time.monotonic() - began)
+        work.output.show(reports.sync_report(shown, verbose=common.verbose))
+        if allow_drop and dry_run:
+            work.output.show(reports.drops_report(reports.drops_of_plan(result.plan)))
+        work.output.show_json(result.to_dict())
+        return DONE
+
+    return execute(common, body)
+
+
+def _check_sync(*, sql: bool, allow_drop: bool, json: bool) -> None:
+    if sql and allow_drop:
+        raise UsageError("--sql prints no drops.", next_step="`m-migrate plan` shows the SQL of what may be dropped.")
+    if sql and json:
+        raise UsageError("--sql and --json exclude each other.", next_step="`m-migrate plan --json` holds the SQL too.")
+
+
+def _dropping_sync(work: Work, *, force: bool, yes: bool) -> SyncResult:
+    """List what may be dropped, ask where somebody can answer, then sync with drops."""
+    from framework_m_migrations.cli.reports import declarative as reports
+
+    drops = reports.drops_of_plan(work.manager.plan(force=force))
+    if drops:
+        listed = reports.drops_report(drops)
+        if work.output.json or work.output.quiet:
+            work.output.note(listed)
+        else:
+            work.output.show(listed)
+        if not yes and work.output.interactive and not ask(work.output, "Drop these?"):
+            raise Declined("You chose not to drop anything.")
+    return work.manager.sync(force=force, allow_drop=True)
+
+
+def plan(
+    *,
+    force: bool = False,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Show what sync would do; change nothing.
+
+    Each change with its risk and reason; each step with its locks and exact SQL; what is withheld.
+
+    Args:
+        force: Compare everything, whatever the ledger says.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        result = work.manager.plan(force=force)
+        from framework_m_migrations.cli.reports.declarative import plan_report
+
+        work.output.show(plan_report(result))
+        work.output.show_json({"command": "plan", **result.to_dict()})
+        return DONE
+
+    return execute(common, body)
+
+
+def verify(
+    *,
+    strict: bool = False,
+    fail_on: Literal["safe", "warning", "breaking"] | None = None,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Judge the schema, read-only; exit code 3 when dirty.
+
+    Dirty are breaking changes, unmanaged tables, revisions that are not applied or not known, several heads.
+
+    Args:
+        strict: Any difference is dirty; the same as --fail-on safe.
+        fail_on: The least risk of a change that makes the schema dirty. Default: breaking.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        if strict and fail_on not in {None, "safe"}:
+            raise UsageError(f"--strict and --fail-on {fail_on} contradict each other.", next_step="Give one of them.")
+        least = Risk.SAFE if strict else Risk[(fail_on or "breaking").upper()]
+        result = work.manager.verify(fail_on=least)
+        from framework_m_migrations.cli.reports.declarative import verify_report
+
+        work.output.show(verify_report(result))
+        work.output.show_json(result.to_dict())
+        return DIRTY if result.dirty else DONE
+
+    return execute(common, body)

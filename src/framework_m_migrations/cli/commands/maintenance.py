@@ -1,0 +1,126 @@
+"""status, init, stamp and repair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from framework_m_migrations.cli.confirm import require_consent
+from framework_m_migrations.cli.errors import UsageError
+from framework_m_migrations.cli.options import Common
+from framework_m_migrations.cli.work import DONE, Work, execute
+from framework_m_migrations.domain.results import RepairResult
+
+YES = Parameter(name=("--yes", "-y"))
+
+
+def status(
+    *,
+    common: Common = Common(),  # noqa: B008 - frozen; cyclopts reads the default from the signature
+) -> int:
+    """Show where both tracks stand; change nothing.
+
+    Revisions per app, DocTypes and ledger, and who holds the migration lock.
+
+    Args:
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        result = work.manager.status()
+        from framework_m_migrations.cli.reports.state import status_report
+
+        work.output.show(status_report(result))
+        work.output.show_json(result.to_dict())
+        return DONE
+
+    return execute(common, body)
+
+
+def init(
+    *,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Write alembic.ini and a thin env.py for the alembic command.
+
+    Args:
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        result = work.manager.init()
+        from framework_m_migrations.cli.reports.versioned import init_report
+
+        work.output.show(init_report(result))
+        work.output.show_json(result.to_dict())
+        return DONE
+
+    return execute(common, body)
+
+
+def stamp(
+    *revisions: str,
+    yes: Annotated[bool, YES] = False,
+    dry_run: bool = False,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Set which revisions count as applied, running none.
+
+    For use after manual surgery. Says what it will change, and asks, before it does.
+
+    Args:
+        revisions: The revisions that shall be the last applied ones; heads for all heads, base for none.
+        yes: Go ahead without asking.
+        dry_run: Only say what would change.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        if not revisions:
+            raise UsageError("No revision was named.", next_step="Name revisions, or heads for all, or base for none.")
+        if "base" in revisions and len(revisions) > 1:
+            raise UsageError("base stands for no revision at all and cannot be joined with others.")
+        wanted = () if revisions == ("base",) else revisions
+        return _announce_and_do(work, lambda dry: work.manager.stamp(*wanted, dry_run=dry), yes=yes, dry_run=dry_run)
+
+    return execute(common, body)
+
+
+def repair(
+    *,
+    yes: Annotated[bool, YES] = False,
+    dry_run: bool = False,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Rebuild the ledger from the real database.
+
+    Changes no table of yours. Says what it will change, and asks, before it does.
+
+    Args:
+        yes: Go ahead without asking.
+        dry_run: Only say what would change.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        return _announce_and_do(work, lambda dry: work.manager.repair(dry_run=dry), yes=yes, dry_run=dry_run)
+
+    return execute(common, body)
+
+
+def _announce_and_do(work: Work, act: Callable[[bool], RepairResult], *, yes: bool, dry_run: bool) -> int:
+    from framework_m_migrations.cli.reports.versioned import actions_report, repair_report
+
+    output = work.output
+    announced = act(True)
+    output.show(actions_report(announced.command, announced.actions))
+    if dry_run or not announced.actions:
+        output.show_json(announced.to_dict())
+        return DONE
+    require_consent(output, yes=yes, question="Go ahead?", details={"actions": list(announced.actions)})
+    result = act(False)
+    output.show(repair_report(result, announced.actions))
+    output.show_json(result.to_dict())
+    return DONE

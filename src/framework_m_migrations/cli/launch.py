@@ -1,0 +1,57 @@
+"""From arguments to an exit code."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cyclopts import CycloptsError
+
+from framework_m_migrations.cli.app import make_app
+from framework_m_migrations.cli.errors import UsageError
+from framework_m_migrations.cli.failures import report_failure
+from framework_m_migrations.cli.output import Output, is_terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def launch(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; see framework_m_migrations.cli.main."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A table's name must not end a command in a UnicodeEncodeError because the terminal speaks ASCII.
+            stream.reconfigure(errors="backslashreplace")
+    if not tokens:
+        # A script whose variable with the command is empty must not take this for success.
+        return report_failure(UsageError("No command was given."), Output())
+    app = make_app(fancy=is_terminal(sys.stdout))
+    output = Output(json="--json" in tokens)
+    try:
+        code = app(
+            tokens, console=_help_console(tokens), exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except CycloptsError as error:
+        return report_failure(_usage(error, tokens), output)
+    except KeyboardInterrupt as error:
+        return report_failure(error, output)
+    return code if isinstance(code, int) else 0
+
+
+def _help_console(tokens: Sequence[str]) -> Console | None:
+    """For help that is piped: wide, so that each option keeps to its line, and without codes whatever FORCE_COLOR says."""
+    if is_terminal(sys.stdout) or not {"--help", "-h"}.intersection(tokens):
+        return None
+    from rich.console import Console
+
+    return Console(file=sys.stdout, width=160, color_system=None, force_terminal=False)
+
+
+def _usage(error: CycloptsError, tokens: Sequence[str]) -> UsageError:
+    next_step = None
+    if tokens and tokens[0].startswith("-"):
+        next_step = "Options come after the command: m-migrate COMMAND --option; see `m-migrate --help`."
+    return UsageError(" ".join(str(error).split()), next_step=next_step)

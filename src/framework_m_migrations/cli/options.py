@@ -1,0 +1,159 @@
+"""Options that every command has, and how they become settings."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter, Token
+
+from framework_m_migrations.cli.errors import UsageError
+from framework_m_migrations.cli.output import Output, wants_color
+from framework_m_migrations.container.mode import RuntimeMode
+from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.domain.options import LockOptions
+
+DATABASE = Group("What to migrate", sort_key=10)
+LOCKS = Group("Waiting for locks", sort_key=11)
+DISPLAY = Group("Output", sort_key=12)
+
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h)?")
+_UNITS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from ``2``, ``0.5``, ``500ms``, ``10s``, ``5m`` or ``1h``.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None:
+        raise ValueError(f'"{text}" is no duration: seconds (0.5) or a number with a unit (500ms, 10s, 5m, 1h)')
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if not math.isfinite(seconds):
+        raise ValueError(f'"{text}" is too long')
+    return seconds
+
+
+def _duration(_type: Any, tokens: Sequence[Token]) -> float:
+    return parse_duration(tokens[0].value)
+
+
+def _flag(*names: str, group: Group) -> Parameter:
+    return Parameter(name=names, negative=(), group=group)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """Options of every command."""
+
+    database_url: Annotated[str | None, Parameter(group=DATABASE, metavar="URL")] = None
+    """Database URL. Default: DATABASE_URL, else the SQLite file dev.db in the project."""
+
+    metadata: Annotated[tuple[str, ...] | None, Parameter(group=DATABASE, n_tokens=1, metavar="NAME")] = None
+    """package.module:attribute of a SQLAlchemy MetaData; may be repeated. Default: the DocTypes of the apps."""
+
+    apps: Annotated[tuple[str, ...] | None, Parameter(group=DATABASE, n_tokens=1, metavar="NAMES")] = None
+    """Names of the apps, comma separated; may be repeated. Default: INSTALLED_APPS, else all that are installed."""
+
+    path: Annotated[Path | None, Parameter(group=DATABASE)] = None
+    """The project's folder. Default: the current one."""
+
+    mode: Annotated[RuntimeMode | None, Parameter(group=DATABASE)] = None
+    """Runtime mode. Default: FRAMEWORK_M_RUNTIME_MODE, else by the platform and the URL."""
+
+    schema: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
+    """Database schema to work in. Default: the connection's own."""
+
+    version_table: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
+    """Table in which Alembic keeps the current revisions. Default: alembic_version."""
+
+    lock_wait: Annotated[float | None, Parameter(group=LOCKS, converter=_duration, n_tokens=1, metavar="TIME")] = None
+    """How long to wait for another migrator: seconds, or 500ms, 10s, 5m. Default: 600; 0 gives up at once."""
+
+    lock_timeout: Annotated[
+        float | None,
+        Parameter(
+            name=("--lock-timeout", "--max-lock-time"), group=LOCKS, converter=_duration, n_tokens=1, metavar="TIME"
+        ),
+    ] = None
+    """How long one try waits for a table's lock, holding up those behind it. Default: 500ms."""
+
+    lock_retries: Annotated[int | None, Parameter(group=LOCKS, metavar="N")] = None
+    """How often a step is tried again when it did not get its lock. Default: 30."""
+
+    no_online: Annotated[bool, _flag("--no-online", group=LOCKS)] = False
+    """Do without the forms that hold nobody up (concurrent index builds, later validation)."""
+
+    json: Annotated[bool, _flag("--json", group=DISPLAY)] = False
+    """One JSON document on stdout, errors too."""
+
+    quiet: Annotated[bool, _flag("--quiet", "-q", group=DISPLAY)] = False
+    """Show errors only."""
+
+    verbose: Annotated[bool, _flag("--verbose", "-v", "--debug", group=DISPLAY)] = False
+    """Show details of each step, and the traceback of an unexpected failure."""
+
+    no_color: Annotated[bool, _flag("--no-color", group=DISPLAY)] = False
+    """No colours; the same as setting NO_COLOR. A pipe never gets any."""
+
+    def output(self, environ: dict[str, str]) -> Output:
+        """Where and how to write."""
+        color = not self.no_color and wants_color(environ)
+        return Output(json=self.json, quiet=self.quiet, verbose=self.verbose, color=color)
+
+    def settings(self) -> MigrationSettings:
+        """The settings: these options over the environment.
+
+        Raises:
+            UsageError: an option is empty (an unset shell variable must not mean "the default database"), a folder
+                does not exist, or a duration or number is out of range.
+        """
+        for option, value in (
+            ("--database-url", self.database_url),
+            ("--schema", self.schema),
+            ("--version-table", self.version_table),
+        ):
+            if value is not None and not value.strip():
+                raise UsageError(f"{option} is empty.", next_step="Give it a value, or leave the option out.")
+        if self.path is not None and not self.path.is_dir():
+            raise UsageError(f"--path: there is no folder {self.path}.")
+        return MigrationSettings.from_environment(
+            database_url=self.database_url,
+            metadata=_names("--metadata", self.metadata),
+            apps=_names("--apps", self.apps),
+            path=self.path,
+            mode=self.mode,
+            schema=self.schema,
+            version_table=self.version_table,
+            online=not self.no_online,
+            locks=self._locks(),
+        )
+
+    def _locks(self) -> LockOptions:
+        default = LockOptions()
+        if self.lock_timeout is not None and self.lock_timeout < 0.001:
+            # PostgreSQL reads 0 as "wait for ever", which would hold up the whole table.
+            raise UsageError("--lock-timeout must be at least 1ms.")
+        if self.lock_retries is not None and self.lock_retries < 0:
+            raise UsageError("--lock-retries cannot be less than 0.")
+        return LockOptions(
+            lock_timeout=default.lock_timeout if self.lock_timeout is None else self.lock_timeout,
+            retries=default.retries if self.lock_retries is None else self.lock_retries,
+            wait=default.wait if self.lock_wait is None else self.lock_wait,
+        )
+
+
+def _names(option: str, given: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip() for text in given for part in text.split(",") if part.strip()))
+    if not names:
+        raise UsageError(f"{option} is empty.", next_step="Give it a value, or leave the option out.")
+    return names

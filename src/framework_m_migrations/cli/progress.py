@@ -1,0 +1,118 @@
+"""What is told while a command works: a bar on a terminal, lines for what one should know in a log."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from framework_m_migrations.cli.document import Document, Span, line
+from framework_m_migrations.cli.output import Output, is_terminal
+from framework_m_migrations.domain import events as e
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.plan import Step
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PATIENCE = 0.5
+"""Seconds after which a bar appears; most commands are done before."""
+
+
+def step_label(step: Step) -> str:
+    """What a step does, in a few words."""
+    labels = [_operation_label(operation) for operation in step.operations[:3]]
+    more = len(step.operations) - len(labels)
+    return ", ".join(labels) + (f" and {more} more" if more > 0 else "")
+
+
+def _operation_label(operation: o.AdditiveOperation) -> str:
+    match operation:
+        case o.CreateEnum(enum=enum):
+            target = str(enum.name)
+        case o.AddEnumValue(enum=name):
+            target = str(name)
+        case _:
+            target = str(operation.table)
+    return f"{type(operation).__name__} {target}"
+
+
+class ProgressSink:
+    """An EventSink for one command. Never raises: a closed terminal must not stop a migration half way."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._draws = is_terminal(output.stderr) and not (output.quiet or output.json or output.verbose)
+        self._began = time.monotonic()
+        self._step_began = self._began
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._deaf = output.quiet
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            try:
+                bar.stop()
+            except (OSError, ValueError):
+                self._deaf = True
+
+    def emit(self, event: e.Event) -> None:
+        """Take one event."""
+        if self._deaf:
+            return
+        try:
+            self._tell(event)
+        except (OSError, ValueError):
+            self._deaf = True
+
+    def _tell(self, event: e.Event) -> None:
+        match event:
+            case e.StepStarted(number=number, total=total, step=step):
+                self._step_began = time.monotonic()
+                self._draw(number - 1, total, step_label(step))
+            case e.StepFinished(number=number, total=total, step=step):
+                self._draw(number, total, step_label(step))
+                taken = (time.monotonic() - self._step_began) * 1000
+                self._detail(f"Step {number} of {total}: {step_label(step)} ({taken:.0f} ms)")
+            case e.StepRetried(number=number, attempt=attempt, wait=wait, reason=reason):
+                self._say(f"Step {number}, try {attempt}: {reason} Trying again in {wait:.1f} s.")
+            case e.WaitingForLock(holder=holder):
+                self._say(f"Waiting for another migrator: {holder or 'the database does not say who'}.")
+            case e.RevisionStarted(revision=revision, app=app, direction=direction):
+                self._detail(f"Revision {revision} of {app or 'no app'}: {direction} ...")
+            case e.RevisionFinished(revision=revision, app=app, direction=direction):
+                self._detail(f"Revision {revision} of {app or 'no app'}: {direction} done")
+            case e.HookStarted(app=app, phase=phase):
+                self._detail(f"Hook {phase} of {app}")
+            case e.PlanMade(plan=plan):
+                self._detail(
+                    f"Plan: {len(plan.applied)} to apply in {len(plan.steps)} steps, {len(plan.withheld)} withheld"
+                )
+
+    def _detail(self, text: str) -> None:
+        if self._output.verbose:
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        document: Document = (line(Span(text, "dim")),)
+        if self._bar is None:
+            self._output.note(document)
+        else:
+            self._bar.console.print(text, style="dim", markup=False, highlight=False)
+
+    def _draw(self, done: int, total: int, label: str) -> None:
+        if not self._draws or (self._bar is None and time.monotonic() - self._began < PATIENCE):
+            return
+        if self._bar is None or self._task is None:
+            from framework_m_migrations.cli.fancy import make_bar
+
+            self._bar = make_bar(self._output.stderr, color=self._output.color)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=total)
+        self._bar.update(self._task, completed=done, total=total, description=label)

@@ -1,0 +1,197 @@
+"""What sync, plan and verify show."""
+
+from __future__ import annotations
+
+from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, clean, line
+from framework_m_migrations.cli.reports.shared import (
+    applied_blocks,
+    command_for,
+    plural,
+    risk_span,
+    withheld_blocks,
+)
+from framework_m_migrations.domain.describe import sentence
+from framework_m_migrations.domain.plan import LockLevel, PlannedChange, Step
+from framework_m_migrations.domain.results import PlanResult, Sql, SyncResult, VerifyResult
+from framework_m_migrations.domain.risk import DROP
+
+UP_TO_DATE = "Up to date: the database has all that the DocTypes want."
+
+
+def sync_report(result: SyncResult, *, verbose: bool = False) -> Document:
+    """What sync did, or after a dry run what it would do."""
+    plan = result.plan.plan
+    title = "Applied" if result.applied else "To be applied"
+    return (
+        *applied_blocks(title, plan.applied, every=verbose),
+        *(
+            (Heading("Dropped"), *(Code(_terminated(statement)) for statement in result.dropped))
+            if result.dropped
+            else ()
+        ),
+        *withheld_blocks(result.withheld),
+        *((Heading("Summary"),) if plan.changes else ()),
+        _sync_summary(result),
+    )
+
+
+def _sync_summary(result: SyncResult) -> Block:
+    plan = result.plan.plan
+    withheld = len(result.withheld)
+    if not plan.changes:
+        return line(Span(UP_TO_DATE, "safe"), _seconds(result.seconds))
+    words = []
+    if plan.applied:
+        done = "applied" if result.applied else "to be applied"
+        words.append(f"{plural(len(plan.applied), 'change')} {done}")
+        if result.applied and result.steps:
+            words[-1] += f" in {plural(result.steps, 'step')}"
+    elif not result.dropped:
+        words.append("nothing to apply")
+    if result.dropped:
+        words.append(f"{plural(len(result.dropped), 'statement')} sent to drop what no DocType wants")
+    if withheld:
+        words.append(f"{withheld} withheld")
+    text = ", ".join(words)
+    ended = "Nothing was changed: this was a dry run." if not result.applied else ""
+    return line(
+        Span(f"{text[0].upper()}{text[1:]}", "warning" if withheld else "safe"),
+        f"{_seconds(result.seconds)}.",
+        f" {ended}" if ended else "",
+    )
+
+
+def _seconds(seconds: float) -> str:
+    return f" ({seconds:.2f} s)" if seconds else ""
+
+
+def plan_report(result: PlanResult) -> Document:
+    """Everything that sync would do and would not do: risks, reasons, locks, exact SQL."""
+    plan = result.plan
+    sql_of = {id(change.planned): change.sql for change in result.changes}
+    withheld_sql = [(planned, sql_of.get(id(planned), ())) for planned in plan.withheld]
+    blocks: list[Block] = [*applied_blocks("Sync would apply", plan.applied, every=True)]
+    blocks += _steps(plan.steps, result.steps_sql)
+    blocks += withheld_blocks(plan.withheld)
+    shown = [(planned, sql) for planned, sql in withheld_sql if sql]
+    if shown:
+        blocks.append(Heading("SQL of what is withheld, for reading"))
+        for planned, sql in shown:
+            blocks.append(line(Span(str(planned.change.table), "bold"), f": {sentence(planned.change)}", indent=1))
+            blocks.extend(Code(_terminated(statement), 2) for statement in sql)
+    if plan.unmanaged:
+        names = ", ".join(str(name) for name in plan.unmanaged)
+        blocks += [Heading("Not managed: no DocType wants these tables, and they are not ours"), line(names, indent=1)]
+    if plan.changes:
+        applied, withheld = len(plan.applied), len(plan.withheld)
+        blocks += [
+            Heading("Summary"),
+            line(
+                f"{plural(applied, 'change')} to be applied in {plural(len(plan.steps), 'step')}, {withheld} withheld.",
+                " Apply: ",
+                Span("m-migrate sync", "command"),
+            )
+            if applied
+            else line(f"Nothing to be applied, {withheld} withheld."),
+        ]
+    else:
+        blocks += [line(Span(UP_TO_DATE, "safe"))]
+    return tuple(blocks)
+
+
+def _steps(steps: tuple[Step, ...], sql: tuple[Sql, ...]) -> list[Block]:
+    blocks: list[Block] = [Heading("Steps and their SQL")] if steps else []
+    for number, (step, statements) in enumerate(zip(steps, sql, strict=True), start=1):
+        kind = "one transaction" if step.transactional else "outside a transaction"
+        locks = [f"{lock.level.value} on {lock.table}" for lock in step.locks if lock.level is not LockLevel.NONE]
+        parts = [kind, "locks " + ", ".join(locks) if locks else "locks no existing table"]
+        parts += ["copies the table's rows"] if step.rewrites else []
+        parts += ["reads the table's rows"] if step.scans else []
+        blocks.append(line(Span(f"Step {number} of {len(steps)}", "bold"), f": {'; '.join(parts)}", indent=1))
+        blocks += [line(Span(f"Note: {hazard}", "warning"), indent=2) for hazard in step.hazards]
+        blocks += [Code(_terminated(statement), 2) for statement in statements]
+    return blocks
+
+
+def _terminated(statement: str) -> str:
+    return statement.rstrip().rstrip(";") + ";"
+
+
+def plan_sql(result: PlanResult) -> str:
+    """The SQL that sync would send, ready to paste; what it would not send is named in comments, never as code."""
+    lines: list[str] = []
+    for step, statements in zip(result.plan.steps, result.steps_sql, strict=True):
+        if not step.transactional:
+            lines.append("-- The next one must run outside a transaction.")
+        lines.extend(_terminated(statement) for statement in statements)
+    lines.extend(
+        f"-- Withheld ({planned.judgement.risk.name}): {clean(str(planned.change.table))}: "
+        f"{clean(sentence(planned.change))}. Handled by: {clean(command_for(planned))}"
+        for planned in result.plan.withheld
+    )
+    return "".join(f"{text}\n" for text in lines)
+
+
+def drops_of_plan(result: PlanResult) -> tuple[PlannedChange, ...]:
+    """What ``sync --allow-drop`` may drop; of these it drops what the ledger says is ours."""
+    return tuple(
+        planned for planned in result.plan.withheld if planned.judgement.handled_by == DROP and planned.operations
+    )
+
+
+def drops_report(drops: tuple[PlannedChange, ...]) -> Document:
+    """The list shown before anything is dropped."""
+    rows = tuple(
+        (
+            risk_span(planned.judgement.risk),
+            Span(str(planned.change.table), "bold"),
+            Span(sentence(planned.change)),
+            Span(planned.judgement.reason, "dim"),
+        )
+        for planned in drops
+    )
+    return (
+        Heading("To be dropped, where the ledger says that it is ours"),
+        Grid(("RISK", "TABLE", "WHAT", "REASON"), rows),
+    )
+
+
+def verify_report(result: VerifyResult) -> Document:
+    """The verdict first, then what it rests on."""
+    dirty = [finding for finding in result.findings if finding.dirty]
+    notes = [finding for finding in result.findings if not finding.dirty]
+    blocks: list[Block] = []
+    if dirty:
+        more = f" ({plural(len(notes), 'more finding')} below)" if notes else ""
+        blocks.append(line(Span(f"DIRTY: {plural(len(dirty), 'finding')}", "breaking", "✖"), more))
+    elif notes:
+        blocks.append(line(Span("CLEAN", "safe", "●"), f": {plural(len(notes), 'finding')}, none that fails."))
+    else:
+        blocks.append(line(Span("CLEAN", "safe", "●"), ": database, DocTypes and revisions agree."))
+    for title, findings in (("Fails", dirty), ("Reported only", notes)):
+        if findings:
+            rows = tuple(
+                (
+                    Span("-", "dim") if finding.risk is None else risk_span(finding.risk),
+                    Span(finding.kind, "bold"),
+                    Span(finding.what),
+                )
+                for finding in findings
+            )
+            blocks += [Heading(title), Grid(("RISK", "KIND", "FINDING"), rows)]
+    if result.findings:
+        blocks += [Heading("Next"), *(_next_steps({finding.kind for finding in result.findings}))]
+    return tuple(blocks)
+
+
+def _next_steps(kinds: set[str]) -> list[Block]:
+    known = (
+        ("change", "m-migrate plan", "each change with its SQL, and the command that handles it"),
+        ("pending-revision", "m-migrate run", "apply the pending revisions"),
+        ("unknown-revision", "m-migrate status", "what the database is at; bring back the app that has the revision"),
+        ("multiple-heads", 'm-migrate create "merge" --app APP --merge', "join the heads"),
+        ("unmanaged-table", "by hand", "drop the table, move it to another schema, or declare a DocType for it"),
+    )
+    return [
+        line(Span(command, "command"), f": {meaning}", indent=1) for kind, command, meaning in known if kind in kinds
+    ]

@@ -1,0 +1,100 @@
+"""What status shows: both tracks in one picture."""
+
+from __future__ import annotations
+
+from framework_m_migrations.cli.document import Block, Document, Grid, Heading, Span, line
+from framework_m_migrations.cli.reports.shared import plural, risk_span
+from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.results import AppStatus, StatusResult, counts
+
+LEDGER_WORDS = {
+    "absent": "none yet: the first sync makes it",
+    "legacy": "Framework M's own; the next sync adopts it",
+    "current": "in order",
+}
+
+
+def status_report(result: StatusResult) -> Document:
+    """Per app: current, pending, heads; for the ledger: DocTypes matching, changes by risk; who holds the lock."""
+    blocks: list[Block] = []
+    if result.database:
+        blocks.append(line(Span("Database  ", "dim"), result.database))
+    held = Span(f"held by {result.lock_holder}", "warning") if result.lock_holder else Span("free")
+    blocks += [line(Span("Lock      ", "dim"), held), *_versioned(result), *_declarative(result)]
+    blocks += [Heading("Verdict"), *_verdict(result)]
+    return tuple(blocks)
+
+
+def _versioned(result: StatusResult) -> list[Block]:
+    blocks: list[Block] = [Heading("Versioned track (revisions)")]
+    if result.apps:
+        rows = tuple(_app(app) for app in result.apps)
+        blocks.append(Grid(("APP", "STATE", "CURRENT", "PENDING", "HEADS", "FOLDER"), rows))
+    else:
+        blocks.append(line("no apps", indent=1))
+    if result.unknown:
+        names = ", ".join(result.unknown)
+        blocks.append(line(Span(f"The database is at {names}, which no installed app has.", "breaking", "✖"), indent=1))
+    return blocks
+
+
+def _app(app: AppStatus) -> tuple[Span, ...]:
+    if len(app.heads) > 1:
+        state = Span(f"{len(app.heads)} heads", "breaking", "✖")
+    elif app.pending:
+        state = Span(f"{len(app.pending)} pending", "warning", "▲")
+    elif app.heads:
+        state = Span("up to date", "safe", "●")
+    else:
+        state = Span("no revisions", "dim")
+    return (
+        Span(app.app, "bold"),
+        state,
+        Span(", ".join(app.current) or "-"),
+        Span(_some(app.pending)),
+        Span(", ".join(app.heads) or "-"),
+        Span(app.folder or "-", "dim"),
+    )
+
+
+def _some(names: tuple[str, ...]) -> str:
+    if len(names) <= 3:
+        return ", ".join(names) or "-"
+    return f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def _declarative(result: StatusResult) -> list[Block]:
+    found = counts(result.plan)
+    all_match = result.matching == result.doctypes
+    blocks: list[Block] = [
+        Heading("Declarative track (DocTypes)"),
+        line(Span("Ledger    ", "dim"), LEDGER_WORDS.get(result.ledger, result.ledger), indent=1),
+        line(
+            Span("DocTypes  ", "dim"),
+            Span(f"{result.matching} of {result.doctypes} match", "safe" if all_match else "warning"),
+            indent=1,
+        ),
+        line(Span("Applied by sync  ", "dim"), plural(len(result.plan.applied), "change"), indent=1),
+        line(Span("Withheld         ", "dim"), plural(len(result.plan.withheld), "change"), indent=1),
+    ]
+    if result.plan.changes:
+        rows = tuple((risk_span(risk), Span(str(found[risk.label]))) for risk in Risk)
+        blocks.append(Grid(("RISK", "CHANGES"), rows))
+    return blocks
+
+
+def _verdict(result: StatusResult) -> list[Block]:
+    if not result.ready:
+        verdict = line(Span("NOT READY", "breaking", "✖"), ": a new release should not serve yet.", indent=1)
+    elif result.plan.changes:
+        verdict = line(Span("READY", "safe", "●"), ": nothing that is open breaks a new release.", indent=1)
+    else:
+        verdict = line(Span("READY", "safe", "●"), ": database, DocTypes and revisions agree.", indent=1)
+    blocks: list[Block] = [verdict]
+    if result.pending:
+        blocks.append(line("Next: ", Span("m-migrate all", "command"), ": run, then sync", indent=1))
+    elif result.plan.applied:
+        blocks.append(line("Next: ", Span("m-migrate sync", "command"), ": apply what is safe", indent=1))
+    elif result.plan.withheld:
+        blocks.append(line("Next: ", Span("m-migrate plan", "command"), ": see what is withheld", indent=1))
+    return blocks

@@ -1,0 +1,124 @@
+"""What run, rollback, all, history, create, init, stamp and repair show."""
+
+from __future__ import annotations
+
+from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, line
+from framework_m_migrations.cli.reports.declarative import sync_report
+from framework_m_migrations.cli.reports.shared import plural
+from framework_m_migrations.domain.results import (
+    AllResult,
+    CreateResult,
+    HistoryResult,
+    InitResult,
+    RepairResult,
+    RunResult,
+)
+
+
+def run_report(result: RunResult) -> Document:
+    """The revisions applied or taken back, in that order."""
+    down = result.direction == "downgrade"
+    if not result.revisions:
+        text = "Nothing to roll back." if down else "No revision is pending."
+        return (line(Span(text, "safe"), _heads(result)),)
+    done = "rolled back" if down else "applied"
+    return (
+        Heading("Rolled back" if down else "Applied revisions"),
+        *(line(Span(name, "bold"), indent=1) for name in result.revisions),
+        line(
+            Span(f"{plural(len(result.revisions), 'revision')} {done}", "safe"),
+            f" ({result.seconds:.2f} s).",
+            _heads(result),
+        ),
+    )
+
+
+def _heads(result: RunResult) -> str:
+    return f" The database is at {', '.join(result.heads)}." if result.heads else " The database is at no revision."
+
+
+def all_report(result: AllResult, *, verbose: bool = False) -> Document:
+    """Both tracks, in order."""
+    return (
+        Heading("Versioned track"),
+        *run_report(result.run)[0 if not result.run.revisions else 1 :],
+        Heading("Declarative track"),
+        *sync_report(result.sync, verbose=verbose),
+    )
+
+
+def history_report(result: HistoryResult) -> Document:
+    """Every revision in the order in which it is or would be applied."""
+    if not result.revisions:
+        return (
+            line("No app has a revision yet. The first one: ", Span('m-migrate create "MESSAGE" --app APP', "command")),
+        )
+    rows = tuple(
+        (
+            Span("applied", "safe", "●") if applied else Span("pending", "warning", "○"),
+            Span(revision.app or "-", "bold"),
+            Span(revision.id),
+            Span(", ".join(revision.down_revisions) or "-", "dim"),
+            Span(", ".join(revision.depends_on) or "-", "dim"),
+            Span(revision.message),
+        )
+        for revision, applied in result.revisions
+    )
+    pending = sum(1 for _, applied in result.revisions if not applied)
+    return (
+        Grid(("STATE", "APP", "REVISION", "FOLLOWS", "DEPENDS ON", "MESSAGE"), rows),
+        line(f"{plural(len(result.revisions), 'revision')}, {pending} pending."),
+    )
+
+
+def create_report(result: CreateResult, *, dry_run: bool) -> Document:
+    """Where the revision is, and what a person must look at in it."""
+    blocks: list[Block] = []
+    if result.revision is None:
+        blocks.append(line(f"Nothing to write: the database has all that {result.app} wants."))
+    elif dry_run:
+        blocks += [Heading(f"Revision {result.revision} of {result.app}, not written"), Code(result.text, 0)]
+    else:
+        blocks += [line(Span("Wrote ", "safe"), Span(str(result.path), "bold"), f" (revision {result.revision})")]
+    if result.review:
+        blocks += [Heading("Review before you merge"), *(line(f"- {text}", indent=1) for text in result.review)]
+    if result.left_out:
+        blocks += [Heading("Left out"), *(line(f"- {text}", indent=1) for text in result.left_out)]
+    if result.path is not None:
+        blocks += [Heading("Next"), line(Span("m-migrate run", "command"), ": apply it", indent=1)]
+    return tuple(blocks)
+
+
+def init_report(result: InitResult) -> Document:
+    """The files written."""
+    if not result.files:
+        return (line("Nothing to write: the files exist already and were left as they are."),)
+    return (
+        Heading("Wrote"),
+        *(line(Span(name, "bold"), indent=1) for name in result.files),
+        line(
+            "Plain ",
+            Span("alembic upgrade heads", "command"),
+            ", current, history and check now work on this project too.",
+        ),
+    )
+
+
+def actions_report(command: str, actions: tuple[str, ...]) -> Document:
+    """What stamp or repair is about to change."""
+    if not actions:
+        return (line(Span("Nothing to change.", "safe")),)
+    return (Heading(f"{command} will"), *(line(f"- {action}", indent=1) for action in actions))
+
+
+def repair_report(result: RepairResult, announced: tuple[str, ...]) -> Document:
+    """What was changed; the actions again only where they are not those that were announced."""
+    if not result.applied:
+        return (line(Span("Nothing to change.", "safe")),)
+    changed: tuple[Block, ...] = ()
+    if result.actions != announced:
+        changed = (
+            Heading("Done, the database having changed meanwhile"),
+            *(line(f"- {action}", indent=1) for action in result.actions),
+        )
+    return (*changed, line(Span(f"{result.command}: {plural(len(result.actions), 'change')} made.", "safe")))

@@ -1,0 +1,46 @@
+"""One command at work: its output, its settings, its manager; and what surrounds each of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from framework_m_migrations.cli.failures import report_failure
+from framework_m_migrations.cli.options import Common
+from framework_m_migrations.cli.output import Output
+from framework_m_migrations.cli.progress import ProgressSink
+
+if TYPE_CHECKING:
+    from framework_m_migrations.embedding.sync import MigrationManager
+
+DONE, DIRTY = 0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Handed to the body of a command."""
+
+    output: Output
+    manager: MigrationManager
+
+
+def execute(common: Common, body: Callable[[Work], int]) -> int:
+    """Run the body of a command.
+
+    Args:
+        common: the options that every command has.
+        body: does the work and shows the result; returns the exit code.
+
+    Returns:
+        The exit code; whatever was raised has been shown.
+    """
+    output = common.output(dict(os.environ))
+    try:
+        with output.stdout_kept_clean(), ProgressSink(output) as progress:
+            from framework_m_migrations.embedding.sync import MigrationManager
+
+            return body(Work(output, MigrationManager(common.settings(), events=progress)))
+    except BaseException as error:  # noqa: BLE001 - the outermost boundary: all that is raised is shown, as one line
+        return report_failure(error, output, common.database_url or os.environ.get("DATABASE_URL", ""))
