@@ -1,0 +1,36 @@
+"""Engines for SQLite inside an event loop, through aiosqlite."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool, StaticPool
+
+from framework_m_migrations.domain.errors import MissingDependency, UnsupportedDatabase
+
+_DRIVER = "sqlite+aiosqlite"
+
+
+def create_aiosqlite_engine(url: str | sa.URL) -> AsyncEngine:
+    """An engine of our own for ``sqlite+aiosqlite://`` (in memory) or ``sqlite+aiosqlite:///file``.
+
+    Pools as in sync_sqlite.create_sync_engine: none for files, one connection for a database in memory.
+
+    Raises:
+        UnsupportedDatabase: the URL is for another database or driver.
+        MissingDependency: aiosqlite is not installed.
+    """
+    parsed = sa.make_url(url)
+    if parsed.drivername != _DRIVER:
+        raise UnsupportedDatabase(
+            f"{parsed.render_as_string(hide_password=True)} is not for aiosqlite.",
+            next_step="Use a URL that begins with sqlite+aiosqlite:///.",
+        )
+    name = parsed.database or ""
+    in_memory = not name or ":memory:" in name or "mode=memory" in name or parsed.query.get("mode") == "memory"
+    try:
+        return create_async_engine(parsed, poolclass=StaticPool if in_memory else NullPool)
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"The driver {error.name} is not installed.", next_step="Install it: pip install aiosqlite."
+        ) from error

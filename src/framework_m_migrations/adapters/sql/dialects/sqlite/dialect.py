@@ -1,0 +1,85 @@
+"""SQLite; implements base.SqlDialect."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.base import Spelling, Statement
+from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
+from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
+from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
+from framework_m_migrations.adapters.sql.dialects.sqlite.inspector import MAIN, SqliteInspector
+from framework_m_migrations.adapters.sql.dialects.sqlite.lock import SqliteLock
+from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import SqliteSpelling
+from framework_m_migrations.adapters.sql.dialects.sqlite.statements import locked_tables, statements
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.errors import MigrationError
+from framework_m_migrations.domain.operations import Operation
+from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.ports.inspector import Inspector
+from framework_m_migrations.ports.lock import MigrationLock
+
+
+class SqliteDialect:
+    """The services of SQLite, from 3.35 on, for any driver that SQLAlchemy has for it."""
+
+    @property
+    def name(self) -> str:
+        """``sqlite``."""
+        return "sqlite"
+
+    def capabilities(self, dialect: sa.Dialect) -> Capabilities:
+        """What SQLite can do.
+
+        Constraints and columns of existing tables change by an edit of the stored definition (schema_edit.py). One
+        transaction holds any number of changes, for there is only one writer. A volatile default cannot be given to
+        rows that exist.
+        """
+        return Capabilities(
+            dialect=self.name,
+            server_version=server_version(dialect),
+            step_weight=sys.maxsize,
+            forward_references=True,
+            alter_constraints=True,
+            alter_column=True,
+            add_volatile_default=False,
+            unique_is_index=True,
+        )
+
+    def spelling(self, dialect: sa.Dialect) -> Spelling:
+        """The canonical spelling."""
+        return SqliteSpelling(dialect)
+
+    def inspector(self, connection: sa.Connection, *, schema: str | None, ignored: frozenset[str]) -> Inspector:
+        """The catalog reader."""
+        return SqliteInspector(connection, schema=schema, ignored=ignored)
+
+    def lock(self, connection: sa.Connection, *, schema: str | None) -> MigrationLock:
+        """The lock on a file beside the database."""
+        return SqliteLock(connection, schema=schema)
+
+    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
+        """BEGIN IMMEDIATE or a savepoint; see transactions.py."""
+        return transactions.transaction(connection, lock_timeout=lock_timeout)
+
+    def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """No transaction."""
+        return transactions.autocommit(connection)
+
+    def statements(
+        self, operation: Operation, connection: sa.Connection, *, schema: str | None
+    ) -> tuple[Statement, ...] | None:
+        """What SQLite writes in its own way; None for what the shared executor writes."""
+        return statements(operation, connection, schema=schema or MAIN)
+
+    def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
+        """The one writer's lock: others may read."""
+        return tuple((table, LockLevel.SHARE_ROW_EXCLUSIVE) for table in locked_tables(operation))
+
+    def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
+        """The meaning of a driver's error."""
+        return translate(error)

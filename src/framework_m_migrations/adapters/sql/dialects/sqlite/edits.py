@@ -1,0 +1,188 @@
+"""The change of a stored CREATE TABLE text that an operation means. Pure: text in, text out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import parse_table
+from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import ColumnText
+from framework_m_migrations.adapters.sql.dialects.sqlite.cursor import Span
+from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import bare_spelling, collate_clause
+from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import default_clause
+from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import literal, quoted
+from framework_m_migrations.domain.errors import DatabaseError
+from framework_m_migrations.domain.operations import (
+    AddCheck,
+    AddForeignKey,
+    AlterType,
+    DropNotNull,
+    SetDefault,
+    SetNotNull,
+)
+from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table
+
+type EditOperation = AddCheck | AddForeignKey | AlterType | SetNotNull | SetDefault | DropNotNull
+"""Operations that are done by an edit of the table's text."""
+
+_UNKNOWN_TABLE = ")"
+_GAPS = ("", " ", "\t", "\n", "\r", "\f", ",", "(", ")")
+
+
+@dataclass(frozen=True, slots=True)
+class TextEdit:
+    """An edit: the text after it, the part of that text which shows it, and SQL that makes it from the text before.
+
+    ``assignment`` is an expression over the column ``sql``. It says what changes and no more, so that the edits of one
+    plan can be read, and carried out, one after the other.
+    """
+
+    after: str
+    fragment: str
+    assignment: str
+
+
+def edit_text(before: str | None, operation: EditOperation) -> TextEdit:
+    """The edit that an operation means.
+
+    Args:
+        before: the stored text; None for a table that an earlier step of the same plan will have made.
+        operation: what to do.
+
+    Raises:
+        UnreadableSql: the text is not understood.
+        DatabaseError: it has no such column.
+    """
+    match operation:
+        case AddCheck(check=check):
+            return _inserted(before, check_clause(check))
+        case AddForeignKey(foreign_key=key):
+            return _inserted(before, foreign_key_clause(key))
+        case (
+            AlterType(column=column)
+            | SetNotNull(column=column)
+            | SetDefault(column=column)
+            | DropNotNull(column=column)
+        ):
+            text = None if before is None else parse_table(before).column(column.name)
+            if before is None or text is None:
+                raise DatabaseError(f"Table {operation.table} has no column {column.name}.")
+            return _replaced(before, text.span, _column_edits(operation, text))
+
+
+def _inserted(before: str | None, clause: str) -> TextEdit:
+    """A table constraint, put right before the parenthesis that closes the table."""
+    text = _UNKNOWN_TABLE if before is None else before
+    position = 0 if before is None else parse_table(before).body_end
+    tail = len(text) - position
+    fragment = f", {clause}"
+    assignment = f"substr(sql, 1, length(sql) - {tail}) || {literal(fragment)} || substr(sql, -{tail})"
+    return TextEdit(text[:position] + fragment + text[position:], fragment, assignment)
+
+
+def _replaced(before: str, column: Span, edits: list[tuple[Span, str]]) -> TextEdit:
+    start, end = column
+    # Widened until the part occurs only once, so that it is this column's and no other's.
+    while before.count(before[start:end]) > 1:
+        start, end = max(0, start - 8), min(len(before), end + 8)
+    old, new = before[start:end], before[start:end]
+    for (left, right), words in sorted(edits, reverse=True):
+        new = _spliced(new, left - start, right - start, words)
+    after = before[:start] + new + before[end:]
+    return TextEdit(after, new, f"replace(sql, {literal(old)}, {literal(new)})")
+
+
+def _spliced(text: str, start: int, end: int, words: str) -> str:
+    """``text`` with a part replaced, and a space wherever two words would run together."""
+    before, after = text[:start], text[end:]
+    if before[-1:] not in _GAPS and words[:1] not in _GAPS:
+        before += " "
+    if after[:1] not in _GAPS and (words or before)[-1:] not in _GAPS:
+        words += " "
+    return before + words + after
+
+
+def _column_edits(
+    operation: AlterType | SetNotNull | SetDefault | DropNotNull, text: ColumnText
+) -> list[tuple[Span, str]]:
+    behind_type = (text.type_span[1], text.type_span[1])
+    match operation:
+        case AlterType(column=column):
+            return _type_edits(column.type, text)
+        case SetNotNull():
+            if text.not_null:
+                return []
+            return [(text.null_span, "NOT NULL")] if text.null_span else [(behind_type, " NOT NULL")]
+        case DropNotNull():
+            return [(text.not_null_span, "")] if text.not_null_span else []
+        case SetDefault(column=Column(default=None)):
+            return [(text.default_span, "")] if text.default_span else []
+        case SetDefault(column=column):
+            clause = f"DEFAULT {default_clause(column.default or 'NULL')}"
+            return [(text.default_span, clause)] if text.default_span else [(behind_type, f" {clause}")]
+
+
+def _type_edits(type_: ColumnType, text: ColumnText) -> list[tuple[Span, str]]:
+    words = bare_spelling(type_)
+    edits = [(text.type_span, words if text.type_span[0] < text.type_span[1] else f" {words}")]
+    collate = "" if type_.collation is None else collate_clause(type_.collation)
+    if text.collate_span is not None:
+        edits.append((text.collate_span, collate))
+    elif collate:
+        edits = [(text.type_span, f"{edits[0][1]} {collate}")]
+    return edits
+
+
+def check_clause(check: Check) -> str:
+    """A check as a table constraint."""
+    return f"{_named(check.name)}CHECK ({check.expression})"
+
+
+def foreign_key_clause(key: ForeignKey) -> str:
+    """A foreign key as a table constraint."""
+    options = dict(key.options)
+    parts = [
+        f"{_named(key.name)}FOREIGN KEY({_list(key.columns)}) REFERENCES {quoted(key.target.name)}",
+        f"({_list(key.target_columns)})" if key.target_columns else "",
+        f"ON DELETE {key.on_delete}" if key.on_delete else "",
+        f"ON UPDATE {key.on_update}" if key.on_update else "",
+        f"MATCH {options['match']}" if "match" in options else "",
+        "DEFERRABLE" if "deferrable" in options else "",
+        f"INITIALLY {options['initially']}" if "initially" in options else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _named(name: str | None) -> str:
+    return "" if name is None else f"CONSTRAINT {quoted(name)} "
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(quoted(name) for name in names)
+
+
+def expected_table(before: Table, operation: EditOperation) -> Table:
+    """What the catalog reader must find after the edit, all else being as before."""
+    match operation:
+        case AddCheck(check=check):
+            checks = (*before.checks, Check(check.name, check.expression))
+            return replace(before, checks=tuple(sorted(checks, key=lambda item: (item.name or "", item.expression))))
+        case AddForeignKey(foreign_key=key):
+            keys = (*before.foreign_keys, replace(key, valid=True, native=None))
+            ordered = sorted(keys, key=lambda item: (item.name or "", item.columns, item.target, item.target_columns))
+            return replace(before, foreign_keys=tuple(ordered))
+        case AlterType(column=column):
+            return _with_column(before, column.name, type=column.type)
+        case SetNotNull(column=column):
+            return _with_column(before, column.name, nullable=False)
+        case DropNotNull(column=column):
+            return _with_column(before, column.name, nullable=True)
+        case SetDefault(column=column):
+            return _with_column(before, column.name, default=column.default)
+
+
+def _with_column(table: Table, name: str, **values: object) -> Table:
+    columns = tuple(
+        replace(column, **values) if column.name == name else column  # type: ignore[arg-type]
+        for column in table.columns
+    )
+    return replace(table, columns=columns)

@@ -1,0 +1,144 @@
+"""Reads catalog and rows of a SQLite database; implements ports.inspector.Inspector."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import Execute, RawCatalog, read_raw
+from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import compare_types
+from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, executor, server_version, snapshot
+from framework_m_migrations.adapters.sql.dialects.sqlite.normalise import respell
+from framework_m_migrations.adapters.sql.dialects.sqlite.questions import ask
+from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table, primary_key_columns
+from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted
+from framework_m_migrations.domain.facts import Facts, Question
+from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.type_change import TypeChange
+
+MAIN = "main"
+_TABLE_LIST_SINCE = (3, 37)
+_ROWID_TYPE = "INTEGER"
+
+
+class SqliteInspector:
+    """The catalog reader of one connection.
+
+    Args:
+        connection: on which everything is read.
+        schema: the attached database that is the default one, None for ``main``.
+        ignored: the engine's own tables.
+    """
+
+    def __init__(self, connection: sa.Connection, *, schema: str | None, ignored: frozenset[str]) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._ignored = ignored
+
+    def catalog_token(self) -> str | None:
+        """PRAGMA schema_version, which SQLite counts up with every change of the schema."""
+        row = executor(self._connection)(f"PRAGMA {quoted(self._schema or MAIN)}.schema_version", ())
+        return str(row[0][0])
+
+    def read(self, tables: Collection[TableName] | None = None) -> Catalog:
+        """The named tables, all when None, in four statements for each schema.
+
+        It takes one more where the schema has virtual tables, and one where foreign keys name no target column.
+        """
+        wanted: dict[str | None, list[str] | None] = {None: None if tables is None else []}
+        for name in tables or ():
+            wanted.setdefault(name.schema, [])
+            chosen = wanted[name.schema]
+            if chosen is not None:
+                chosen.append(name.name)
+        found: dict[TableName, Table] = {}
+        names: set[TableName] = set()
+        with snapshot(self._connection):
+            for schema, chosen in wanted.items():
+                self._read_schema(schema, chosen, found, names)
+        return Catalog(found, frozenset(names))
+
+    def _read_schema(
+        self, schema: str | None, chosen: list[str] | None, found: dict[TableName, Table], names: set[TableName]
+    ) -> None:
+        raw = read_raw(
+            executor(self._connection),
+            schema=schema or self._schema or MAIN,
+            tables=chosen,
+            ignored=self._ignored if schema is None else frozenset(),
+            has_table_list=server_version(self._connection.dialect) >= _TABLE_LIST_SINCE,
+        )
+        by_lower = {lower(name): name for name in raw.names}
+        keys = _keys_of_targets(executor(self._connection), schema or self._schema or MAIN, raw)
+        for item in raw.tables.values():
+            table = build_table(item, schema=schema, keys=keys, names=by_lower)
+            found[table.name] = table
+        names.update(TableName(name, schema) for name in raw.names)
+
+    def normalise(self, pairs: Sequence[tuple[Table, Table]]) -> list[Table]:
+        """Wanted tables as SQLite stores them: built in an empty database in memory and read back."""
+        return [respell(wanted, actual, self._connection.dialect, self.type_change) for wanted, actual in pairs]
+
+    def type_change(self, table: TableName, before: Column, after: Column) -> TypeChange:
+        """What a change of the declared type does; see declared_types for the rules.
+
+        A column that is, or would become, another name of the rowid is stored elsewhere: INCOMPATIBLE.
+        """
+        change = compare_types(before.type, after.type)
+        spellings = {before.type.spelling, after.type.spelling}
+        if len(spellings) == 2 and _ROWID_TYPE in spellings and self._is_key(table, before.name):
+            return TypeChange.INCOMPATIBLE
+        return change
+
+    def _is_key(self, table: TableName, column: str) -> bool:
+        rows = executor(self._connection)(
+            "SELECT count(*), max(name = ?) FROM pragma_table_xinfo(?, ?) WHERE pk > 0",
+            (column, table.name, table.schema or self._schema or MAIN),
+        )
+        return (rows[0][0], rows[0][1]) == (1, 1)
+
+    def ask(self, questions: Collection[Question]) -> Facts:
+        """Answers about rows."""
+        return ask(self._connection, questions, schema=self._schema or MAIN)
+
+    def missing_privileges(self) -> tuple[str, ...]:
+        """Whether the database can be written at all: SQLite knows no other rights."""
+        schema = self._schema or MAIN
+        if control(self._connection, "PRAGMA query_only")[0][0]:
+            return ("The connection is set to PRAGMA query_only.",)
+        return self._unwritable(schema)
+
+    def _unwritable(self, schema: str) -> tuple[str, ...]:
+        names: Mapping[str, str] = {row[1]: row[2] for row in control(self._connection, "PRAGMA database_list")}
+        path = names.get(schema) or ""
+        if not path:
+            return ()
+        folder = Path(path).parent
+        missing = []
+        if not os.access(path, os.W_OK):
+            missing.append(f"The database file {path} cannot be written by this process.")
+        if not os.access(folder, os.W_OK):
+            missing.append(f"The folder {folder} cannot be written, where SQLite keeps its journal.")
+        return tuple(missing)
+
+
+def _keys_of_targets(execute: Execute, schema: str, raw: RawCatalog) -> dict[str, tuple[str, ...]]:
+    """Primary keys of the tables that foreign keys mean without naming columns."""
+    keys = {lower(name): primary_key_columns(table) for name, table in raw.tables.items()}
+    missing = {
+        lower(key.target) for table in raw.tables.values() for key in table.foreign_keys if None in key.target_columns
+    } - keys.keys()
+    if missing:
+        rows = execute(
+            f"SELECT m.name, x.name FROM {quoted(schema)}.sqlite_master AS m"  # noqa: S608
+            " JOIN pragma_table_xinfo(m.name, ?) AS x WHERE m.type = 'table' AND x.pk > 0"
+            " AND lower(m.name) IN (SELECT value FROM json_each(?)) ORDER BY m.name, x.pk",
+            (schema, json.dumps(sorted(missing))),
+        )
+        for name, column in rows:
+            keys[lower(name)] = (*keys.get(lower(name), ()), column)
+    return keys

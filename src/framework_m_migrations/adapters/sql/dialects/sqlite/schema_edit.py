@@ -1,0 +1,202 @@
+"""Changes of existing tables that SQLite has no statement for, as edits of the stored text.
+
+This is the second procedure of https://www.sqlite.org/lang_altertable.html, 7, with its conditions: only what does not
+change how rows are stored. It touches no row and takes the same time for any size. Before it, the new text is tried in
+an empty database in memory, and what is read back from it must be the table as it was but for what was meant. After it,
+and before the commit, the rows are held against the new constraint and SQLite checks the table.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import read_raw
+from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_table
+from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import compare_types
+from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction, server_version
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation, edit_text, expected_table
+from framework_m_migrations.adapters.sql.dialects.sqlite.questions import ask
+from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table, rowid_alias
+from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import literal, quoted
+from framework_m_migrations.domain.errors import DatabaseError
+from framework_m_migrations.domain.facts import FactKind, Question
+from framework_m_migrations.domain.operations import AddCheck, AddForeignKey, AlterType, SetNotNull
+from framework_m_migrations.domain.schema import Table
+from framework_m_migrations.domain.type_change import TypeChange
+
+_PENDING = "framework_m_migrations.sqlite.edits"
+_CHECKED_ROWS = 100_000
+_RESET_SINCE, _QUICK_CHECK_OF_TABLE_SINCE = (3, 22), (3, 33)
+# What quick_check says of rows that broke a rule before the edit. Of the new rule rows are asked one by one.
+_OF_ROWS = ("CHECK constraint failed", "NULL value in", "TEXT value in", "NUMERIC value in", "NUMBER value in")
+_NOT_YET_THERE = ("no such column", "unknown column")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEdit:
+    """An edit of this transaction, to be verified before its commit."""
+
+    fragment: str
+    questions: tuple[tuple[str, Question], ...]
+    foreign_keys: bool
+
+
+def edit_statements(operation: EditOperation, connection: sa.Connection, *, schema: str) -> tuple[str, ...]:
+    """The statements of an edit, from the table's text as it is now.
+
+    Raises:
+        DatabaseError: the text is not understood, SQLite refuses the new one, or it would change something else.
+    """
+    name = operation.table.name
+    place = operation.table.schema or schema
+    before = stored_text(connection, name, place)
+    try:
+        edit = edit_text(before, operation)
+    except UnreadableSql as error:
+        raise DatabaseError(
+            f"The definition of table {operation.table} cannot be edited: {error}.",
+            next_step="Change the table with a revision: `m-migrate create`.",
+        ) from error
+    if edit.after == before:
+        return ()
+    if before is not None:
+        _try_out(before, edit.after, operation)
+    if in_transaction(connection):
+        _record(connection, place, before or "", edit.fragment, operation)
+    version = int(control(connection, f"PRAGMA {quoted(place)}.schema_version")[0][0])
+    reload = "RESET" if server_version(connection.dialect) >= _RESET_SINCE else "OFF"
+    chosen = f"type = 'table' AND name = {literal(name)}"
+    return (
+        "PRAGMA writable_schema = ON",
+        f"UPDATE {quoted(place)}.sqlite_master SET sql = {edit.assignment} WHERE {chosen}",  # noqa: S608
+        f"PRAGMA {quoted(place)}.schema_version = {version + 1}",
+        f"PRAGMA writable_schema = {reload}",
+    )
+
+
+def stored_text(connection: sa.Connection, table: str, schema: str) -> str | None:
+    """The CREATE TABLE text of a table, None where there is no such table."""
+    sql = f"SELECT sql FROM {quoted(schema)}.sqlite_master WHERE type = 'table' AND name = {literal(table)}"  # noqa: S608
+    rows = control(connection, sql)
+    return str(rows[0][0]) if rows else None
+
+
+def _try_out(before: str, after: str, operation: EditOperation) -> None:
+    """Build both texts in memory and compare what the catalog reader finds.
+
+    Where the old text needs a function or a collation of the application's, both are only parsed.
+    """
+    try:
+        old, old_rowid = _built(before, operation)
+    except sqlite3.Error:
+        parse_table(after)
+        return
+    try:
+        new, new_rowid = _built(after, operation)
+    except sqlite3.Error as error:
+        if any(words in str(error) for words in _NOT_YET_THERE) and isinstance(operation, AddCheck | AddForeignKey):
+            return  # A plan that is only shown: the column is added by an earlier step. Else SQLite refuses it itself.
+        raise DatabaseError(
+            f"SQLite does not accept the change of table {operation.table}: {error}.",
+            next_step="Correct the DocType; nothing was changed.",
+        ) from error
+    if new != expected_table(old, operation) or new_rowid != old_rowid:
+        raise DatabaseError(
+            f"The definition of table {operation.table} cannot be changed in place without changing more than that.",
+            next_step="Change the table with a revision: `m-migrate create`.",
+        )
+
+
+def _built(text: str, operation: EditOperation) -> tuple[Table, str | None]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
+        scratch.execute(text)
+        raw = read_raw(lambda sql, parameters: scratch.execute(sql, parameters).fetchall())
+    table = raw.tables[operation.table.name]
+    built = build_table(table, schema=operation.table.schema, keys={}, names={})
+    return built, rowid_alias(table, parse_table(text))
+
+
+def _record(connection: sa.Connection, place: str, before: str, fragment: str, operation: EditOperation) -> None:
+    pending: dict[tuple[str, str], PendingEdit] = connection.info.setdefault(_PENDING, {})
+    key = (place, operation.table.name)
+    earlier = pending.get(key)
+    questions = _questions(operation)
+    foreign_keys = isinstance(operation, AddForeignKey)
+    if earlier is not None and earlier.fragment in before:
+        questions = tuple(dict.fromkeys((*earlier.questions, *questions)))
+        foreign_keys = foreign_keys or earlier.foreign_keys
+    pending[key] = PendingEdit(fragment, questions, foreign_keys)
+
+
+def _questions(operation: EditOperation) -> tuple[tuple[str, Question], ...]:
+    """What is wrong when the answer is not 0, with the question."""
+    table = operation.table
+    match operation:
+        case AddCheck(check=check):
+            question = Question(FactKind.VIOLATIONS, table, detail=check.expression)
+            return ((f"Rows of {table} break the check {check.expression}", question),)
+        case AddForeignKey(foreign_key=key) if key.target_columns:
+            question = Question(FactKind.ORPHANS, table, key.columns, None, key.target, key.target_columns)
+            return ((f"Rows of {table} name no row of {key.target} in {', '.join(key.columns)}", question),)
+        case SetNotNull(column=column):
+            question = Question(FactKind.NULLS, table, (column.name,))
+            return ((f"Rows of {table} hold NULL in {column.name}", question),)
+        case AlterType(before=before, column=column) if compare_types(before.type, column.type) is TypeChange.REWRITE:
+            what = f"{before.type} to {column.type} would need every row of {table} rewritten, and it holds rows"
+            return ((what, Question(FactKind.HAS_ROWS, table)),)
+        case _:
+            return ()
+
+
+def verify_edits(connection: sa.Connection) -> None:
+    """Hold what this transaction edited against the rows and against SQLite's own check.
+
+    Raises:
+        DatabaseError: rows break a new rule, or the table is not sound. The transaction must be rolled back.
+    """
+    pending: dict[tuple[str, str], PendingEdit] = connection.info.get(_PENDING, {})
+    for (schema, table), edit in pending.items():
+        try:
+            _verify(connection, schema, table, edit)
+        except sa.exc.DBAPIError as error:
+            raise DatabaseError(
+                f"The new definition of table {table} cannot stand: {str(error.orig).rstrip('.')}.",
+                next_step="Correct the DocType; nothing was changed.",
+            ) from error
+
+
+def _verify(connection: sa.Connection, schema: str, table: str, edit: PendingEdit) -> None:
+    text = stored_text(connection, table, schema)
+    if text is None or edit.fragment not in text:
+        raise DatabaseError(f"The definition of table {table} did not take the change.")
+    answers = ask(connection, [question for _, question in edit.questions], schema=schema)
+    for what, question in edit.questions:
+        if answers.get(question, 1):
+            raise DatabaseError(f"{what}.", next_step="Mend the rows, then run the same command again.")
+    if edit.foreign_keys:
+        # Fails where the target's columns are not unique: every write to either table would then fail.
+        control(connection, f"PRAGMA {quoted(schema)}.foreign_key_check({quoted(table)})")
+    _check_soundness(connection, table, schema)
+
+
+def _check_soundness(connection: sa.Connection, table: str, schema: str) -> None:
+    if server_version(connection.dialect) < _QUICK_CHECK_OF_TABLE_SINCE:
+        return
+    name = f"{quoted(schema)}.{quoted(table)}"
+    counted = f"SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {_CHECKED_ROWS + 1})"  # noqa: S608
+    if control(connection, counted)[0][0] > _CHECKED_ROWS:
+        return
+    rows = control(connection, f"PRAGMA {quoted(schema)}.quick_check({quoted(table)})")
+    wrong = [str(row[0]) for row in rows if row[0] != "ok" and not str(row[0]).startswith(_OF_ROWS)]
+    if wrong:
+        raise DatabaseError(f"Table {table} is not sound after the change of its definition: {wrong[0]}.")
+
+
+def forget_edits(connection: sa.Connection) -> None:
+    """Forget what was recorded and switch the writing of definitions off, which a failed edit leaves on."""
+    if not connection.invalidated and connection.info.pop(_PENDING, None):
+        control(connection, "PRAGMA writable_schema = OFF")

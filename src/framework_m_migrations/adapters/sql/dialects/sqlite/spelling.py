@@ -1,0 +1,182 @@
+"""SQLAlchemy's objects and SQL texts in SQLite's canonical spelling; implements base.Spelling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import operators
+
+from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_key
+from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import (
+    DEFAULT_COLLATION,
+    affinity,
+    bare_spelling,
+    collate_clause,
+    collation_name,
+    declared_type,
+)
+from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import (
+    canonical_default,
+    canonical_expression,
+    is_constant_default,
+)
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated
+
+_PRIMITIVES = (str, int, float, bool, type(None))
+_IGNORED_ATTRIBUTES = frozenset(
+    {"dispatch", "enums", "_enums_argument", "_valid_lookup", "_object_lookup", "enum_class"}
+)
+
+
+def default_affinity(type_: ColumnType) -> str:
+    """The affinity by which a default is converted; ANY of STRICT tables converts nothing."""
+    text = bare_spelling(type_)
+    return "BLOB" if text == "ANY" else affinity(text)
+
+
+class SqliteSpelling:
+    """The canonical spelling for one SQLAlchemy dialect object."""
+
+    def __init__(self, dialect: sa.Dialect) -> None:
+        self._dialect = dialect
+        self._types: dict[object, ColumnType] = {}
+
+    def identifier(self, name: str) -> str:
+        """The name itself: SQLite knows no limit."""
+        return name
+
+    def column_type(self, type_: sa.types.TypeEngine[Any]) -> ColumnType:
+        """The declared type as SQLAlchemy writes it for SQLite.
+
+        Raises:
+            InvalidMetadata: SQLAlchemy cannot write this type for SQLite.
+        """
+        key = self._key(type_)
+        known = None if key is None else self._types.get(key)
+        if known is None:
+            known = self._compiled(type_)
+            if key is not None:
+                self._types[key] = known
+        return ColumnType(
+            known.spelling, known.base, known.length, known.precision, known.scale, known.collation, None, type_
+        )
+
+    def _key(self, type_: sa.types.TypeEngine[Any]) -> object:
+        """What decides how a type is written; None where it cannot be told from plain attributes."""
+        found: list[object] = [type(type_)]
+        for name, value in type_.__dict__.items():
+            if isinstance(value, _PRIMITIVES):
+                found.append((name, value))
+            elif name == "_variant_mapping":
+                if value:
+                    return None
+            elif name not in _IGNORED_ATTRIBUTES:
+                return None
+        return tuple(found)
+
+    def _compiled(self, type_: sa.types.TypeEngine[Any]) -> ColumnType:
+        try:
+            text: str = self._dialect.type_compiler_instance.process(type_)
+        except sa.exc.CompileError as error:
+            raise InvalidMetadata(f"The type {type_!r} cannot be written for SQLite: {error}") from error
+        key = _parsed_key(text)
+        return declared_type(*key)
+
+    def enum_types(self, type_: sa.types.TypeEngine[Any]) -> tuple[EnumType, ...]:  # noqa: ARG002 - the protocol's
+        """None: SQLite has no named enumerations."""
+        return ()
+
+    def default(self, sql: str, type_: ColumnType) -> str | None:
+        """A server default in canonical form; None for NULL."""
+        return canonical_default(sql, default_affinity(type_))
+
+    def is_volatile(self, sql: str) -> bool:
+        """True for what SQLite cannot give to existing rows: all but a literal (lang_altertable.html)."""
+        return not is_constant_default(sql)
+
+    def expression(self, sql: str) -> str:
+        """An expression in canonical form."""
+        return canonical_expression(sql)
+
+    def generated(self, column: sa.Column[Any]) -> Generated | None:
+        """A computed expression, or AUTOINCREMENT; identities mean nothing to SQLite."""
+        computed = column.computed
+        if computed is not None:
+            return computed_column(self.rendered(computed.sqltext), stored=computed.persisted is True)
+        table = column.table
+        if not column.primary_key or not table.dialect_options["sqlite"]["autoincrement"]:
+            return None
+        # The conditions of SQLiteDDLCompiler.get_column_specification.
+        alone = len(table.primary_key.columns) == 1 and not column.foreign_keys
+        counts = issubclass(column.type._type_affinity or object, sa.Integer)  # noqa: SLF001 - what SQLAlchemy itself asks
+        return AUTOINCREMENT if alone and counts else None
+
+    def rendered(self, clause: Any) -> str:
+        """An expression as DDL has it, literal values in place."""
+        compiler = self._dialect.ddl_compiler(self._dialect, None)  # type: ignore[arg-type]
+        text: str = compiler.sql_compiler.process(clause, include_table=False, literal_binds=True)
+        return text
+
+    def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:  # noqa: ARG002
+        """Nothing: SQLite has one kind of index."""
+        return None, (), ()
+
+    def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
+        """Body and modifiers of a rendered key: ``COLLATE X`` where it is not the column's own, and ``DESC``."""
+        try:
+            key = parse_key(rendered)
+        except UnreadableSql:
+            return rendered, ""
+        expression: Any = index.expressions[position]
+        while not isinstance(expression, sa.Column):
+            if isinstance(expression, sa.UnaryExpression):
+                expression = expression.element
+            elif isinstance(expression, sa.BinaryExpression) and expression.operator is operators.collate:
+                expression = expression.left
+            else:
+                break
+        named = expression if isinstance(expression, sa.Column) else _column_named(index, key.column)
+        own = None if named is None else self.column_type(named.type).collation
+        return key.expression, key_modifiers(key.collation, own, descending=key.descending)
+
+
+AUTOINCREMENT = Generated("identity")
+"""How INTEGER PRIMARY KEY AUTOINCREMENT is told."""
+
+
+def computed_column(expression: str, *, stored: bool) -> Generated:
+    """A generated column."""
+    return Generated("computed", canonical_expression(expression), stored)
+
+
+def key_modifiers(collation: str | None, own: str | None, *, descending: bool) -> str:
+    """The canonical modifiers of an index key.
+
+    Args:
+        collation: the one named at the key, None for none.
+        own: the column's collation, None for BINARY or where the key is an expression.
+        descending: DESC.
+    """
+    found: list[str] = []
+    if collation is not None and collation_name(collation) != (own or DEFAULT_COLLATION):
+        found.append(collate_clause(collation_name(collation)))
+    if descending:
+        found.append("DESC")
+    return " ".join(found)
+
+
+def _column_named(index: sa.Index, name: str | None) -> sa.Column[Any] | None:
+    if name is None or index.table is None:
+        return None
+    return next((column for column in index.table.columns if column.name == name), None)
+
+
+def _parsed_key(text: str) -> tuple[str, str | None]:
+    """Type and collation of a compiled type."""
+    try:
+        key = parse_key(text)
+    except UnreadableSql:
+        return text, None
+    return (text, None) if key.collation is None else (key.expression, key.collation)

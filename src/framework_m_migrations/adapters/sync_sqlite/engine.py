@@ -1,0 +1,41 @@
+"""Engines for SQLite through Python's own sqlite3: local files, tests, scripts, and a browser's worker."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool, StaticPool
+
+from framework_m_migrations.domain.errors import UnsupportedDatabase
+
+_SYNC_DRIVERS = frozenset({"sqlite", "sqlite+pysqlite"})
+
+
+def is_memory(url: sa.URL) -> bool:
+    """Whether a SQLite URL means a database in memory, which lives as long as its one connection."""
+    name = url.database
+    if not name or name == ":memory:":
+        return True
+    return name.startswith("file:") and (
+        ":memory:" in name or url.query.get("mode") == "memory" or "mode=memory" in name
+    )
+
+
+def create_sync_engine(url: str | sa.URL) -> sa.Engine:
+    """An engine of our own for ``sqlite://``, ``sqlite:///file`` or ``sqlite+pysqlite:///file``.
+
+    Files get no pool, so that nothing stays open after a run; a database in memory keeps its one connection, so that
+    it lives as long as the engine. Transactions, pragmas and time-outs are left as they are: the dialect says its own
+    BEGIN.
+
+    Raises:
+        UnsupportedDatabase: the URL is for another database or driver.
+    """
+    parsed = sa.make_url(url)
+    if parsed.drivername not in _SYNC_DRIVERS:
+        raise UnsupportedDatabase(
+            f"{parsed.render_as_string(hide_password=True)} is not for SQLite's synchronous driver.",
+            next_step="Use a URL that begins with sqlite:///.",
+        )
+    if is_memory(parsed):
+        return sa.create_engine(parsed, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    return sa.create_engine(parsed, poolclass=NullPool)
