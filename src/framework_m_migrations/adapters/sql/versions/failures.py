@@ -18,7 +18,8 @@ def failing_line(error: BaseException, file: Path) -> int | None:
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename == str(file):
             line = frame.lineno
-    return line
+    # A database's error is translated on its way up; where it arose is known to the original one.
+    return line if line is not None or error.__cause__ is None else failing_line(error.__cause__, file)
 
 
 def cause_of(error: BaseException) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
-from alembic.runtime.migration import MigrationStep, RevisionStep
+from alembic.runtime.migration import RevisionStep
 
+from framework_m_migrations.adapters.sql.versions.bookkeeping import ExactStep
 from framework_m_migrations.adapters.sql.versions.failures import revision_failed
 from framework_m_migrations.adapters.sql.versions.scripts import Library
 from framework_m_migrations.adapters.sql.versions.sqlite_guard import SqliteGuard
@@ -86,8 +87,7 @@ class RevisionRun:
         self._check_position(frozenset(heads))
         if context.connection is self._connection:
             self._transaction.attach(context)
-        make = MigrationStep.upgrade_from_script if self._upgrade else MigrationStep.downgrade_from_script
-        step = make(self._library.revision_map, self._script)
+        step = ExactStep(self._library, self._script, is_upgrade=self._upgrade)
         step.migration_fn = self._run_function(step.migration_fn, context)
         yield step
         self.finished = True

@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 
+from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of
 from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvironment
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.scripts import TEMPLATE_FOLDER, Library, Location, signature_of
@@ -84,9 +85,7 @@ class AlembicTrack:
             UnknownRevision: no file has one of them.
         """
         graph = self._load().graph
-        graph.closure(heads)
-        implied = {parent for head in heads for parent in graph.closure([head]) if parent != head}
-        wanted = [head for head in dict.fromkeys(heads) if head not in implied]
+        wanted = sorted(heads_of(graph.closure(heads), graph))
         with self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout):
             name, schema = self._version_table_name()
             table = self._context().impl.version_table_impl(

@@ -130,8 +130,11 @@ class RevisionTransaction:
         try:
             with self._own_statements():
                 scope.__exit__(type(error), error, error.__traceback__)
-        # The first error is the one to be told; that the rollback failed as well (a lost connection) is added to it.
-        except Exception as second:  # noqa: BLE001
+        except Exception as second:
+            if second.__cause__ is error:
+                # The dialect has said the same in the words of our own errors.
+                raise
+            # The first error is the one to be told; that the rollback failed too (a lost connection) is added to it.
             if second is not error:
                 error.add_note(f"The rollback failed too: {second}")
 

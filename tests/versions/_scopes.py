@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+
+class StandIn:
+    @contextmanager
+    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> Iterator[None]:
+        if connection.dialect.name == "sqlite":
+            driver = connection.connection.dbapi_connection
+            assert driver is not None
+            before = driver.isolation_level  # type: ignore[attr-defined]
+            driver.isolation_level = None  # type: ignore[attr-defined]
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    yield
+                except BaseException:
+                    connection.rollback()
+                    raise
+                connection.commit()
+            finally:
+                driver.isolation_level = before  # type: ignore[attr-defined]
+            return
+        with connection.begin():
+            yield
+
+    @contextmanager
+    def autocommit(self, connection: sa.Connection) -> Iterator[None]:
+        level = connection.get_isolation_level()
+        connection.rollback()
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            yield
+        finally:
+            connection.rollback()
+            connection.execution_options(isolation_level=level)
