@@ -77,12 +77,14 @@ class Fingerprints:
     def text(self, table: sa.Table) -> str:
         """What is hashed: one line for the table, one for each column, index and constraint."""
         try:
+            # Constraints first, as a column without a type of its own takes that of its foreign key's target.
+            constraints = [line for item in table.constraints if (line := self._constraint(item)) is not None]
+            for column in table.columns:
+                if column.constraints:
+                    constraints += [line for item in column.constraints if (line := self._constraint(item)) is not None]
             lines = [self._salt, self._table(table)]
             lines += [self._column(column, table) for column in table.columns if not column.system]
             lines += sorted([self._index(index) for index in table.indexes])
-            constraints = [line for item in table.constraints if (line := self._constraint(item)) is not None]
-            for column in table.columns:
-                constraints += [line for item in column.constraints if (line := self._constraint(item)) is not None]
         except sa.exc.SQLAlchemyError as error:
             raise InvalidMetadata(f"Table {table.name} cannot be written as SQL: {error}") from error
         return "\n".join(lines + sorted(constraints))

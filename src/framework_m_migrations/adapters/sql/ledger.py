@@ -44,7 +44,8 @@ class SqlLedger:
         self._translate = sql_dialect.translate
         self._schema = schema
         self._tables = LedgerTables(schema)
-        self._whole = False
+        self._known = False
+        self._made_in: sa.Transaction | None = None
 
     def snapshot(self) -> LedgerSnapshot:
         """Checksums and state; one statement when the ledger exists.
@@ -79,7 +80,8 @@ class SqlLedger:
             for table in self._tables.all:
                 if table.name not in found:
                     self._connection.execute(sa.schema.CreateTable(table))
-        self._whole = True
+        if found != LEDGER_TABLES:
+            self._made_in = self._transaction()
 
     def objects(self, tables: Collection[TableName] | None = None) -> Ownership:
         """What is ours; nothing where there is no ledger yet.
@@ -189,21 +191,27 @@ class SqlLedger:
         A statement that fails would abort a transaction that is not ours to roll back, so that within one the catalog
         is asked first, once; outside, the statement itself is the question.
         """
-        ours = not self._connection.in_transaction()
-        if not ours and not self._whole and needed not in self._existing():
+        before = self._transaction()
+        ours = before is None
+        # What was made in a transaction may go with it, so it is known within that one only.
+        known = self._known or (before is not None and before is self._made_in)
+        if not ours and not known and needed not in self._existing():
             return None
         try:
             rows = self._connection.execute(statement).all()
         except sa.exc.DBAPIError as error:
-            self._whole = False
+            self._known = False
             if error.connection_invalidated or not ours:
                 raise from_driver(error, self._translate) from error
             self._connection.rollback()
             if needed not in self._existing():
                 return None
             raise from_driver(error, self._translate) from error
-        self._whole = True
+        self._known = self._known or self._made_in is None or self._made_in is not before
         return rows
+
+    def _transaction(self) -> sa.Transaction | None:
+        return self._connection.get_nested_transaction() or self._connection.get_transaction()
 
     def _existing(self) -> frozenset[str]:
         """Which of the three tables exist.

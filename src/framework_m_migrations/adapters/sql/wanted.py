@@ -68,6 +68,8 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
     """
     name = target.names.table(table.name, table.schema)
     try:
+        # First, as a column without a type of its own takes that of its foreign key's target.
+        foreign_keys = constraints.wanted_foreign_keys(table, target)
         columns = tuple(_column(column, target) for column in _real_columns(table))
         if not columns:
             raise InvalidMetadata(f"Table {name} has no columns.")
@@ -75,7 +77,6 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
         indexes = constraints.wanted_indexes(table, target)
         uniques = constraints.wanted_uniques(table, target)
         checks = constraints.wanted_checks(table, target)
-        foreign_keys = constraints.wanted_foreign_keys(table, target)
         _check_names(name, indexes, uniques, checks, foreign_keys, target)
         wanted = Table(
             name=name,

@@ -1,0 +1,114 @@
+"""The guard: nothing destructive passes, and nothing else is held up."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from framework_m_migrations.adapters.sql.guard import refuse_destruction, words
+from framework_m_migrations.domain.errors import DropRefused
+
+BOTH = ("postgresql", "sqlite")
+
+
+@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE a",
+        "drop\ttable a",
+        "ALTER TABLE a DROP COLUMN b",
+        "ALTER TABLE a ALTER COLUMN b DROP DEFAULT",
+        "CREATE TABLE a (b int); DROP TABLE c",
+        "CREATE TABLE a (b text DEFAULT 'it''s'); DROP TABLE c",
+        "SELECT 'a' DROP",
+        "SELECT '\\'; DROP TABLE a; --'",
+        "SELECT 1 /* comment */ DROP TABLE a",
+        "SELECT 1 -- comment\nDROP TABLE a",
+        "SELECT 'never ends DROP TABLE a",
+        'SELECT "never ends DROP TABLE a',
+        "SELECT 1 /* never ends DROP TABLE a",
+        "SELECT 1DROP TABLE a",
+        "TRUNCATE a",
+        "DELETE FROM a",
+        "DELETE /* x */ FROM a",
+        "WITH x AS (SELECT 1) DELETE FROM a",
+    ],
+)
+def test_what_destroys_is_refused(sql: str, dialect: str) -> None:
+    with pytest.raises(DropRefused):
+        refuse_destruction(sql, dialect)
+
+
+@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE a (b text DEFAULT 'DROP TABLE a')",
+        "CREATE TABLE a (b text DEFAULT 'it''s; DROP TABLE a')",
+        'CREATE TABLE "drop" ("drop" text, "a""drop" text)',
+        "CREATE TABLE dropped (drop_at date, airdrop text)",
+        "CREATE TABLE a (b int REFERENCES c ON DELETE CASCADE ON UPDATE SET NULL)",
+        "CREATE TABLE a (b int) -- DROP it later",
+        "CREATE TABLE a (b int /* DROP */)",
+        "COMMENT ON TABLE a IS 'DELETE FROM a'",
+    ],
+)
+def test_what_builds_passes(sql: str, dialect: str) -> None:
+    refuse_destruction(sql, dialect)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT E'\\' DROP TABLE a; '",
+        "CREATE FUNCTION f() AS $$ drop table a $$",
+        "SELECT $tag$ drop $$ drop $tag$",
+        "SELECT 1 /* a /* b */ DROP */",
+    ],
+)
+def test_postgres_quotes_in_more_ways(sql: str) -> None:
+    refuse_destruction(sql, "postgresql")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT a[1] DROP [x]",
+        "SELECT $1 DROP $1",
+        "SELECT a$b$ DROP TABLE a $b$",
+        "SELECT $a$ drop",
+        "SELECT 1 /* a /* b */ */ DROP",
+        "SELECT E'\\'' DROP TABLE a; --'",
+    ],
+)
+def test_postgres_quotes_no_more_than_that(sql: str) -> None:
+    with pytest.raises(DropRefused):
+        refuse_destruction(sql, "postgresql")
+
+
+def test_sqlite_quotes_with_brackets_and_backticks() -> None:
+    refuse_destruction("CREATE TABLE [drop] (`drop` text)", "sqlite")
+    with pytest.raises(DropRefused):
+        refuse_destruction("SELECT E'\\' DROP TABLE a; --'", "sqlite")
+    with pytest.raises(DropRefused):
+        refuse_destruction("SELECT $$ DROP $$", "sqlite")
+    with pytest.raises(DropRefused):
+        refuse_destruction("SELECT 1 /* /* */ DROP */", "sqlite")
+
+
+def test_backslashes_where_the_server_takes_them_for_escapes() -> None:
+    refuse_destruction("SELECT '\\' DROP TABLE a; '", "postgresql", backslash_escapes=True)
+    with pytest.raises(DropRefused):
+        refuse_destruction("SELECT '\\'' DROP TABLE a; --'", "postgresql", backslash_escapes=True)
+
+
+@given(st.text(), st.text(alphabet="abc '\"$-/*[]`\\;\n"))
+def test_a_literal_hides_all_that_it_holds_and_nothing_after_it(inside: str, odd: str) -> None:
+    for held in (inside, odd, f"{odd} drop {inside}"):
+        literal = "'" + held.replace("'", "''") + "'"
+        for dialect in BOTH:
+            assert list(words(f"select {literal} from t", dialect)) == ["select", "from", "t"]
+            with pytest.raises(DropRefused):
+                refuse_destruction(f"select {literal} ; drop table t", dialect)
