@@ -42,7 +42,7 @@ def launch(arguments: Sequence[str] | None = None) -> int:
 
 
 def _help_console(tokens: Sequence[str]) -> Console | None:
-    """For help that is piped: wide, so that each option keeps to its line, and without codes whatever FORCE_COLOR says."""
+    """For help that is piped: wide, so that each option keeps to its line, and without codes despite FORCE_COLOR."""
     if is_terminal(sys.stdout) or not {"--help", "-h"}.intersection(tokens):
         return None
     from rich.console import Console

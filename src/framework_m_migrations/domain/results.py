@@ -65,8 +65,10 @@ class SyncResult:
 
     @property
     def withheld(self) -> tuple[PlannedChange, ...]:
-        """Changes left to another command."""
-        return self.plan.plan.withheld
+        """Changes left to another command: those of the plan less the drops that were made."""
+        sent = set(self.dropped)
+        made = [change.planned for change in self.plan.changes if change.sql and sent.issuperset(change.sql)]
+        return tuple(planned for planned in self.plan.plan.withheld if not any(planned is one for one in made))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
