@@ -1,0 +1,128 @@
+"""Reads a memory database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from framework_m_migrations.adapters.memory.database import MemoryConnection
+from framework_m_migrations.adapters.memory.expressions import OPAQUE, CannotTell, constant, tidy
+from framework_m_migrations.adapters.memory.rules import duplicated, orphaned, violated
+from framework_m_migrations.adapters.memory.state import MemoryState, Row
+from framework_m_migrations.adapters.memory.types import compare_types, respell
+from framework_m_migrations.domain.facts import FactKind, Facts, Question
+from framework_m_migrations.domain.schema import Catalog, Column, Index, Table, TableName
+from framework_m_migrations.domain.type_change import TypeChange
+
+
+class MemoryInspector:
+    """Implements ports.inspector.Inspector.
+
+    Args:
+        connection: to read through.
+    """
+
+    def __init__(self, connection: MemoryConnection) -> None:
+        self._connection = connection
+
+    def catalog_token(self) -> str | None:
+        """The number of the last change of the catalog."""
+        return str(self._connection.state.token)
+
+    def read(self, tables: Collection[TableName] | None = None) -> Catalog:
+        """The named tables, all when None."""
+        state = self._connection.state
+        schemas = {None, *(name.schema for name in tables or ())}
+        names = frozenset(name for name in state.tables if tables is None or name.schema in schemas)
+        wanted = names if tables is None else frozenset(tables)
+        found = {name: table for name, table in state.tables.items() if name in wanted}
+        return Catalog(found, names, dict(state.enums))
+
+    def normalise(self, pairs: Sequence[tuple[Table, Table]]) -> list[Table]:
+        """The wanted tables with types and expressions in this database's spelling."""
+        return [_normalised(wanted) for wanted, _ in pairs]
+
+    def type_change(
+        self,
+        table: TableName,  # noqa: ARG002 - the port names it
+        before: Column,
+        after: Column,
+    ) -> TypeChange:
+        """What turning ``before`` into ``after`` would do."""
+        return compare_types(before.type, after.type)
+
+    def ask(self, questions: Collection[Question]) -> Facts:
+        """Answers; those that this database cannot work out are left out."""
+        answers: dict[Question, int] = {}
+        for question in questions:
+            try:
+                answer = _answer(self._connection.state, question)
+            except CannotTell:
+                continue
+            if answer is not None:
+                answers[question] = answer
+        return answers
+
+    def missing_privileges(self) -> tuple[str, ...]:
+        """What stands against DDL."""
+        return ("The memory database takes no writes.",) if self._connection.database.read_only else ()
+
+
+def _normalised(table: Table) -> Table:
+    return replace(
+        table,
+        columns=tuple(_normalised_column(column) for column in table.columns),
+        checks=tuple(replace(check, expression=tidy(check.expression)) for check in table.checks),
+        indexes=tuple(_normalised_index(index) for index in table.indexes),
+    )
+
+
+def _normalised_column(column: Column) -> Column:
+    default = None if column.default is None else tidy(column.default)
+    type_ = respell(column.type)
+    return replace(column, type=replace(type_, native=column.type.native), default=default)
+
+
+def _normalised_index(index: Index) -> Index:
+    keys = tuple(key if key.expression is None else key._replace(expression=tidy(key.expression)) for key in index.keys)
+    return replace(index, keys=keys, where=None if index.where is None else tidy(index.where))
+
+
+def _assumed(rows: Sequence[Row], assuming: Sequence[tuple[str, str, str]]) -> Sequence[Row]:
+    extra: dict[str, object] = {}
+    for name, _, sql in assuming:
+        value = constant(sql)
+        if value is OPAQUE:
+            raise CannotTell(sql)
+        extra[name] = value
+    return [{**row, **extra} for row in rows] if extra else rows
+
+
+def _answer(state: MemoryState, question: Question) -> int | None:
+    table = state.tables.get(question.table)
+    if table is None:
+        return None
+    rows = _assumed(state.rows.get(question.table, ()), question.assuming)
+    known = {column.name for column in table.columns} | {name for name, _, _ in question.assuming}
+    if not known.issuperset(question.columns):
+        return None
+    match question.kind:
+        case FactKind.HAS_ROWS:
+            return int(bool(rows))
+        case FactKind.NULLS:
+            return int(any(row[column] is None for row in rows for column in question.columns))
+        case FactKind.DUPLICATES:
+            return int(duplicated(question.columns, rows, question.detail))
+        case FactKind.LONGEST:
+            return _longest(rows, question.columns)
+        case FactKind.VIOLATIONS:
+            return None if question.detail is None else int(violated(question.detail, rows))
+        case FactKind.ORPHANS:
+            if question.target is None or question.target not in state.tables:
+                return None
+            partners = state.rows.get(question.target, ())
+            return int(orphaned(rows, question.columns, partners, question.target_columns))
+
+
+def _longest(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> int:
+    return max((len(str(row[column])) for row in rows for column in columns if row[column] is not None), default=0)

@@ -1,0 +1,183 @@
+"""The versioned track, with revisions that are functions instead of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from framework_m_migrations.adapters.memory.database import MemoryConnection
+from framework_m_migrations.adapters.memory.render import render_additive, render_destructive
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.errors import (
+    RevisionError,
+    RevisionFailed,
+    RevisionFileBroken,
+    UnknownRevision,
+    VersionFolderMissing,
+)
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.revisions import Revision, RevisionDraft, RevisionGraph
+from framework_m_migrations.ports.app_discovery import App
+
+type Change = Callable[[MemoryConnection], None]
+"""One direction of a revision. It runs within the transaction of its revision."""
+
+_DESTRUCTIVE = (o.DropTable, o.DropColumn, o.DropIndex, o.DropConstraint, o.DropNotNull)
+
+
+def nothing(_: MemoryConnection) -> None:
+    """A direction that changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRevision:
+    """A revision with what it does."""
+
+    revision: Revision
+    upgrade: Change = nothing
+    downgrade: Change = nothing
+
+
+class MemoryRevisions:
+    """What apps keep in their folders: shared by all sessions, whatever happens to the database.
+
+    Args:
+        revisions: in any order.
+        broken: paths of files that cannot be loaded.
+    """
+
+    def __init__(self, revisions: Iterable[MemoryRevision] = (), broken: Iterable[str] = ()) -> None:
+        self.revisions = list(revisions)
+        self.broken = list(broken)
+
+    def find(self, name: str) -> MemoryRevision:
+        """The revision of this id; raises UnknownRevision."""
+        for item in self.revisions:
+            if item.revision.id == name:
+                return item
+        raise UnknownRevision(f"No installed app has revision {name!r}.", details={"revision": name})
+
+
+class MemoryTrack:
+    """Implements ports.versioned_track.VersionedTrack.
+
+    Args:
+        connection: to read and write through.
+        revisions: what the apps have.
+        apps: where ``write`` may put a revision: an app needs a ``version_folder`` or a ``new_version_folder``.
+    """
+
+    def __init__(self, connection: MemoryConnection, revisions: MemoryRevisions, apps: Sequence[App] = ()) -> None:
+        self._connection = connection
+        self._revisions = revisions
+        self._apps = apps
+
+    def graph(self) -> RevisionGraph:
+        """All revisions; raises RevisionFileBroken, UnknownRevision or RevisionCycle."""
+        for path in self._revisions.broken:
+            raise RevisionFileBroken(f"The revision file {path} cannot be loaded.", details={"path": path})
+        return RevisionGraph(tuple(item.revision for item in self._revisions.revisions))
+
+    def current(self) -> frozenset[str]:
+        """The heads that the database is at."""
+        return self._connection.state.heads or frozenset()
+
+    def upgrade(self, revision: str) -> None:
+        """Apply one revision; raises RevisionFailed."""
+        item = self._revisions.find(revision)
+        with self._connection.transaction():
+            self._run(item.upgrade, revision)
+            self._set_heads((self.current() - set(item.revision.parents)) | {revision})
+
+    def downgrade(self, revision: str) -> None:
+        """Take back one revision; raises RevisionFailed."""
+        item = self._revisions.find(revision)
+        graph = self.graph()
+        with self._connection.transaction():
+            self._run(item.downgrade, revision)
+            heads = self.current()
+            known = {name for name in heads if name in graph.by_id}
+            applied = graph.closure(known) - {revision}
+            followed = {parent for name in applied for parent in graph.by_id[name].parents}
+            self._set_heads(frozenset(applied - followed) | (heads - known))
+
+    def _run(self, change: Change, revision: str) -> None:
+        try:
+            change(self._connection)
+        except Exception as error:
+            raise RevisionFailed(
+                f"Revision {revision} raised {type(error).__name__}: {error}", details={"revision": revision}
+            ) from error
+
+    def _set_heads(self, heads: frozenset[str]) -> None:
+        with self._connection.changing() as state:
+            state.heads = heads
+
+    def stamp(self, heads: Sequence[str]) -> None:
+        """Set the heads."""
+        with self._connection.transaction():
+            self._set_heads(frozenset(heads))
+
+    def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:
+        """Keep a revision that applies the changes; raises VersionFolderMissing, or RevisionError for a taken id."""
+        app = next((app for app in self._apps if app.name == draft.app), None)
+        folder = None if app is None else app.version_folder or app.new_version_folder
+        if folder is None:
+            raise VersionFolderMissing(f"App {draft.app!r} has no place for its revisions.", details={"app": draft.app})
+        if any(item.revision.id == draft.id for item in self._revisions.revisions):
+            raise RevisionError(f"There is a revision {draft.id} already.", details={"revision": draft.id})
+        path = folder / f"{draft.id}.py"
+        forward = [operation for change in changes for operation in change.operations]
+        backward = [reverse for operation in reversed(forward) for reverse in _reverse(operation)]
+        revision = Revision(
+            draft.id, draft.app, draft.down_revisions, draft.depends_on, draft.branch_labels, draft.message, str(path)
+        )
+        self._revisions.revisions.append(MemoryRevision(revision, _applies(forward), _applies(backward)))
+        return path
+
+    def preview(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
+        """The revision in words."""
+        lines = [f"revision {draft.id} of {draft.app}: {draft.message}", f"follows {', '.join(draft.down_revisions)}"]
+        lines += [f"review: {item}" for item in draft.review]
+        for change in changes:
+            for operation in change.operations:
+                lines += (
+                    render_destructive(operation) if isinstance(operation, _DESTRUCTIVE) else render_additive(operation)
+                )
+        return "\n".join(lines) + "\n"
+
+
+def _applies(operations: Sequence[o.Operation]) -> Change:
+    def change(connection: MemoryConnection) -> None:
+        for operation in operations:
+            connection.apply(operation)
+
+    return change
+
+
+def _reverse(operation: o.Operation) -> tuple[o.Operation, ...]:
+    """What takes an operation back; nothing for one that has no reverse, or none without loss."""
+    match operation:
+        case o.CreateTable():
+            return (o.DropTable(operation.table),)
+        case o.AddColumn(table=table, column=column):
+            return (o.DropColumn(table, column.name),)
+        case o.CreateIndex(table=table, index=index):
+            return (o.DropIndex(table, index.name),)
+        case o.AddUnique(table=table, unique=constraint) if constraint.name is not None:
+            return (o.DropConstraint(table, constraint.name, "unique"),)
+        case o.AddCheck(table=table, check=constraint) if constraint.name is not None:
+            return (o.DropConstraint(table, constraint.name, "check"),)
+        case o.AddForeignKey(table=table, foreign_key=constraint) if constraint.name is not None:
+            return (o.DropConstraint(table, constraint.name, "foreign_key"),)
+        case o.AlterType(table=table, before=before, column=column):
+            return (o.AlterType(table, column, before),)
+        case o.SetDefault(table=table, before=before, column=column):
+            return (o.SetDefault(table, column, before),)
+        case o.SetNotNull(table=table, column=column):
+            return (o.DropNotNull(table, column),)
+        case o.DropNotNull(table=table, column=column):
+            return (o.SetNotNull(table, column),)
+        case _:
+            return ()
