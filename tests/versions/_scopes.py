@@ -12,8 +12,8 @@ class StandIn:
         if connection.dialect.name == "sqlite":
             driver = connection.connection.dbapi_connection
             assert driver is not None
-            before = driver.isolation_level  # type: ignore[attr-defined]
-            driver.isolation_level = None  # type: ignore[attr-defined]
+            before = driver.isolation_level
+            driver.isolation_level = None
             try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 try:
@@ -23,7 +23,7 @@ class StandIn:
                     raise
                 connection.commit()
             finally:
-                driver.isolation_level = before  # type: ignore[attr-defined]
+                driver.isolation_level = before
             return
         with connection.begin():
             yield
