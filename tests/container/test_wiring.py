@@ -137,7 +137,12 @@ def test_the_sqlite_path_needs_no_async_package_and_no_framework_m(tmp_path: Pat
 
 def test_a_sync_that_has_nothing_to_do_imports_no_alembic(tmp_path: Path) -> None:
     run_without([], SYNC, tmp_path)
-    assert run_without(["alembic"], SYNC.replace("print(", "(").replace("manager.sync().steps", "manager.sync()"), tmp_path) == ""
+    assert (
+        run_without(
+            ["alembic"], SYNC.replace("print(", "(").replace("manager.sync().steps", "manager.sync()"), tmp_path
+        )
+        == ""
+    )
 
 
 def test_both_facades_have_the_same_commands_with_the_same_arguments() -> None:

@@ -24,7 +24,10 @@ class Site:
 
     def manager(self, *metadata: sa.MetaData, **traits: object) -> MigrationManager:
         settings = MigrationSettings(
-            database_url=self.url, metadata=metadata, locks=LockOptions(wait=20.0), **traits  # type: ignore[arg-type]
+            database_url=self.url,
+            metadata=metadata,
+            locks=LockOptions(wait=20.0),
+            **traits,  # type: ignore[arg-type]
         )
         return MigrationManager(settings)
 

@@ -22,7 +22,7 @@ def many(count: int, extra: dict[int, str] | None = None) -> sa.MetaData:
             sa.Column("name", sa.String(140), index=True),
             sa.Column("code", sa.String(140), unique=True),
             sa.Column("modified", sa.DateTime, index=True),
-            sa.Column("parent", sa.ForeignKey(f"t{(number * 7) % count:04}.id", use_alter=True, name=f"fk{number}")),
+            sa.Column("parent", sa.ForeignKey(f"t{(number + 1) % 3:04}.id", use_alter=True, name=f"fk{number}")),
         )
         if extra and number in extra:
             table.append_column(sa.Column(extra[number], sa.Text))

@@ -19,7 +19,10 @@ def checksums(site: Site) -> set[str]:
     return {str(row[0]) for row in site.rows("SELECT doctype_name FROM __schema_versions__")}
 
 
-NAME = sa.Column("name", sa.String(20))
+def name() -> sa.Column[str]:
+    return sa.Column("name", sa.String(20))
+
+
 WITHHELD = {
     "required": (item(), item(sa.Column("needed", sa.String(5), nullable=False)), "warning"),
     "narrowed": (item(sa.Column("name", sa.String(20))), item(sa.Column("name", sa.String(3))), "warning"),
@@ -43,9 +46,11 @@ def test_a_withheld_change_is_reported_until_it_is_gone(site: Site, case: str) -
     before, after, risk = WITHHELD[case]
     site.settle(before)
     has_name = "name" in before.tables["item"].c
-    site.execute(f"INSERT INTO item (id{', name' if has_name else ''}) VALUES (1{', 7' if has_name else ''})".replace(
-        ", 7", ", 'seven'"
-    ))
+    site.execute(
+        f"INSERT INTO item (id{', name' if has_name else ''}) VALUES (1{', 7' if has_name else ''})".replace(
+            ", 7", ", 'seven'"
+        )
+    )
     for force in (False, False, True):
         result = site.sync(after, force=force)
         assert [p.judgement.risk.label for p in result.withheld] == [risk]
@@ -87,7 +92,7 @@ def test_an_index_over_a_withheld_column_waits_for_it(site: Site) -> None:
     ],
 )
 def test_what_somebody_did_by_hand_is_noticed_and_mended_without_force(site: Site, by_hand: str) -> None:
-    wanted = item(NAME.copy(), sa.Column("note", sa.Text))
+    wanted = item(name(), sa.Column("note", sa.Text))
     sa.Index("ix_name", wanted.tables["item"].c.name)
     site.settle(wanted)
     site.execute(by_hand)
@@ -97,8 +102,8 @@ def test_what_somebody_did_by_hand_is_noticed_and_mended_without_force(site: Sit
 
 
 def test_a_removed_doctype_is_a_ghost_until_it_is_dropped_on_request(site: Site) -> None:
-    site.settle(item(NAME.copy()))
-    without = item(NAME.copy())
+    site.settle(item(name()))
+    without = item(name())
     without.remove(without.tables["other"])
     for force in (False, False, True):
         result = site.sync(without, force=force)
@@ -112,7 +117,7 @@ def test_a_removed_doctype_is_a_ghost_until_it_is_dropped_on_request(site: Site)
 
 def test_drops_are_of_what_the_ledger_says_is_ours_and_of_nothing_else(site: Site) -> None:
     site.execute("CREATE TABLE theirs (id integer PRIMARY KEY)", "CREATE TABLE item (id integer PRIMARY KEY, own text)")
-    site.sync(item(NAME.copy()))
+    site.sync(item(name()))
     result = site.sync(item(), allow_drop=True)
     columns = [column["name"] for column in site.inspect().get_columns("item")]
     assert columns == ["id", "own"]
@@ -122,7 +127,7 @@ def test_drops_are_of_what_the_ledger_says_is_ours_and_of_nothing_else(site: Sit
 
 
 def test_a_dropped_column_takes_its_index_along_and_leaves_the_rest(site: Site) -> None:
-    before = item(NAME.copy(), sa.Column("kept", sa.Integer))
+    before = item(name(), sa.Column("kept", sa.Integer))
     sa.Index("ix_name", before.tables["item"].c.name)
     sa.Index("ix_kept", before.tables["item"].c.kept)
     site.settle(before)
@@ -145,14 +150,14 @@ def test_an_unmanaged_table_makes_verify_fail_and_is_never_offered(site: Site) -
 
 
 def test_a_dry_run_changes_nothing(site: Site) -> None:
-    result = site.sync(item(NAME.copy()), dry_run=True)
+    result = site.sync(item(name()), dry_run=True)
     assert not result.applied
     assert any("CREATE TABLE" in statement for statement in result.plan.sql)
     assert site.inspect().get_table_names() == []
 
 
 def test_a_database_made_by_somebody_else_is_adopted_as_it_is(site: Site) -> None:
-    wanted = item(NAME.copy())
+    wanted = item(name())
     wanted.create_all(site.plain)
     site.execute("INSERT INTO item (id, name) VALUES (1, 'a')")
     assert site.plan(wanted).to_dict()["changes"] == []

@@ -49,6 +49,7 @@ class Assembly:
         if events is not None:
             self._factories["events"] = lambda _: events
         self._lasting: dict[str, Any] = {}
+        self._source: Any = None
 
     @property
     def mode(self) -> RuntimeMode:
@@ -110,8 +111,10 @@ class Assembly:
         from framework_m_migrations.adapters.sql.runner import SyncSqlRunner
 
         self._make_importable()
+        if self._source is None:
+            self._source = engines.sync_source(self.settings, self.mode, self._database)
         return SyncSqlRunner(
-            engines.sync_source(self.settings, self.mode, self._database),
+            self._source,
             partial(self.session, drops=drops),
             translate=self._translate(),
         )
@@ -121,8 +124,10 @@ class Assembly:
         from framework_m_migrations.adapters.sql.async_runner import AsyncSqlRunner
 
         self._make_importable()
+        if self._source is None:
+            self._source = engines.async_source(self.settings, self._database)
         return AsyncSqlRunner(
-            engines.async_source(self.settings, self._database),
+            self._source,
             partial(self.session, drops=drops),
             translate=self._translate(),
         )

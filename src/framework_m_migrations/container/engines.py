@@ -76,9 +76,11 @@ def sync_source(settings: MigrationSettings, mode: RuntimeMode, database: Any) -
             )
         url = url.set(drivername="sqlite")
     if backend == "sqlite":
-        from framework_m_migrations.adapters.sync_sqlite.engine import sqlite_engine
+        from framework_m_migrations.adapters.sync_sqlite.engine import create_sync_engine, is_memory
 
-        return lambda: sqlite_engine(url.set(drivername="sqlite"))
+        plain = url.set(drivername="sqlite")
+        # A database in memory lives as long as its engine: the caller of this function keeps it.
+        return create_sync_engine(plain) if is_memory(plain) else lambda: create_sync_engine(plain)
     if url.drivername == "postgresql+asyncpg":
         raise ConfigurationError(
             "The driver asyncpg needs an event loop, and the runtime mode is sync.",
@@ -114,9 +116,11 @@ def async_source(settings: MigrationSettings, database: Any) -> AsyncSource:
     url = _parsed(settings)
     backend = url.get_backend_name()
     if backend == "sqlite":
-        from framework_m_migrations.adapters.async_sqlite.engine import aiosqlite_engine
+        from framework_m_migrations.adapters.async_sqlite.engine import create_aiosqlite_engine
+        from framework_m_migrations.adapters.sync_sqlite.engine import is_memory
 
-        return lambda: aiosqlite_engine(url)
+        url = url.set(drivername="sqlite+aiosqlite")
+        return create_aiosqlite_engine(url) if is_memory(url) else lambda: create_aiosqlite_engine(url)
     if backend == "postgresql":
         from framework_m_migrations.adapters.async_postgres.engine import asyncpg_engine
 

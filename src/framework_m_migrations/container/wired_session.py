@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
+from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
 from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.ports.clock import Clock
@@ -43,7 +44,7 @@ class WiredSession:
         self._made: dict[str, Any] = {}
         self._connection = context.live
         self._dialect = context.sql
-        self._within = self._connection.in_transaction()
+        self._scopes = ConnectionScopes(self._dialect, self._connection)
 
     def _make(self, name: str) -> Any:
         if name in LASTING:
@@ -56,7 +57,7 @@ class WiredSession:
     def capabilities(self) -> Capabilities:
         """Of the database; inside a caller's transaction nothing can be done online."""
         made = self._dialect.capabilities(self._connection.dialect)
-        return replace(made, online_index=False, deferred_validation=False) if self._within else made
+        return replace(made, online_index=False, deferred_validation=False) if self._scopes.within else made
 
     @property
     def source(self) -> SchemaSource:
@@ -110,18 +111,12 @@ class WiredSession:
 
     def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
         """See ports.session.Session."""
-        return self._dialect.transaction(self._connection, lock_timeout=lock_timeout)
+        return self._scopes.transaction(lock_timeout=lock_timeout)
 
     def autocommit(self) -> AbstractContextManager[None]:
         """See ports.session.Session."""
-        return self._dialect.autocommit(self._connection)
+        return self._scopes.autocommit()
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """See ports.session.Session. A transaction of the caller's stays as it is."""
-        idle = not self._connection.in_transaction()
-        try:
-            yield
-        finally:
-            if idle and self._connection.in_transaction():
-                self._connection.rollback()
+    def reading(self) -> AbstractContextManager[None]:
+        """See ports.session.Session."""
+        return self._scopes.reading()

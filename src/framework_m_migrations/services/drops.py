@@ -12,9 +12,12 @@ from framework_m_migrations.domain.schema import TableName
 
 
 def drops_of(changes: tuple[PlannedChange, ...], ownership: Ownership) -> tuple[PlannedChange, ...]:
-    """The changes of a plan that ``--allow-drop`` brings about: columns and constraints first, then tables."""
+    """The changes of a plan that ``--allow-drop`` brings about, what stands on something before what it stands on."""
     allowed = [change for change in changes if droppable(change, ownership)]
-    return tuple(sorted(allowed, key=lambda p: isinstance(p.change, c.TableRemoved)))
+    return tuple(sorted(allowed, key=lambda p: _ORDER.get(type(p.change), 0)))
+
+
+_ORDER: dict[type, int] = {c.ColumnRemoved: 1, c.TableRemoved: 2}
 
 
 def droppable(planned: PlannedChange, ownership: Ownership) -> bool:

@@ -112,8 +112,9 @@ class Fingerprints:
             text += f" renamed {info.get(RENAMED_KEY)!r}"
             if column.default is None:
                 text += self._default(column)
-        if "dialect_options" in attributes:
-            text += f" options {self._options(column)}"
+        # SQLAlchemy makes the attribute when it first compiles the column: only what it holds may count.
+        if "dialect_options" in attributes and (options := self._options(column)):
+            text += f" options {options}"
         return text
 
     def _type(self, type_: sa.types.TypeEngine[Any]) -> str:

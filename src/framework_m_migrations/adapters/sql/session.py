@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.clock import SystemClock
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
-from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.executor import SqlExecutor
 from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES, SqlLedger
 from framework_m_migrations.adapters.sql.pruner import SqlPruner
+from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
 from framework_m_migrations.adapters.sql.sinks import NullSink
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.ports.clock import Clock
@@ -59,6 +59,9 @@ class SqlSession:
     allow_drop: bool = False
     own_tables: frozenset[str] = LEDGER_TABLES | {ALEMBIC_TABLE}
 
+    def __post_init__(self) -> None:
+        _ = self._scopes  # whose transaction is open is settled now, before any port reads
+
     @cached_property
     def capabilities(self) -> Capabilities:
         """What the database can do."""
@@ -99,26 +102,18 @@ class SqlSession:
         """The versioned track."""
         return self.versions_factory(self.connection)
 
+    @cached_property
+    def _scopes(self) -> ConnectionScopes:
+        return ConnectionScopes(self.sql_dialect, self.connection)
+
     def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
-        """A write transaction; see the port. What COMMIT itself raises is translated too."""
-        return self._translated(self.sql_dialect.transaction(self.connection, lock_timeout=lock_timeout))
+        """A write transaction; see the port."""
+        return self._scopes.transaction(lock_timeout=lock_timeout)
 
     def autocommit(self) -> AbstractContextManager[None]:
         """No transaction; see the port."""
-        return self._translated(self.sql_dialect.autocommit(self.connection))
+        return self._scopes.autocommit()
 
-    @contextmanager
-    def _translated(self, scope: AbstractContextManager[None]) -> Iterator[None]:
-        with translated(self.sql_dialect.translate), scope:
-            yield
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """A scope for reads: what it opened is rolled back at its end, a transaction from before it stays."""
-        before = self.connection.in_transaction()
-        with translated(self.sql_dialect.translate):
-            try:
-                yield
-            finally:
-                if not before and self.connection.in_transaction():
-                    self.connection.rollback()
+    def reading(self) -> AbstractContextManager[None]:
+        """A scope for reads; see the port."""
+        return self._scopes.reading()

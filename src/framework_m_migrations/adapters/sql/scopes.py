@@ -1,0 +1,65 @@
+"""The transaction scopes of a session, over a connection that SQLAlchemy begins transactions on by itself.
+
+SQLAlchemy opens a transaction at the first statement, a read included. A read outside any scope would thus turn the
+next write transaction into a savepoint of it, which nobody ever commits. So whose transaction is open is settled once,
+when the session is made: one from before it is the caller's and stays, any other is a leftover and ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.errors import translated
+
+
+class ConnectionScopes:
+    """transaction, autocommit and reading of ports.session.Session.
+
+    Args:
+        sql_dialect: begins and ends transactions.
+        connection: opened with connect(), or the caller's own, in whatever state it is.
+    """
+
+    def __init__(self, sql_dialect: SqlDialect, connection: sa.Connection) -> None:
+        self._sql_dialect = sql_dialect
+        self._connection = connection
+        self._depth = 0
+        self.within = connection.in_transaction()
+        """The caller's own transaction is open: everything happens inside it, and it stays the caller's to commit."""
+
+    def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
+        """A write transaction; see ports.session.Session. What COMMIT itself raises is translated too."""
+        return self._scope(self._sql_dialect.transaction(self._connection, lock_timeout=lock_timeout))
+
+    def autocommit(self) -> AbstractContextManager[None]:
+        """No transaction; see ports.session.Session."""
+        return self._scope(self._sql_dialect.autocommit(self._connection))
+
+    @contextmanager
+    def _scope(self, scope: AbstractContextManager[None]) -> Iterator[None]:
+        if self._depth == 0:
+            self._end_leftover()
+        self._depth += 1
+        try:
+            with translated(self._sql_dialect.translate), scope:
+                yield
+        finally:
+            self._depth -= 1
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A scope for reads: what it opened is rolled back at its end, a transaction from before it stays."""
+        try:
+            with translated(self._sql_dialect.translate):
+                yield
+        finally:
+            if self._depth == 0:
+                self._end_leftover()
+
+    def _end_leftover(self) -> None:
+        if not self.within and self._connection.in_transaction():
+            self._connection.rollback()
