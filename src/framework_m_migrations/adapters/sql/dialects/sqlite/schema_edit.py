@@ -1,7 +1,8 @@
 """Changes of existing tables that SQLite has no statement for, as edits of the stored text.
 
 This is the second procedure of https://www.sqlite.org/lang_altertable.html, 7, with its conditions: only what does not
-change how rows are stored. It touches no row and takes the same time for any size. Before it, the new text is tried in
+change how rows are stored. It touches no row (but for a new default: see short_rows) and takes the same time for any
+size. Before it, the new text is tried in
 an empty database in memory, and what is read back from it must be the table as it was but for what was meant. After it,
 and before the commit, the rows are held against the new constraint and SQLite checks the table.
 """
@@ -20,11 +21,12 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import c
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction, server_version
 from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation, edit_text, expected_table
 from framework_m_migrations.adapters.sql.dialects.sqlite.questions import ask
+from framework_m_migrations.adapters.sql.dialects.sqlite.short_rows import written_out
 from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table, rowid_alias
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import literal, quoted
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.facts import FactKind, Question
-from framework_m_migrations.domain.operations import AddCheck, AddForeignKey, AlterType, SetNotNull
+from framework_m_migrations.domain.operations import AddCheck, AddForeignKey, AlterType, SetDefault, SetNotNull
 from framework_m_migrations.domain.schema import Table
 from framework_m_migrations.domain.type_change import TypeChange
 
@@ -71,6 +73,7 @@ def edit_statements(operation: EditOperation, connection: sa.Connection, *, sche
     reload = "RESET" if server_version(connection.dialect) >= _RESET_SINCE else "OFF"
     chosen = f"type = 'table' AND name = {literal(name)}"
     return (
+        *(written_out(operation, connection, schema=place) if isinstance(operation, SetDefault) else ()),
         "PRAGMA writable_schema = ON",
         f"UPDATE {quoted(place)}.sqlite_master SET sql = {edit.assignment} WHERE {chosen}",  # noqa: S608
         f"PRAGMA {quoted(place)}.schema_version = {version + 1}",
