@@ -230,6 +230,17 @@ def test_one_table_made_twice_has_one_fingerprint(target: Target) -> None:
         assert prints.text(one) == Fingerprints(target).text(other) == prints.text(other)
 
 
+@pytest.mark.parametrize("target", [POSTGRES, SQLITE], ids=["postgresql", "sqlite"])
+def test_what_sqlalchemy_keeps_on_objects_that_it_compiled_changes_nothing(target: Target) -> None:
+    table = wide_table(sa.MetaData())
+    before = Fingerprints(target).text(table)
+    sa.schema.CreateTable(table).compile(dialect=target.dialect)
+    for index in table.indexes:
+        sa.schema.CreateIndex(index).compile(dialect=target.dialect)
+    wanted_table(table, target)
+    assert Fingerprints(target).text(table) == before
+
+
 def test_it_says_for_which_database() -> None:
     table = build(0, (), 0, 0, False)
     assert Fingerprints(POSTGRES).of(table) != Fingerprints(SQLITE).of(table)

@@ -65,6 +65,9 @@ def executor(connection: sa.Connection) -> Execute:
 @contextmanager
 def snapshot(connection: sa.Connection) -> Iterator[None]:
     """Several reads that see one state of the database, in a transaction of the driver where none is open."""
+    if not connection.in_transaction():
+        # First, as an engine may have a listener that says BEGIN by itself and cannot say it within ours.
+        connection.begin()
     if in_transaction(connection):
         yield
         return
