@@ -98,7 +98,7 @@ def _blocker(change: c.Change, standing: _Standing) -> str | None:
             return standing.mentioned(table, constraint.expression)
         case c.ColumnAdded(column=column) if column.generated is not None:
             return standing.mentioned(table, column.generated.expression or "")
-        case c.ColumnDefaultChanged(column=column):
+        case c.ColumnDefaultChanged(column=column) | c.ColumnNullabilityChanged(column=column):
             retyped = column.name in standing.retyped.get(table, ())
             return f"{table}.{column.name}" if retyped else None
         case _:

@@ -72,6 +72,12 @@ def test_a_default_waits_for_the_type_it_belongs_to() -> None:
     assert outcome(retyped, change)[1] == ("ColumnDefaultChanged", True)
 
 
+def test_not_null_waits_for_the_type_and_the_default_that_come_with_it() -> None:
+    retyped = held(c.ColumnTypeChanged(T, column("a", "text"), column("a")))
+    change = safe(c.ColumnNullabilityChanged(T, column("a", "text"), column("a", nullable=False)))
+    assert outcome(retyped, change)[1] == ("ColumnNullabilityChanged", True)
+
+
 def test_nothing_waits_when_nothing_is_withheld() -> None:
     planned = [safe(c.ColumnAdded(T, column("a"))), safe(c.IndexAdded(T, index("i", "a")))]
     assert withhold_dependents(planned, frozenset({T})) == planned

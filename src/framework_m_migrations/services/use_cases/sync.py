@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from framework_m_migrations.domain.effects import CallHook, Hook, HookPhase, UseCase
+from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.events import HookStarted, PlanMade
 from framework_m_migrations.domain.operations import DestructiveOperation, Operation
 from framework_m_migrations.domain.options import SyncOptions
@@ -42,11 +43,17 @@ def render(session: Session, made: Plan, *, sql: bool = True) -> PlanResult:
 
 def _sql(session: Session, operations: tuple[Operation, ...], *, applied: bool) -> tuple[str, ...]:
     statements: list[str] = []
-    for operation in operations:
-        if not isinstance(operation, DestructiveOperation):
-            statements.extend(session.executor.render(operation))
-        elif not applied and session.pruner is not None:
-            statements.extend(session.pruner.render(operation))
+    try:
+        for operation in operations:
+            if not isinstance(operation, DestructiveOperation):
+                statements.extend(session.executor.render(operation))
+            elif not applied and session.pruner is not None:
+                statements.extend(session.pruner.render(operation))
+    except DatabaseError:
+        if applied:
+            raise
+        # What waits for another change may have no SQL before that one is made. It must not stop what can be applied.
+        return ()
     return tuple(statements)
 
 
