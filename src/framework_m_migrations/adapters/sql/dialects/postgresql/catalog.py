@@ -61,9 +61,9 @@ class CatalogReader:
         read, enums = self._tables(chosen, sorted(others))
         return Catalog({table.name: table for table in read}, frozenset(names), enums)
 
-    def read_temporary(self) -> dict[str, Table]:
-        """The tables that ``normalise`` has made in this transaction, by name."""
-        found = self._rows(self._queries.temporary, main=self.schema)
+    def read_temporary(self, names: Sequence[str]) -> dict[str, Table]:
+        """The session's temporary tables of these names, by name."""
+        found = self._rows(self._queries.temporary, main=self.schema, names=list(names))
         chosen = {oid: (TableName(name), comment or None) for oid, _, _, name, _, _, comment in found}
         tables, _ = self._tables(chosen, [])
         return {table.name.name: table for table in tables}

@@ -43,7 +43,9 @@ def queries(version: tuple[int, ...]) -> Queries:
     own = f"c.relpersistence <> 't' AND {IN_SCHEMAS}"
     return Queries(
         tables=text(_tables(own), main=sa.Text(), others=TEXTS),
-        temporary=text(_tables("n.oid = pg_my_temp_schema() AND c.relname LIKE 'm_migrate_%'"), main=sa.Text()),
+        temporary=text(
+            _tables("n.oid = pg_catalog.pg_my_temp_schema() AND c.relname = ANY(:names)"), main=sa.Text(), names=TEXTS
+        ),
         columns=text(_COLUMNS, tables=OIDS),
         indexes=text(_INDEXES.format(nulls="i.indnullsnotdistinct" if version >= (15,) else "false"), tables=OIDS),
         constraints=text(_constraints(version), tables=OIDS, main=sa.Text()),

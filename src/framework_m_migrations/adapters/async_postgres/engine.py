@@ -1,0 +1,60 @@
+"""Engines for asyncpg."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from framework_m_migrations.adapters.sql.url import show_url
+from framework_m_migrations.domain.errors import MissingDependency, UnsupportedDatabase
+
+APPLICATION_NAME = "m-migrate"
+_PLAIN = frozenset({"postgresql", "postgres"})
+_ASYNCPG = "postgresql+asyncpg"
+# libpq's words for what asyncpg takes under another name, so that one URL serves both.
+_RENAMED = {"sslmode": "ssl"}
+_SETTINGS = {"application_name": "application_name", "fallback_application_name": "application_name"}
+
+
+def asyncpg_url(url: sa.URL) -> sa.URL:
+    """The URL for asyncpg: a plain ``postgresql://`` or ``postgres://`` gets it as its driver.
+
+    Raises:
+        UnsupportedDatabase: the URL is no PostgreSQL URL, or names a driver of its own.
+    """
+    if url.drivername in _PLAIN:
+        url = url.set(drivername=_ASYNCPG)
+    if url.drivername != _ASYNCPG:
+        raise UnsupportedDatabase(
+            f"{show_url(url)} names the driver {url.drivername!r}, which is not asyncpg.",
+            next_step="Write postgresql+asyncpg:// in the URL, or use the synchronous runtime mode with that driver.",
+        )
+    query = {_RENAMED.get(key, key): value for key, value in url.query.items() if key not in _SETTINGS}
+    return url.set(query=query)
+
+
+def asyncpg_engine(url: sa.URL, *, application_name: str = APPLICATION_NAME) -> AsyncEngine:
+    """An engine whose connections are closed when they are given back.
+
+    Prepared statements are not kept from one use to the next: after DDL, and behind a proxy that pools transactions,
+    a kept one may be wrong or gone.
+
+    Args:
+        url: ``postgresql+asyncpg://`` or plain ``postgresql://``; its own ``application_name`` wins.
+        application_name: how the session shows up in pg_stat_activity.
+
+    Raises:
+        UnsupportedDatabase: the URL names another driver.
+        MissingDependency: asyncpg is not installed.
+    """
+    target = asyncpg_url(url)
+    if importlib.util.find_spec("asyncpg") is None:
+        raise MissingDependency("The driver asyncpg is not installed.", next_step="pip install asyncpg")
+    given = next((url.query[key] for key in _SETTINGS if key in url.query), application_name)
+    return create_async_engine(
+        target,
+        poolclass=sa.pool.NullPool,
+        connect_args={"prepared_statement_cache_size": 0, "server_settings": {"application_name": str(given)}},
+    )

@@ -1,0 +1,76 @@
+"""Who holds what a step waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXTS, text
+from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
+from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
+from framework_m_migrations.domain.schema import TableName
+
+_BLOCKING = text(
+    """
+SELECT a.pid, NULLIF(a.application_name, ''), a.state,
+       EXTRACT(epoch FROM clock_timestamp() - a.xact_start)::float8,
+       EXTRACT(epoch FROM clock_timestamp() - a.query_start)::float8,
+       pg_catalog.array_agg(DISTINCT c.relname::text), pg_catalog.array_agg(DISTINCT l.mode::text)
+FROM pg_catalog.pg_locks l
+JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm')
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+WHERE l.granted AND l.locktype = 'relation' AND l.pid <> pg_catalog.pg_backend_pid()
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+  AND (CAST(:tables AS text[]) = '{}'
+       OR c.oid IN (SELECT pg_catalog.to_regclass(t) FROM pg_catalog.unnest(CAST(:tables AS text[])) AS t))
+GROUP BY a.pid, a.application_name, a.state, a.xact_start, a.query_start
+ORDER BY a.xact_start NULLS LAST
+LIMIT 10
+""",
+    tables=TEXTS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingSession:
+    """A session that holds locks on tables. Its statements are not told: they may hold what is nobody's business.
+
+    ``transaction_age`` and ``query_age`` are seconds since its transaction and its last query began, None where it has
+    none or the role may not see them.
+    """
+
+    pid: int
+    application: str | None
+    state: str | None
+    transaction_age: float | None
+    query_age: float | None
+    tables: tuple[str, ...]
+    modes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        who = f"process {self.pid}" + (f" ({self.application})" if self.application else "")
+        age = "" if self.transaction_age is None else f", in a transaction for {self.transaction_age:.0f} s"
+        return f"{who}, {self.state or 'state unknown'}{age}, holds {', '.join(self.tables)}"
+
+
+def blocking_sessions(
+    connection: sa.Connection, tables: Collection[TableName] = (), *, schema: str | None = None
+) -> tuple[BlockingSession, ...]:
+    """Sessions that hold locks on tables now, the oldest transaction first, at most ten.
+
+    Args:
+        connection: whose own session is left out.
+        tables: only locks on these count; all when empty.
+        schema: the session's schema.
+    """
+    with taken_back(connection):
+        parameters = {"tables": [qualified(table, schema) for table in tables]}
+        rows = connection.execute(_BLOCKING, parameters).all()
+    return tuple(
+        BlockingSession(pid, name, state, age, query, tuple(held), tuple(modes))
+        for pid, name, state, age, query, held, modes in rows
+    )

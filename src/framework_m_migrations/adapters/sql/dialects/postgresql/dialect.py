@@ -1,0 +1,99 @@
+"""PostgreSQL; implements base.SqlDialect."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.base import Statement
+from framework_m_migrations.adapters.sql.dialects.postgresql import settings
+from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT
+from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
+from framework_m_migrations.adapters.sql.dialects.postgresql.lock import AdvisoryLock
+from framework_m_migrations.adapters.sql.dialects.postgresql.lock_levels import lock_levels
+from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
+from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.errors import MigrationError
+from framework_m_migrations.domain.operations import Operation
+from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.schema import TableName
+
+STEP_WEIGHT = 2000
+"""Objects that one transaction may lock. A stock server has room for 6,400 in all its sessions together
+(max_locks_per_transaction 64 for each of max_connections 100)."""
+
+
+class PostgresqlDialect:
+    """The services of PostgreSQL, from version 13 on, for any driver that SQLAlchemy has for it."""
+
+    @property
+    def name(self) -> str:
+        """``postgresql``."""
+        return "postgresql"
+
+    def capabilities(self, dialect: sa.Dialect) -> Capabilities:
+        """See SqlDialect."""
+        version: tuple[int, ...] = tuple(getattr(dialect, "server_version_info", None) or ())
+        return Capabilities(
+            dialect=self.name,
+            server_version=version,
+            transactional_ddl=True,
+            identifier_limit=NAME_LIMIT,
+            step_weight=STEP_WEIGHT,
+            forward_references=False,
+            alter_constraints=True,
+            alter_column=True,
+            named_enums=True,
+            schemas=True,
+            comments=True,
+            online_index=True,
+            deferred_validation=True,
+            unique_via_index=True,
+            add_volatile_default=True,
+            unique_is_index=False,
+            table_locks=True,
+        )
+
+    def spelling(self, dialect: sa.Dialect) -> PostgresqlSpelling:
+        """See SqlDialect."""
+        return PostgresqlSpelling(dialect)
+
+    def inspector(
+        self,
+        connection: sa.Connection,
+        *,
+        schema: str | None,
+        ignored: frozenset[str],
+        also: frozenset[str] = frozenset(),
+    ) -> PostgresqlInspector:
+        """See SqlDialect. ``also`` names further schemas to look at."""
+        return PostgresqlInspector(connection, schema=schema, ignored=ignored, also=also)
+
+    def lock(self, connection: sa.Connection, *, schema: str | None) -> AdvisoryLock:
+        """See SqlDialect."""
+        return AdvisoryLock(connection, schema=schema)
+
+    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
+        """See SqlDialect."""
+        return settings.transaction(connection, lock_timeout=lock_timeout)
+
+    def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """See SqlDialect."""
+        return settings.autocommit(connection)
+
+    def statements(
+        self, operation: Operation, connection: sa.Connection, *, schema: str | None
+    ) -> tuple[Statement, ...] | None:
+        """See SqlDialect."""
+        return statements(operation, connection, schema=schema)
+
+    def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
+        """See SqlDialect."""
+        return lock_levels(operation)
+
+    def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
+        """See SqlDialect."""
+        return translate(error)

@@ -1,0 +1,69 @@
+"""What a driver's error means, told by its SQLSTATE (appendix A of PostgreSQL's manual)."""
+
+from __future__ import annotations
+
+import re
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.url import redact
+from framework_m_migrations.domain import errors as e
+
+_LOCKED = {"55P03": "a lock was not had in time", "40P01": "two sessions waited for each other (deadlock)"}
+_OUT_OF_LOCKS = "53200"
+
+
+def sqlstate(error: sa.exc.DBAPIError) -> str | None:
+    """The five characters that every driver keeps in a place of its own; None where it is no error of the server."""
+    origin: object = error.orig
+    for candidate in (origin, getattr(origin, "__cause__", None)):
+        for name in ("sqlstate", "pgcode"):
+            value = getattr(candidate, name, None)
+            if isinstance(value, str) and value:
+                return value
+    arguments = getattr(origin, "args", ())
+    if arguments and isinstance(arguments[0], dict):  # pg8000
+        value = arguments[0].get("C")
+        return value if isinstance(value, str) else None
+    return None
+
+
+def message(error: sa.exc.DBAPIError) -> str:
+    """The server's own words in one line, without passwords."""
+    origin: object = error.orig
+    arguments = getattr(origin, "args", ())
+    if arguments and isinstance(arguments[0], dict):
+        text = str(arguments[0].get("M", origin))
+    else:
+        cause = getattr(origin, "__cause__", None)
+        text = str(cause if cause is not None else origin)
+    text = re.sub(r"^<class '[^']*'>: ", "", text)
+    return redact(" ".join(text.split())).rstrip(".")
+
+
+def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
+    """The error of our tree that a driver's error means, None where it is nothing in particular."""
+    state = sqlstate(error)
+    text = message(error)
+    details = {} if state is None else {"sqlstate": state}
+    if state is None:
+        if error.connection_invalidated:
+            return e.ConnectionFailed(f"The connection broke: {text}.")
+        return None
+    if state in _LOCKED:
+        return e.LockTimeout(f"The step was rolled back: {_LOCKED[state]}.", details=details)
+    if state == "42501":
+        return e.MissingPrivilege(f"The role lacks a right: {text}.", details=details)
+    if state == "25006":
+        return e.DatabaseReadOnly(f"The database cannot be written: {text}.", details=details)
+    if state == "53100":
+        return e.StorageFull(f"The disk under the database is full: {text}.", details=details)
+    if state == _OUT_OF_LOCKS and "max_locks_per_transaction" in str(error.orig):
+        return e.DatabaseError(
+            f"The server's lock table is full: {text}.",
+            next_step="Raise max_locks_per_transaction, or wait until other sessions have ended; then run it again.",
+            details=details,
+        )
+    if state[:2] in {"08", "28"} or state in {"3D000", "57P01", "57P02", "57P03", "53300"}:
+        return e.ConnectionFailed(f"The server ended or refused the connection: {text}.", details=details)
+    return None

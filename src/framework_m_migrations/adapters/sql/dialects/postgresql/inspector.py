@@ -1,0 +1,73 @@
+"""The inspector of PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.postgresql import questions as probes
+from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
+from framework_m_migrations.adapters.sql.dialects.postgresql.normalise import normalise
+from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import missing_privileges
+from framework_m_migrations.adapters.sql.dialects.postgresql.token import catalog_token
+from framework_m_migrations.adapters.sql.dialects.postgresql.type_rules import type_change
+from framework_m_migrations.adapters.sql.dialects.postgresql.type_trial import try_type_change
+from framework_m_migrations.domain.facts import Facts, Question
+from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.type_change import TypeChange
+
+
+class PostgresqlInspector:
+    """Implements ports.inspector.Inspector over pg_catalog.
+
+    Args:
+        connection: to the database; a transaction of the caller's is left as it was.
+        schema: the session's schema, None for the connection's own (``current_schema()``).
+        ignored: tables of that schema that never show up: the engine's own.
+        also: further schemas that are looked at by ``catalog_token`` and by ``read()`` of everything.
+        probe_timeout: seconds that a statement about rows may take.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        *,
+        schema: str | None = None,
+        ignored: frozenset[str] = frozenset(),
+        also: frozenset[str] = frozenset(),
+        probe_timeout: float = probes.PROBE_TIMEOUT,
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._ignored = ignored
+        self._also = also
+        self._probe_timeout = probe_timeout
+        self._reader = CatalogReader(connection, schema, ignored, also)
+
+    def catalog_token(self) -> str | None:
+        """See the port. Writes to rows, TRUNCATE, GRANT, ANALYZE and VACUUM leave it as it is."""
+        return catalog_token(self._connection, schema=self._schema, also=self._also, ignored=self._ignored)
+
+    def read(self, tables: Collection[TableName] | None = None) -> Catalog:
+        """See the port: five statements."""
+        return self._reader.read(tables)
+
+    def normalise(self, pairs: Sequence[tuple[Table, Table]]) -> list[Table]:
+        """See the port: temporary tables, in a transaction that is rolled back."""
+        return normalise(self._reader, pairs)
+
+    def type_change(self, table: TableName, before: Column, after: Column) -> TypeChange:
+        """See the port: by rule, else by a trial on an empty temporary table."""
+        known = type_change(before.type, after.type)
+        if known is not None:
+            return known
+        return try_type_change(self._connection, before.type, after.type, schema=self._schema)
+
+    def ask(self, questions: Collection[Question]) -> Facts:
+        """See the port. A question that takes longer than the time limit is left out."""
+        return probes.ask(self._connection, questions, schema=self._schema, timeout=self._probe_timeout)
+
+    def missing_privileges(self) -> tuple[str, ...]:
+        """See the port."""
+        return missing_privileges(self._connection, schema=self._schema, also=self._also)

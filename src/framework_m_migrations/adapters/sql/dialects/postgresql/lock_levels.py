@@ -1,0 +1,56 @@
+"""The locks that operations take on tables which exist before them.
+
+From the table of postgres-online-ddl.md (PostgreSQL 15) and the manual's chapter on explicit locking;
+tests/postgres/test_lock_levels.py observes each in pg_locks.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.schema import ForeignKey, TableName
+
+type Levels = tuple[tuple[TableName, LockLevel], ...]
+
+
+def lock_levels(operation: o.Operation) -> Levels:
+    """See SqlDialect.lock_levels."""
+    match operation:
+        case o.CreateEnum() | o.AddEnumValue():
+            return ()
+        case o.CreateTable(foreign_keys=keys):
+            targets = dict.fromkeys(key.target for key in keys if key.target != operation.table)
+            return tuple((target, LockLevel.SHARE_ROW_EXCLUSIVE) for target in targets)
+        case o.AddForeignKey(table=table, foreign_key=key):
+            return _both(table, key.target, LockLevel.SHARE_ROW_EXCLUSIVE)
+        case o.CreateIndex(table=table, online=online):
+            return ((table, LockLevel.SHARE_UPDATE_EXCLUSIVE if online else LockLevel.SHARE),)
+        case o.RebuildIndex(table=table) | o.SetComment(table=table):
+            return ((table, LockLevel.SHARE_UPDATE_EXCLUSIVE),)
+        case o.ValidateConstraint(table=table, constraint=constraint):
+            own = (table, LockLevel.SHARE_UPDATE_EXCLUSIVE)
+            if isinstance(constraint, ForeignKey) and constraint.target != table:
+                return (own, (constraint.target, LockLevel.ROW_SHARE))
+            return (own,)
+        case (
+            o.AddColumn(table=table)
+            | o.AddUnique(table=table)
+            | o.AddCheck(table=table)
+            | o.AlterType(table=table)
+            | o.SetNotNull(table=table)
+            | o.SetDefault(table=table)
+            | o.DropTable(table=table)
+            | o.DropColumn(table=table)
+            | o.DropIndex(table=table)
+            | o.DropConstraint(table=table)
+            | o.DropNotNull(table=table)
+        ):
+            return ((table, LockLevel.ACCESS_EXCLUSIVE),)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _both(table: TableName, target: TableName, level: LockLevel) -> Levels:
+    return ((table, level),) if table == target else ((table, level), (target, level))

@@ -1,0 +1,69 @@
+"""An index on a partitioned table without blocking writers (CREATE INDEX, "Notes" of PostgreSQL's manual).
+
+CONCURRENTLY is refused there: the parent gets an index of its own that is invalid until each partition has one that is
+attached to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT, cut, quote
+from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
+from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
+from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute, index_sql, qualified
+from framework_m_migrations.domain.schema import Index, TableName
+
+# to_regclass answers NULL for a table that does not exist yet: what is only shown may be about such a one.
+_TREE = """
+SELECT n.nspname::text, c.relname::text, c.relkind::text, p.nspname::text, t_parent.relname::text
+FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass({table})) t
+JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_class t_parent ON t_parent.oid = t.parentrelid AND t.level > 0
+LEFT JOIN pg_catalog.pg_namespace p ON p.oid = t_parent.relnamespace
+ORDER BY t.level, c.oid
+"""
+
+
+def partitioned_index(
+    table: TableName, index: Index, connection: sa.Connection, schema: str | None
+) -> tuple[str, ...] | None:
+    """The statements for a partitioned table, None for any other."""
+    in_transaction = connection.in_transaction()
+    sql = _TREE.format(table=string_literal(qualified(table, schema)))
+    if in_transaction:
+        rows = execute(connection, sql).all()
+    else:
+        with taken_back(connection):
+            rows = execute(connection, sql).all()
+    if not rows or rows[0][2] != "p":
+        return None
+    made: dict[tuple[str, str], str] = {}
+    sql_of: list[str] = []
+    for own_schema, name, kind, parent_schema, parent in rows:
+        root = parent is None
+        own = index.name if root else _name(index.name, name)
+        made[own_schema, name] = own
+        target = f"{quote(own_schema)}.{quote(name)}"
+        if kind == "p":
+            sql_of.append(index_sql(replace(index, name=own), f"ONLY {target}", name=quote(own)))
+        elif kind == "r":
+            sql_of.append(index_sql(index, target, name=quote(own), words="CONCURRENTLY "))
+        else:
+            continue  # a foreign table has no index
+        if not root:
+            above = f"{quote(parent_schema)}.{quote(made[parent_schema, parent])}"
+            sql_of.append(f"ALTER INDEX {above} ATTACH PARTITION {quote(own_schema)}.{quote(own)}")
+    return tuple(sql_of)
+
+
+def _name(index: str, partition: str) -> str:
+    """A partition's own index: readable, distinct where names had to be cut."""
+    name = f"{partition}_{index}"
+    if len(name.encode()) <= NAME_LIMIT:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return cut(name)[: -len(digest) - 1].encode()[: NAME_LIMIT - 9].decode(errors="ignore") + f"_{digest}"

@@ -1,0 +1,119 @@
+"""Questions about rows, asked in few statements, each within a time limit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import quote
+from framework_m_migrations.adapters.sql.dialects.postgresql.settings import is_inside_autocommit_block, taken_back
+from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute, qualified
+from framework_m_migrations.domain.facts import FactKind, Facts, Question
+
+PROBE_TIMEOUT = 5.0
+"""Seconds that the questions of one statement may take together; on time-out each is asked for itself, in turn."""
+
+TOTAL_TIMEOUT = 60.0
+"""Seconds after which no further question is asked for itself."""
+
+_AT_ONCE = 100
+
+
+def ask(
+    connection: sa.Connection, questions: Collection[Question], *, schema: str | None, timeout: float = PROBE_TIMEOUT
+) -> Facts:
+    """The answers; questions that the server refuses, or that take too long, are left out.
+
+    Args:
+        connection: whose own transaction, if there is one, is left as it was.
+        questions: see Question.
+        schema: the session's schema.
+        timeout: seconds for one statement.
+    """
+    answers: dict[Question, int] = {}
+    everything = list(questions)
+    cheap = [question for question in everything if question.kind is FactKind.HAS_ROWS]
+    costly = [question for question in everything if question.kind is not FactKind.HAS_ROWS]
+    budget = TOTAL_TIMEOUT
+    for group in (cheap, costly):
+        for start in range(0, len(group), _AT_ONCE):
+            budget = _ask(connection, group[start : start + _AT_ONCE], schema, timeout, budget, answers)
+    return answers
+
+
+def _ask(
+    connection: sa.Connection,
+    questions: Sequence[Question],
+    schema: str | None,
+    timeout: float,
+    budget: float,
+    answers: dict[Question, int],
+) -> float:
+    """Ask together, then, where that fails, in halves; what is left of the budget, of which a time-out takes its part."""
+    if not questions or budget <= 0:
+        return budget
+    sql = "SELECT " + ", ".join(f"({statement(question, schema)})::bigint" for question in questions)
+    try:
+        with taken_back(connection, timeout=None if is_inside_autocommit_block(connection) else timeout):
+            row = execute(connection, sql).one()
+    except sa.exc.DBAPIError as error:
+        if connection.invalidated:
+            raise
+        budget -= timeout if _timed_out(error) else 0
+        if len(questions) == 1:
+            return budget
+        middle = len(questions) // 2
+        budget = _ask(connection, questions[:middle], schema, timeout, budget, answers)
+        return _ask(connection, questions[middle:], schema, timeout, budget, answers)
+    answers.update((question, int(value or 0)) for question, value in zip(questions, row, strict=True))
+    return budget
+
+
+def _timed_out(error: sa.exc.DBAPIError) -> bool:
+    from framework_m_migrations.adapters.sql.dialects.postgresql.failures import sqlstate
+
+    return sqlstate(error) in {"57014", "55P03"}
+
+
+def statement(question: Question, schema: str | None) -> str:
+    """The SELECT of one number that answers a question."""
+    source = _source(question, schema)
+    columns = [f"q.{quote(name)}" for name in question.columns]
+    given = [f"{column} IS NOT NULL" for column in columns]
+    match question.kind:
+        case FactKind.HAS_ROWS:
+            return _exists(source)
+        case FactKind.NULLS:
+            return _exists(source, " OR ".join(f"{column} IS NULL" for column in columns))
+        case FactKind.DUPLICATES:
+            conditions = given if question.detail is None else [f"({question.detail})", *given]
+            grouped = f"{' AND '.join(conditions)} GROUP BY {', '.join(columns)} HAVING count(*) > 1"
+            return _exists(source, grouped)
+        case FactKind.LONGEST:
+            return f"SELECT COALESCE(max(length({columns[0]}::text)), 0) FROM {source}"
+        case FactKind.VIOLATIONS:
+            return _exists(source, f"NOT ({question.detail})")
+        case FactKind.ORPHANS:
+            return _exists(source, " AND ".join([*given, f"NOT EXISTS ({_partner(question, columns, schema)})"]))
+
+
+def _partner(question: Question, columns: Sequence[str], schema: str | None) -> str:
+    if question.target is None:
+        raise ValueError(f"a question about orphans without a target: {question}")
+    pairs = zip(question.target_columns, columns, strict=True)
+    equal = " AND ".join(f"p.{quote(name)} = {column}" for name, column in pairs)
+    return f"SELECT FROM {qualified(question.target, schema)} p WHERE {equal}"
+
+
+def _source(question: Question, schema: str | None) -> str:
+    table = qualified(question.table, schema)
+    if not question.assuming:
+        return f"{table} q"
+    added = ", ".join(f"CAST({value} AS {type_}) AS {quote(name)}" for name, type_, value in question.assuming)
+    return f"(SELECT t.*, {added} FROM {table} t) q"
+
+
+def _exists(source: str, condition: str = "") -> str:
+    where = f" WHERE {condition}" if condition else ""
+    return f"SELECT EXISTS (SELECT FROM {source}{where})::int"

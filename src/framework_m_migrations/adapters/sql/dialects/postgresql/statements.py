@@ -1,0 +1,119 @@
+"""The statements that PostgreSQL has its own words for: the online forms, types, and what is safest said from values.
+
+Names are always qualified with the session's schema where it has one, and quoted as ``quote_ident`` would.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import quote
+from framework_m_migrations.adapters.sql.dialects.postgresql.partitions import partitioned_index
+from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
+from framework_m_migrations.adapters.sql.dialects.postgresql.writing import (
+    column_list,
+    index_sql,
+    qualified,
+    type_sql,
+)
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.schema import ForeignKey, TableName, Unique
+
+
+def statements(operation: o.Operation, connection: sa.Connection, *, schema: str | None) -> tuple[str, ...] | None:
+    """See SqlDialect.statements; None for what the shared form says as well."""
+    match operation:
+        case o.CreateEnum(enum=enum):
+            labels = ", ".join(string_literal(value) for value in enum.values)
+            return (f"CREATE TYPE {qualified(enum.name, schema)} AS ENUM ({labels})",)
+        case o.AddEnumValue():
+            return (_enum_value(operation, schema),)
+        case o.CreateIndex(table=table, index=index, online=True):
+            return _online_index(operation, connection, schema)
+        case o.CreateIndex(table=table, index=index):
+            return (index_sql(index, qualified(table, schema), name=quote(index.name)),)
+        case o.RebuildIndex(table=table, index=index):
+            return (f"REINDEX INDEX CONCURRENTLY {qualified(TableName(index.name, table.schema), schema)}",)
+        case o.AddUnique(table=table, unique=unique, via_index=str(via_index)):
+            return (f"{_alter(table, schema)} ADD {_adopted(unique, via_index)}",)
+        case o.AddCheck(table=table, check=check, validate=validate):
+            name = _constraint(check.name)
+            return (f"{_alter(table, schema)} ADD {name}CHECK ({check.expression}){_validity(validate)}",)
+        case o.AddForeignKey(table=table, foreign_key=key, validate=validate):
+            return (f"{_alter(table, schema)} ADD {_foreign_key(key, schema)}{_validity(validate)}",)
+        case o.ValidateConstraint(table=table, constraint=constraint):
+            if constraint.name is None:
+                raise InvalidMetadata(f"A constraint of table {table} has no name, and cannot be validated by it.")
+            return (f"{_alter(table, schema)} VALIDATE CONSTRAINT {quote(constraint.name)}",)
+        case o.AlterType(table=table, column=column):
+            return (f"{_alter(table, schema)} ALTER COLUMN {quote(column.name)} TYPE {type_sql(column.type, schema)}",)
+        case o.SetNotNull(table=table, column=column):
+            return (f"{_alter(table, schema)} ALTER COLUMN {quote(column.name)} SET NOT NULL",)
+        case o.SetDefault(table=table, column=column):
+            # To take a default away is to set it to NULL: the additive path has no word for the other way.
+            default = "NULL" if column.default is None else column.default
+            return (f"{_alter(table, schema)} ALTER COLUMN {quote(column.name)} SET DEFAULT {default}",)
+        case o.SetComment(table=table, column=name, comment=comment):
+            return (_comment(table, name, comment, schema),)
+        case _:
+            return None
+
+
+def _alter(table: TableName, schema: str | None) -> str:
+    return f"ALTER TABLE {qualified(table, schema)}"
+
+
+def _constraint(name: str | None) -> str:
+    return "" if name is None else f"CONSTRAINT {quote(name)} "
+
+
+def _validity(validate: bool) -> str:
+    return "" if validate else " NOT VALID"
+
+
+def _enum_value(operation: o.AddEnumValue, schema: str | None) -> str:
+    sql = f"ALTER TYPE {qualified(operation.enum, schema)} ADD VALUE IF NOT EXISTS {string_literal(operation.value)}"
+    if operation.after is not None:
+        return f"{sql} AFTER {string_literal(operation.after)}"
+    return sql if operation.before is None else f"{sql} BEFORE {string_literal(operation.before)}"
+
+
+def _online_index(operation: o.CreateIndex, connection: sa.Connection, schema: str | None) -> tuple[str, ...]:
+    parted = partitioned_index(operation.table, operation.index, connection, schema)
+    if parted:
+        return parted
+    table, index = qualified(operation.table, schema), operation.index
+    return (index_sql(index, table, name=quote(index.name), words="CONCURRENTLY "),)
+
+
+def _adopted(unique: Unique, index: str) -> str:
+    sql = f"{_constraint(unique.name or index)}UNIQUE USING INDEX {quote(index)}"
+    return f"{sql}{_deferral(unique.options)}"
+
+
+def _deferral(options: tuple[tuple[str, str], ...]) -> str:
+    given = dict(options)
+    sql = " DEFERRABLE" if given.get("deferrable") == "true" else ""
+    return f"{sql} INITIALLY DEFERRED" if given.get("initially") == "DEFERRED" else sql
+
+
+def _foreign_key(key: ForeignKey, schema: str | None) -> str:
+    sql = (
+        f"{_constraint(key.name)}FOREIGN KEY {column_list(key.columns)} "
+        f"REFERENCES {qualified(key.target, schema)} {column_list(key.target_columns)}"
+    )
+    match = dict(key.options).get("match")
+    if match is not None:
+        sql += f" MATCH {match}"
+    if key.on_delete is not None:
+        sql += f" ON DELETE {key.on_delete}"
+    if key.on_update is not None:
+        sql += f" ON UPDATE {key.on_update}"
+    return sql + _deferral(key.options)
+
+
+def _comment(table: TableName, column: str | None, comment: str | None, schema: str | None) -> str:
+    name = qualified(table, schema)
+    subject = f"TABLE {name}" if column is None else f"COLUMN {name}.{quote(column)}"
+    return f"COMMENT ON {subject} IS {'NULL' if comment is None else string_literal(comment)}"
