@@ -30,7 +30,8 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
 )
 
 
-def _version() -> str:
+def version() -> str:
+    """The program and its version."""
     from framework_m_migrations import __version__
 
     return f"m-migrate {__version__}"
@@ -48,7 +49,7 @@ def make_app(*, fancy: bool) -> App:
         help_epilogue=EXIT_CODES,
         help_format="plaintext",
         help_formatter="default" if fancy else "plain",
-        version=_version,
+        version=version,
         default_parameter=Parameter(negative=(), show_default=False),
         suppress_keyboard_interrupt=False,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import CycloptsError
 
-from framework_m_migrations.cli.app import make_app
+from framework_m_migrations.cli.app import make_app, version
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.failures import report_failure
 from framework_m_migrations.cli.output import Output, is_terminal
@@ -28,6 +28,9 @@ def launch(arguments: Sequence[str] | None = None) -> int:
     if not tokens:
         # A script whose variable with the command is empty must not take this for success.
         return report_failure(UsageError("No command was given."), Output())
+    if tokens == ["--version"]:
+        sys.stdout.write(f"{version()}\n")
+        return 0
     app = make_app(fancy=is_terminal(sys.stdout))
     output = Output(json="--json" in tokens)
     try:

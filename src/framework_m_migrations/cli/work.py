@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from framework_m_migrations.cli.failures import report_failure
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.output import Output
-from framework_m_migrations.cli.progress import ProgressSink
 
 if TYPE_CHECKING:
     from framework_m_migrations.embedding.sync import MigrationManager
@@ -38,9 +37,17 @@ def execute(common: Common, body: Callable[[Work], int]) -> int:
     """
     output = common.output(dict(os.environ))
     try:
-        with output.stdout_kept_clean(), ProgressSink(output) as progress:
-            from framework_m_migrations.embedding.sync import MigrationManager
-
-            return body(Work(output, MigrationManager(common.settings(), events=progress)))
+        with output.stdout_kept_clean():
+            return _with_manager(common, output, body)
     except BaseException as error:  # noqa: BLE001 - the outermost boundary: all that is raised is shown, as one line
         return report_failure(error, output, common.database_url or os.environ.get("DATABASE_URL", ""))
+
+
+def _with_manager(common: Common, output: Output, body: Callable[[Work], int]) -> int:
+    # What follows imports the engine, for which the help does not wait.
+    settings = common.settings()
+    from framework_m_migrations.cli.progress import ProgressSink
+    from framework_m_migrations.embedding.sync import MigrationManager
+
+    with ProgressSink(output) as progress:
+        return body(Work(output, MigrationManager(settings, events=progress)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -12,8 +12,9 @@ from framework_m_migrations.cli.confirm import ask
 from framework_m_migrations.cli.errors import Declined, UsageError
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
-from framework_m_migrations.domain.plan import Risk
-from framework_m_migrations.domain.results import AllResult, SyncResult
+
+if TYPE_CHECKING:
+    from framework_m_migrations.domain.results import SyncResult
 
 YES = Parameter(name=("--yes", "-y"))
 
@@ -37,13 +38,14 @@ def run_all(
     """
 
     def body(work: Work) -> int:
+        from framework_m_migrations.cli.reports.versioned import all_report
+        from framework_m_migrations.domain.results import AllResult
+
         if allow_drop:
             # The list of drops must be true after the revisions, so the two tracks are called one by one.
             result = AllResult(work.manager.run(), _dropping_sync(work, force=force, yes=yes))
         else:
             result = work.manager.all(force=force)
-        from framework_m_migrations.cli.reports.versioned import all_report
-
         work.output.show(all_report(result, verbose=common.verbose))
         work.output.show_json(result.to_dict())
         return DONE
@@ -162,12 +164,13 @@ def verify(
     """
 
     def body(work: Work) -> int:
+        from framework_m_migrations.cli.reports.declarative import verify_report
+        from framework_m_migrations.domain.plan import Risk
+
         if strict and fail_on not in {None, "safe"}:
             raise UsageError(f"--strict and --fail-on {fail_on} contradict each other.", next_step="Give one of them.")
         least = Risk.SAFE if strict else Risk[(fail_on or "breaking").upper()]
         result = work.manager.verify(fail_on=least)
-        from framework_m_migrations.cli.reports.declarative import verify_report
-
         work.output.show(verify_report(result))
         work.output.show_json(result.to_dict())
         return DIRTY if result.dirty else DONE

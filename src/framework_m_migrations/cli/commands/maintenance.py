@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -11,7 +11,9 @@ from framework_m_migrations.cli.confirm import require_consent
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.work import DONE, Work, execute
-from framework_m_migrations.domain.results import RepairResult
+
+if TYPE_CHECKING:
+    from framework_m_migrations.domain.results import RepairResult
 
 YES = Parameter(name=("--yes", "-y"))
 
