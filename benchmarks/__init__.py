@@ -1,0 +1,1 @@
+"""How long the engine takes, beside what people would use without it. See README.md."""
