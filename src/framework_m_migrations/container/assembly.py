@@ -63,6 +63,7 @@ class Assembly:
 
     def apps(self) -> tuple[App, ...]:
         """The installed apps."""
+        self._make_importable()
         found: tuple[App, ...] = self._make_lasting("discovery").apps()
         return found
 
