@@ -56,7 +56,7 @@ def _show(block: Block, console: Console) -> None:
         case Heading(text=text):
             console.print(Text(clean(text), style="bold"))
         case Paragraph(spans=spans, indent=indent):
-            console.print(Padding(_text(*spans), (0, 0, 0, 2 * indent)))
+            console.print(Padding(_text(*spans), (0, 0, 0, 2 * indent), expand=False))
         case Code(text=text, indent=indent):
             for part in clean_lines(text).splitlines():
                 console.print(Text("  " * indent + part, style="dim"), soft_wrap=True)

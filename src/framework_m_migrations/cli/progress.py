@@ -48,6 +48,8 @@ class ProgressSink:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._deaf = output.quiet
+        self.apps: dict[str, str] = {}
+        """The app of each revision that was applied or taken back, for the report."""
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +66,8 @@ class ProgressSink:
 
     def emit(self, event: e.Event) -> None:
         """Take one event."""
+        if isinstance(event, e.RevisionFinished) and event.app is not None:
+            self.apps[event.revision] = event.app
         if self._deaf:
             return
         try:
@@ -92,7 +96,7 @@ class ProgressSink:
                 self._detail(f"Hook {phase} of {app}")
             case e.PlanMade(plan=plan):
                 self._detail(
-                    f"Plan: {len(plan.applied)} to apply in {len(plan.steps)} steps, {len(plan.withheld)} withheld"
+                    f"Plan: {len(plan.applied)} to apply, {len(plan.withheld)} withheld, steps: {len(plan.steps)}"
                 )
 
     def _detail(self, text: str) -> None:

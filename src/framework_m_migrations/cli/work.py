@@ -12,6 +12,7 @@ from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.output import Output
 
 if TYPE_CHECKING:
+    from framework_m_migrations.cli.progress import ProgressSink
     from framework_m_migrations.embedding.sync import MigrationManager
 
 DONE, DIRTY = 0, 3
@@ -23,6 +24,7 @@ class Work:
 
     output: Output
     manager: MigrationManager
+    progress: ProgressSink
 
 
 def execute(common: Common, body: Callable[[Work], int]) -> int:
@@ -50,4 +52,4 @@ def _with_manager(common: Common, output: Output, body: Callable[[Work], int]) -
     from framework_m_migrations.embedding.sync import MigrationManager
 
     with ProgressSink(output) as progress:
-        return body(Work(output, MigrationManager(settings, events=progress)))
+        return body(Work(output, MigrationManager(settings, events=progress), progress))

@@ -46,7 +46,7 @@ def run_all(
             result = AllResult(work.manager.run(), _dropping_sync(work, force=force, yes=yes))
         else:
             result = work.manager.all(force=force)
-        work.output.show(all_report(result, verbose=common.verbose))
+        work.output.show(all_report(result, work.progress.apps, verbose=common.verbose))
         work.output.show_json(result.to_dict())
         return DONE
 

@@ -29,7 +29,7 @@ def run(
         result = work.manager.run(revision)
         from framework_m_migrations.cli.reports.versioned import run_report
 
-        work.output.show(run_report(result))
+        work.output.show(run_report(result, work.progress.apps))
         work.output.show_json(result.to_dict())
         return DONE
 
@@ -105,7 +105,7 @@ def rollback(
         result = work.manager.rollback(steps=steps or 1, app=app, to=to)
         from framework_m_migrations.cli.reports.versioned import run_report
 
-        work.output.show(run_report(result))
+        work.output.show(run_report(result, work.progress.apps))
         work.output.show_json(result.to_dict())
         return DONE
 

@@ -8,10 +8,17 @@ from collections.abc import Iterable
 from framework_m_migrations.cli.document import Block, Grid, Heading, Span, Spans, Style, line
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.plan import PlannedChange, Risk
-from framework_m_migrations.domain.risk import CREATE, DROP, SYNC
+from framework_m_migrations.domain.risk import CREATE, DROP, MANUAL, SYNC
 
 RISK_STYLES: dict[Risk, Style] = {Risk.SAFE: "safe", Risk.WARNING: "warning", Risk.BREAKING: "breaking"}
 RISK_MARKS: dict[Risk, str] = {Risk.SAFE: "●", Risk.WARNING: "▲", Risk.BREAKING: "✖"}
+
+MEANINGS = {
+    CREATE: "writes a revision for you to review; `m-migrate run` applies it",
+    DROP: "drops what the ledger says is ours, after listing it",
+    SYNC: "applies it",
+    MANUAL: "in a revision of your own (m-migrate create --no-autogenerate), or in the database",
+}
 
 SHOWN_ROWS = 40
 """So many changes are listed by sync; a first sync of a thousand tables need not scroll everything else away."""
@@ -31,13 +38,22 @@ def command_for(planned: PlannedChange) -> str:
     """What to type, or to do, so that a change comes about."""
     match planned.judgement.handled_by:
         case handled if handled == CREATE:
-            return f'm-migrate create "MESSAGE" --app {shlex.quote(planned.app) if planned.app else "APP"}'
+            return f'm-migrate create "MESSAGE" --app {_app(planned)}'
         case handled if handled == DROP:
             return "m-migrate sync --allow-drop"
         case handled if handled == SYNC:
             return "m-migrate sync"
         case _:
             return "by hand"
+
+
+def _app(planned: PlannedChange) -> str:
+    return shlex.quote(planned.app) if planned.app else "APP"
+
+
+def _handler(planned: PlannedChange) -> str:
+    """The same in so few words that a column holds it."""
+    return f"create --app {_app(planned)}" if planned.judgement.handled_by == CREATE else planned.judgement.handled_by
 
 
 def changes_grid(changes: Iterable[PlannedChange]) -> Grid:
@@ -66,13 +82,16 @@ def withheld_blocks(withheld: tuple[PlannedChange, ...]) -> tuple[Block, ...]:
             Span(str(planned.change.table), "bold"),
             Span(sentence(planned.change)),
             Span(planned.judgement.reason, "dim"),
-            Span(command_for(planned), "command"),
+            Span(_handler(planned), "command"),
         )
         for planned in withheld
     )
+    commands = dict.fromkeys((planned.judgement.handled_by, command_for(planned)) for planned in withheld)
     return (
         Heading("Withheld: sync leaves these alone"),
         Grid(("RISK", "TABLE", "CHANGE", "REASON", "HANDLED BY"), rows),
+        Heading("What handles them"),
+        *(line(Span(command, "command"), f": {MEANINGS[handler]}", indent=1) for handler, command in commands),
     )
 
 

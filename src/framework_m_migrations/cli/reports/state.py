@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from framework_m_migrations.cli.document import Block, Document, Grid, Heading, Span, line
-from framework_m_migrations.cli.reports.shared import plural, risk_span
-from framework_m_migrations.domain.plan import Risk
-from framework_m_migrations.domain.results import AppStatus, StatusResult, counts
+from collections import Counter
+
+from framework_m_migrations.cli.document import Block, Document, Grid, Heading, Span, Spans, line
+from framework_m_migrations.cli.reports.shared import RISK_MARKS, RISK_STYLES, plural
+from framework_m_migrations.domain.plan import PlannedChange, Risk
+from framework_m_migrations.domain.results import AppStatus, StatusResult
 
 LEDGER_WORDS = {
     "absent": "none yet: the first sync makes it",
@@ -64,7 +66,6 @@ def _some(names: tuple[str, ...]) -> str:
 
 
 def _declarative(result: StatusResult) -> list[Block]:
-    found = counts(result.plan)
     all_match = result.matching == result.doctypes
     blocks: list[Block] = [
         Heading("Declarative track (DocTypes)"),
@@ -74,13 +75,22 @@ def _declarative(result: StatusResult) -> list[Block]:
             Span(f"{result.matching} of {result.doctypes} match", "safe" if all_match else "warning"),
             indent=1,
         ),
-        line(Span("Applied by sync  ", "dim"), plural(len(result.plan.applied), "change"), indent=1),
-        line(Span("Withheld         ", "dim"), plural(len(result.plan.withheld), "change"), indent=1),
+        line(Span("To apply  ", "dim"), *_by_risk(result.plan.applied), indent=1),
+        line(Span("Withheld  ", "dim"), *_by_risk(result.plan.withheld), indent=1),
     ]
-    if result.plan.changes:
-        rows = tuple((risk_span(risk), Span(str(found[risk.label]))) for risk in Risk)
-        blocks.append(Grid(("RISK", "CHANGES"), rows))
     return blocks
+
+
+def _by_risk(changes: tuple[PlannedChange, ...]) -> Spans:
+    if not changes:
+        return (Span("nothing"),)
+    found = Counter(planned.judgement.risk for planned in changes)
+    spans: list[Span] = [Span(f"{plural(len(changes), 'change')}: ")]
+    for risk in Risk:
+        if found[risk]:
+            spans += [Span(", ")] if len(spans) > 1 else []
+            spans.append(Span(f"{found[risk]} {risk.name}", RISK_STYLES[risk], RISK_MARKS[risk]))
+    return tuple(spans)
 
 
 def _verdict(result: StatusResult) -> list[Block]:

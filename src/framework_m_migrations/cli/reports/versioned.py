@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, line
 from framework_m_migrations.cli.reports.declarative import sync_report
 from framework_m_migrations.cli.reports.shared import plural
@@ -15,8 +17,8 @@ from framework_m_migrations.domain.results import (
 )
 
 
-def run_report(result: RunResult) -> Document:
-    """The revisions applied or taken back, in that order."""
+def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Document:
+    """The revisions applied or taken back, in that order; ``apps`` tells the app of each, where it is known."""
     down = result.direction == "downgrade"
     if not result.revisions:
         text = "Nothing to roll back." if down else "No revision is pending."
@@ -24,7 +26,10 @@ def run_report(result: RunResult) -> Document:
     done = "rolled back" if down else "applied"
     return (
         Heading("Rolled back" if down else "Applied revisions"),
-        *(line(Span(name, "bold"), indent=1) for name in result.revisions),
+        Grid(
+            ("APP", "REVISION"),
+            tuple((Span((apps or {}).get(name, "-"), "bold"), Span(name)) for name in result.revisions),
+        ),
         line(
             Span(f"{plural(len(result.revisions), 'revision')} {done}", "safe"),
             f" ({result.seconds:.2f} s).",
@@ -37,11 +42,11 @@ def _heads(result: RunResult) -> str:
     return f" The database is at {', '.join(result.heads)}." if result.heads else " The database is at no revision."
 
 
-def all_report(result: AllResult, *, verbose: bool = False) -> Document:
+def all_report(result: AllResult, apps: Mapping[str, str] | None = None, *, verbose: bool = False) -> Document:
     """Both tracks, in order."""
     return (
         Heading("Versioned track"),
-        *run_report(result.run)[0 if not result.run.revisions else 1 :],
+        *run_report(result.run, apps)[0 if not result.run.revisions else 1 :],
         Heading("Declarative track"),
         *sync_report(result.sync, verbose=verbose),
     )
