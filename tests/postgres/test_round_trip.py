@@ -56,8 +56,9 @@ GENERIC: list[sa.types.TypeEngine[Any]] = [
     sa.Float(), sa.Float(10), sa.Float(53), sa.Integer(), sa.Interval(), sa.Interval(second_precision=3),
     sa.Interval(native=False), sa.JSON(), sa.LargeBinary(), sa.Numeric(), sa.Numeric(21), sa.Numeric(21, 9),
     sa.Numeric(asdecimal=False), sa.PickleType(), sa.SmallInteger(), sa.String(), sa.String(140),
-    sa.String(10, collation="C"), sa.Text(), sa.Text(collation="POSIX"), sa.Time(), sa.Time(timezone=True), sa.Unicode(30),
-    sa.UnicodeText(), sa.Uuid(), sa.Uuid(native_uuid=False), sa.ARRAY(sa.Integer), sa.ARRAY(sa.String(10)),
+    sa.String(10, collation="C"), sa.Text(), sa.Text(collation="POSIX"), sa.Time(), sa.Time(timezone=True),
+    sa.Unicode(30), sa.UnicodeText(), sa.Uuid(),
+    sa.Uuid(native_uuid=False), sa.ARRAY(sa.Integer), sa.ARRAY(sa.String(10)),
     sa.ARRAY(sa.Numeric(5, 2), dimensions=3), sa.ARRAY(sa.DateTime(timezone=True)),
     sa.BIGINT(), sa.BOOLEAN(), sa.CHAR(), sa.CHAR(3), sa.DATE(), sa.DECIMAL(5, 1), sa.DOUBLE_PRECISION(), sa.FLOAT(24),
     sa.INTEGER(), sa.JSON().with_variant(pg.JSONB(), "postgresql"), sa.NUMERIC(3), sa.REAL(), sa.SMALLINT(), sa.TEXT(),
@@ -179,7 +180,7 @@ def test_a_different_default_stays_different(postgres_database: PostgresDatabase
     ]  # fmt: skip
     stored, other = sa.MetaData(), sa.MetaData()
     for metadata, side in ((stored, 1), (other, 2)):
-        columns = [sa.Column(f"c{n}", pair[0], server_default=sa.text(pair[side])) for n, pair in enumerate(pairs)]  # type: ignore[call-overload]
+        columns = [sa.Column(f"c{n}", pair[0], server_default=sa.text(str(pair[side]))) for n, pair in enumerate(pairs)]
         sa.Table("defaults", metadata, *columns)
     with connected(postgres_database) as connection:
         stored.create_all(connection)
@@ -230,17 +231,22 @@ def test_a_long_name_is_cut_as_the_server_cuts_it(postgres_database: PostgresDat
         assert table.columns[0].name == spelling.identifier(name)
 
 
+COUNTER = sa.Identity(always=True, start=100, increment=5, maxvalue=10**6, cycle=True)
+
+
 def constrained() -> sa.MetaData:
     metadata = sa.MetaData()
     sa.Table("parent", metadata, sa.Column("a", sa.Integer, primary_key=True), sa.Column("b", sa.Integer, unique=True),
-             sa.Column("c", sa.Integer), sa.UniqueConstraint("a", "c", name="uq_ac"), comment="it's a parent")  # fmt: skip
+             sa.Column("c", sa.Integer),
+             sa.UniqueConstraint("a", "c", name="uq_ac"), comment="it's a parent")  # fmt: skip
     sa.Table(
         "child", metadata,
-        sa.Column("id", sa.BigInteger, sa.Identity(always=True, start=100, increment=5, maxvalue=10**6, cycle=True), primary_key=True),
+        sa.Column("id", sa.BigInteger, COUNTER._copy(), primary_key=True),
         sa.Column("small", sa.SmallInteger, sa.Identity()),
         sa.Column("a", sa.Integer, sa.ForeignKey("parent.a", ondelete="CASCADE", onupdate="SET NULL")),
         sa.Column("b", sa.Integer, sa.ForeignKey("parent.b", deferrable=True, initially="DEFERRED", name="fk_b")),
-        sa.Column("c", sa.Integer), sa.Column("status", sa.String(20)), sa.Column("name", sa.Text), sa.Column("data", pg.JSONB),
+        sa.Column("c", sa.Integer), sa.Column("status", sa.String(20)), sa.Column("name", sa.Text),
+        sa.Column("data", pg.JSONB),
         sa.Column("doubled", sa.Integer, sa.Computed("a * 2", persisted=True)),
         sa.Column("virtual", sa.Integer, sa.Computed("a + b", persisted=False)),
         sa.Column("kind", sa.Enum("x", "y", native_enum=False, create_constraint=True, name="kind_ck")),
@@ -253,7 +259,8 @@ def constrained() -> sa.MetaData:
         sa.Index("ix_expression", sa.text("lower(name)"), sa.text("status DESC NULLS LAST")),
         sa.Index("ix_partial", "a", unique=True, postgresql_where=sa.text("status = 'open' AND c IS NOT NULL")),
         sa.Index("ix_gin", "data", postgresql_using="gin", postgresql_ops={"data": "jsonb_path_ops"}),
-        sa.Index("ix_hash", "name", postgresql_using="hash"), sa.Index("ix_include", "a", postgresql_include=["b", "c"]),
+        sa.Index("ix_hash", "name", postgresql_using="hash"),
+        sa.Index("ix_include", "a", postgresql_include=["b", "c"]),
         sa.Index("ix_with", "a", postgresql_with={"fillfactor": 70, "deduplicate_items": False}),
         sa.Index("ix_nnd", "b", unique=True, postgresql_nulls_not_distinct=True),
         sa.Index("ix_pattern", "status", postgresql_ops={"status": "varchar_pattern_ops"}),
@@ -281,7 +288,12 @@ def test_constraints_indexes_and_generated_columns(postgres_database: PostgresDa
 def test_a_schema_of_ones_own_looks_like_the_default_one(postgres_database: PostgresDatabase) -> None:
     """Tenants: the same MetaData, another schema; expressions and enumerations are told without its name."""
     metadata = constrained()
-    sa.Table("tiers", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("tier", sa.Enum(Tier), server_default="GOLD"))
+    sa.Table(
+        "tiers",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("tier", sa.Enum(Tier), server_default="GOLD"),
+    )
     with connected(postgres_database) as connection:
         ddl(connection, 'CREATE SCHEMA "Tenant 1"', "CREATE TABLE stranger (id int)")
         translated = connection.execution_options(schema_translate_map={None: "Tenant 1"})
@@ -292,4 +304,6 @@ def test_a_schema_of_ones_own_looks_like_the_default_one(postgres_database: Post
         catalog = inspector(connection, "Tenant 1").read()
         assert {name.name for name in catalog.names} == {"parent", "child", "tiers"}
         assert all(name.schema is None for name in catalog.names)
-        assert inspector(connection).read().names == {n for n in inspector(connection).read().names if n.name == "stranger"}
+        assert inspector(connection).read().names == {
+            n for n in inspector(connection).read().names if n.name == "stranger"
+        }

@@ -70,7 +70,7 @@ class CatalogReader:
 
     @property
     def _queries(self) -> Queries:
-        return queries(tuple(self.connection.dialect.server_version_info or ())[:1])  # type: ignore[attr-defined]
+        return queries(tuple(self.connection.dialect.server_version_info or ())[:1])
 
     def _rows(self, statement: sa.TextClause, **parameters: object) -> Sequence[Any]:
         return self.connection.execute(statement, parameters).all()
@@ -127,5 +127,3 @@ def _indexes(
     for items in indexes.values():
         items.sort(key=lambda index: index.name)
     return indexes, backing
-
-

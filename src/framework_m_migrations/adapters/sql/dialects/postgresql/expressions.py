@@ -17,6 +17,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import (
     tokenize,
 )
 from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import parse_type
+from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import CAPITALS, STABLE_FUNCTIONS
 
 _INTEGER = re.compile(r"-?\d+\Z")
 _NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)\Z")
@@ -25,26 +26,7 @@ _FALSE = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
 _NUMBERS = _INTEGERS | {"numeric", "real", "double precision"}
 _TEXTS = frozenset({"text", "character varying"})
-# Written in capitals, as the server writes them: none of these can be the name of a column.
-_CAPITALS = frozenset(
-    """
-    all and any array asc between case collate current_catalog current_date current_role current_time current_timestamp
-    current_user desc distinct else end from ilike in is like localtime localtimestamp not null or session_user similar
-    some then to user when
-    """.split()
-) - {"between"}
 _OPENS_OPERAND = frozenset({"and", "or", "not", "then", "else", "when", "case", "like", "ilike", "any", "all", "some"})
-_STABLE_FUNCTIONS = frozenset(
-    """
-    now transaction_timestamp statement_timestamp timezone date_trunc date_part make_date make_time make_timestamp
-    make_timestamptz make_interval to_char to_date to_timestamp to_number lower upper initcap trim btrim ltrim rtrim
-    concat concat_ws left right lpad rpad replace repeat substr substring md5 length char_length abs round floor ceil
-    ceiling power coalesce nullif greatest least json_build_object json_build_array jsonb_build_object
-    jsonb_build_array to_json to_jsonb json_object jsonb_object array_to_json uuid_nil current_database current_schema
-    current_setting version inet_client_addr numeric_in date_in row array_fill cast int4 int8 float8 text date numeric
-    """.split()
-)
-"""Functions of pg_catalog whose volatility is immutable or stable: evaluated once for all rows of an ADD COLUMN."""
 
 
 @functools.lru_cache(maxsize=16384)
@@ -97,7 +79,7 @@ def is_volatile(sql: str) -> bool:
             if before is not None and before.kind == "cast":
                 continue  # the length of a type
             is_foreign = before is not None and before.text == "." and tokens[position - 2].text != "pg_catalog"
-            known = token.text in _STABLE_FUNCTIONS or token.text in _OPENS_OPERAND or _is_type_part(tokens, position)
+            known = token.text in STABLE_FUNCTIONS or token.text in _OPENS_OPERAND or _is_type_part(tokens, position)
             if is_foreign or not known:
                 return True
         if token.kind == "keyword" and token.text == "select":
@@ -192,14 +174,20 @@ def _numbers_folded(tokens: list[Token]) -> list[Token]:
                 folded.append(number)
                 position += 3
                 continue
-        if token == ("operator", "-") and rest and rest[0].kind == "number" and _is_prefix(folded):
-            if len(rest) < 2 or (rest[1].kind != "cast" and rest[1].text != "["):
-                folded.append(Token("number", f"-{rest[0].text}"))
-                position += 2
-                continue
+        if token == ("operator", "-") and _is_prefix(folded) and _is_bare_number(rest):
+            folded.append(Token("number", f"-{rest[0].text}"))
+            position += 2
+            continue
         folded.append(token)
         position += 1
     return folded
+
+
+def _is_bare_number(rest: list[Token]) -> bool:
+    """A number that no cast follows, which would bind more tightly than its sign."""
+    if not rest or rest[0].kind != "number":
+        return False
+    return len(rest) < 2 or (rest[1].kind != "cast" and rest[1].text != "[")
 
 
 def _typed_number(token: Token, type_: Token, following: Token | None) -> Token | None:
@@ -283,7 +271,7 @@ def _joined(tokens: list[Token]) -> str:
     parts: list[str] = []
     before: Token | None = None
     for token in tokens:
-        text = token.text.upper() if token.kind == "keyword" and token.text in _CAPITALS else token.text
+        text = token.text.upper() if token.kind == "keyword" and token.text in CAPITALS else token.text
         if before is not None and _spaced(before, token):
             parts.append(" ")
         parts.append(text)
@@ -295,5 +283,5 @@ def _spaced(before: Token, token: Token) -> bool:
     if "cast" in {before.kind, token.kind} or before.text in {"(", "[", "."} or token.text in {")", "]", ",", ".", "["}:
         return False
     if token.text == "(" and token.kind == "punctuation":
-        return before.kind == "operator" or before.text == "," or before.text in _CAPITALS
+        return before.kind == "operator" or before.text == "," or before.text in CAPITALS
     return True

@@ -24,7 +24,8 @@ def parse_definition(definition: str, name: str, *, unique: bool, valid: bool, c
     Args:
         definition: what ``pg_get_indexdef`` returned.
         name: of the index.
-        unique, valid: see Index.
+        unique: the index is unique.
+        valid: the index can be used.
         columns: of the table, to tell names from expressions.
 
     Raises:

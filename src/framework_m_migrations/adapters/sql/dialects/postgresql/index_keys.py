@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import KEYWORDS, fold
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import fold
 from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import canonical_collation
+from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import KEYWORDS
 
 _NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
 _NULLS = re.compile(r"\s+NULLS\s+(FIRST|LAST)\s*\Z", re.IGNORECASE)

@@ -27,7 +27,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 
 def lock_key(database: str, schema: str) -> int:
     """The advisory lock of a schema, a signed number of 64 bits."""
-    digest = hashlib.sha256("\0".join((_NAMESPACE, database, schema)).encode()).digest()
+    digest = hashlib.sha256(f"{_NAMESPACE}\0{database}\0{schema}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 

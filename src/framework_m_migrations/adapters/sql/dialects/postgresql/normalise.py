@@ -104,8 +104,8 @@ def _trial(number: int, suspect: _Suspect, schema: str | None) -> str:
     table = f"pg_temp.{quote(suspect.wanted.name.name)}"
     columns = ", ".join(_column(column, suspect, schema) for column in suspect.wanted.columns)
     whole = [f"CREATE TEMPORARY TABLE {quote(suspect.wanted.name.name)} ({columns})"]
-    whole += [piece for piece in pieces if not piece.startswith(f"ALTER TABLE {table} ADD COLUMN")
-              and not piece.startswith(f"ALTER TABLE {table} ALTER COLUMN")]
+    columnwise = (f"ALTER TABLE {table} ADD COLUMN", f"ALTER TABLE {table} ALTER COLUMN")
+    whole += [piece for piece in pieces if not piece.startswith(columnwise)]
     alone = [f"CREATE TEMPORARY TABLE {quote(suspect.wanted.name.name)} ()", *pieces]
     tries = "\n".join(f"BEGIN {_executed(piece)} EXCEPTION WHEN OTHERS THEN NULL; END;" for piece in alone)
     return f"BEGIN {' '.join(_executed(piece) for piece in whole)} EXCEPTION WHEN OTHERS THEN\n{tries}\nEND;"
@@ -180,7 +180,7 @@ def _respelt(suspect: _Suspect, answer: Table) -> Table:
             )
         ),
         indexes=tuple(
-            replace(new_indexes[index.name], name=index.name, native=index.native) if index.name in new_indexes else index
+            replace(new_indexes.get(index.name, index), name=index.name, native=index.native)
             for index in wanted.indexes
         ),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -35,10 +36,10 @@ def partitioned_index(
     in_transaction = connection.in_transaction()
     sql = _TREE.format(table=string_literal(qualified(table, schema)))
     if in_transaction:
-        rows = execute(connection, sql).all()
+        rows = _rows(connection, sql)
     else:
         with taken_back(connection):
-            rows = execute(connection, sql).all()
+            rows = _rows(connection, sql)
     if not rows or rows[0][2] != "p":
         return None
     made: dict[tuple[str, str], str] = {}
@@ -58,6 +59,10 @@ def partitioned_index(
             above = f"{quote(parent_schema)}.{quote(made[parent_schema, parent])}"
             sql_of.append(f"ALTER INDEX {above} ATTACH PARTITION {quote(own_schema)}.{quote(own)}")
     return tuple(sql_of)
+
+
+def _rows(connection: sa.Connection, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in execute(connection, sql)]
 
 
 def _name(index: str, partition: str) -> str:

@@ -1,5 +1,7 @@
 """What the role may not do."""
 
+# ruff: noqa: S608 - names are quoted, values are parameters or quoted literals
+
 from __future__ import annotations
 
 from collections.abc import Collection
@@ -33,15 +35,19 @@ def missing_privileges(connection: sa.Connection, *, schema: str | None, also: C
     missing: list[str] = []
     for name, role, usage, create, foreign in rows:
         if not usage:
-            missing.append(f"Role {role} lacks USAGE on schema {name}: GRANT USAGE ON SCHEMA {quote(name)} TO {quote(role)}.")
+            missing.append(_lacks("USAGE", name, role))
         if not create:
-            missing.append(
-                f"Role {role} lacks CREATE on schema {name}: GRANT CREATE ON SCHEMA {quote(name)} TO {quote(role)}."
-            )
+            missing.append(_lacks("CREATE", name, role))
         if foreign:
-            shown = ", ".join(foreign[:_SHOWN]) + (f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else "")
+            rest = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
+            shown = ", ".join(foreign[:_SHOWN]) + rest
             missing.append(f"Role {role} does not own these tables of schema {name} and cannot alter them: {shown}.")
     if not rows:
         wanted = "the search_path names no schema that exists" if schema is None else f"schema {schema} does not exist"
         missing.append(f"There is nowhere to create tables: {wanted}.")
     return tuple(missing)
+
+
+def _lacks(right: str, schema: str, role: str) -> str:
+    grant = f"GRANT {right} ON SCHEMA {quote(schema)} TO {quote(role)}"
+    return f"Role {role} lacks {right} on schema {schema}: {grant}."

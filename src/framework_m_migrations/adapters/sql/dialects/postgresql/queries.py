@@ -4,6 +4,8 @@ They read pg_catalog only, so that they take no lock on a user's table. ``:main`
 connection's own (``current_schema()``), which the server resolves itself; ``:others`` are further schemas.
 """
 
+# ruff: noqa: S608 - names are quoted, values are parameters or quoted literals
+
 from __future__ import annotations
 
 import functools
@@ -76,8 +78,8 @@ SELECT a.attrelid::bigint, a.attnum::int, a.attname::text, a.atttypid::bigint, a
        pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity::text, a.attgenerated::text,
        a.attcollation::bigint,
        CASE WHEN a.attcollation NOT IN (0, 100) THEN
-         (SELECT CASE WHEN pg_catalog.pg_collation_is_visible(l.oid) THEN '' ELSE pg_catalog.quote_ident(x.nspname) || '.' END
-                 || pg_catalog.quote_ident(l.collname)
+         (SELECT CASE WHEN pg_catalog.pg_collation_is_visible(l.oid) THEN ''
+                      ELSE pg_catalog.quote_ident(x.nspname) || '.' END || pg_catalog.quote_ident(l.collname)
           FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace x ON x.oid = l.collnamespace
           JOIN pg_catalog.pg_type y ON y.oid = a.atttypid AND y.typcollation <> l.oid
           WHERE l.oid = a.attcollation) END,
@@ -108,7 +110,8 @@ SELECT i.indrelid::bigint, c.relname::text, i.indexrelid::bigint, i.indisunique,
                WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x') AND k.conrelid = i.indrelid),
        CASE WHEN i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR c.reloptions IS NOT NULL OR c.reltablespace <> 0
               OR m.amname <> 'btree' OR i.indnkeyatts <> i.indnatts OR 0 <> ANY (i.indoption::int2[])
-              OR NOT i.indclass::oid[] <@ (SELECT pg_catalog.array_agg(o.oid) FROM pg_catalog.pg_opclass o WHERE o.opcdefault)
+              OR NOT i.indclass::oid[] <@ (SELECT pg_catalog.array_agg(o.oid)
+                                           FROM pg_catalog.pg_opclass o WHERE o.opcdefault)
               OR NOT i.indcollation::oid[] <@ ARRAY[0, 100]::oid[] OR {{nulls}}
        THEN pg_catalog.pg_get_indexdef(i.indexrelid) END
 FROM {_GIVEN_TABLES}
@@ -120,11 +123,11 @@ ORDER BY i.indrelid, c.relname"""
 
 
 def _constraints(version: tuple[int, ...]) -> str:
-    """Rows: table, name, kind, columns, validated, deferrable, deferred, match, on update, on delete, columns that
-    ON DELETE sets, target schema, target in the main schema, target table, target columns, index, expression,
-    enforced, over a period.
+    """Rows of constraints.
 
-    Clones for partitions of the target, which live at the same table, are left out.
+    They hold table, name, kind, columns, validated, deferrable, deferred, match, on update, on delete, columns that
+    ON DELETE sets, target schema, target in the main schema, target table, target columns, index, expression,
+    enforced, over a period. Clones for partitions of the target, which live at the same table, are left out.
     """
     names = """(SELECT pg_catalog.array_agg(a.attname::text ORDER BY x.place)
         FROM pg_catalog.unnest({keys}) WITH ORDINALITY AS x(number, place)

@@ -1,5 +1,7 @@
 """Questions about rows, asked in few statements, each within a time limit."""
 
+# ruff: noqa: S608 - names are quoted, values are parameters or quoted literals
+
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
@@ -50,7 +52,7 @@ def _ask(
     budget: float,
     answers: dict[Question, int],
 ) -> float:
-    """Ask together, then, where that fails, in halves; what is left of the budget, of which a time-out takes its part."""
+    """Ask together, then, where that fails, in halves; what is left of the budget once time-outs took their part."""
     if not questions or budget <= 0:
         return budget
     sql = "SELECT " + ", ".join(f"({statement(question, schema)})::bigint" for question in questions)

@@ -62,9 +62,9 @@ class PostgresqlSpelling:
     def _named(self, type_: sa.types.TypeEngine[Any]) -> tuple[sa.Enum, bool] | None:
         """The enumeration that PostgreSQL keeps as a type of its own, and whether the column is an array of it."""
         simple = type(type_)
-        if simple.__module__.startswith("sqlalchemy.") and not issubclass(simple, sa.Enum | sa.ARRAY):
-            if not type_._variant_mapping:  # noqa: SLF001 - the quick way out for nearly all columns
-                return None
+        plain = simple.__module__.startswith("sqlalchemy.") and not issubclass(simple, sa.Enum | sa.ARRAY)
+        if plain and not type_._variant_mapping:  # noqa: SLF001 - the quick way out for nearly all columns
+            return None
         impl: Any = type_.dialect_impl(self._dialect)
         while isinstance(impl, sa.types.TypeDecorator):
             impl = impl.impl_instance.dialect_impl(self._dialect)
@@ -153,7 +153,8 @@ class PostgresqlSpelling:
         while isinstance(inner, sa_elements.UnaryExpression) and inner.modifier is not None:
             inner = inner.element
         classes = index.dialect_options["postgresql"]["ops"] if index.dialect_kwargs else {}
-        chosen = next((classes[item.key] for item in (expression, inner) if getattr(item, "key", None) in classes), None)
+        keys = [getattr(item, "key", None) for item in (expression, inner)]
+        chosen = next((classes[key] for key in keys if key in classes), None)
         return split_key(rendered, chosen)
 
 

@@ -1,11 +1,12 @@
-"""SQL text cut into tokens, after PostgreSQL's lexer (parser/scan.l), as far as default and check expressions need it."""
+"""SQL text cut into tokens, after PostgreSQL's lexer (scan.l), as far as default and check expressions need it."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import KEYWORDS, fold, quote, unquote
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import fold, quote, unquote
+from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import KEYWORDS
 
 
 class Token(NamedTuple):

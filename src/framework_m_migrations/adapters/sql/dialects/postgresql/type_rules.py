@@ -12,8 +12,9 @@ from framework_m_migrations.domain.type_change import TypeChange
 EQUAL, WIDENING, REWRITE = TypeChange.EQUAL, TypeChange.WIDENING, TypeChange.REWRITE
 NARROWING, INCOMPATIBLE = TypeChange.NARROWING, TypeChange.INCOMPATIBLE
 
-_INTEGERS = ("smallint", "integer", "bigint")
-_FLOATS = ("real", "double precision")
+_INTEGERS = frozenset({"smallint", "integer", "bigint"})
+_FLOATS = frozenset({"real", "double precision"})
+_NUMBERS = _INTEGERS | _FLOATS | {"numeric"}
 _TEXTS = frozenset({"text", "character varying", "character"})
 _TIMES = frozenset(
     {
@@ -28,10 +29,12 @@ _FULL_PRECISION = 6
 # Digits before the point that every value of an integer type may have.
 _DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
 _KNOWN = (
-    _TEXTS | _TIMES | set(_INTEGERS) | set(_FLOATS)
-    | {"numeric", "boolean", "date", "uuid", "json", "jsonb", "bytea", "bit", "bit varying", "inet", "cidr", "xml", "money"}
+    _TEXTS
+    | _TIMES
+    | _NUMBERS
+    | {"boolean", "date", "uuid", "json", "jsonb", "bytea", "bit", "bit varying", "inet", "cidr", "xml", "money"}
     | {"macaddr", "macaddr8", "tsvector", "tsquery", "point", "oid"}
-)  # fmt: skip
+)
 _LOSSLESS = {
     ("json", "jsonb"): REWRITE,
     ("cidr", "inet"): WIDENING,
@@ -76,14 +79,18 @@ def _without_collation(before: ColumnType, after: ColumnType) -> TypeChange | No
         return _times(before, after)
     if old in {"bit", "bit varying"} and new in {"bit", "bit varying"}:
         return _bits(before, after)
-    if (old in _DIGITS or old in _FLOATS or old == "numeric") and (new in _DIGITS or new in _FLOATS or new == "numeric"):
+    if old in _NUMBERS and new in _NUMBERS:
         return _numbers(before, after)
     known = _LOSSLESS.get((old, new))
     if known is not None:
         return _less_precise(known, after)
     if old in _KNOWN and new in _KNOWN:
-        return EQUAL if old == new and before.spelling.partition(" COLLATE ")[0] == after.spelling.partition(" COLLATE ")[0] else INCOMPATIBLE
+        return EQUAL if _bare(before) == _bare(after) else INCOMPATIBLE
     return None
+
+
+def _bare(type_: ColumnType) -> str:
+    return type_.spelling.partition(" COLLATE ")[0]
 
 
 def _less_precise(kind: TypeChange, after: ColumnType) -> TypeChange:

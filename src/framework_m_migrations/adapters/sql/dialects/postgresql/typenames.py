@@ -55,7 +55,9 @@ _ALIASES = {
 _COLLATE = re.compile(r'^(?P<type>.*?)\s+COLLATE\s+(?P<name>(?:"(?:[^"]|"")+"|[\w$]+|\.)+)$', re.IGNORECASE | re.DOTALL)
 _ARRAY = re.compile(r"(?:\s*\[\s*\d*\s*\])+$|\s+ARRAY(?:\s*\[\s*\d+\s*\])?$", re.IGNORECASE)
 _PLAIN = re.compile(r"^(?P<name>[a-z_][a-z0-9_ $]*?)\s*(?:\((?P<args>[^()]*)\))?(?P<rest> [a-z ]+)?$")
-_INTERVAL = re.compile(r"^interval(?P<fields>(?: (?:year|month|day|hour|minute|second|to))*)\s*(?:\(\s*(?P<p>\d)\s*\))?$")
+_INTERVAL = re.compile(
+    r"^interval(?P<fields>(?: (?:year|month|day|hour|minute|second|to))*)\s*(?:\(\s*(?P<p>\d)\s*\))?$"
+)
 _NAMED = re.compile(
     r'^(?:(?P<schema>"(?:[^"]|"")+"|[^\s".()\[\]]+)\s*\.\s*)?(?P<name>"(?:[^"]|"")+"|[^\s".()\[\]]+)'
     r"\s*(?P<args>\([^()]*\))?$"
@@ -79,7 +81,11 @@ def parse_type(text: str) -> ParsedType:
     element = _element(stripped[: array.start()].strip() if array is not None else stripped)
     if array is not None:
         element = ParsedType(
-            f"{element.spelling}[]", f"{element.base}[]", f"{element.printed}[]", element.length, element.precision,
+            f"{element.spelling}[]",
+            f"{element.base}[]",
+            f"{element.printed}[]",
+            element.length,
+            element.precision,
             element.scale,
         )
     if collation is None:

@@ -37,7 +37,14 @@ def key_sql(key: IndexKey) -> str:
 
 
 def index_sql(index: Index, table: str, *, name: str, words: str = "") -> str:
-    """CREATE INDEX from the value alone; ``words`` (CONCURRENTLY) stand before the name, ``name`` and ``table`` are SQL."""
+    """CREATE INDEX from the value alone.
+
+    Args:
+        index: what is wanted.
+        table: SQL, ONLY included where it is meant.
+        name: SQL.
+        words: what stands before the name (``CONCURRENTLY ``).
+    """
     parts = [f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {words}{name} ON {table}"]
     if index.method:
         parts.append(f"USING {quote(index.method)}")
