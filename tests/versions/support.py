@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,14 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.filesystem import FilesystemDiscovery
+from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from framework_m_migrations.adapters.sql.versions import AlembicTrack
-from tests.versions._scopes import StandIn
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "apps"
 EXAMPLE_APPS = ("shop", "stock", "crm_lite")
 
-SCOPES: dict[str, Any] = {"sqlite": SqliteDialect(), "postgresql": StandIn()}
+SCOPES: dict[str, Any] = {"sqlite": SqliteDialect(), "postgresql": PostgresqlDialect()}
 
 
 @dataclass
@@ -113,7 +114,8 @@ class Bench:
 
     def schema(self) -> dict[str, Any]:
         """All that reflection sees, for comparison of before and after; Alembic's own table left out."""
-        with self.connection.begin():
+        with self.connection.begin(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Skipped unsupported reflection")
             inspector = sa.inspect(self.connection)
             found: dict[str, Any] = {}
             for name in sorted(inspector.get_table_names()):

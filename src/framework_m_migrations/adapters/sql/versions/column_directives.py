@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
 from alembic.operations import ops
 
 from framework_m_migrations.adapters.sql.versions.objects import Objects, is_literal
@@ -48,8 +47,8 @@ def write(script: Script, objects: Objects, change: ColumnChange, rule: str) -> 
             _change_null(script, objects, table, column)
         case c.ColumnDefaultChanged(table=table, before=before, column=column):
             script.add(
-                _alter(objects, table, column, server_default=_clause(objects.default(column))),
-                _alter(objects, table, column, server_default=_clause(objects.default(before))),
+                _alter(objects, table, column, server_default=objects.server_default(column)),
+                _alter(objects, table, column, server_default=objects.server_default(before)),
             )
         case c.CommentChanged():
             _comment(script, change)
@@ -151,9 +150,9 @@ def _change_type(script: Script, objects: Objects, change: c.ColumnTypeChanged, 
         return
     # A default of the old type cannot be cast along with the values.
     off_up = _alter(objects, table, before, server_default=None)
-    on_up = _alter(objects, table, after, server_default=_clause(objects.default(after)))
+    on_up = _alter(objects, table, after, server_default=objects.server_default(after))
     off_down = _alter(objects, table, after, server_default=None)
-    on_down = _alter(objects, table, before, server_default=_clause(objects.default(before)))
+    on_down = _alter(objects, table, before, server_default=objects.server_default(before))
     script.add((off_up, up, on_up), (off_down, down, on_down))
 
 
@@ -171,10 +170,6 @@ def _alter(objects: Objects, table: TableName, column: Column, **changes: Any) -
         existing_comment=changes.get("existing_comment"),
     )
     return Batch(table.name, table.schema, (operation,))
-
-
-def _clause(default: str | None) -> sa.TextClause | None:
-    return None if default is None else sa.text(default)
 
 
 def _comment(script: Script, change: c.CommentChanged) -> None:

@@ -11,6 +11,7 @@ from alembic.operations import ops
 from framework_m_migrations.adapters.sql.versions import column_directives, constraint_directives, enum_directives
 from framework_m_migrations.adapters.sql.versions.objects import Objects
 from framework_m_migrations.adapters.sql.versions.pieces import Directive, Script, Source
+from framework_m_migrations.adapters.sql.versions.python_source import string_literal
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.lowering import creation_order
 from framework_m_migrations.domain.plan import PlannedChange
@@ -99,10 +100,7 @@ def _write(script: Script, objects: Objects, planned: PlannedChange) -> None:
             enum_directives.write(script, objects, change)
         case c.TableRenamed(table=table, before=before):
             script.note("Renames: code that still uses the old name fails as soon as this has run.")
-            script.add(
-                Directive(ops.RenameTableOp(before.name, table.name, schema=table.schema)),
-                Directive(ops.RenameTableOp(table.name, before.name, schema=table.schema)),
-            )
+            script.add(_rename(before, table), _rename(table, before))
         case c.TableRemoved(table=table, owned=owned):
             if owned:
                 _drop_table(script, objects, table)
@@ -139,6 +137,11 @@ def _write(script: Script, objects: Objects, planned: PlannedChange) -> None:
             constraint_directives.write(script, objects, change)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _rename(before: TableName, after: TableName) -> Source:
+    schema = f", schema={string_literal(before.schema)}" if before.schema else ""
+    return Source(f"op.rename_table({string_literal(before.name)}, {string_literal(after.name)}{schema})")
 
 
 def _by_hand(script: Script, what: str) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
 from framework_m_migrations.adapters.sql.sqltext import SqlText
@@ -22,12 +23,19 @@ from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Generated, Index, Table, TableName, Unique
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|[-+]?\d+(\.\d+)?|true|false|null", re.IGNORECASE)
+_KEYWORD = re.compile(r"current_(timestamp|date|time)", re.IGNORECASE)
 _SEQUENCE_OPTIONS = {"start", "increment", "minvalue", "maxvalue", "cycle", "cache"}
 
 
 def is_literal(sql: str) -> bool:
     """True for a plain constant: text, number, boolean. SQLite adds columns with such a default without a rebuild."""
     return _LITERAL.fullmatch(sql.strip()) is not None
+
+
+def _default_clause(sql: str) -> str:
+    """A default as every database takes it: SQLite wants an expression in parentheses, the others do not mind."""
+    bare = is_literal(sql) or _KEYWORD.fullmatch(sql) or (sql.startswith("(") and sql.endswith(")"))
+    return sql if bare else f"({sql})"
 
 
 class Objects:
@@ -101,20 +109,32 @@ class Objects:
 
     def default(self, column: Column) -> str | None:
         """The server default as SQL: in the model's own words where it has any, else in the database's."""
-        if column.default is None or not isinstance(column.native, sa.Column):
-            return column.default
-        written: str | None = self._text.ddl.get_column_default_string(column.native)
-        return written or column.default
+        if column.default is None:
+            return None
+        written: str | None = None
+        if isinstance(column.native, sa.Column):
+            written = self._text.ddl.get_column_default_string(column.native)
+        return _default_clause(written or column.default)
+
+    def server_default(self, column: Column) -> sa.ColumnElement[Any] | sa.TextClause | None:
+        """The server default as an object. What each database spells in its own way stays SQLAlchemy's to spell."""
+        sql = self.default(column)
+        if sql is None:
+            return None
+        clause = column.native.server_default if isinstance(column.native, sa.Column) else None
+        argument = clause.arg if isinstance(clause, sa.DefaultClause) else None
+        if isinstance(argument, sa.True_ | sa.False_ | now):
+            return argument
+        return sa.text(sql)
 
     def column(self, table: TableName, column: Column, *, nullable: bool | None = None) -> sa.Column[Any]:
         """A column to be created."""
-        default = None if column.generated is not None else self.default(column)
         generated = _generated(column)
         made: sa.Column[Any] = sa.Column(
             column.name,
             self.type(table, column),
             *([] if generated is None else [generated]),
-            server_default=None if default is None else sa.text(default),
+            server_default=None if column.generated is not None else self.server_default(column),
             nullable=column.nullable if nullable is None else nullable,
             comment=column.comment,
         )

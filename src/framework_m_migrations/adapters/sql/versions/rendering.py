@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import render_python_code
 from alembic.migration import MigrationContext
 from alembic.operations import ops
+from sqlalchemy.sql.functions import now
 
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.versions import naming
@@ -77,6 +78,10 @@ class Renderer:
             clause = item.arg if isinstance(item, sa.DefaultClause) else item
             if isinstance(clause, sa.TextClause):
                 return _default_source(clause.text)
+            if isinstance(clause, sa.True_ | sa.False_):
+                return "sa.true()" if isinstance(clause, sa.True_) else "sa.false()"
+            if isinstance(clause, now):
+                return "sa.func.now()"
         return False
 
 

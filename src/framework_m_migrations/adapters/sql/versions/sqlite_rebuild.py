@@ -1,7 +1,8 @@
 """What Alembic's rebuild of a SQLite table leaves behind: unnamed checks, triggers, indexes on expressions.
 
 Alembic rebuilds from what SQLAlchemy reflects. An unnamed CHECK is omitted, an index on an expression is not
-reflected, a trigger is not known of at all; each would be gone without a word.
+reflected, one that is sorted or collated comes without its order, a trigger is not known of at all; each would be gone
+without a word.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -18,13 +19,20 @@ from sqlalchemy import event
 from framework_m_migrations.domain.errors import RevisionError
 
 _NAME = r'("(?:[^"]|"")+"|\S+)'
-_DROPPED = re.compile(rf'\s*DROP\s+(INDEX|TRIGGER)\s+(?:IF\s+EXISTS\s+)?(?:"?main"?\.)?{_NAME}', re.IGNORECASE)
+_DROPPED = re.compile(rf'\s*DROP\s+INDEX\s+(?:IF\s+EXISTS\s+)?(?:"?main"?\.)?{_NAME}', re.IGNORECASE)
 _REBUILT = re.compile(rf'\s*ALTER\s+TABLE\s+"?_alembic_tmp_.*\sRENAME\s+TO\s+{_NAME}', re.IGNORECASE | re.DOTALL)
 _CREATED = re.compile(r'\s*CREATE\s+TABLE\s+"?_alembic_tmp_(?P<name>(?:[^"\s(]|"")+)"?\s*\(', re.IGNORECASE)
 _UNNAMED_CHECK = re.compile(r"(?:^|[(,])\s*CHECK\s*\(", re.IGNORECASE)
 _IGNORED = ("Unnamed CHECK constraint on reflected table", "Skipped unsupported reflection of expression-based index")
-_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL"
+_OBJECTS = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? AND type <> 'table' AND sql IS NOT NULL"
 _TABLES = "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
+
+
+class _Object(NamedTuple):
+    kind: str
+    name: str
+    table: str
+    sql: str
 
 
 class RebuildWatch:
@@ -36,81 +44,97 @@ class RebuildWatch:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._objects: dict[tuple[str, str], tuple[str, str]] = {}
-        self._dropped: set[tuple[str, str]] = set()
-        self._rebuilt: set[str] = set()
+        self._objects: dict[str, list[_Object]] = {}
+        self._ordered: dict[str, str] = {}
 
     @contextmanager
     def watch(self) -> Iterator[None]:
         """To be entered outside the revision's transaction."""
-        self._objects = self._read_objects()
-        event.listen(self._connection, "before_cursor_execute", self._on_statement, retval=True)
+        event.listen(self._connection, "before_cursor_execute", self._before, retval=True)
+        event.listen(self._connection, "after_cursor_execute", self._after)
         try:
             with warnings.catch_warnings():
                 for message in _IGNORED:
                     warnings.filterwarnings("ignore", message)
                 yield
         finally:
-            event.remove(self._connection, "before_cursor_execute", self._on_statement)
+            event.remove(self._connection, "before_cursor_execute", self._before)
+            event.remove(self._connection, "after_cursor_execute", self._after)
 
     def restore(self) -> None:
-        """Recreate triggers and indexes; to be called inside the revision's transaction, before its commit.
+        """Give indexes their order back; to be called inside the revision's transaction, before its commit.
 
-        Raises:
-            RevisionError: one cannot be created again.
+        All else is recreated at once, so that the rest of the revision finds it; these Alembic creates itself.
         """
-        if not self._rebuilt:
-            return
-        present = self._read_objects()
-        for key, (table, statement) in self._objects.items():
-            if key in present or key in self._dropped or table.lower() not in self._rebuilt:
-                continue
-            try:
+        ordered, self._ordered = self._ordered, {}
+        for name, statement in ordered.items():
+            rows = self._connection.exec_driver_sql(
+                "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", (name,)
+            )
+            present = rows.scalar()
+            if present is not None and present != statement and _without_order(present) == _without_order(statement):
+                self._connection.exec_driver_sql(f"DROP INDEX {_quoted(name)}")
                 self._connection.exec_driver_sql(statement)
-            except sa.exc.OperationalError as error:
-                # An index on a column that the revision drops goes with the column.
-                if key[0] == "index" and "no such column" in str(error.orig):
-                    continue
-                raise RevisionError(
-                    f"The rebuild of table {table!r} took the {key[0]} {key[1]!r} along, and it cannot be recreated: "
-                    f"{error.orig}.",
-                    next_step=f"Drop the {key[0]} in the revision before the rebuild, and create it again afterwards.",
-                ) from error
-            self._objects[key] = (table, statement)
 
-    def _read_objects(self) -> dict[tuple[str, str], tuple[str, str]]:
-        idle = not self._connection.in_transaction()
-        rows = list(self._connection.exec_driver_sql(_OBJECTS))
-        if idle:
-            self._connection.rollback()
-        return {(str(row[0]), str(row[1])): (str(row[2]), str(row[3])) for row in rows}
-
-    def _on_statement(
+    def _before(
         self, connection: sa.Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> tuple[str, Any]:
         del connection, cursor, context, executemany
         if dropped := _DROPPED.match(statement):
-            self._dropped.add((dropped[1].lower(), _unquoted(dropped[2])))
-        elif rebuilt := _REBUILT.match(statement):
-            self._rebuilt.add(_unquoted(rebuilt[1]).lower())
+            self._ordered.pop(_unquoted(dropped[1]), None)
         elif created := _CREATED.match(statement):
-            statement = self._with_checks(statement, created["name"].replace('""', '"'))
+            # The original still stands at this moment, with all that belongs to it.
+            table = self._original(created["name"].replace('""', '"'))
+            if table is not None:
+                self._remember(table)
+                statement = self._with_checks(statement, table)
         return statement, parameters
 
-    def _with_checks(self, statement: str, cut_name: str) -> str:
+    def _after(
+        self, connection: sa.Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+    ) -> None:
+        del connection, cursor, parameters, context, executemany
+        if rebuilt := _REBUILT.match(statement):
+            for item in self._objects.pop(_unquoted(rebuilt[1]).lower(), ()):
+                self._recreate(item)
+
+    def _remember(self, table: str) -> None:
+        """What belongs to a table: what Alembic does not know of, and what it will create without its order."""
+        known = {index["name"] for index in sa.inspect(self._connection).get_indexes(table)}
+        rows = self._connection.exec_driver_sql(_OBJECTS, (table,)).all()
+        objects = [_Object(str(kind), str(name), table, str(sql)) for kind, name, sql in rows]
+        self._objects[table.lower()] = [item for item in objects if item.kind == "trigger" or item.name not in known]
+        self._ordered |= {
+            item.name: item.sql
+            for item in objects
+            if item.kind == "index" and item.name in known and item.name not in self._ordered
+        }
+
+    def _recreate(self, item: _Object) -> None:
+        try:
+            self._connection.exec_driver_sql(item.sql)
+        except sa.exc.OperationalError as error:
+            # An index on a column that the revision drops goes with the column.
+            if item.kind == "index" and "no such column" in str(error.orig):
+                return
+            raise RevisionError(
+                f"The rebuild of table {item.table!r} took the {item.kind} {item.name!r} along, and it cannot be "
+                f"recreated: {error.orig}.",
+                next_step=f"Drop the {item.kind} in the revision before the rebuild, and create it again afterwards.",
+            ) from error
+
+    def _with_checks(self, statement: str, table: str) -> str:
         """CREATE TABLE of the copy, with the unnamed checks of the original unless it states unnamed ones itself."""
         if _UNNAMED_CHECK.search(statement):
             return statement
-        table = self._original(cut_name)
-        lost = [] if table is None else self._unnamed_checks(table)
-        columns = set() if table is None else self._column_names(table)
+        columns = self._column_names(table)
         missing = {name for name in columns if not _mentions(statement, name)}
         kept = []
-        for check in lost:
+        for check in self._unnamed_checks(table):
             gone = sorted(name for name in missing if _mentions(check, name))
             if not gone:
                 kept.append(f"CHECK ({check})")
-            elif len(missing) > len(gone) or not self._only_drops(statement, columns):
+            elif not self._only_drops(statement, columns):
                 raise RevisionError(
                     f"The rebuild of table {table!r} would lose CHECK ({check}), which names {', '.join(gone)}.",
                     next_step="State the constraint again in table_args of batch_alter_table.",
@@ -148,3 +172,13 @@ def _mentions(sql: str, name: str) -> bool:
 
 def _unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name.rstrip(";")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _without_order(statement: str) -> str:
+    """CREATE INDEX without what reflection does not see: directions, collations, quotes, white space."""
+    text = re.sub(rf"\sCOLLATE\s+{_NAME}(?=[\s,)])|\s(ASC|DESC)\b", "", statement, flags=re.IGNORECASE)
+    return re.sub(r'[\s"]', "", text).lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from typing import Any
 
 import sqlalchemy as sa
@@ -90,38 +91,49 @@ def _array(type_: sa.ARRAY[Any], imports: set[str]) -> str:
 class _Qualifier(ast.NodeTransformer):
     """Gives each class in a type's repr its module."""
 
-    def __init__(self, module: str, own: str) -> None:
+    def __init__(self, module: str, own: str, public: str) -> None:
         self.module = module
         self.own = own
+        self.public = public
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name):
-            name = node.func.id
-            skipped = _DEFAULTS.get(name)
-            node.keywords = [one for one in node.keywords if one.arg != skipped]
-            inside = self.module == "sa" or (name != self.own and hasattr(sa, name))
+            name = self.public if node.func.id == self.own else node.func.id
+            node.keywords = [one for one in node.keywords if one.arg != _DEFAULTS.get(name)]
+            inside = name != self.public and hasattr(sa, name)
             node.func = ast.Attribute(ast.Name("sa" if inside else self.module), name)
         return node
 
 
 def _plain(type_: TypeEngine[Any], imports: set[str]) -> str:
-    module, name = type(type_).__module__, type(type_).__name__
-    if module.startswith("sqlalchemy.dialects."):
-        prefix = module.split(".")[2]
+    prefix, name = _exported(type(type_))
+    if type(type_).__module__.partition(".")[0] != "sqlalchemy":
+        imports.add(f"import {prefix}")
+    elif prefix not in {"sa", "sa.types"}:
         imports.add(f"from sqlalchemy.dialects import {prefix}")
-    elif module.startswith("sqlalchemy."):
-        prefix = "sa" if hasattr(sa, name) else "sa.types"
-    else:
-        prefix = module
-        imports.add(f"import {module}")
     try:
         tree = ast.parse(repr(type_), mode="eval")
     except SyntaxError as error:
         raise InvalidMetadata(
-            f"The type {type_!r} ({module}.{name}) has no repr that could be written down."
+            f"The type {type_!r} ({prefix}.{name}) has no repr that could be written down."
         ) from error
-    return ast.unparse(ast.fix_missing_locations(_Qualifier(prefix, name).visit(tree)))
+    return ast.unparse(ast.fix_missing_locations(_Qualifier(prefix, type(type_).__name__, name).visit(tree)))
+
+
+def _exported(cls: type) -> tuple[str, str]:
+    """Where a type can be had by whoever imports SQLAlchemy: dialects use classes of their own that are not public."""
+    if cls.__module__.partition(".")[0] != "sqlalchemy":
+        return cls.__module__, cls.__name__
+    for one in cls.__mro__:
+        if one.__module__.startswith("sqlalchemy.dialects."):
+            package = one.__module__.split(".")[2]
+            if getattr(sys.modules[f"sqlalchemy.dialects.{package}"], one.__name__, None) is one:
+                return package, one.__name__
+        for prefix, module in (("sa", sa), ("sa.types", sa.types)):
+            if getattr(module, one.__name__, None) is one:
+                return prefix, one.__name__
+    raise InvalidMetadata(f"The type {cls.__name__} cannot be written down.")
 
 
 def type_of(column_type: ColumnType, dialect: sa.Dialect) -> TypeEngine[Any] | None:

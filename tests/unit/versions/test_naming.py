@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from framework_m_migrations.adapters.sql.versions import naming
+from framework_m_migrations.domain.revision_ids import revision_id
+
+
+def test_slugs() -> None:
+    assert naming.slug("Add  a Table: customers!") == "add_a_table_customers"
+    assert naming.slug("Größe ändern") == "groe_andern"
+    assert naming.slug("日本語") == "revision"
+    assert naming.slug("") == "revision"
+    assert naming.slug("../../etc/passwd") == "etc_passwd"
+
+
+@given(st.text(max_size=300))
+def test_any_message_makes_a_safe_file_name(message: str) -> None:
+    name = naming.file_name("aaaaaaaaaaa1", message)
+    assert name.isascii()
+    assert name.startswith("aaaaaaaaaaa1_")
+    assert len(name) <= 12 + 1 + naming.SLUG_LENGTH + 3
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_.")
+    assert name.count(".") == 1
+
+
+@given(st.text(min_size=1, max_size=80), st.lists(st.text(min_size=1, max_size=80), min_size=1, max_size=4))
+def test_names_fit_every_database(table: str, columns: list[str]) -> None:
+    for name in (naming.unique_name(table, columns), naming.foreign_key_name(table, columns, "x")):
+        assert len(name.encode()) <= naming.IDENTIFIER_LIMIT
+
+
+def test_long_names_stay_distinct() -> None:
+    table = "t" * 80
+    assert naming.unique_name(table, ["a"]) != naming.unique_name(table, ["b"])
+    assert naming.check_name("t", "a > 0") != naming.check_name("t", "a > 1")
+
+
+def test_ids_come_from_content_alone() -> None:
+    first = revision_id("shop", ["a"], "m", "body")
+    assert first == revision_id("shop", ["a"], "m", "body")
+    assert len(first) == 12
+    assert int(first, 16) >= 0
+    others = {
+        revision_id("crm", ["a"], "m", "body"),
+        revision_id("shop", ["b"], "m", "body"),
+        revision_id("shop", ["a", "b"], "m", "body"),
+        revision_id("shop", [], "am", "body"),
+        revision_id("shop", ["a"], "n", "body"),
+        revision_id("shop", ["a"], "m", "other"),
+        first,
+    }
+    assert len(others) == 7
