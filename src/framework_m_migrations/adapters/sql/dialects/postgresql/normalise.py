@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import quote
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import (
     is_inside_autocommit_block,
     taken_back,
@@ -101,12 +101,12 @@ def _answers(reader: CatalogReader, suspects: Sequence[_Suspect]) -> list[Table 
 def _trial(number: int, suspect: _Suspect, schema: str | None) -> str:
     """PL/pgSQL that makes the table at once, and piece by piece where that is refused."""
     pieces = list(_pieces(number, suspect, schema))
-    table = f"pg_temp.{quote(suspect.wanted.name.name)}"
+    table = f"pg_temp.{written(suspect.wanted.name.name)}"
     columns = ", ".join(_column(column, suspect, schema) for column in suspect.wanted.columns)
-    whole = [f"CREATE TEMPORARY TABLE {quote(suspect.wanted.name.name)} ({columns})"]
+    whole = [f"CREATE TEMPORARY TABLE {written(suspect.wanted.name.name)} ({columns})"]
     columnwise = (f"ALTER TABLE {table} ADD COLUMN", f"ALTER TABLE {table} ALTER COLUMN")
     whole += [piece for piece in pieces if not piece.startswith(columnwise)]
-    alone = [f"CREATE TEMPORARY TABLE {quote(suspect.wanted.name.name)} ()", *pieces]
+    alone = [f"CREATE TEMPORARY TABLE {written(suspect.wanted.name.name)} ()", *pieces]
     tries = "\n".join(f"BEGIN {_executed(piece)} EXCEPTION WHEN OTHERS THEN NULL; END;" for piece in alone)
     return f"BEGIN {' '.join(_executed(piece) for piece in whole)} EXCEPTION WHEN OTHERS THEN\n{tries}\nEND;"
 
@@ -121,7 +121,7 @@ def _literal(text: str) -> str:
 
 
 def _column(column: Column, suspect: _Suspect, schema: str | None) -> str:
-    parts = [quote(column.name), type_sql(column.type, schema)]
+    parts = [written(column.name), type_sql(column.type, schema)]
     if column in suspect.columns:
         if column.generated is not None and column.generated.kind == "computed":
             parts.append(computed_sql(column.generated))
@@ -131,16 +131,16 @@ def _column(column: Column, suspect: _Suspect, schema: str | None) -> str:
 
 
 def _pieces(number: int, suspect: _Suspect, schema: str | None) -> Iterator[str]:
-    name = quote(suspect.wanted.name.name)
+    name = written(suspect.wanted.name.name)
     table = f"pg_temp.{name}"
     computed = []
     for column in suspect.wanted.columns:
         if column.generated is not None and column.generated.kind == "computed":
             computed.append(column)
             continue
-        yield f"ALTER TABLE {table} ADD COLUMN {quote(column.name)} {type_sql(column.type, schema)}"
+        yield f"ALTER TABLE {table} ADD COLUMN {written(column.name)} {type_sql(column.type, schema)}"
         if column in suspect.columns and column.default is not None:
-            yield f"ALTER TABLE {table} ALTER COLUMN {quote(column.name)} SET DEFAULT {column.default}"
+            yield f"ALTER TABLE {table} ALTER COLUMN {written(column.name)} SET DEFAULT {column.default}"
     for column in computed:
         yield f"ALTER TABLE {table} ADD COLUMN {_column(column, suspect, schema)}"
     for place, check in enumerate(suspect.checks):

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT, cut, quote
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT, cut, written
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute, index_sql, qualified
@@ -48,16 +48,16 @@ def partitioned_index(
         root = parent is None
         own = index.name if root else _name(index.name, name)
         made[own_schema, name] = own
-        target = f"{quote(own_schema)}.{quote(name)}"
+        target = f"{written(own_schema)}.{written(name)}"
         if kind == "p":
-            sql_of.append(index_sql(replace(index, name=own), f"ONLY {target}", name=quote(own)))
+            sql_of.append(index_sql(replace(index, name=own), f"ONLY {target}", name=written(own)))
         elif kind == "r":
-            sql_of.append(index_sql(index, target, name=quote(own), words="CONCURRENTLY "))
+            sql_of.append(index_sql(index, target, name=written(own), words="CONCURRENTLY "))
         else:
             continue  # a foreign table has no index
         if not root:
-            above = f"{quote(parent_schema)}.{quote(made[parent_schema, parent])}"
-            sql_of.append(f"ALTER INDEX {above} ATTACH PARTITION {quote(own_schema)}.{quote(own)}")
+            above = f"{written(parent_schema)}.{written(made[parent_schema, parent])}"
+            sql_of.append(f"ALTER INDEX {above} ATTACH PARTITION {written(own_schema)}.{written(own)}")
     return tuple(sql_of)
 
 

@@ -1,6 +1,7 @@
 """The statements of the catalog reader: each answers for any number of tables.
 
-They read pg_catalog only, so that they take no lock on a user's table. ``:main`` is the session's schema, null for the
+They read pg_catalog only and hold no lock on a user's table. Where an expression over columns is printed, the server
+takes ACCESS SHARE for that moment. ``:main`` is the session's schema, null for the
 connection's own (``current_schema()``), which the server resolves itself; ``:others`` are further schemas.
 """
 
@@ -72,7 +73,9 @@ ORDER BY c.oid"""
 
 _GIVEN_TABLES = "pg_catalog.unnest(:tables) AS t(oid)"
 
-# The sequence that a column owns: of an identity column, or of a serial one, whose default draws from it.
+# pg_get_expr opens the table it is given, and so waits while somebody has it locked against everything; a default names
+# no column and needs none. The sequence is the one that the column owns: of an identity column, or of a serial one,
+# whose default draws from it.
 _COLUMNS = f"""
 SELECT a.attrelid::bigint, a.attnum::int, a.attname::text, a.atttypid::bigint, a.atttypmod::int,
        pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity::text, a.attgenerated::text,
@@ -84,7 +87,8 @@ SELECT a.attrelid::bigint, a.attnum::int, a.attname::text, a.atttypid::bigint, a
           JOIN pg_catalog.pg_type y ON y.oid = a.atttypid AND y.typcollation <> l.oid
           WHERE l.oid = a.attcollation) END,
        d.description,
-       CASE WHEN a.atthasdef THEN pg_catalog.pg_get_expr(f.adbin, f.adrelid) END,
+       CASE WHEN a.atthasdef THEN
+         pg_catalog.pg_get_expr(f.adbin, CASE WHEN a.attgenerated = '' THEN 0 ELSE f.adrelid END) END,
        CASE WHEN a.attidentity <> '' OR (a.atthasdef AND a.attgenerated = '') THEN
          (SELECT CASE WHEN a.attidentity = '' THEN '' ELSE pg_catalog.concat_ws(' ', v.seqstart, v.seqincrement,
                         v.seqmin, v.seqmax, v.seqcycle::int, v.seqcache) END

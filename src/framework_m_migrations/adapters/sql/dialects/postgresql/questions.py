@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import quote
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import is_inside_autocommit_block, taken_back
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute, qualified
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
@@ -81,7 +81,7 @@ def _timed_out(error: sa.exc.DBAPIError) -> bool:
 def statement(question: Question, schema: str | None) -> str:
     """The SELECT of one number that answers a question."""
     source = _source(question, schema)
-    columns = [f"q.{quote(name)}" for name in question.columns]
+    columns = [f"q.{written(name)}" for name in question.columns]
     given = [f"{column} IS NOT NULL" for column in columns]
     match question.kind:
         case FactKind.HAS_ROWS:
@@ -104,7 +104,7 @@ def _partner(question: Question, columns: Sequence[str], schema: str | None) -> 
     if question.target is None:
         raise ValueError(f"a question about orphans without a target: {question}")
     pairs = zip(question.target_columns, columns, strict=True)
-    equal = " AND ".join(f"p.{quote(name)} = {column}" for name, column in pairs)
+    equal = " AND ".join(f"p.{written(name)} = {column}" for name, column in pairs)
     return f"SELECT FROM {qualified(question.target, schema)} p WHERE {equal}"
 
 
@@ -112,7 +112,7 @@ def _source(question: Question, schema: str | None) -> str:
     table = qualified(question.table, schema)
     if not question.assuming:
         return f"{table} q"
-    added = ", ".join(f"CAST({value} AS {type_}) AS {quote(name)}" for name, type_, value in question.assuming)
+    added = ", ".join(f"CAST({value} AS {type_}) AS {written(name)}" for name, type_, value in question.assuming)
     return f"(SELECT t.*, {added} FROM {table} t) q"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import quote
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.partitions import partitioned_index
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import (
@@ -32,7 +32,7 @@ def statements(operation: o.Operation, connection: sa.Connection, *, schema: str
         case o.CreateIndex(table=table, index=index, online=True):
             return _online_index(operation, connection, schema)
         case o.CreateIndex(table=table, index=index):
-            return (index_sql(index, qualified(table, schema), name=quote(index.name)),)
+            return (index_sql(index, qualified(table, schema), name=written(index.name)),)
         case o.RebuildIndex(table=table, index=index):
             return (f"REINDEX INDEX CONCURRENTLY {qualified(TableName(index.name, table.schema), schema)}",)
         case o.AddUnique(table=table, unique=unique, via_index=str(via_index)):
@@ -45,15 +45,17 @@ def statements(operation: o.Operation, connection: sa.Connection, *, schema: str
         case o.ValidateConstraint(table=table, constraint=constraint):
             if constraint.name is None:
                 raise InvalidMetadata(f"A constraint of table {table} has no name, and cannot be validated by it.")
-            return (f"{_alter(table, schema)} VALIDATE CONSTRAINT {quote(constraint.name)}",)
+            return (f"{_alter(table, schema)} VALIDATE CONSTRAINT {written(constraint.name)}",)
         case o.AlterType(table=table, column=column):
-            return (f"{_alter(table, schema)} ALTER COLUMN {quote(column.name)} TYPE {type_sql(column.type, schema)}",)
+            return (
+                f"{_alter(table, schema)} ALTER COLUMN {written(column.name)} TYPE {type_sql(column.type, schema)}",
+            )
         case o.SetNotNull(table=table, column=column):
-            return (f"{_alter(table, schema)} ALTER COLUMN {quote(column.name)} SET NOT NULL",)
+            return (f"{_alter(table, schema)} ALTER COLUMN {written(column.name)} SET NOT NULL",)
         case o.SetDefault(table=table, column=column):
             # To take a default away is to set it to NULL: the additive path has no word for the other way.
             default = "NULL" if column.default is None else column.default
-            return (f"{_alter(table, schema)} ALTER COLUMN {quote(column.name)} SET DEFAULT {default}",)
+            return (f"{_alter(table, schema)} ALTER COLUMN {written(column.name)} SET DEFAULT {default}",)
         case o.SetComment(table=table, column=name, comment=comment):
             return (_comment(table, name, comment, schema),)
         case _:
@@ -65,7 +67,7 @@ def _alter(table: TableName, schema: str | None) -> str:
 
 
 def _constraint(name: str | None) -> str:
-    return "" if name is None else f"CONSTRAINT {quote(name)} "
+    return "" if name is None else f"CONSTRAINT {written(name)} "
 
 
 def _validity(validate: bool) -> str:
@@ -84,11 +86,11 @@ def _online_index(operation: o.CreateIndex, connection: sa.Connection, schema: s
     if parted:
         return parted
     table, index = qualified(operation.table, schema), operation.index
-    return (index_sql(index, table, name=quote(index.name), words="CONCURRENTLY "),)
+    return (index_sql(index, table, name=written(index.name), words="CONCURRENTLY "),)
 
 
 def _adopted(unique: Unique, index: str) -> str:
-    sql = f"{_constraint(unique.name or index)}UNIQUE USING INDEX {quote(index)}"
+    sql = f"{_constraint(unique.name or index)}UNIQUE USING INDEX {written(index)}"
     return f"{sql}{_deferral(unique.options)}"
 
 
@@ -115,5 +117,5 @@ def _foreign_key(key: ForeignKey, schema: str | None) -> str:
 
 def _comment(table: TableName, column: str | None, comment: str | None, schema: str | None) -> str:
     name = qualified(table, schema)
-    subject = f"TABLE {name}" if column is None else f"COLUMN {name}.{quote(column)}"
+    subject = f"TABLE {name}" if column is None else f"COLUMN {name}.{written(column)}"
     return f"COMMENT ON {subject} IS {'NULL' if comment is None else string_literal(comment)}"

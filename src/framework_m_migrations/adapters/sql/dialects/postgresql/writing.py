@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import quote
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import named_type
 from framework_m_migrations.domain.schema import ColumnType, Generated, Index, IndexKey, TableName
@@ -15,12 +15,13 @@ from framework_m_migrations.domain.schema import ColumnType, Generated, Index, I
 
 def qualified(name: TableName, schema: str | None) -> str:
     """A table's or type's name with its schema, the session's where it has none of its own."""
-    return named_type(name.name, name.schema or schema)
+    place = name.schema or schema
+    return written(name.name) if place is None else f"{written(place)}.{written(name.name)}"
 
 
 def column_list(names: Iterable[str]) -> str:
     """``(a, b)``."""
-    return f"({', '.join(quote(name) for name in names)})"
+    return f"({', '.join(written(name) for name in names)})"
 
 
 def type_sql(type_: ColumnType, schema: str | None) -> str:
@@ -32,7 +33,7 @@ def type_sql(type_: ColumnType, schema: str | None) -> str:
 
 def key_sql(key: IndexKey) -> str:
     """One key of an index."""
-    body = quote(key.column) if key.column is not None else f"({key.expression})"
+    body = written(key.column) if key.column is not None else f"({key.expression})"
     return f"{body} {key.modifiers}".rstrip()
 
 
@@ -47,18 +48,18 @@ def index_sql(index: Index, table: str, *, name: str, words: str = "") -> str:
     """
     parts = [f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {words}{name} ON {table}"]
     if index.method:
-        parts.append(f"USING {quote(index.method)}")
+        parts.append(f"USING {written(index.method)}")
     parts.append(f"({', '.join(key_sql(key) for key in index.keys)})")
     if index.include:
         parts.append(f"INCLUDE {column_list(index.include)}")
     options = dict(index.options)
     if options.get("nulls_not_distinct") == "true":
         parts.append("NULLS NOT DISTINCT")
-    storage = [f"{quote(k[5:])} = {string_literal(v)}" for k, v in index.options if k.startswith("with.")]
+    storage = [f"{written(k[5:])} = {string_literal(v)}" for k, v in index.options if k.startswith("with.")]
     if storage:
         parts.append(f"WITH ({', '.join(storage)})")
     if "tablespace" in options:
-        parts.append(f"TABLESPACE {quote(options['tablespace'])}")
+        parts.append(f"TABLESPACE {written(options['tablespace'])}")
     if index.where is not None:
         parts.append(f"WHERE {index.where}")
     return " ".join(parts)
