@@ -17,7 +17,7 @@ from tests.sync.conftest import Site
 MODELS = """
 import sqlalchemy as sa
 metadata = sa.MetaData()
-sa.Table("thing", metadata, sa.Column("id", sa.Integer, primary_key=True))
+sa.Table("thing", metadata, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False))
 """
 
 

@@ -7,7 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from framework_m_migrations.container.context import Context
 from framework_m_migrations.domain.errors import AppBroken, ConfigurationError
@@ -37,10 +37,8 @@ def schema_source(context: Context) -> SchemaSource:
     apps: tuple[App, ...] = ()
     if context.settings.metadata:
         apps = context.make("discovery").apps() if context.settings.apps else ()
-        named = [(name, load_metadata(name, context.settings.path)) for name in context.settings.metadata]
-        return MetadataSource(
-            [doctype for name, found in named for doctype in doctypes_of(found, app=app_of(name, apps))], target
-        )
+        named = [(app_of(name, apps), load_metadata(name, context.settings.path)) for name in context.settings.metadata]
+        return MetadataSource([one for app, found in joined(named) for one in doctypes_of(found, app=app)], target)
     apps = context.make("discovery").apps()
     if not apps:
         raise ConfigurationError(
@@ -49,16 +47,44 @@ def schema_source(context: Context) -> SchemaSource:
             "framework_m.apps.",
         )
     with_doctypes = [app for app in apps if _has_module(f"{app.package}.doctypes")]
-    doctypes: list[Any] = []
-    for app in apps:
-        if app not in with_doctypes and _has_module(f"{app.package}.models"):
-            found = models_metadata(app)
-            doctypes.extend(() if found is None else doctypes_of(found, app=app.name))
+    models = [
+        (app.name, found)
+        for app in apps
+        if app not in with_doctypes
+        and _has_module(f"{app.package}.models")
+        and (found := models_metadata(app)) is not None
+    ]
+    doctypes = [one for app_name, found in joined(models) for one in doctypes_of(found, app=app_name)]
     if with_doctypes:
         from framework_m_migrations.adapters.doctypes.framework_m import framework_m_doctypes
 
         doctypes.extend(framework_m_doctypes(with_doctypes))
     return MetadataSource(doctypes, target)
+
+
+def joined(named: Sequence[tuple[str | None, sa.MetaData]]) -> Sequence[tuple[str | None, sa.MetaData]]:
+    """The same, with tables that one MetaData references in another brought together.
+
+    Apps keep MetaData of their own and still have foreign keys to each other's tables, which SQLAlchemy resolves
+    within one MetaData only. Copies are made just when there is such a reference; each copy remembers its app.
+    """
+    own = [{(table.schema, table.name) for table in metadata.tables.values()} for _, metadata in named]
+    every = set().union(*own)
+    if not any(
+        tuple(key.target_tokens[:2]) in every - known
+        for (_, metadata), known in zip(named, own, strict=True)
+        for table in metadata.tables.values()
+        for key in table.foreign_keys
+    ):
+        return named
+    import sqlalchemy as sa
+
+    together = sa.MetaData()
+    for app, metadata in named:
+        for table in metadata.tables.values():
+            if table.key not in together.tables:
+                table.to_metadata(together).info.setdefault("app", app)
+    return [(None, together)]
 
 
 def load_metadata(name: str | sa.MetaData, path: Path) -> sa.MetaData:

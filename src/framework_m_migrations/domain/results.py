@@ -54,7 +54,7 @@ class PlanResult:
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """What sync did. ``up_to_date`` when there was nothing to compare; ``applied`` False after a dry run."""
+    """What sync did. ``up_to_date`` when it found no difference; ``applied`` is False after a dry run."""
 
     plan: PlanResult
     applied: bool

@@ -43,25 +43,38 @@ class Knowledge:
         return None if answer is None else answer == 0
 
 
-def assumed(columns: tuple[Column, ...]) -> tuple[tuple[str, str, str], ...]:
-    """Columns to be added, as a question may assume them: with the value that existing rows will have."""
-    return tuple((col.name, col.type.spelling, col.default or col.fill or "NULL") for col in columns)
+def assumed(added: tuple[Column, ...], columns: tuple[str, ...], text: str = "") -> tuple[tuple[str, str, str], ...]:
+    """Columns to be added that a question is about, with the value that existing rows will have.
+
+    Args:
+        added: the columns that the plan adds to the table.
+        columns: names that the question names.
+        text: an expression; every added column whose name occurs in it counts.
+    """
+    return tuple(
+        (column.name, column.type.spelling, column.default or column.fill or "NULL")
+        for column in added
+        if column.name in columns or column.name in text
+    )
 
 
 def row_question(change: c.Change, new_columns: Mapping[TableName, tuple[Column, ...]]) -> Question | None:
     """The question beside HAS_ROWS whose answer decides the class of a change, None where there is none."""
-    assuming = assumed(new_columns.get(change.table, ()))
     match change:
         case c.UniqueAdded(table=table, unique=unique) if change.via_index is None:
+            assuming = assumed(new_columns.get(table, ()), unique.columns)
             return Question(FactKind.DUPLICATES, table, unique.columns, assuming=assuming)
         case c.IndexAdded(table=table, index=index) if index.unique:
             columns = tuple(key.column for key in index.keys if key.column is not None)
             if len(columns) != len(index.keys):
                 return None
+            assuming = assumed(new_columns.get(table, ()), columns, index.where or "")
             return Question(FactKind.DUPLICATES, table, columns, detail=index.where, assuming=assuming)
         case c.CheckAdded(table=table, check=check):
+            assuming = assumed(new_columns.get(table, ()), (), check.expression)
             return Question(FactKind.VIOLATIONS, table, detail=check.expression, assuming=assuming)
         case c.ForeignKeyAdded(table=table, foreign_key=key):
+            assuming = assumed(new_columns.get(table, ()), key.columns)
             return Question(
                 FactKind.ORPHANS, table, key.columns, None, key.target, key.target_columns, assuming=assuming
             )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.blocking import withhold_dependents
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.risk import Knowledge, judge, needs_rows, row_question
-from framework_m_migrations.domain.schema import Catalog, Column, DocTypeSchema, TableName
+from framework_m_migrations.domain.schema import Catalog, Column, ColumnType, DocTypeSchema, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 from framework_m_migrations.ports.session import Session
 
@@ -101,10 +101,15 @@ class Assessor:
 
 
 def _new_columns(changes: Sequence[c.Change]) -> dict[TableName, tuple[Column, ...]]:
+    """The columns that the plan adds, as a question may assume them: of types that exist before the plan."""
+    new_types = {change.enum.name for change in changes if isinstance(change, c.EnumAdded)}
     added: dict[TableName, tuple[Column, ...]] = {}
     for change in changes:
         if isinstance(change, c.ColumnAdded):
-            added[change.table] = (*added.get(change.table, ()), change.column)
+            column = change.column
+            if column.type.enum in new_types:
+                column = replace(column, type=ColumnType("text"))
+            added[change.table] = (*added.get(change.table, ()), column)
     return added
 
 

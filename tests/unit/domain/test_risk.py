@@ -103,10 +103,13 @@ def test_a_rule_over_rows_depends_on_whether_they_keep_it(change: c.Change) -> N
 
 
 def test_a_question_assumes_the_columns_that_the_same_plan_adds() -> None:
-    new = {T: (column("a", default="7"), column("b"))}
-    question = row_question(c.UniqueAdded(T, unique("a")), new)
+    new = {T: (column("a", default="7"), column("b"), column("c"))}
+    question = row_question(c.UniqueAdded(T, unique("a", "b")), new)
     assert question is not None
     assert question.assuming == (("a", "integer", "7"), ("b", "integer", "NULL"))
+    about_text = row_question(c.CheckAdded(T, Check("ck", "c > 0")), new)
+    assert about_text is not None
+    assert about_text.assuming == (("c", "integer", "NULL"),)
 
 
 def test_a_unique_index_over_an_expression_cannot_be_asked_about() -> None:

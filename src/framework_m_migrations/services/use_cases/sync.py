@@ -113,7 +113,7 @@ def _locked(
     if options.allow_drop:
         dropped = yield from _drop(session, applier, made)
     elapsed = session.clock.monotonic() - started
-    result = SyncResult(rendered, applied=True, dropped=dropped, steps=steps, seconds=elapsed)
+    result = SyncResult(rendered, True, made.is_empty, dropped, steps, elapsed)
     yield from _call(session, hooks, HookPhase.AFTER_SYNC, made, result)
     return result
 

@@ -37,7 +37,9 @@ def statements(operation: o.Operation, connection: sa.Connection, *, schema: str
             return (f"REINDEX INDEX CONCURRENTLY {qualified(TableName(index.name, table.schema), schema)}",)
         case o.AddUnique(table=table, unique=unique, via_index=str(via_index)):
             return (f"{_alter(table, schema)} ADD {_adopted(unique, via_index)}",)
-        case o.AddCheck(table=table, check=check, validate=validate):
+        case o.AddCheck(table=table, check=check, validate=validate) if check.native is None:
+            # A wanted check is written as its author wrote it (the shared form): what the server makes of its own
+            # spelling is spelt in yet another way, `c IN (...)` for one.
             name = _constraint(check.name)
             return (f"{_alter(table, schema)} ADD {name}CHECK ({check.expression}){_validity(validate)}",)
         case o.AddForeignKey(table=table, foreign_key=key, validate=validate):
