@@ -13,8 +13,8 @@ from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.schema import TableName
 
 _COLLATE = re.compile(r'\s*\bCOLLATE ("(?:[^"]|"")*"|\w+)\Z')
-# What SQLite says of a name that is not there. Its other errors are not answers and must be heard.
-_UNANSWERABLE = re.compile(r"no such (table|column|function|collation sequence|module)|has no column|syntax error")
+# SQLITE_ERROR: a name that is not there, or an expression that fails. Damage, locks and full disks have other codes.
+_CANNOT_BE_ASKED = 1
 
 
 def qualified(table: TableName, schema: str) -> str:
@@ -23,14 +23,14 @@ def qualified(table: TableName, schema: str) -> str:
 
 
 def ask(connection: sa.Connection, questions: Collection[Question], *, schema: str) -> Facts:
-    """The answers; those to questions about tables, columns or functions that are not there are left out."""
+    """The answers; questions that cannot be asked, as a table or column is not there, are left out."""
     answers: dict[Question, int] = {}
     for question in questions:
         for sql in _attempts(question, schema):
             try:
                 value = connection.exec_driver_sql(sql).scalar_one()
             except sa.exc.OperationalError as error:
-                if _UNANSWERABLE.search(str(error.orig)) is None:
+                if getattr(error.orig, "sqlite_errorcode", None) != _CANNOT_BE_ASKED:
                     raise
                 continue
             answers[question] = int(value or 0)

@@ -65,31 +65,30 @@ class _Patience:
         if not self.connection.invalidated:
             control(self.connection, f"PRAGMA busy_timeout = {self._before}")
 
-    def run(self, statement: Callable[[], object]) -> None:
-        """Run a statement until it has its lock or the time is over."""
+    def run[T](self, statement: Callable[[], T]) -> T:
+        """Run a statement until it has its lock or the time is over, and return what it returns."""
         end = None if self._seconds is None else time.monotonic() + self._seconds
         while True:
             try:
-                statement()
-            except Exception as error:
-                busy = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & 0xFF == _BUSY
+                return statement()
+            except sa.exc.DBAPIError as error:
+                busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == _BUSY
                 if not busy or (end is not None and time.monotonic() >= end):
                     raise
-            else:
-                return
 
 
 @contextmanager
 def _root(patience: _Patience) -> Iterator[None]:
     connection = patience.connection
     was_open = in_transaction(connection)
-    root = connection.begin()
+    # An event listener of the engine may say BEGIN IMMEDIATE itself.
+    root = patience.run(connection.begin)
     try:
         if was_open:
             patience.run(lambda: _take_write_lock(connection))
         else:
             if in_transaction(connection):
-                # An event listener of the engine said a plain BEGIN just now; nothing has happened in it.
+                # It may have said a plain BEGIN too; nothing has happened in that transaction.
                 control(connection, "ROLLBACK")
             patience.run(lambda: control(connection, "BEGIN IMMEDIATE"))
         yield
