@@ -45,7 +45,7 @@ def test_every_word_is_a_name(site: Site) -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         *(sa.Column(word, sa.Integer, nullable=False, server_default="1") for word in found),
         *(sa.Index(f"ix_{word}", word) for word in dict.fromkeys([*found[::8], "drop", "rename", "delete"])),
-        sa.UniqueConstraint("id", found[0], name="select"),
+        sa.UniqueConstraint("id", found[0], name="uq order"),
     )
     site.settle(first)
     with site.plain.begin() as connection:
