@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.results import PlanResult, SyncResult
-from tests.conftest import PostgresDatabase
+from tests._postgres import PostgresDatabase
 
 
 @dataclass(frozen=True)

@@ -70,13 +70,13 @@ def test_one_changed_doctype_costs_the_reading_of_its_own_table(site: Site, monk
     changed = many(40, {7: "note"})
     plan = site.plan(changed, force=False)
     assert [str(p.change.table) for p in plan.plan.changes] == ["t0007"]
-    from framework_m_migrations.domain.schema import TableName
+    from framework_m_migrations.domain.schema import Catalog, TableName
     from framework_m_migrations.services import sync_planner
 
     read: list[object] = []
     original = sync_planner.SyncPlanner._differences
 
-    def spy(self: object, doctypes: object, catalog: sync_planner.Catalog, ownership: object) -> object:
+    def spy(self: object, doctypes: object, catalog: Catalog, ownership: object) -> object:
         read.append(set(catalog.tables))
         return original(self, doctypes, catalog, ownership)  # type: ignore[arg-type]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import enum
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,9 +13,9 @@ import sqlalchemy as sa
 from tests.sync.conftest import Site
 
 
-def base(*columns: sa.Column[object], name: str = "item", **traits: object) -> sa.MetaData:
+def base(*columns: sa.Column[Any], name: str = "item") -> sa.MetaData:
     metadata = sa.MetaData()
-    sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *columns, **traits)  # type: ignore[arg-type]
+    sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *columns)
     return metadata
 
 
@@ -47,7 +48,7 @@ class Colour(enum.Enum):
     GREEN = "green"
 
 
-DEFAULTS: list[tuple[str, sa.types.TypeEngine[object], object, object]] = [
+DEFAULTS: list[tuple[str, sa.types.TypeEngine[Any], object, object]] = [
     ("quote", sa.String(50), 'it\'s "so"', 'it\'s "so"'),
     ("colon", sa.String(50), ":x and ::y", ":x and ::y"),
     ("percent", sa.String(50), "100%s %(a)s %%", "100%s %(a)s %%"),
@@ -68,7 +69,7 @@ DEFAULTS: list[tuple[str, sa.types.TypeEngine[object], object, object]] = [
 
 @pytest.mark.parametrize(("name", "type_", "default", "stored"), DEFAULTS, ids=[case[0] for case in DEFAULTS])
 def test_a_required_column_with_a_constant_default_of_the_application(
-    site: Site, name: str, type_: sa.types.TypeEngine[object], default: object, stored: object
+    site: Site, name: str, type_: sa.types.TypeEngine[Any], default: object, stored: object
 ) -> None:
     site.settle(base())
     site.execute("INSERT INTO item (id) VALUES (1), (2)")
@@ -214,7 +215,7 @@ def test_labels_are_appended_to_an_enumeration(site: Site) -> None:
     ],
 )
 def test_a_lossless_widening_is_applied(
-    site: Site, before: sa.types.TypeEngine[object], after: sa.types.TypeEngine[object]
+    site: Site, before: sa.types.TypeEngine[Any], after: sa.types.TypeEngine[Any]
 ) -> None:
     site.settle(base(sa.Column("value", before)))
     site.execute("INSERT INTO item (id, value) VALUES (1, '12.5')")

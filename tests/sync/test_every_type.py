@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy.dialects import sqlite
 
 from tests.sync.conftest import Site
 
-type Make = Callable[[], sa.types.TypeEngine[object]]
+type Make = Callable[[], sa.types.TypeEngine[Any]]
 
 
 class Level(enum.IntEnum):
@@ -35,7 +36,7 @@ class Fixed(sa.types.UserDefinedType[str]):
         return f"NUMERIC({self.digits}, 3)"
 
 
-GENERIC: list[sa.types.TypeEngine[object]] = [
+GENERIC: list[sa.types.TypeEngine[Any]] = [
     sa.BigInteger(), sa.Boolean(), sa.Boolean(create_constraint=True, name="ck_bool"), sa.CHAR(7), sa.Date(),
     sa.DateTime(), sa.DateTime(timezone=True), sa.Double(), sa.Enum(Level, name="level"),
     sa.Enum("a", "it's", "c%", name="letters"), sa.Enum("a", "b", native_enum=False, name="loose"),
@@ -48,7 +49,7 @@ GENERIC: list[sa.types.TypeEngine[object]] = [
     sa.String(10).with_variant(sa.String(20), "sqlite").with_variant(sa.Text(), "postgresql"),
 ]  # fmt: skip
 
-POSTGRES: list[sa.types.TypeEngine[object]] = [
+POSTGRES: list[sa.types.TypeEngine[Any]] = [
     pg.ARRAY(sa.Integer), pg.ARRAY(sa.String(20)), pg.ARRAY(sa.Text, dimensions=2), pg.ARRAY(pg.UUID),
     pg.ARRAY(sa.Enum("x", "y", name="in_array")), pg.BIT(), pg.BIT(3), pg.BIT(varying=True), pg.BIT(5, varying=True),
     pg.BYTEA(), pg.CIDR(), pg.DATERANGE(), pg.DATEMULTIRANGE(), pg.DOUBLE_PRECISION(),
@@ -61,15 +62,16 @@ POSTGRES: list[sa.types.TypeEngine[object]] = [
     pg.TSTZRANGE(), pg.TSVECTOR(), pg.UUID(), sa.String(20, collation="C"), sa.Text(collation="POSIX"), sa.CHAR(),
 ]  # fmt: skip
 
-SQLITE: list[sa.types.TypeEngine[object]] = [
-    sqlite.BLOB(), sqlite.BOOLEAN(), sqlite.CHAR(5), sqlite.DATE(), sqlite.DATETIME(), sqlite.DECIMAL(9, 1),
+UNTYPED: Any = sqlite  # its date and time types have no annotations
+SQLITE: list[sa.types.TypeEngine[Any]] = [
+    sqlite.BLOB(), sqlite.BOOLEAN(), sqlite.CHAR(5), UNTYPED.DATE(), UNTYPED.DATETIME(), sqlite.DECIMAL(9, 1),
     sqlite.FLOAT(), sqlite.INTEGER(), sqlite.JSON(), sqlite.NUMERIC(4), sqlite.REAL(), sqlite.SMALLINT(),
-    sqlite.TEXT(), sqlite.TIME(), sqlite.TIMESTAMP(), sqlite.VARCHAR(3), sa.String(20, collation="NOCASE"),
+    sqlite.TEXT(), UNTYPED.TIME(), sqlite.TIMESTAMP(), sqlite.VARCHAR(3), sa.String(20, collation="NOCASE"),
     sa.types.BINARY(4), sa.types.VARBINARY(4), sa.types.NVARCHAR(6), sa.types.NCHAR(6), sa.types.CLOB(),
 ]  # fmt: skip
 
 
-def wanted(types: list[sa.types.TypeEngine[object]]) -> sa.MetaData:
+def wanted(types: list[sa.types.TypeEngine[Any]]) -> sa.MetaData:
     metadata = sa.MetaData()
     table = sa.Table("kinds", metadata, sa.Column("id", sa.Integer, primary_key=True))
     for number, type_ in enumerate(types):
@@ -77,7 +79,7 @@ def wanted(types: list[sa.types.TypeEngine[object]]) -> sa.MetaData:
     return metadata
 
 
-def own_types(site: Site) -> list[sa.types.TypeEngine[object]]:
+def own_types(site: Site) -> list[sa.types.TypeEngine[Any]]:
     return SQLITE if site.is_sqlite else POSTGRES
 
 
@@ -98,11 +100,12 @@ def test_every_type_can_be_added_to_a_table_with_rows(site: Site) -> None:
     assert len(site.rows("SELECT id FROM kinds")) == 1
 
 
-DEFAULTS = [
+DEFAULTS: list[Any] = [
     sa.text("0"), sa.text("'x'"), "it's", sa.text("CURRENT_TIMESTAMP"), sa.func.now(), sa.text("NULL"), sa.false(),
-    sa.text("(1 + 2)"), sa.text("((1 + 2) * 3)"), sa.text("('a' || 'b')"), sa.text("-5"), sa.text("'{}'"), sa.text("-1.50"),
+    sa.text("(1 + 2)"), sa.text("((1 + 2) * 3)"), sa.text("('a' || 'b')"), sa.text("-5"), sa.text("'{}'"),
+    sa.text("-1.50"),
 ]  # fmt: skip
-TYPES_OF_DEFAULTS: list[sa.types.TypeEngine[object]] = [
+TYPES_OF_DEFAULTS: list[sa.types.TypeEngine[Any]] = [
     sa.Integer(), sa.String(9), sa.String(9), sa.DateTime(), sa.DateTime(), sa.Integer(), sa.Boolean(), sa.Integer(),
     sa.Integer(), sa.Text(), sa.BigInteger(), sa.JSON(), sa.Numeric(6, 2),
 ]  # fmt: skip

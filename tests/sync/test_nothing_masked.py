@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
 from tests.sync.conftest import Site
 
 
-def item(*columns: sa.Column[object], **extra: object) -> sa.MetaData:
+def item(*columns: sa.Column[Any], **extra: object) -> sa.MetaData:
     metadata = sa.MetaData()
     sa.Table("item", metadata, sa.Column("id", sa.Integer, primary_key=True), *columns)
     sa.Table("other", metadata, sa.Column("id", sa.Integer, primary_key=True))
