@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging.config
 import sys
+import warnings
 from collections.abc import Iterator
 from configparser import Error as ConfigParserError
 from contextlib import contextmanager
@@ -134,7 +135,10 @@ class ProjectEnvironment:
     @contextmanager
     def _readable(self) -> Iterator[None]:
         try:
-            yield
+            with warnings.catch_warnings():
+                # That an ini file is old-fashioned is for its alembic command to say.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                yield
         except (CommandError, ConfigParserError, OSError, ImportError) as error:
             raise EnvironmentBroken(
                 f"{self._ini} cannot be used: {cause_of(error)}.", details={"file": str(self._ini)}
