@@ -49,7 +49,7 @@ def _differences(metadata: sa.MetaData, schema: Schema, indexes: set[str]) -> It
 
 def _default(text: str | None) -> object:
     """A default's value, whether the catalog quotes it, casts it, or does neither."""
-    if text is None:
+    if text is None or re.fullmatch(r"NULL(?:::[\w ]+)?", text):
         return None
     match = re.fullmatch(r"'((?:[^']|'')*)'(?:::[\w ]+)?", text)
     value = text if match is None else match[1].replace("''", "'")
