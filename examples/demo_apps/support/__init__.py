@@ -1,0 +1,1 @@
+"""Tickets of customers. It has no revisions: its tables follow its models."""
