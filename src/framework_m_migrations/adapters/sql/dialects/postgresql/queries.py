@@ -1,8 +1,8 @@
 """The statements of the catalog reader: each answers for any number of tables.
 
-They read pg_catalog only and hold no lock on a user's table. Where an expression over columns is printed, the server
-takes ACCESS SHARE for that moment. ``:main`` is the session's schema, null for the
-connection's own (``current_schema()``), which the server resolves itself; ``:others`` are further schemas.
+They read pg_catalog only and hold no lock on a user's table; while a check, or an index of more than columns, is
+printed, the server takes ACCESS SHARE. ``:main`` is the session's schema, null for the connection's own
+(``current_schema()``), which the server resolves itself; ``:others`` are further schemas.
 """
 
 # ruff: noqa: S608 - names are quoted, values are parameters or quoted literals
