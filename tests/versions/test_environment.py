@@ -192,6 +192,13 @@ def test_environment_with_an_engine_of_its_own(postgres_database: PostgresDataba
         assert bench.tables() == {"first", "alembic_version"}
 
 
+def test_own_engine_on_sqlite_promises_no_rollback(sqlite_bench: Bench, apps: Apps, tmp_path: Path) -> None:
+    apps.revision("wms", A1, f'{CREATE.format("half")}\nraise ValueError("no")')
+    with pytest.raises(RevisionFailed, match="may stand") as caught:
+        sqlite_bench.track(project=project(tmp_path, OWN)).upgrade(A1)
+    assert caught.value.details["rolled_back"] is None
+
+
 def test_environment_that_works_on_another_database(sqlite_bench: Bench, apps: Apps, tmp_path: Path) -> None:
     apps.revision("wms", A1, CREATE.format("first"))
     other = tmp_path / "other.db"

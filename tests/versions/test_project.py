@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from framework_m_migrations.adapters.sql.versions import init_project
-from framework_m_migrations.domain.errors import ConfigurationError, VersionFolderMissing
+from framework_m_migrations.domain.errors import ConfigurationError, EnvironmentBroken, VersionFolderMissing
 from framework_m_migrations.ports.app_discovery import App
 from tests._postgres import PostgresDatabase
 from tests.versions.support import EXAMPLES, SCOPES, Apps, Bench, connected
@@ -119,6 +122,19 @@ def test_no_url_and_no_machine_path_in_the_files(project: Path, tmp_path: Path) 
 
 def test_no_database_is_told(project: Path) -> None:
     assert "DATABASE_URL" in alembic(project, "", "current", code=1)
+
+
+def test_inside_a_running_loop_without_a_connection(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    config = Config(str(project / "alembic.ini"))
+
+    async def main() -> None:
+        with pytest.raises(EnvironmentBroken, match="running event loop"):
+            command.current(config)
+
+    asyncio.run(main())
 
 
 def test_folder_without_a_package_name(tmp_path: Path) -> None:

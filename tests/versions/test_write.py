@@ -13,11 +13,11 @@ from sqlalchemy.dialects import postgresql
 
 from framework_m_migrations.adapters.sql.versions import AlembicTrack
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.errors import RevisionError, VersionFolderMissing
+from framework_m_migrations.domain.errors import InvalidMetadata, RevisionError, VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revisions import RevisionDraft
 from framework_m_migrations.domain.risk import Knowledge, judge
-from framework_m_migrations.domain.schema import Check, Column, ColumnType, Table, TableName, Unique
+from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table, TableName, Unique
 from framework_m_migrations.ports.app_discovery import App
 from tests.versions.comparing import differences
 from tests.versions.support import Apps, Bench
@@ -511,6 +511,22 @@ def test_app_without_a_place(sqlite_bench: Bench) -> None:
     sqlite_bench.apps.discovery = Single
     with pytest.raises(VersionFolderMissing, match="wms"):
         sqlite_bench.track().write(draft(), [])
+
+
+def test_foreign_key_to_a_name_with_a_dot_is_refused(sqlite_bench: Bench) -> None:
+    key = ForeignKey(None, ("x",), TableName("a.b"), ("id",))
+    with pytest.raises(InvalidMetadata, match="dot"):
+        sqlite_bench.track().preview(draft(), planned(c.ForeignKeyAdded(TableName("item"), key)))
+
+
+def test_constraint_takes_over_a_unique_index(postgres_bench: Bench) -> None:
+    def item(*extra: sa.schema.SchemaItem) -> Define:
+        return lambda made: sa.Table("item", made, sa.Column("a", sa.Integer), *extra)
+
+    start(postgres_bench, item(sa.Index("ix_a", "a", unique=True)))
+    wanted = metadata(item(sa.UniqueConstraint("a", name="uq_a")))
+    file = round_trip(postgres_bench, wanted)
+    assert "USING INDEX" in file.read_text()
 
 
 def test_review_lines_of_the_draft_come_first(sqlite_bench: Bench) -> None:

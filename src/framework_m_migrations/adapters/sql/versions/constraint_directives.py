@@ -7,7 +7,7 @@ from alembic.operations import ops
 from framework_m_migrations.adapters.sql.versions import naming
 from framework_m_migrations.adapters.sql.versions.objects import Objects
 from framework_m_migrations.adapters.sql.versions.pieces import Batch, Directive, Script, Source
-from framework_m_migrations.adapters.sql.versions.python_source import string_literal
+from framework_m_migrations.adapters.sql.versions.python_source import escape_binds, string_literal
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, TableName, Unique
 
@@ -29,6 +29,7 @@ type ConstraintChange = (
     | c.ConstraintNotValidated
 )
 
+_GUARD = 'if op.get_context().dialect.name == "postgresql":\n'
 _LOCKS = (
     "Locks: creating an index on a large table holds up its writers; consider postgresql_concurrently=True in an "
     "autocommit_block()."
@@ -52,7 +53,10 @@ def write(script: Script, objects: Objects, change: ConstraintChange) -> None:
                 (_drop_index(table, old), _create_index(objects, table, new)),
                 (_drop_index(table, new), _create_index(objects, table, old)),
             )
-        case c.UniqueAdded(unique=unique):
+        case c.UniqueAdded(unique=unique, via_index=via_index):
+            if via_index is not None:
+                _adopt_index(script, objects, table, unique, via_index)
+                return
             script.note(_SCAN)
             _add(script, objects, table, unique)
         case c.CheckAdded(check=check):
@@ -75,10 +79,7 @@ def write(script: Script, objects: Objects, change: ConstraintChange) -> None:
             sql = f"REINDEX INDEX CONCURRENTLY {objects.table_sql(TableName(index.name, table.schema))}"
             call = f"op.execute({string_literal(sql)})"
             script.add(
-                Source(
-                    'if op.get_context().dialect.name == "postgresql":\n'
-                    f"    with op.get_context().autocommit_block():\n        {call}"
-                ),
+                Source(f"{_GUARD}    with op.get_context().autocommit_block():\n        {call}"),
                 (),
             )
 
@@ -116,6 +117,23 @@ def _replace(script: Script, objects: Objects, change: c.UniqueChanged | c.Check
     script.add(
         Batch(table.name, table.schema, (_drop(table, old), _create(objects, table, new)), unnamed=unnamed),
         Batch(table.name, table.schema, (_drop(table, new), _create(objects, table, old))),
+    )
+
+
+def _adopt_index(script: Script, objects: Objects, table: TableName, unique: Unique, index: str) -> None:
+    """Turn a unique index that exists into the constraint, which takes no time; PostgreSQL alone can."""
+    name = objects.unique(table, unique).name
+    quoted = objects.quote(str(name))
+    up = f"ALTER TABLE {objects.table_sql(table)} ADD CONSTRAINT {quoted} UNIQUE USING INDEX {objects.quote(index)}"
+    schema = f", schema={string_literal(table.schema)}" if table.schema else ""
+    constraint, owner, former = (string_literal(text) for text in (str(name), table.name, index))
+    down = (
+        f"op.drop_constraint({constraint}, {owner}, type_='unique'{schema})",
+        f"op.create_index({former}, {owner}, {list(unique.columns)!r}, unique=True{schema})",
+    )
+    script.add(
+        Source(f"{_GUARD}    op.execute({string_literal(escape_binds(up))})"),
+        Source(_GUARD + "\n".join(f"    {line}" for line in down)),
     )
 
 

@@ -9,6 +9,13 @@ import sqlalchemy as sa
 
 from framework_m_migrations.domain.errors import MigrationError, RevisionFailed
 
+_FATES: dict[bool | None, str] = {
+    False: "It was rolled back: the database is as it was before this revision.",
+    True: "The part before its COMMIT or autocommit block stands; the rest was rolled back, and the revision is not "
+    "recorded as done.",
+    None: "env.py ran it on a SQLite connection of its own, so a part of it may stand.",
+}
+
 
 def failing_line(error: BaseException, file: Path) -> int | None:
     """The line of ``file`` in which the error arose, as deep as it goes in that file; None when it was elsewhere."""
@@ -35,7 +42,7 @@ def cause_of(error: BaseException) -> str:
 
 
 def revision_failed(
-    *, revision: str, app: str | None, file: Path, direction: str, error: BaseException, committed: bool
+    *, revision: str, app: str | None, file: Path, direction: str, error: BaseException, committed: bool | None
 ) -> RevisionFailed:
     """The error of a revision that raised.
 
@@ -45,23 +52,18 @@ def revision_failed(
         file: its file.
         direction: ``upgrade`` or ``downgrade``.
         error: what it raised.
-        committed: a part of it stands, because it left its transaction itself.
+        committed: a part of it stands, because it left its transaction itself; None where that is not known.
     """
     line = failing_line(error, file)
     place = f"{file}, line {line}" if line else str(file)
-    fate = (
-        "The part before its COMMIT or autocommit block stands; the rest was rolled back, and the revision is not "
-        "recorded as done."
-        if committed
-        else "It was rolled back: the database is as it was before this revision."
-    )
+    fate = _FATES[committed]
     owner = f" of app {app!r}" if app else ""
     return RevisionFailed(
         f"Revision {revision}{owner} failed in {direction} ({place}): {cause_of(error)}. {fate}",
         next_step=(
-            "Undo by hand what stands, or make the revision fit to run twice; then run the same command."
-            if committed
-            else None
+            None
+            if committed is False
+            else "Undo by hand what stands, or make the revision fit to run twice; then run the same command."
         ),
         details={
             "revision": revision,
@@ -69,6 +71,6 @@ def revision_failed(
             "file": str(file),
             "line": line,
             "direction": direction,
-            "rolled_back": not committed,
+            "rolled_back": None if committed is None else not committed,
         },
     )

@@ -173,8 +173,15 @@ class Objects:
         )
 
     def foreign_key(self, table: TableName, key: ForeignKey) -> sa.ForeignKeyConstraint:
-        """A foreign key by names."""
+        """A foreign key by names; raises InvalidMetadata for a target that SQLAlchemy could not tell apart."""
         target = str(key.target)
+        if any("." in name for name in (key.target.name, *key.target_columns)):
+            raise InvalidMetadata(
+                f"A foreign key of {table} names {target} ({', '.join(key.target_columns)}): SQLAlchemy takes the dot "
+                "for the end of a name.",
+                next_step="Let sync add this foreign key, or rename the table.",
+                details={"table": str(table), "target": target},
+            )
         return sa.ForeignKeyConstraint(
             key.columns,
             [f"{target}.{column}" for column in key.target_columns],

@@ -63,6 +63,7 @@ class RevisionRun:
         self._connection = connection
         self.started = False
         self.finished = False
+        self._foreign = False
         if not upgrade and not callable(getattr(self._script.module, "downgrade", None)):
             raise RevisionError(
                 f"Revision {revision} ({self._script.path}) has no function downgrade(): it cannot be taken back.",
@@ -76,9 +77,14 @@ class RevisionRun:
         with self._translated(), self._guard.watch() if self._guard else nullcontext(), self._transaction.run():
             yield
 
+    def _committed(self) -> bool | None:
+        """Whether a part stands; not known where SQLite's driver was left to its own idea of transactions."""
+        return None if self._foreign and self._guard is not None else self._transaction.committed
+
     @contextmanager
     def foreign(self) -> Iterator[None]:
         """The scope for a run whose env.py has a connection and a transaction of its own."""
+        self._foreign = True
         with self._translated():
             yield
 
@@ -145,5 +151,5 @@ class RevisionRun:
                 file=Path(self._script.path),
                 direction="upgrade" if self._upgrade else "downgrade",
                 error=error,
-                committed=self._transaction.committed,
+                committed=self._committed(),
             ) from error
