@@ -131,10 +131,9 @@ def _column_constraint(cursor: Cursor, table: TableText, column: ColumnText, nam
     elif cursor.take("UNIQUE"):
         table.uniques.append(UniqueText(name, (column.name,), _conflict(cursor)))
     elif cursor.take("CHECK"):
-        table.checks.append(CheckText(name, cursor.balanced()))
-        _conflict(cursor)
+        table.checks.append(_check(cursor, name, begun))
     elif cursor.take("REFERENCES"):
-        table.foreign_keys.append(_references(cursor, name, (column.name,)))
+        table.foreign_keys.append(_references(cursor, name, (column.name,), begun))
     elif cursor.take("COLLATE"):
         column.collation = cursor.name()
         column.collate_span = (begun, cursor.last_end)
@@ -162,7 +161,9 @@ def _default(cursor: Cursor) -> str:
 
 def _table_constraint(cursor: Cursor, table: TableText) -> None:
     name: str | None = None
+    begun = cursor.here
     while cursor.take("CONSTRAINT"):
+        begun = cursor.last_start
         name = cursor.name()
     if cursor.take("PRIMARY"):
         cursor.expect("KEY")
@@ -175,13 +176,12 @@ def _table_constraint(cursor: Cursor, table: TableText) -> None:
         columns, _ = _key_columns(cursor)
         table.uniques.append(UniqueText(name, columns, _conflict(cursor)))
     elif cursor.take("CHECK"):
-        table.checks.append(CheckText(name, cursor.balanced()))
-        _conflict(cursor)
+        table.checks.append(_check(cursor, name, begun))
     elif cursor.take("FOREIGN"):
         cursor.expect("KEY")
         columns, _ = _key_columns(cursor)
         cursor.expect("REFERENCES")
-        table.foreign_keys.append(_references(cursor, name, columns))
+        table.foreign_keys.append(_references(cursor, name, columns, begun))
     elif not (cursor.at(",") or cursor.at(")")):
         raise UnreadableSql(cursor.complaint("a table constraint"))
 
@@ -202,7 +202,13 @@ def _key_columns(cursor: Cursor) -> tuple[tuple[str, ...], bool]:
     return tuple(columns), autoincrement
 
 
-def _references(cursor: Cursor, name: str | None, columns: tuple[str, ...]) -> ForeignKeyText:
+def _check(cursor: Cursor, name: str | None, begun: int) -> CheckText:
+    expression = cursor.balanced()
+    _conflict(cursor)
+    return CheckText(name, expression, (begun, cursor.last_end))
+
+
+def _references(cursor: Cursor, name: str | None, columns: tuple[str, ...], begun: int) -> ForeignKeyText:
     target = cursor.name()
     target_columns: tuple[str, ...] = _key_columns(cursor)[0] if cursor.at("(") else ()
     actions: dict[str, str] = {}
@@ -230,6 +236,7 @@ def _references(cursor: Cursor, name: str | None, columns: tuple[str, ...]) -> F
         match=None if match == "SIMPLE" else match,
         deferrable=deferrable,
         initially=initially if deferrable else None,
+        span=(begun, cursor.last_end),
     )
 
 

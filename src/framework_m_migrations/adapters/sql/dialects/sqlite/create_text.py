@@ -9,10 +9,11 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.cursor import Span
 
 @dataclass(frozen=True, slots=True)
 class CheckText:
-    """A check: its expression as written, without the parentheses."""
+    """A check: its expression as written, without the parentheses. ``span`` is its place, with its name."""
 
     name: str | None
     expression: str
+    span: Span = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class UniqueText:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKeyText:
-    """A foreign key; ``target_columns`` are () where it means the target's primary key."""
+    """A foreign key; ``target_columns`` are () where it means the target's primary key. ``span`` as for checks."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -37,6 +38,7 @@ class ForeignKeyText:
     match: str | None = None
     deferrable: bool = False
     initially: str | None = None
+    span: Span = (0, 0)
 
 
 @dataclass(slots=True)

@@ -9,19 +9,25 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import Colu
 from framework_m_migrations.adapters.sql.dialects.sqlite.cursor import Span
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import bare_spelling, collate_clause
 from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import default_clause
+from framework_m_migrations.adapters.sql.dialects.sqlite.removals import only_removed, removed_spans
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import literal, quoted
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.operations import (
     AddCheck,
     AddForeignKey,
     AlterType,
+    DropColumn,
+    DropConstraint,
     DropNotNull,
     SetDefault,
     SetNotNull,
 )
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table
 
-type EditOperation = AddCheck | AddForeignKey | AlterType | SetNotNull | SetDefault | DropNotNull
+type Removal = DropConstraint | DropColumn
+"""Operations that take something out; of a dropped column what refers to it, before the column itself."""
+
+type EditOperation = AddCheck | AddForeignKey | AlterType | SetNotNull | SetDefault | DropNotNull | Removal
 """Operations that are done by an edit of the table's text."""
 
 _UNKNOWN_TABLE = ")"
@@ -57,6 +63,12 @@ def edit_text(before: str | None, operation: EditOperation) -> TextEdit:
             return _inserted(before, check_clause(check))
         case AddForeignKey(foreign_key=key):
             return _inserted(before, foreign_key_clause(key))
+        case DropConstraint() | DropColumn():
+            if before is None:
+                raise DatabaseError(f"Table {operation.table} does not exist.")
+            spans = removed_spans(before, operation)
+            whole = (min((start for start, _ in spans), default=0), max((end for _, end in spans), default=0))
+            return _replaced(before, whole, [(span, "") for span in spans])
         case (
             AlterType(column=column)
             | SetNotNull(column=column)
@@ -160,8 +172,16 @@ def _list(names: tuple[str, ...]) -> str:
     return ", ".join(quoted(name) for name in names)
 
 
-def expected_table(before: Table, operation: EditOperation) -> Table:
-    """What the catalog reader must find after the edit, all else being as before."""
+def is_as_meant(before: Table, after: Table, operation: EditOperation) -> bool:
+    """Whether what the catalog reader finds after an edit is what was meant, and all else as before."""
+    if isinstance(operation, DropConstraint | DropColumn):
+        return only_removed(before, after)
+    return after == _expected(before, operation)
+
+
+def _expected(
+    before: Table, operation: AddCheck | AddForeignKey | AlterType | SetNotNull | SetDefault | DropNotNull
+) -> Table:
     match operation:
         case AddCheck(check=check):
             checks = (*before.checks, Check(check.name, check.expression))

@@ -1,10 +1,10 @@
 """Changes of existing tables that SQLite has no statement for, as edits of the stored text.
 
 This is the second procedure of https://www.sqlite.org/lang_altertable.html, 7, with its conditions: only what does not
-change how rows are stored. It touches no row (but for a new default: see short_rows) and takes the same time for any
-size. Before it, the new text is tried in
-an empty database in memory, and what is read back from it must be the table as it was but for what was meant. After it,
-and before the commit, the rows are held against the new constraint and SQLite checks the table.
+change how rows are stored. It touches no row (but for a new default: see short_rows.py) and takes the same time for any
+size. Before it, the new text is tried in an empty database in memory, and what is read back from it must be the table
+as it was but for what was meant. After it, and before the commit, the rows are held against the new constraint and
+SQLite checks the table.
 """
 
 from __future__ import annotations
@@ -19,14 +19,21 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import read_raw
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_table
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import compare_types
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction, server_version
-from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation, edit_text, expected_table
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation, edit_text, is_as_meant
 from framework_m_migrations.adapters.sql.dialects.sqlite.questions import ask
 from framework_m_migrations.adapters.sql.dialects.sqlite.short_rows import written_out
 from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table, rowid_alias
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import literal, quoted
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.facts import FactKind, Question
-from framework_m_migrations.domain.operations import AddCheck, AddForeignKey, AlterType, SetDefault, SetNotNull
+from framework_m_migrations.domain.operations import (
+    AddCheck,
+    AddForeignKey,
+    AlterType,
+    DropColumn,
+    SetDefault,
+    SetNotNull,
+)
 from framework_m_migrations.domain.schema import Table
 from framework_m_migrations.domain.type_change import TypeChange
 
@@ -68,7 +75,9 @@ def edit_statements(operation: EditOperation, connection: sa.Connection, *, sche
     if before is not None:
         _try_out(before, edit.after, operation)
     if in_transaction(connection):
-        _record(connection, place, before or "", edit.fragment, operation)
+        # The column itself goes right after, and with it parts of the text.
+        fragment = "" if isinstance(operation, DropColumn) else edit.fragment
+        _record(connection, place, before or "", fragment, operation)
     version = int(control(connection, f"PRAGMA {quoted(place)}.schema_version")[0][0])
     reload = "RESET" if server_version(connection.dialect) >= _RESET_SINCE else "OFF"
     chosen = f"type = 'table' AND name = {literal(name)}"
@@ -107,7 +116,7 @@ def _try_out(before: str, after: str, operation: EditOperation) -> None:
             f"SQLite does not accept the change of table {operation.table}: {error}.",
             next_step="Correct the DocType; nothing was changed.",
         ) from error
-    if new != expected_table(old, operation) or new_rowid != old_rowid:
+    if not is_as_meant(old, new, operation) or new_rowid != old_rowid:
         raise DatabaseError(
             f"The definition of table {operation.table} cannot be changed in place without changing more than that.",
             next_step="Change the table with a revision: `m-migrate create`.",

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control
 from framework_m_migrations.adapters.sql.dialects.sqlite.schema_edit import edit_statements
-from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import quoted
+from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import (
+    NAME,
+    WORD,
+    literal,
+    lower,
+    quoted,
+    tokens,
+    unquoted,
+)
 from framework_m_migrations.domain.lowering import unique_name
 from framework_m_migrations.domain.operations import (
     AddCheck,
@@ -52,12 +61,50 @@ def statements(operation: Operation, connection: sa.Connection, *, schema: str) 
             columns = ", ".join(quoted(column) for column in unique.columns)
             place = quoted(table.schema or schema)
             return (f"CREATE UNIQUE INDEX {place}.{quoted(name)} ON {quoted(table.name)} ({columns})",)
+        case DropConstraint(table=table, constraint=name) if has_index(connection, name, table.schema or schema):
+            return (f"DROP INDEX {quoted(table.schema or schema)}.{quoted(name)}",)
+        case DropConstraint():
+            return edit_statements(operation, connection, schema=schema)
+        case DropColumn():
+            return _drop_column(operation, connection, schema)
         case RebuildIndex(table=table, index=index):
             return (f"REINDEX {quoted(table.schema or schema)}.{quoted(index.name)}",)
         case ValidateConstraint() | SetComment() | CreateEnum() | AddEnumValue():
             return ()
         case _:
             return None
+
+
+def has_index(connection: sa.Connection, name: str, schema: str) -> bool:
+    """Whether an index of this name was made by CREATE INDEX: how a unique constraint is added to a table."""
+    master = f"{quoted(schema)}.sqlite_master"
+    chosen = f"type = 'index' AND sql IS NOT NULL AND name = {literal(name)}"
+    return bool(control(connection, f"SELECT 1 FROM {master} WHERE {chosen}"))  # noqa: S608
+
+
+def _drop_column(operation: DropColumn, connection: sa.Connection, schema: str) -> tuple[str, ...]:
+    """The indexes on the column, what in the definition refers to it, and the column; each would keep it otherwise."""
+    table, name = operation.table, operation.column
+    place = table.schema or schema
+    rows = control(
+        connection,
+        f"SELECT name, sql FROM {quoted(place)}.sqlite_master"  # noqa: S608
+        f" WHERE type = 'index' AND sql IS NOT NULL AND tbl_name = {literal(table.name)} ORDER BY name",
+    )
+    indexes = [index for index, sql in rows if _mentions(str(sql), name)]
+    return (
+        *(f"DROP INDEX {quoted(place)}.{quoted(index)}" for index in indexes),
+        *edit_statements(operation, connection, schema=schema),
+        f"ALTER TABLE {quoted(place)}.{quoted(table.name)} DROP COLUMN {quoted(name)}",
+    )
+
+
+def _mentions(sql: str, column: str) -> bool:
+    """Whether a CREATE INDEX names a column in its keys or its predicate."""
+    found = tokens(sql)
+    opening = next((position for position, token in enumerate(found) if token.text == "("), len(found))
+    named = (token for token in found[opening:] if token.kind in {WORD, NAME})
+    return any(lower(unquoted(token.text)) == lower(column) for token in named)
 
 
 def locked_tables(operation: Operation) -> tuple[TableName, ...]:
