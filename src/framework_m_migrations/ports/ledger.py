@@ -61,3 +61,7 @@ class Ledger(Protocol):
     def clear(self) -> None:
         """Forget all checksums, objects and state, as before a rebuild; the tables themselves stay."""
         ...
+
+    def rebuild(self) -> None:
+        """Throw the ledger's own tables away, whatever is in them, and make them anew, empty. For repair only."""
+        ...

@@ -80,6 +80,10 @@ class MemoryLedger:
         self._prepared()
         self._put(LedgerState(form=LedgerForm.CURRENT))
 
+    def rebuild(self) -> None:
+        """Make the ledger anew, empty, in whatever state it is."""
+        self._put(LedgerState(form=LedgerForm.CURRENT))
+
     def _prepared(self) -> LedgerState:
         ledger = self._connection.state.ledger
         if ledger.form is not LedgerForm.CURRENT:

@@ -22,7 +22,7 @@ from framework_m_migrations.adapters.sql.ledger_tables import (
     pack,
     unpack,
 )
-from framework_m_migrations.domain.errors import LedgerCorrupt
+from framework_m_migrations.domain.errors import DatabaseError, LedgerCorrupt
 from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable, Ownership
 from framework_m_migrations.domain.schema import TableName
 
@@ -146,6 +146,14 @@ class SqlLedger:
             for table in self._tables.all:
                 self._connection.execute(sa.delete(table))
 
+    def rebuild(self) -> None:
+        """Throw the three tables away, whatever form they have, and make them anew, empty."""
+        with translated(self._translate):
+            for table in self._tables.all:
+                self._connection.execute(sa.schema.DropTable(table, if_exists=True))
+                self._connection.execute(sa.schema.CreateTable(table))
+        self._made_in = self._transaction()
+
     def _put_objects(self, owned: Iterable[OwnedTable]) -> None:
         rows = [pack(item) for item in owned]
         keys = ("table_schema", "table_name")
@@ -201,12 +209,15 @@ class SqlLedger:
             rows = self._connection.execute(statement).all()
         except sa.exc.DBAPIError as error:
             self._known = False
-            if error.connection_invalidated or not ours:
-                raise from_driver(error, self._translate) from error
-            self._connection.rollback()
-            if needed not in self._existing():
-                return None
-            raise from_driver(error, self._translate) from error
+            failure = from_driver(error, self._translate)
+            if error.connection_invalidated or type(failure) is not DatabaseError:
+                raise failure from error
+            if ours:
+                self._connection.rollback()
+                if needed not in self._existing():
+                    return None
+            # It is there, the connection is well, and still it cannot be read: it is not the table that we made.
+            raise LedgerCorrupt(f"The table {needed} cannot be read as the ledger's: {error.orig}.") from error
         self._known = self._known or self._made_in is None or self._made_in is not before
         return rows
 

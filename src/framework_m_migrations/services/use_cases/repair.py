@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.errors import LedgerCorrupt
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership
 from framework_m_migrations.domain.plan import Plan
@@ -29,7 +30,14 @@ def repair(session: Session, locks: LockOptions, *, dry_run: bool) -> UseCase[Re
     """
     yield from acquire(session, locks)
     try:
+        broken = _broken(session)
+        if broken is not None:
+            if dry_run:
+                return RepairResult("repair", (broken,), applied=False)
+            with session.transaction():
+                session.ledger.rebuild()
         made, actions, owned = _look(session)
+        actions = actions if broken is None else (broken, *actions)
         if dry_run or not actions:
             return RepairResult("repair", actions, applied=False)
         with session.transaction():
@@ -42,6 +50,17 @@ def repair(session: Session, locks: LockOptions, *, dry_run: bool) -> UseCase[Re
         return RepairResult("repair", actions, applied=True)
     finally:
         session.lock.release()
+
+
+def _broken(session: Session) -> str | None:
+    """What is wrong with the ledger's tables, None when they can be read."""
+    try:
+        with session.reading():
+            session.ledger.snapshot()
+            session.ledger.objects()
+    except LedgerCorrupt as error:
+        return f"make the ledger's tables anew, empty: {error.what}"
+    return None
 
 
 def _look(session: Session) -> tuple[Plan, tuple[str, ...], Ownership]:
