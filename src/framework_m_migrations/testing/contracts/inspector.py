@@ -1,0 +1,10 @@
+"""What every inspector must do."""
+
+from __future__ import annotations
+
+from framework_m_migrations.testing.contracts.inspector_answers import InspectorAnswersContract
+from framework_m_migrations.testing.contracts.inspector_catalog import InspectorCatalogContract
+
+
+class InspectorContract(InspectorCatalogContract, InspectorAnswersContract):
+    """All obligations of ports.inspector.Inspector."""

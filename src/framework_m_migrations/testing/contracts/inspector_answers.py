@@ -1,0 +1,215 @@
+"""What every inspector must answer about spellings, types and rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from framework_m_migrations.domain.facts import FactKind, Question
+from framework_m_migrations.domain.schema import Check, Index, IndexKey, TableName
+from framework_m_migrations.domain.type_change import TypeChange
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.testing.contracts.base import DatabaseContract
+from framework_m_migrations.testing.contracts.executor_tables import rich_table
+from framework_m_migrations.testing.harness import Harness
+from framework_m_migrations.testing.obligations import obligation
+from framework_m_migrations.testing.tables import Builder, create, differences
+
+ROWS = TableName("counted")
+
+
+class InspectorAnswersContract(DatabaseContract):
+    """Obligations of ports.inspector.Inspector about spellings, types, rows and rights."""
+
+    @obligation("inspector.normalise.no-phantoms")
+    def test_odd_spellings_are_no_differences(self, harness: Harness, build: Builder) -> None:
+        """Checks, defaults, predicates and expressions in an odd spelling differ no more after normalise."""
+
+        def work(session: Session) -> None:
+            wanted = build.table(
+                "odd",
+                build.column("amount", "integer", default=" 5 "),
+                build.column("title", "string(50)", default="'A  b'"),
+                indexes=[
+                    Index("ix_part", (IndexKey("amount"),), where="amount   >  3"),
+                    Index("ix_expr", (IndexKey(None, "lower( title )"),)),
+                ],
+                checks=[Check("ck_odd", "amount   >   0  AND  amount<>7")],
+            )
+            create(session, wanted)
+            assert differences(session, wanted) == []
+
+        harness.run(work)
+
+    @obligation("inspector.normalise.keeps-differences")
+    def test_real_differences_stay(self, harness: Harness, build: Builder) -> None:
+        """Normalise hides no real difference: another bound, another default, another text stay different."""
+
+        def work(session: Session) -> None:
+            made = build.table(
+                "real",
+                build.column("amount", "integer", default="5"),
+                build.column("title", "string(50)", default="'A  b'"),
+                checks=[Check("ck_real", "amount > 0")],
+            )
+            create(session, made)
+            wanted = replace(
+                made,
+                columns=(
+                    made.columns[0],
+                    build.column("amount", "integer", default="6"),
+                    build.column("title", "string(50)", default="'A b'"),
+                ),
+                checks=(Check("ck_real", "amount > 1"),),
+            )
+            assert len(differences(session, wanted)) == 3
+
+        harness.run(work)
+
+    @obligation("inspector.normalise.changes-nothing")
+    def test_normalise_and_type_change_write_nothing(self, harness: Harness, build: Builder) -> None:
+        """Asking the database for a spelling or a class of change leaves no object and no new token behind."""
+
+        def work(session: Session) -> None:
+            made = rich_table(build)
+            create(session, made)
+            with session.reading():
+                before, names = session.inspector.catalog_token(), session.inspector.read().names
+            wanted = replace(made, checks=(Check("ck_rich_amount", "(amount) >= (0)"),))
+            for _ in range(2):
+                differences(session, wanted)
+                with session.reading():
+                    session.inspector.type_change(
+                        made.name, build.column("title", "string(50)"), build.column("title", "text")
+                    )
+            with session.reading():
+                assert (session.inspector.catalog_token(), session.inspector.read().names) == (before, names)
+
+        harness.run(work)
+
+    @obligation("inspector.normalise.in-order")
+    def test_normalise_answers_in_order(self, harness: Harness, build: Builder) -> None:
+        """Normalise returns one table for each pair, in the order of the pairs; none for none."""
+
+        def work(session: Session) -> None:
+            tables = [build.table(name, build.column("x", "integer", default=" 1")) for name in ("b", "a", "c")]
+            create(session, *tables)
+            with session.reading():
+                actual = session.inspector.read().tables
+                respelt = session.inspector.normalise([(table, actual[table.name]) for table in tables])
+                assert session.inspector.normalise([]) == []
+            assert [table.name.name for table in respelt] == ["b", "a", "c"]
+
+        harness.run(work)
+
+    @obligation("inspector.type-change.classes")
+    @pytest.mark.parametrize(
+        ("before", "after", "allowed"),
+        [
+            ("string(50)", "string(50)", {TypeChange.EQUAL}),
+            ("string(50)", "string(100)", {TypeChange.WIDENING}),
+            ("string(50)", "text", {TypeChange.WIDENING}),
+            ("decimal(10,2)", "decimal(12,2)", {TypeChange.WIDENING}),
+            ("integer", "bigint", {TypeChange.WIDENING, TypeChange.REWRITE}),
+            ("string(100)", "string(50)", {TypeChange.NARROWING}),
+            ("decimal(12,2)", "decimal(10,2)", {TypeChange.NARROWING}),
+            ("text", "integer", {TypeChange.INCOMPATIBLE, TypeChange.NARROWING}),
+            ("text", "datetime", {TypeChange.INCOMPATIBLE, TypeChange.NARROWING}),
+        ],
+    )
+    def test_changes_of_type_are_classed(
+        self, harness: Harness, build: Builder, before: str, after: str, allowed: set[TypeChange]
+    ) -> None:
+        """A change of type is classed by what it does to rows; the safe classes are given to safe changes only."""
+
+        def work(session: Session) -> None:
+            old, new = build.column("x", before), build.column("x", after)
+            create(session, build.table("typed", old))
+            with session.reading():
+                assert session.inspector.type_change(TableName("typed"), old, new) in allowed
+
+        harness.run(work)
+
+    @obligation("inspector.ask.right-answers")
+    @pytest.mark.parametrize(
+        ("question", "answer"),
+        [
+            (Question(FactKind.HAS_ROWS, ROWS), 1),
+            (Question(FactKind.HAS_ROWS, TableName("barren")), 0),
+            (Question(FactKind.NULLS, ROWS, ("note",)), 1),
+            (Question(FactKind.NULLS, ROWS, ("kind",)), 0),
+            (Question(FactKind.DUPLICATES, ROWS, ("kind",)), 1),
+            (Question(FactKind.DUPLICATES, ROWS, ("kind",), "kind <> 'a'"), 0),
+            (Question(FactKind.DUPLICATES, ROWS, ("note",)), 0),
+            (Question(FactKind.DUPLICATES, ROWS, ("kind", "note")), 0),
+            (Question(FactKind.LONGEST, ROWS, ("note",)), 5),
+            (Question(FactKind.LONGEST, TableName("barren"), ("note",)), 0),
+            (Question(FactKind.VIOLATIONS, ROWS, (), "kind = 'a'"), 1),
+            (Question(FactKind.VIOLATIONS, ROWS, (), "note = 'größe'"), 0),
+            (Question(FactKind.ORPHANS, ROWS, ("id",), None, TableName("barren"), ("id",)), 1),
+            (Question(FactKind.ORPHANS, ROWS, ("id",), None, ROWS, ("id",)), 0),
+        ],
+    )
+    def test_answers_about_rows_are_right(
+        self, harness: Harness, build: Builder, question: Question, answer: int
+    ) -> None:
+        """A question about rows is answered rightly, or left out."""
+        columns = (build.column("kind", "string(50)"), build.column("note", "text"))
+        harness.run(lambda session: create(session, build.table(ROWS, *columns), build.table("barren", *columns)))
+        rows = [("a", "größe"), ("a", None), ("b", None)]
+        harness.insert(ROWS, [{"id": number, "kind": kind, "note": note} for number, (kind, note) in enumerate(rows)])
+        self._check(harness, question, answer)
+
+    @obligation("inspector.ask.assuming")
+    @pytest.mark.parametrize(
+        ("columns", "constant", "answer"),
+        [(("kind", "extra"), "7", 1), (("id", "extra"), "7", 0), (("extra",), "NULL", 0), (("extra",), "7", 1)],
+    )
+    def test_columns_that_do_not_exist_yet_are_assumed(
+        self, harness: Harness, build: Builder, columns: tuple[str, ...], constant: str, answer: int
+    ) -> None:
+        """A question may assume columns that do not exist yet, with the value that existing rows will have."""
+        table = build.table(ROWS, build.column("kind", "string(50)"))
+        harness.run(lambda session: create(session, table))
+        harness.insert(ROWS, [{"id": 1, "kind": "a"}, {"id": 2, "kind": "a"}])
+        assumed = (("extra", harness.types["integer"].spelling, constant),)
+        self._check(harness, Question(FactKind.DUPLICATES, ROWS, columns, assuming=assumed), answer)
+
+    def _check(self, harness: Harness, question: Question, answer: int) -> None:
+        def work(session: Session) -> None:
+            with session.reading():
+                facts = session.inspector.ask([question])
+            assert set(facts) <= {question}
+            if question not in facts:
+                self.not_applicable("an answer")
+                return
+            assert facts[question] == answer
+
+        harness.run(work)
+
+    @obligation("inspector.ask.many")
+    def test_many_questions_at_once(self, harness: Harness, build: Builder) -> None:
+        """Many questions are answered together, each under its own key; none for none."""
+        tables = [build.table(f"t{number}") for number in range(5)]
+        harness.run(lambda session: create(session, *tables))
+        harness.insert(TableName("t3"), [{"id": 1}])
+
+        def work(session: Session) -> None:
+            questions = [Question(FactKind.HAS_ROWS, table.name) for table in tables]
+            with session.reading():
+                assert session.inspector.ask([]) == {}
+                facts = session.inspector.ask(questions)
+            assert {question.table.name: fact for question, fact in facts.items() if fact} in ({"t3": 1}, {})
+
+        harness.run(work)
+
+    @obligation("inspector.privileges.owner-has-all")
+    def test_the_owner_lacks_no_right(self, harness: Harness) -> None:
+        """For the owner of an empty database no right is missing."""
+
+        def work(session: Session) -> None:
+            with session.reading():
+                assert session.inspector.missing_privileges() == ()
+
+        harness.run(work)

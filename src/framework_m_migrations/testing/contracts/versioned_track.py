@@ -1,0 +1,293 @@
+"""What every versioned track must do."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+import pytest
+
+from framework_m_migrations.domain.changes import TableAdded
+from framework_m_migrations.domain.errors import (
+    RevisionError,
+    RevisionFailed,
+    RevisionFileBroken,
+    UnknownRevision,
+    VersionFolderMissing,
+)
+from framework_m_migrations.domain.operations import AddColumn
+from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
+from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
+from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.testing.contracts.base import DatabaseContract
+from framework_m_migrations.testing.contracts.session import names
+from framework_m_migrations.testing.harness import Harness
+from framework_m_migrations.testing.obligations import obligation
+from framework_m_migrations.testing.tables import Builder, creation
+
+
+def current(session: Session) -> frozenset[str]:
+    """The heads that the database is at."""
+    with session.reading():
+        return session.versions.current()
+
+
+def draft(name: str, app: str, *down: str) -> RevisionDraft:
+    """A revision to be written."""
+    labels = () if down else (app,)
+    return RevisionDraft(name, app, f"the {name}", tuple(down), labels)
+
+
+class VersionedTrackContract(DatabaseContract):
+    """Obligations of ports.versioned_track.VersionedTrack."""
+
+    def _graph(self, harness: Harness) -> RevisionGraph:
+        return harness.run(lambda session: session.versions.graph())
+
+    @obligation("track.graph.complete")
+    def test_the_graph_has_all_revisions(self, harness: Harness) -> None:
+        """The graph has every revision of every app with its app, parents, dependencies and labels."""
+        one, two = harness.revisions.apps
+        assert self._graph(harness).revisions == ()
+        harness.revisions.add("a1", one)
+        harness.revisions.add("a2", one, down=["a1"])
+        harness.revisions.add("b1", two, depends_on=["a1"])
+        graph = self._graph(harness)
+        assert {item.id: (item.app, item.down_revisions, item.depends_on) for item in graph.revisions} == {
+            "a1": (one, (), ()),
+            "a2": (one, ("a1",), ()),
+            "b1": (two, (), ("a1",)),
+        }
+        assert graph.by_id["a1"].branch_labels == (one,)
+        assert (graph.heads(one), graph.heads(two)) == (("a2",), ("b1",))
+
+    @obligation("track.graph.fresh")
+    def test_the_graph_sees_new_files(self, harness: Harness) -> None:
+        """The graph keeps nothing between calls that a new file would make wrong."""
+        app = harness.revisions.apps[0]
+
+        def work(session: Session) -> None:
+            assert session.versions.graph().order == ()
+            harness.revisions.add("a1", app)
+            assert session.versions.graph().order == ("a1",)
+            harness.revisions.add("a2", app, down=["a1"])
+            assert session.versions.graph().order == ("a1", "a2")
+
+        harness.run(work)
+
+    @obligation("track.graph.broken-file")
+    def test_a_broken_file_is_named(self, harness: Harness) -> None:
+        """A file that cannot be loaded raises RevisionFileBroken."""
+        harness.revisions.add_broken(harness.revisions.apps[0])
+        with pytest.raises(RevisionFileBroken):
+            self._graph(harness)
+
+    @obligation("track.graph.unknown-parent")
+    def test_an_unknown_parent_is_named(self, harness: Harness) -> None:
+        """A parent that no file has raises UnknownRevision, which names it."""
+        harness.revisions.add("a2", harness.revisions.apps[0], down=["lost"])
+        with pytest.raises(UnknownRevision, match="lost"):
+            self._graph(harness)
+
+    @obligation("track.current.creates-nothing")
+    def test_reading_creates_no_version_table(self, harness: Harness) -> None:
+        """Before the first revision current is empty, and reading it creates nothing."""
+        harness.revisions.add("a1", harness.revisions.apps[0])
+
+        def work(session: Session) -> None:
+            with session.reading():
+                before = session.inspector.catalog_token(), session.inspector.read().names
+                session.versions.graph()
+                assert session.versions.current() == frozenset()
+            with session.reading():
+                assert (session.inspector.catalog_token(), session.inspector.read().names) == before
+
+        harness.run(work)
+
+    @obligation("track.upgrade.one-revision")
+    def test_upgrade_applies_exactly_one(self, harness: Harness) -> None:
+        """``upgrade`` applies one revision and moves the version table with it."""
+        app = harness.revisions.apps[0]
+        harness.revisions.add("a1", app, creates="t_one")
+        harness.revisions.add("a2", app, down=["a1"], creates="t_two")
+
+        def work(session: Session) -> None:
+            session.versions.upgrade("a1")
+            assert current(session) == {"a1"}
+            assert names(session) == {"t_one"}
+            session.versions.upgrade("a2")
+            assert current(session) == {"a2"}
+            assert names(session) == {"t_one", "t_two"}
+
+        harness.run(work)
+        assert harness.run(current) == {"a2"}
+
+    @obligation("track.upgrade.fails-whole")
+    def test_a_failing_upgrade_leaves_nothing(self, harness: Harness) -> None:
+        """A revision that raises is rolled back with the version table, as RevisionFailed; those before it stand."""
+        app = harness.revisions.apps[0]
+        harness.revisions.add("a1", app, creates="t_one")
+        harness.revisions.add("a2", app, down=["a1"], creates="t_two", fails=True)
+
+        def work(session: Session) -> None:
+            session.versions.upgrade("a1")
+            with pytest.raises(RevisionFailed, match="a2"):
+                session.versions.upgrade("a2")
+            assert current(session) == {"a1"}
+            if session.capabilities.transactional_ddl:
+                assert names(session) == {"t_one"}
+
+        harness.run(work)
+
+    @obligation("track.downgrade.one-revision")
+    def test_downgrade_takes_back_exactly_one(self, harness: Harness) -> None:
+        """``downgrade`` takes back one revision and moves the version table with it, down to nothing."""
+        app = harness.revisions.apps[0]
+        harness.revisions.add("a1", app, creates="t_one")
+        harness.revisions.add("a2", app, down=["a1"], creates="t_two")
+
+        def work(session: Session) -> None:
+            session.versions.upgrade("a1")
+            session.versions.upgrade("a2")
+            session.versions.downgrade("a2")
+            assert current(session) == {"a1"}
+            assert names(session) == {"t_one"}
+            session.versions.downgrade("a1")
+            assert current(session) == frozenset()
+            assert names(session) == set()
+            session.versions.upgrade("a1")
+            assert current(session) == {"a1"}
+            assert names(session) == {"t_one"}
+
+        harness.run(work)
+
+    @obligation("track.downgrade.fails-whole")
+    def test_a_failing_downgrade_leaves_everything(self, harness: Harness) -> None:
+        """A downgrade that raises is rolled back: the revision is still applied."""
+        harness.revisions.add("a1", harness.revisions.apps[0], creates="t_one", fails=True)
+
+        def work(session: Session) -> None:
+            session.versions.stamp(["a1"])
+            with session.transaction():
+                session.executor.apply(creation(Builder(harness.types).table("t_one")))
+            with pytest.raises(RevisionFailed):
+                session.versions.downgrade("a1")
+            assert current(session) == {"a1"}
+            if session.capabilities.transactional_ddl:
+                assert names(session) == {"t_one"}
+
+        harness.run(work)
+
+    @obligation("track.branches.independent")
+    def test_branches_are_independent(self, harness: Harness) -> None:
+        """Each app has its own branch; one that depends on another goes first when it is taken back."""
+        one, two = harness.revisions.apps
+        harness.revisions.add("a1", one, creates="t_a")
+        harness.revisions.add("b1", two, depends_on=["a1"], creates="t_b")
+        harness.revisions.add("a2", one, down=["a1"], creates="t_a2")
+
+        def work(session: Session) -> None:
+            for revision in ("a1", "b1", "a2"):
+                session.versions.upgrade(revision)
+            graph = session.versions.graph()
+            assert graph.closure(current(session)) == {"a1", "b1", "a2"}
+            session.versions.downgrade("a2")
+            assert graph.closure(current(session)) == {"a1", "b1"}
+            session.versions.downgrade("b1")
+            assert graph.closure(current(session)) == {"a1"}
+            assert names(session) == {"t_a"}
+
+        harness.run(work)
+
+    @obligation("track.stamp.exactly")
+    def test_stamp_sets_the_heads(self, harness: Harness) -> None:
+        """``stamp`` makes the version table hold exactly these heads, known or not, and runs nothing."""
+        harness.revisions.add("a1", harness.revisions.apps[0], creates="t_one")
+
+        def work(session: Session) -> None:
+            for heads in (["a1"], ["unknown"], ["a1", "other"], []):
+                session.versions.stamp(heads)
+                assert current(session) == set(heads)
+            assert names(session) == set()
+
+        harness.run(work)
+        assert harness.run(current) == frozenset()
+
+    @obligation("track.write.applies-changes")
+    def test_a_written_revision_works(self, harness: Harness, build: Builder) -> None:
+        """A revision that write made is in the graph; its upgrade does the changes, its downgrade the reverse."""
+        app = harness.revisions.apps[0]
+        table = build.table("written", build.column("note", "string(50)"))
+        extra = AddColumn(table.name, build.column("extra", "integer"))
+        judged = Judgement(Risk.SAFE, "contract", "a test", "create")
+        change = PlannedChange("Written", app, TableAdded(table.name, table), judged, (creation(table), extra))
+
+        def work(session: Session) -> None:
+            assert isinstance(session.versions.write(draft("w1", app), [change]), PurePath)
+            revision = session.versions.graph().by_id["w1"]
+            assert (revision.app, revision.branch_labels, revision.message) == (app, (app,), "the w1")
+            session.versions.upgrade("w1")
+            assert names(session) == {"written"}
+            with session.reading():
+                assert session.inspector.read().tables[table.name].column("extra") is not None
+            session.versions.downgrade("w1")
+            assert names(session) == set()
+
+        harness.run(work)
+
+    @obligation("track.write.never-overwrites")
+    def test_writing_never_overwrites(self, harness: Harness) -> None:
+        """A second revision of the same id is refused or gets another file; the first stays as it was."""
+        app = harness.revisions.apps[0]
+
+        def work(session: Session) -> None:
+            path = session.versions.write(draft("w1", app), [])
+            before = harness.revisions.text(path)
+            try:
+                second = session.versions.write(draft("w1", app), [])
+            except RevisionError:
+                pass
+            else:
+                assert second != path
+            assert harness.revisions.text(path) == before
+
+        harness.run(work)
+
+    @obligation("track.write.no-folder")
+    def test_an_app_without_a_place_is_named(self, harness: Harness) -> None:
+        """An app that has no place for revisions raises VersionFolderMissing."""
+
+        def work(session: Session) -> None:
+            with pytest.raises(VersionFolderMissing, match="nowhere"):
+                session.versions.write(draft("w1", "nowhere"), [])
+
+        harness.run(work)
+
+    @obligation("track.preview.is-what-is-written")
+    def test_preview_is_what_write_writes(self, harness: Harness) -> None:
+        """``preview`` returns the text that write writes, and writes nothing."""
+        app = harness.revisions.apps[0]
+
+        def work(session: Session) -> None:
+            shown = session.versions.preview(draft("w1", app), [])
+            assert "w1" in shown
+            assert session.versions.graph().revisions == ()
+            written = harness.revisions.text(session.versions.write(draft("w1", app), []))
+            if written is None:
+                self.not_applicable("revision files")
+                return
+            assert written == shown
+
+        harness.run(work)
+
+    @obligation("track.upgrade.own-tables-hidden")
+    def test_the_version_table_is_no_table_of_the_schema(self, harness: Harness) -> None:
+        """The version table never shows up among the tables of the schema."""
+        harness.revisions.add("a1", harness.revisions.apps[0], creates="t_one")
+
+        def work(session: Session) -> None:
+            session.versions.upgrade("a1")
+            with session.reading():
+                assert session.inspector.read().names == {TableName("t_one")}
+
+        harness.run(work)
