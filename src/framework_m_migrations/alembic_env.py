@@ -7,9 +7,11 @@ only when none runs.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -20,6 +22,8 @@ from framework_m_migrations.domain.errors import EnvironmentBroken
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+_COMPARING = {"check", "revision"}
 
 type Metadata = sa.MetaData | Sequence[sa.MetaData]
 type MetadataSource = Callable[[], Metadata | None]
@@ -39,7 +43,7 @@ def run(target_metadata: Metadata | MetadataSource | None = None, **options: Any
     config = context.config
     shared = config.attributes.get("connection")
     _configure_logging(config, shared)
-    metadata = _metadata(target_metadata)
+    metadata = _metadata(target_metadata, config)
     settings = _settings(config, metadata) | options
     if shared is not None:
         # m-migrate has taken its precautions already.
@@ -70,18 +74,57 @@ def include_name(metadata: Metadata | None) -> Callable[[str | None, str, Any], 
     return include
 
 
-def _metadata(given: Metadata | MetadataSource | None) -> Metadata | None:
-    if given is None:
-        return _metadata_from_environment()
-    return given() if callable(given) else given
+def _metadata(given: Metadata | MetadataSource | None, config: Config) -> Metadata | None:
+    """What is declared, loaded only for a command that compares: importing every app costs time, and can fail."""
+    if given is not None and not callable(given):
+        return given
+    command = getattr(config.cmd_opts, "cmd", None)
+    if config.attributes.get("connection") is not None or (command and command[0].__name__ not in _COMPARING):
+        return None
+    return given() if given is not None else metadata_from_environment(_folder(config))
 
 
-def _metadata_from_environment() -> Metadata | None:
-    """What the settings name. The container is imported here only: it imports what imports this module."""
-    from framework_m_migrations.container import settings
+def metadata_from_environment(path: Path) -> Metadata:
+    """The MetaData that m-migrate would compare with, found by the same settings.
 
-    source: MetadataSource | None = getattr(settings, "metadata_from_environment", None)
-    return None if source is None else source()
+    Args:
+        path: the project's folder.
+
+    Raises:
+        ConfigurationError, AppNotFound, AppBroken: as m-migrate itself.
+    """
+    # Imported here only: most commands never get this far.
+    from framework_m_migrations.adapters.filesystem import FilesystemDiscovery
+    from framework_m_migrations.container.desired import joined, load_metadata, models_metadata
+    from framework_m_migrations.container.settings import MigrationSettings
+
+    settings = MigrationSettings.from_environment(path=path)
+    if settings.metadata:
+        return [found for _, found in joined([(None, load_metadata(name, path)) for name in settings.metadata])]
+    apps = FilesystemDiscovery(settings.apps or (), settings.installed_apps or None).apps()
+    with_doctypes = [app for app in apps if _has_module(app.package, "doctypes")]
+    models = [
+        (app.name, found)
+        for app in apps
+        if app not in with_doctypes
+        and _has_module(app.package, "models")
+        and (found := models_metadata(app)) is not None
+    ]
+    declared = [found for _, found in joined(models)]
+    if with_doctypes:
+        from framework_m_migrations.adapters.doctypes.framework_m import framework_m_doctypes
+
+        tables = [table for doctype in framework_m_doctypes(with_doctypes) for table in doctype.tables]
+        declared.extend({id(table.metadata): table.metadata for table in tables}.values())
+    return declared
+
+
+def _has_module(package: str, name: str) -> bool:
+    return importlib.util.find_spec(f"{package}.{name}") is not None
+
+
+def _folder(config: Config) -> Path:
+    return Path(config.config_file_name).resolve().parent if config.config_file_name else Path.cwd()
 
 
 def _settings(config: Config, metadata: Metadata | None) -> dict[str, Any]:

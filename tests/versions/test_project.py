@@ -22,11 +22,11 @@ from tests.versions.support import EXAMPLES, SCOPES, Apps, Bench, connected
 HEADS = {"c41b7d09e8a6", "b70e51d2f9c8", "f5b61e8a3d92"}
 
 
-def alembic(folder: Path, url: str, *arguments: str, code: int = 0, **environment: str) -> str:
+def alembic(folder: Path, url: str, *arguments: str, code: int = 0, settings: dict[str, str] | None = None) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "alembic", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(EXAMPLES), "DATABASE_URL": url, **environment},
+        env={**os.environ, "PYTHONPATH": str(EXAMPLES), "DATABASE_URL": url, **(settings or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -80,7 +80,7 @@ def test_failing_upgrade_leaves_nothing_on_sqlite(project: Path, tmp_path: Path,
     folder.mkdir()
     init_project(folder, apps.discovery().apps())
     url = f"sqlite:///{tmp_path / 'test.db'}"
-    alembic(folder, url, "upgrade", "heads", code=1, PYTHONPATH=str(apps.root))
+    alembic(folder, url, "upgrade", "heads", code=1, settings={"PYTHONPATH": str(apps.root)})
     with connected(url) as connection:
         assert "half" not in sa.inspect(connection).get_table_names()
 
@@ -91,23 +91,51 @@ def test_offline_sql(project: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "test.db").exists()
 
 
-def test_check_sees_managed_tables_only(project: Path, url: str) -> None:
-    models = "crm_lite.models:metadata,shop.models:metadata"
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("sqlite", "apps"),
+        ("sqlite+aiosqlite", "metadata"),
+        ("postgresql+asyncpg", "apps"),
+        ("postgresql+psycopg", "env"),
+    ],
+    indirect=["url"],
+)
+def test_check_sees_managed_tables_only(project: Path, url: str, named: str) -> None:
+    models = "crm_lite.models:metadata,shop.models:metadata,stock.models:metadata"
+    environment = {
+        "apps": {"INSTALLED_APPS": "shop,stock,crm_lite"},
+        "metadata": {"FRAMEWORK_M_MIGRATIONS_METADATA": models},
+        "env": {},
+    }[named]
+    if named == "env":
+        call = "alembic_env.run([crm_lite.models.metadata, shop.models.metadata])"
+        env = (project / "alembic/env.py").read_text()
+        (project / "alembic/env.py").write_text(
+            env.replace("alembic_env.run()", f"import crm_lite.models\nimport shop.models\n{call}")
+        )
     alembic(project, url, "upgrade", "heads")
     engine_url = url.replace("+aiosqlite", "").replace("+asyncpg", "+psycopg")
     with connected(engine_url) as connection:
         Bench(connection, None).run(
             "CREATE TABLE external (id INTEGER)", "CREATE TABLE __schema_versions__ (id INTEGER)"
         )
-    env = (project / "alembic/env.py").read_text()
-    imports = "import crm_lite.models\nimport shop.models\n"
-    call = "alembic_env.run([crm_lite.models.metadata, shop.models.metadata])"
-    (project / "alembic/env.py").write_text(env.replace("alembic_env.run()", imports + call))
-    assert models
-    assert "No new upgrade operations detected" in alembic(project, url, "check")
+    assert "No new upgrade operations detected" in alembic(project, url, "check", settings=environment)
     with connected(engine_url) as connection:
         Bench(connection, None).run("ALTER TABLE crm_contact ADD COLUMN surplus INTEGER")
-    assert "surplus" in alembic(project, url, "check", code=255)
+    assert "surplus" in alembic(project, url, "check", code=255, settings=environment)
+
+
+def test_upgrade_imports_no_models(project: Path, tmp_path: Path, apps: Apps) -> None:
+    apps.file("wms", "models.py", "raise RuntimeError('imported')")
+    apps.revision("wms", "aaaaaaaaaaa1")
+    folder = tmp_path / "second"
+    folder.mkdir()
+    init_project(folder, apps.discovery().apps())
+    settings = {"PYTHONPATH": str(apps.root), "INSTALLED_APPS": "wms"}
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    alembic(folder, url, "upgrade", "heads", settings=settings)
+    assert "imported" in alembic(folder, url, "check", code=1, settings=settings)
 
 
 def test_no_url_and_no_machine_path_in_the_files(project: Path, tmp_path: Path) -> None:
