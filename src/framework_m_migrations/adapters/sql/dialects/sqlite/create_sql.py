@@ -18,7 +18,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import (
     UniqueText,
 )
 from framework_m_migrations.adapters.sql.dialects.sqlite.cursor import Cursor, UnreadableSql
-from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import NAME, NUMBER, STRING, WORD, unquoted
+from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import NAME, NUMBER, STRING, WORD, lower, unquoted
 
 __all__ = ["UnreadableSql", "parse_index", "parse_key", "parse_table"]
 
@@ -167,23 +167,30 @@ def _table_constraint(cursor: Cursor, table: TableText) -> None:
         name = cursor.name()
     if cursor.take("PRIMARY"):
         cursor.expect("KEY")
-        table.primary_key, autoincrement = _key_columns(cursor)
+        written, autoincrement = _key_columns(cursor)
+        table.primary_key = _as_declared(table, written)
         table.primary_key_name = name
         for column in table.columns:
             column.autoincrement |= autoincrement and table.primary_key == (column.name,)
         _conflict(cursor)
     elif cursor.take("UNIQUE"):
         columns, _ = _key_columns(cursor)
-        table.uniques.append(UniqueText(name, columns, _conflict(cursor)))
+        table.uniques.append(UniqueText(name, _as_declared(table, columns), _conflict(cursor)))
     elif cursor.take("CHECK"):
         table.checks.append(_check(cursor, name, begun))
     elif cursor.take("FOREIGN"):
         cursor.expect("KEY")
         columns, _ = _key_columns(cursor)
         cursor.expect("REFERENCES")
-        table.foreign_keys.append(_references(cursor, name, columns, begun))
+        table.foreign_keys.append(_references(cursor, name, _as_declared(table, columns), begun))
     elif not (cursor.at(",") or cursor.at(")")):
         raise UnreadableSql(cursor.complaint("a table constraint"))
+
+
+def _as_declared(table: TableText, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Columns by the names of their definitions: SQLite does not look at the case of ASCII letters."""
+    declared = {lower(column.name): column.name for column in table.columns}
+    return tuple(declared.get(lower(column), column) for column in columns)
 
 
 def _key_columns(cursor: Cursor) -> tuple[tuple[str, ...], bool]:

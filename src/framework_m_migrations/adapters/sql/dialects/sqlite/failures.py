@@ -68,7 +68,8 @@ def translate(error: sa.exc.DBAPIError) -> MigrationError | None:
     if primary == _CORRUPT and text.startswith(_MALFORMED_SCHEMA):
         # The text of a definition is wrong, not the file: what an edit of it brings before it is rolled back.
         return DatabaseError(f"SQLite does not accept the schema: {text}.")
-    meaning = _MEANINGS.get(primary)
+    # Within DDL SQLite tells the authorizer's refusal by its words only.
+    meaning = _MEANINGS.get(_AUTH if text == "not authorized" else primary)
     if meaning is None:
         return None
     kind, what = meaning

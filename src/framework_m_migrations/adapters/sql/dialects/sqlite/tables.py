@@ -76,7 +76,7 @@ def build_table(raw: RawTable, *, schema: str | None, keys: KeysOfTables, names:
                 (_index(index, own, types) for index in raw.indexes if index.origin == "c"), key=lambda item: item.name
             )
         ),
-        uniques=_uniques(raw, text, own),
+        uniques=_uniques(raw, text),
         checks=_checks(text),
         foreign_keys=_foreign_keys(raw, text, schema=schema, own=own, keys=keys, names=names),
         options=table_options(text),
@@ -159,12 +159,12 @@ def _untold_key(key: tuple[str | None, bool, str | None], types: Mapping[str, Co
     return IndexKey(column, None if column else "", key_modifiers(collation, own, descending=descending))
 
 
-def _uniques(raw: RawTable, text: TableText | None, own: Mapping[str, str]) -> tuple[Unique, ...]:
+def _uniques(raw: RawTable, text: TableText | None) -> tuple[Unique, ...]:
     if text is not None:
         found = [
             Unique(
                 unique.name,
-                tuple(own.get(lower(column), column) for column in unique.columns),
+                unique.columns,
                 () if unique.conflict is None else (("on_conflict", unique.conflict),),
             )
             for unique in text.uniques
