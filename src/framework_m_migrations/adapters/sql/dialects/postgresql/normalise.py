@@ -125,9 +125,14 @@ def _column(column: Column, suspect: _Suspect, schema: str | None) -> str:
     if column in suspect.columns:
         if column.generated is not None and column.generated.kind == "computed":
             parts.append(computed_sql(column.generated))
-        elif column.default is not None:
-            parts.append(f"DEFAULT {column.default}")
+        elif (default := _default(column)) is not None:
+            parts.append(f"DEFAULT {default}")
     return " ".join(parts)
+
+
+def _default(column: Column) -> str | None:
+    """What stands as default: the wanted one, or a fill that an earlier sync may have left, to be told by its words."""
+    return column.fill if column.default is None and column.generated is None else column.default
 
 
 def _pieces(number: int, suspect: _Suspect, schema: str | None) -> Iterator[str]:
@@ -139,8 +144,8 @@ def _pieces(number: int, suspect: _Suspect, schema: str | None) -> Iterator[str]
             computed.append(column)
             continue
         yield f"ALTER TABLE {table} ADD COLUMN {written(column.name)} {type_sql(column.type, schema)}"
-        if column in suspect.columns and column.default is not None:
-            yield f"ALTER TABLE {table} ALTER COLUMN {written(column.name)} SET DEFAULT {column.default}"
+        if column in suspect.columns and (default := _default(column)) is not None:
+            yield f"ALTER TABLE {table} ALTER COLUMN {written(column.name)} SET DEFAULT {default}"
     for column in computed:
         yield f"ALTER TABLE {table} ADD COLUMN {_column(column, suspect, schema)}"
     for place, check in enumerate(suspect.checks):
@@ -190,7 +195,10 @@ def _column_respelt(wanted: Column, answer: Column) -> Column:
     generated = wanted.generated
     if answer.generated is not None and generated is not None and answer.generated.kind == generated.kind == "computed":
         generated = answer.generated
-    default = wanted.default
-    if default is not None and answer.default is not None:
+    default, fill = wanted.default, wanted.fill
+    if answer.default is not None and default is not None:
         default = answer.default
-    return replace(wanted, type=replace(answer.type, native=wanted.type.native), default=default, generated=generated)
+    elif answer.default is not None and fill is not None:
+        fill = answer.default
+    type_ = replace(answer.type, native=wanted.type.native)
+    return replace(wanted, type=type_, default=default, fill=fill, generated=generated)

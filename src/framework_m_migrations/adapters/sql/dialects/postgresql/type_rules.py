@@ -6,6 +6,8 @@ postgres-online-ddl.md. tests/postgres observes each against relfilenode.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from framework_m_migrations.domain.schema import ColumnType
 from framework_m_migrations.domain.type_change import TypeChange
 
@@ -63,12 +65,24 @@ def type_change(before: ColumnType, after: ColumnType) -> TypeChange | None:
     if before.enum is not None or after.enum is not None:
         return INCOMPATIBLE
     if before.base.endswith("[]") or after.base.endswith("[]"):
-        return None if before.base.endswith("[]") and after.base.endswith("[]") else INCOMPATIBLE
+        return _arrays(before, after)
     kind = _without_collation(before, after)
     if kind is None or before.collation == after.collation:
         return kind
     # The order of texts changes, so that every index over the column is built again.
     return REWRITE if kind in {EQUAL, WIDENING} else kind
+
+
+def _arrays(before: ColumnType, after: ColumnType) -> TypeChange | None:
+    """As the elements, but that the server rewrites an array whatever its elements would need."""
+    if not (before.base.endswith("[]") and after.base.endswith("[]")):
+        return INCOMPATIBLE
+    kind = type_change(_element(before), _element(after))
+    return REWRITE if kind is WIDENING else kind
+
+
+def _element(array: ColumnType) -> ColumnType:
+    return replace(array, spelling=array.spelling.replace("[]", "", 1), base=array.base.removesuffix("[]"))
 
 
 def _without_collation(before: ColumnType, after: ColumnType) -> TypeChange | None:
