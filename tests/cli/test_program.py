@@ -72,6 +72,7 @@ def test_json_is_one_document_and_pipes_are_plain(apps: Project, arguments: tupl
     assert shown.err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", EVERY, ids=" ".join)
 def test_quiet_shows_nothing(apps: Project, arguments: tuple[str, ...]) -> None:
     done = apps.run(*arguments, *APPS, "--quiet")
@@ -79,6 +80,7 @@ def test_quiet_shows_nothing(apps: Project, arguments: tuple[str, ...]) -> None:
     assert (done.out, done.err) == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("json_wanted", [False, True])
 @pytest.mark.parametrize("arguments", EVERY, ids=" ".join)
 def test_a_failure_is_one_error_with_code_cause_and_next_step(
