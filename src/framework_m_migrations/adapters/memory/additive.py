@@ -8,6 +8,7 @@ from typing import assert_never
 
 from framework_m_migrations.adapters.memory import rules
 from framework_m_migrations.adapters.memory.expressions import OPAQUE, constant
+from framework_m_migrations.adapters.memory.spelling import canonical
 from framework_m_migrations.adapters.memory.state import MemoryState
 from framework_m_migrations.adapters.memory.types import coerce
 from framework_m_migrations.domain import operations as o
@@ -69,7 +70,7 @@ def _need(able: bool, lack: str) -> None:
 
 
 def _put(state: MemoryState, table: Table) -> None:
-    state.tables[table.name] = replace(table, native=None, renamed_from=None)
+    state.tables[table.name] = canonical(replace(table, native=None, renamed_from=None))
 
 
 def _swapped[T](items: tuple[T, ...], old: T, new: T) -> tuple[T, ...]:

@@ -61,9 +61,23 @@ def constant(sql: str) -> object:
 
 
 def tidy(sql: str) -> str:
-    """An expression with its white space in canonical form; texts in quotes stay as they are."""
-    parts = re.split(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")""", sql.strip())
-    return "".join(part if number % 2 else re.sub(r"\s+", " ", part) for number, part in enumerate(parts))
+    """An expression in canonical white space, with its keywords in upper case.
+
+    One that is not understood has its white space evened out; texts in quotes always stay as they are.
+    """
+    try:
+        tokens = _tokens(sql)
+    except CannotTell:
+        parts = re.split(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")""", sql.strip())
+        return "".join(part if number % 2 else re.sub(r"\s+", " ", part) for number, part in enumerate(parts))
+    text, before = "", ("symbol", "(")
+    for kind, written in tokens:
+        is_call = written == "(" and before[0] == "word"
+        if text and before[1] != "(" and written not in {")", ","} and not is_call:
+            text += " "
+        text += written.upper() if kind == "keyword" else written
+        before = (kind, written)
+    return text
 
 
 def holds(condition: str, row: Mapping[str, object]) -> Truth:

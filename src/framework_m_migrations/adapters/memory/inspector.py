@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from framework_m_migrations.adapters.memory.database import MemoryConnection
-from framework_m_migrations.adapters.memory.expressions import OPAQUE, CannotTell, constant, tidy
+from framework_m_migrations.adapters.memory.expressions import OPAQUE, CannotTell, constant
 from framework_m_migrations.adapters.memory.rules import duplicated, orphaned, violated
+from framework_m_migrations.adapters.memory.spelling import canonical
 from framework_m_migrations.adapters.memory.state import MemoryState, Row
-from framework_m_migrations.adapters.memory.types import compare_types, respell
+from framework_m_migrations.adapters.memory.types import compare_types
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
-from framework_m_migrations.domain.schema import Catalog, Column, Index, Table, TableName
+from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 
 
@@ -40,7 +40,7 @@ class MemoryInspector:
 
     def normalise(self, pairs: Sequence[tuple[Table, Table]]) -> list[Table]:
         """The wanted tables with types and expressions in this database's spelling."""
-        return [_normalised(wanted) for wanted, _ in pairs]
+        return [canonical(wanted) for wanted, _ in pairs]
 
     def type_change(
         self,
@@ -66,26 +66,6 @@ class MemoryInspector:
     def missing_privileges(self) -> tuple[str, ...]:
         """What stands against DDL."""
         return ("The memory database takes no writes.",) if self._connection.database.read_only else ()
-
-
-def _normalised(table: Table) -> Table:
-    return replace(
-        table,
-        columns=tuple(_normalised_column(column) for column in table.columns),
-        checks=tuple(replace(check, expression=tidy(check.expression)) for check in table.checks),
-        indexes=tuple(_normalised_index(index) for index in table.indexes),
-    )
-
-
-def _normalised_column(column: Column) -> Column:
-    default = None if column.default is None else tidy(column.default)
-    type_ = respell(column.type)
-    return replace(column, type=replace(type_, native=column.type.native), default=default)
-
-
-def _normalised_index(index: Index) -> Index:
-    keys = tuple(key if key.expression is None else key._replace(expression=tidy(key.expression)) for key in index.keys)
-    return replace(index, keys=keys, where=None if index.where is None else tidy(index.where))
 
 
 def _assumed(rows: Sequence[Row], assuming: Sequence[tuple[str, str, str]]) -> Sequence[Row]:
