@@ -118,7 +118,10 @@ def _dropping_sync(work: Work, *, force: bool, yes: bool) -> SyncResult:
         else:
             work.output.show(listed)
         if not yes and work.output.interactive and not ask(work.output, "Drop these?"):
-            raise Declined("You chose not to drop anything.")
+            raise Declined(
+                "You chose not to drop anything.",
+                next_step="Nothing was synced. Without --allow-drop the command syncs and drops nothing.",
+            )
     return work.manager.sync(force=force, allow_drop=True)
 
 
