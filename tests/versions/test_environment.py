@@ -282,6 +282,15 @@ def test_broken_ini(sqlite_bench: Bench, apps: Apps, tmp_path: Path) -> None:
             sqlite_bench.track(project=folder)
 
 
+def test_a_password_in_a_broken_ini_is_not_told(sqlite_bench: Bench, apps: Apps, tmp_path: Path) -> None:
+    apps.revision("wms", A1)
+    folder = project(tmp_path, OWN, "sqlalchemy.url = postgresql://me:hunter%2@host/db")
+    with pytest.raises(EnvironmentBroken, match="written twice") as caught:
+        sqlite_bench.track(project=folder).upgrade(A1)
+    assert "hunter" not in str(caught.value)
+    assert "%2" not in str(caught.value)
+
+
 def test_path_that_the_ini_prepends(sqlite_bench: Bench, apps: Apps, tmp_path: Path) -> None:
     folder = project(tmp_path, f"import of_the_project\n{shared_env()}", "prepend_sys_path = %(here)s/lib")
     (folder / "lib").mkdir()

@@ -181,6 +181,17 @@ def test_refuses_to_overwrite(tmp_path: Path, example_apps: Apps) -> None:
     assert (tmp_path / "alembic" / "env.py").read_text() == "mine"
 
 
+def test_project_without_apps_keeps_its_own(tmp_path: Path, sqlite_bench: Bench) -> None:
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    init_project(folder, [])
+    (folder / "alembic/versions/a.py").write_text(
+        'revision = "aaaaaaaaaaa1"\ndown_revision = None\ndef upgrade(): pass\ndef downgrade(): pass\n'
+    )
+    alembic(folder, f"sqlite:///{tmp_path / 'test.db'}", "upgrade", "heads")
+    assert sqlite_bench.track(project=folder).current() == {"aaaaaaaaaaa1"}
+
+
 def test_no_app_with_a_place(tmp_path: Path) -> None:
     with pytest.raises(VersionFolderMissing):
         init_project(tmp_path, [App("shop", "shop")])

@@ -355,3 +355,17 @@ def test_table_names_that_look_like_statements(bench: Bench, apps: Apps) -> None
     bench.track().upgrade(A1)
     assert "commit" in bench.tables()
     assert isinstance(bench.connection, sa.Connection)
+
+
+def test_leaving_a_transaction_of_the_caller_is_refused(bench: Bench, apps: Apps) -> None:
+    apps.revision("wms", A1, CREATE.format("first"))
+    apps.revision("wms", A2, f'{CREATE.format("second")}\nop.execute("COMMIT")', down=A1)
+    track = bench.track()
+    with bench.connection.begin() as outer:
+        track.upgrade(A1)
+        with pytest.raises(RevisionFailed, match="not its own") as caught:
+            track.upgrade(A2)
+        assert caught.value.details["rolled_back"] is True
+        assert track.current() == {A1}
+        outer.rollback()
+    assert bench.tables() == set(), "the caller's transaction is the caller's"

@@ -141,7 +141,7 @@ class ProjectEnvironment:
                 yield
         except (CommandError, ConfigParserError, OSError, ImportError) as error:
             raise EnvironmentBroken(
-                f"{self._ini} cannot be used: {cause_of(error)}.", details={"file": str(self._ini)}
+                f"{self._ini} cannot be used: {self._cause(error)}.", details={"file": str(self._ini)}
             ) from error
 
     def _run_env(self, library: Library, function: StepFunction, *, dont_mutate: bool, started: Any = None) -> None:
@@ -180,10 +180,19 @@ class ProjectEnvironment:
                 "event loop only when there is none; or write a new env.py with `m-migrate init`."
             )
         return EnvironmentBroken(
-            f"env.py failed ({place}): {cause_of(error)}.",
+            f"env.py failed ({place}): {self._cause(error)}.",
             next_step=next_step,
             details={"file": str(self.file), "line": line},
         )
+
+    def _cause(self, error: Exception) -> str:
+        """The error in one line, without what could be a password."""
+        if isinstance(error, ConfigParserError):
+            # Its message quotes the value, which may be a URL.
+            return f"{type(error).__name__}; a percent sign in a value must be written twice"
+        password = self._connection.engine.url.password
+        text = cause_of(error)
+        return text.replace(str(password), "***") if password else text
 
     def _check_database(self, context: MigrationContext) -> None:
         if context.connection is None or context.connection is self._connection:

@@ -81,7 +81,7 @@ def init_project(
     Args:
         path: the project's folder.
         apps: whose version folders are listed; an app without one is listed with the folder that its first revision
-            will make.
+            will make. Without any app the revisions are those in the project's own alembic/versions.
         version_table: Alembic's table.
         version_table_schema: its schema, None for the connection's default.
 
@@ -90,7 +90,7 @@ def init_project(
 
     Raises:
         ConfigurationError: one of them exists, or ``path`` is no folder. Nothing is written then.
-        VersionFolderMissing: none of the apps has a place for revisions.
+        VersionFolderMissing: there are apps, and none has a place for revisions.
     """
     folder = path / "alembic"
     contents = {
@@ -98,7 +98,7 @@ def init_project(
             locations="\n".join(f"    {_escape(location)}" for location in _locations(path, apps)),
             version_table=_escape(version_table),
             schema=f"version_table_schema = {_escape(version_table_schema)}\n" if version_table_schema else "",
-        ).replace("%(levelname)", "%(levelname)"),
+        ),
         folder / "env.py": _ENV,
         folder / "script.py.mako": (TEMPLATE_FOLDER / "script.py.mako").read_text(encoding="utf-8"),
     }
@@ -111,7 +111,7 @@ def init_project(
             next_step="Keep it (m-migrate honours it), or move it away and run init again.",
             details={"existing": [str(file) for file in existing]},
         )
-    folder.mkdir(exist_ok=True)
+    (folder if apps else folder / "versions").mkdir(parents=True, exist_ok=True)
     for file, text in contents.items():
         with file.open("x", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
@@ -124,6 +124,8 @@ def _locations(path: Path, apps: Sequence[App]) -> list[str]:
     Alembic takes a package by its name, so the folder is one inside it; a folder elsewhere is named relative to
     alembic.ini.
     """
+    if not apps:
+        return ["%(here)s/alembic/versions"]
     found: list[str] = []
     for app in apps:
         chosen = app.version_folder or app.new_version_folder

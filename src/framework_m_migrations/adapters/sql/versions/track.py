@@ -86,8 +86,8 @@ class AlembicTrack:
         """
         graph = self._load().graph
         wanted = sorted(heads_of(graph.closure(heads), graph))
+        name, schema = self._version_table_name()
         with self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout):
-            name, schema = self._version_table_name()
             table = self._context().impl.version_table_impl(
                 version_table=name, version_table_schema=schema, version_table_pk=True
             )

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from sqlalchemy import event
 
+from framework_m_migrations.domain.errors import RevisionError
+
 _COMMIT = re.compile(r"\s*(COMMIT|END)(\s+(WORK|TRANSACTION))?\s*;?\s*", re.IGNORECASE)
 _BEGIN = re.compile(
     r"\s*(BEGIN|START\s+TRANSACTION)(\s+(WORK|TRANSACTION|IMMEDIATE|DEFERRED|EXCLUSIVE))*\s*;?\s*", re.IGNORECASE
@@ -63,11 +65,13 @@ class RevisionTransaction:
         self._scope: AbstractContextManager[None] | None = None
         self._in_autocommit = False
         self._switching = False
+        self._nested = False
         self.committed = False
 
     @contextmanager
     def run(self) -> Iterator[None]:
         """The scope of the whole revision: commits at the end, rolls back what is not committed on any exception."""
+        self._nested = self._connection.in_transaction()
         event.listen(self._connection, "before_execute", self._on_execute, retval=True)
         try:
             self._enter(autocommit=False)
@@ -101,6 +105,11 @@ class RevisionTransaction:
             self._switch(autocommit=False)
 
     def _switch(self, *, autocommit: bool) -> None:
+        if self._nested:
+            raise RevisionError(
+                "The revision leaves its transaction, and the connection handed in is in one that is not its own.",
+                next_step="Commit before revisions are run, or hand in an engine.",
+            )
         self._leave()
         self._enter(autocommit=autocommit)
 
