@@ -57,7 +57,7 @@ class Awkward(BaseDocType):
     day: date = date(2024, 2, 29)
     moment: datetime = datetime(2024, 2, 29, 12, 30, 15, tzinfo=UTC)
     clock: time = time(8, 15)
-    ref: UUID = UUID("12345678-1234-5678-1234-567812345678")
+    ref: UUID = UUID("a2345678-b234-5678-1234-567812345678")
     data: dict[str, Any] = Field(default_factory=dict)
     rows: list[str] = Field(default_factory=list)
     preset: dict[str, Any] = {"it's": [":x", "100%"]}

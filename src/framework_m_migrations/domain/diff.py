@@ -7,6 +7,7 @@ Nothing is left out because it cannot be applied: the diff states, risk.py judge
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
@@ -84,7 +85,7 @@ def _column(table: TableName, before: Column, after: Column, capabilities: Capab
     if before.generated != after.generated:
         yield c.ColumnGenerationChanged(table, before, after)
     elif before.default != after.default and not _is_kept_fill(before, after):
-        yield c.ColumnDefaultChanged(table, before, after)
+        yield c.ColumnDefaultChanged(table, before, _with_fill_kept(after))
     if capabilities.comments and before.comment != after.comment:
         yield c.CommentChanged(table, after.name, before.comment, after.comment)
 
@@ -92,6 +93,13 @@ def _column(table: TableName, before: Column, after: Column, capabilities: Capab
 def _is_kept_fill(before: Column, after: Column) -> bool:
     """An application's default that an earlier sync left in the database so that old code can still insert."""
     return after.default is None and after.fill is not None and before.default == after.fill
+
+
+def _with_fill_kept(after: Column) -> Column:
+    """A default in the application that changed: what an earlier sync left for old code follows, never vanishes."""
+    if after.default is not None or after.fill is None or after.nullable:
+        return after
+    return replace(after, default=after.fill)
 
 
 def _enum_changes(table: TableName, wanted: EnumType, actual: EnumType | None) -> Iterator[c.Change]:

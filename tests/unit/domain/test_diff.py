@@ -52,6 +52,16 @@ def test_a_default_of_the_application_that_sync_left_in_the_database_is_no_diffe
     ]
 
 
+def test_a_default_of_the_application_that_changes_is_followed_by_the_one_left_for_old_code() -> None:
+    wanted = table("t", column("a", fill="'new'", nullable=False), column("b", fill="'new'"))
+    actual = table("t", column("a", default="'old'", nullable=False), column("b", default="'old'"))
+    found = diff_table(wanted, actual, None, SERVER)
+    assert [(type(one).__name__, getattr(one, "column").default) for one in found] == [  # noqa: B009
+        ("ColumnDefaultChanged", "'new'"),
+        ("ColumnDefaultChanged", None),
+    ]
+
+
 def test_a_missing_column_is_added_and_a_surplus_one_reported_with_its_owner() -> None:
     owned = OwnedTable.of(table("t", column("old")), "T", "created")
     found = diff_table(table("t", column("new")), table("t", column("old"), column("theirs")), owned, SERVER)
