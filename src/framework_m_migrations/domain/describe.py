@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 from framework_m_migrations.domain import changes as c
@@ -19,7 +20,7 @@ def sentence(change: c.Change) -> str:
         case c.EnumValuesIncompatible(before=before, after=after):
             return f"labels of {after.name}: ({', '.join(before.values)}) to ({', '.join(after.values)})"
         case c.TableAdded(definition=table):
-            return f"new table, {len(table.columns)} columns, {len(table.indexes)} indexes"
+            return f"new table, {_many(table.columns, 'column', 'columns')}, {_many(table.indexes, 'index', 'indexes')}"
         case c.TableRemoved():
             return "table without a DocType"
         case c.TableRenamed(before=former):
@@ -41,6 +42,10 @@ def sentence(change: c.Change) -> str:
             return _column(change)
         case _:
             return _constraint(change)
+
+
+def _many(items: Sequence[object], one: str, several: str) -> str:
+    return f"{len(items)} {one if len(items) == 1 else several}"
 
 
 def _column(
