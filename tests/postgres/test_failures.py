@@ -140,9 +140,9 @@ def test_ddl_between_two_uses_of_a_statement(postgres_database: PostgresDatabase
         async with engine.connect() as connection:
             await connection.exec_driver_sql("CREATE TABLE t (a int)")
             await connection.exec_driver_sql("INSERT INTO t VALUES (1)")
-            assert (await connection.exec_driver_sql("SELECT * FROM t")).all() == [(1,)]
+            assert (await connection.exec_driver_sql("SELECT * FROM t")).one()[0] == 1
             await connection.exec_driver_sql("ALTER TABLE t ALTER COLUMN a TYPE text, ADD COLUMN b int DEFAULT 2")
-            assert (await connection.exec_driver_sql("SELECT * FROM t")).all() == [("1", 2)]
+            assert tuple((await connection.exec_driver_sql("SELECT * FROM t")).one()) == ("1", 2)
             await connection.rollback()
         await engine.dispose()
 

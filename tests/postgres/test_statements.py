@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -81,11 +83,11 @@ LOCKS = (
 )
 
 
-def strongest(rows: sa.CursorResult[tuple[str, str]]) -> dict[TableName, LockLevel]:
+def strongest(rows: Iterable[Any]) -> dict[TableName, LockLevel]:
     order = list(LockLevel)
     found: dict[TableName, LockLevel] = {}
-    for name, mode in rows:
-        table, level = TableName(name), MODES[mode]
+    for row in rows:
+        table, level = TableName(row[0]), MODES[row[1]]
         if order.index(level) > order.index(found.get(table, LockLevel.NONE)):
             found[table] = level
     return found

@@ -71,7 +71,7 @@ WHERE c.relkind IN ('r', 'p', 'f') AND {which}
 ORDER BY c.oid"""
 
 
-_GIVEN_TABLES = "pg_catalog.unnest(:tables) AS t(oid)"
+_GIVEN_TABLES = "pg_catalog.unnest(CAST(:tables AS bigint[])) AS t(oid)"
 
 # pg_get_expr opens the table it is given, and so waits while somebody has it locked against everything; a default names
 # no column and needs none. The sequence is the one that the column owns: of an identity column, or of a serial one,
@@ -109,7 +109,7 @@ ORDER BY a.attrelid, a.attnum"""
 # The definition is printed only where it is more than a list of columns: printing all takes as long as all the rest.
 _INDEXES = f"""
 SELECT i.indrelid::bigint, c.relname::text, i.indexrelid::bigint, i.indisunique, i.indisvalid AND i.indisready,
-       i.indkey::int2[], i.indcollation::oid[]::bigint[],
+       i.indkey::text, i.indcollation::text,
        EXISTS (SELECT FROM pg_catalog.pg_constraint k
                WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x') AND k.conrelid = i.indrelid),
        CASE WHEN i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR c.reloptions IS NOT NULL OR c.reltablespace <> 0

@@ -131,10 +131,11 @@ def index(row: Any, names: Names) -> Index:
     if definition is not None:
         return parse_definition(definition, name, unique=unique, valid=valid, columns={n for n, _ in names.values()})
     made = []
-    for number, collation in zip(keys, collations, strict=False):
-        column_name, own = names[number]
+    # Vectors come as text: they count from 0, which not every driver can read as an array.
+    for number, collation in zip(keys.split(), collations.split(), strict=True):
+        column_name, own = names[int(number)]
         # Only an index under the default collation over a column with another one gets here with a difference.
-        made.append(IndexKey(column_name, None, 'COLLATE "default"' if own not in (0, collation) else ""))
+        made.append(IndexKey(column_name, None, 'COLLATE "default"' if own not in (0, int(collation)) else ""))
     return Index(name, tuple(made), unique=unique, valid=valid)
 
 
