@@ -58,11 +58,11 @@ def test_seven_hundred_tables_are_read_quickly(tmp_path: Path) -> None:
     for _ in range(3):
         with connected(path) as connection:
             connection.exec_driver_sql("SELECT 1")
-            started = time.perf_counter()
+            started = time.process_time()
             catalog = DIALECT.inspector(connection, schema=None, ignored=frozenset()).read()
-            took.append(time.perf_counter() - started)
+            took.append(time.process_time() - started)
             assert len(catalog.tables) == 700
-    # Measured 0.2 to 0.3 s where nothing else runs; twice that leaves room for a busy machine.
+    # Seconds of the processor, not of the clock: other tests run beside this one. Measured 0.2 to 0.35.
     assert min(took) < 0.8
 
 

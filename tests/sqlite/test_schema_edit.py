@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import declared_type
+from framework_m_migrations.adapters.sql.executor import SqlExecutor
 from framework_m_migrations.domain.errors import DatabaseError, MigrationError
 from framework_m_migrations.domain.operations import (
     AddCheck,
@@ -24,7 +25,7 @@ from framework_m_migrations.domain.operations import (
     SetNotNull,
 )
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table, TableName, Unique
-from tests.sqlite._helpers import apply, connected, plain, read_all, read_one, script
+from tests.sqlite._helpers import DIALECT, apply, connected, plain, read_all, read_one, script
 
 UGLY = """
 CREATE TABLE parent (id INTEGER PRIMARY KEY, code TEXT UNIQUE);
@@ -236,3 +237,51 @@ def test_the_defensive_mode_is_told_and_nothing_changes(path: Path) -> None:
     engine.dispose()
     assert "revision" in caught.value.next_step
     assert list(plain(path, "SELECT * FROM sqlite_master")) == before
+
+
+def test_what_is_shown_can_be_shown_before_anything_is_done(path: Path) -> None:
+    """Also where an earlier step of the plan makes the column or the table that a later one is about."""
+    before = list(plain(path, "SELECT * FROM sqlite_master"))
+    operations: list[AdditiveOperation] = [
+        AddColumn(ORDER, Column("added", typed("INT"))),
+        AddCheck(ORDER, Check("c", "added > 0")),
+        AddForeignKey(ORDER, ForeignKey("f", ("added",), TableName("parent"), ("id",))),
+        AddForeignKey(TableName("to be made"), ForeignKey("g", ("x",), TableName("parent"), ("id",))),
+        AddUnique(ORDER, Unique(None, ("added", "price"))),
+    ]
+    with connected(path) as connection:
+        executor = SqlExecutor(connection, DIALECT)
+        shown = [executor.render(operation) for operation in operations]
+        assert not connection.in_transaction()
+    assert [len(statements) for statements in shown] == [1, 4, 4, 4, 1]
+    assert shown[4] == ('CREATE UNIQUE INDEX "main"."uq_order_added_price" ON "order" ("added", "price")',)
+    assert list(plain(path, "SELECT * FROM sqlite_master")) == before
+
+
+def test_what_is_shown_does_the_same_in_another_shell(path: Path, tmp_path: Path) -> None:
+    """The edits of one plan, pasted one after the other, come to what the engine does itself."""
+    other = tmp_path / "other.db"
+    script(other, UGLY)
+    name = column(path, "select")
+    operations: list[AdditiveOperation] = [
+        AddCheck(ORDER, Check("c1", "price < 1000")),
+        AlterType(ORDER, name, replace(name, type=typed("VARCHAR(99)"))),
+        AddForeignKey(ORDER, ForeignKey("f", ("untyped",), TableName("parent"), ("id",))),
+        AddCheck(ORDER, Check("c2", "price <> 7")),
+    ]
+    with connected(other) as connection:
+        executor = SqlExecutor(connection, DIALECT)
+        shown = [statement for operation in operations for statement in executor.render(operation)]
+    with closing(sqlite3.connect(other, isolation_level=None)) as shell:
+        for statement in ("BEGIN", *shown, "COMMIT"):
+            shell.execute(statement)
+    edit(path, *operations)
+    assert definition(other) == definition(path)
+    assert plain(other, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_an_edit_that_does_not_take_is_noticed(path: Path) -> None:
+    with connected(path) as connection:
+        executor = SqlExecutor(connection, DIALECT)
+        with pytest.raises(DatabaseError, match="did not take"), DIALECT.transaction(connection, lock_timeout=1):
+            executor.render(AddCheck(ORDER, Check("c1", "price < 1000")))

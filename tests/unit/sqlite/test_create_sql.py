@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_index, parse_table
+from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import (
+    UnreadableSql,
+    parse_index,
+    parse_table,
+    read_table,
+)
+from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import TableText
 from framework_m_migrations.adapters.sql.dialects.sqlite.edits import check_clause, edit_text
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted
 from framework_m_migrations.domain.operations import AddCheck, AddForeignKey
@@ -140,6 +147,45 @@ def test_tables_are_read_as_sqlite_reads_them(sql: str) -> None:
         assert (written.target, [lower(name) for name in written.columns]) == (target, [lower(name) for name in own])
         assert list(written.target_columns) == [to for to in theirs if to is not None]
         assert (written.on_update or "NO ACTION", written.on_delete or "NO ACTION") == (update, delete)
+
+
+def told(table: TableText) -> list[object]:
+    """What readers use."""
+    columns = [(c.name, c.collation, c.expression, c.stored, c.autoincrement) for c in table.columns]
+    checks = [(check.name, check.expression) for check in table.checks]
+    keys = [replace(key, span=(0, 0)) for key in table.foreign_keys]
+    rest = [table.name, table.primary_key, table.primary_key_name, table.without_rowid, table.strict]
+    return [columns, checks, table.uniques, keys, rest]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(tables())
+def test_the_quick_reader_reads_the_same(sql: str) -> None:
+    known = understood(sql)
+    if known is not None:
+        assert told(read_table(known[0])) == told(parse_table(known[0]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a INTEGER, b UNIQUE, c NULL, d TEXT",
+        "a INT, b INTEGER PRIMARY KEY, c INT",
+        "a TEXT DEFAULT 'x, y' NOT NULL, CONSTRAINT dangling, CHECK (a > 0)",
+        "a TEXT, constraint c unique (a), primary key (a)",
+        'a TEXT, "check" INT, unique_ INT, b CHECK (b), CHECK (unique_)',
+        "a INT, b INT COLLATE nocase, c INT, d AS (a), e generated always as (b)",
+        "a INT DEFAULT 5 NOT NULL, b INT DEFAULT -5.5, c INT DEFAULT (5), d INT DEFAULT 'it''s'",
+        "A INTEGER, b INT, PRIMARY KEY (a AUTOINCREMENT)",
+        "a NUMERIC(10, 2), b VARCHAR(5), c INT REFERENCES t (a), d DOUBLE PRECISION, e INT",
+        "a INT -- , b TEXT\n, c INT /* , */ , d INT",
+        "a INT\n, b INT UNIQUE, c INT",
+    ],
+)
+def test_the_quick_reader_is_not_misled(body: str) -> None:
+    known = understood(f"CREATE TABLE t ({body})")
+    assert known is not None
+    assert told(read_table(known[0])) == told(parse_table(known[0]))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import RawColumn, RawIndex, RawTable
-from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_index, parse_table
+from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_index, read_table
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import ColumnText, ForeignKeyText, TableText
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import DEFAULT_COLLATION, declared_type
 from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import canonical_default, canonical_expression
@@ -32,9 +33,8 @@ from framework_m_migrations.domain.schema import (
 )
 
 # Without any of these words a definition says nothing that the pragmas do not tell.
-_TELLING = re.compile(
-    r"check|constraint|unique|collate|\bas\b|autoincrement|without|strict|deferrable|match|conflict", re.IGNORECASE
-)
+_TELLING = ("CONSTRAINT", "UNIQUE", "CHECK", "COLLATE", "AUTOINCREMENT", "WITHOUT", "STRICT", "DEFERRABLE", "MATCH")
+_GENERATED = re.compile(r"AS(?![A-Z0-9_])")
 _ROWID_TYPE = "INTEGER"
 
 type KeysOfTables = Mapping[str, tuple[str, ...]]
@@ -43,10 +43,11 @@ type KeysOfTables = Mapping[str, tuple[str, ...]]
 
 def table_text(raw: RawTable) -> TableText | None:
     """The parsed definition, None where it tells nothing more or is not understood."""
-    if _TELLING.search(raw.sql) is None:
+    words = raw.sql.upper()
+    if not any(word in words for word in _TELLING) and _GENERATED.search(words) is None:
         return None
     try:
-        return parse_table(raw.sql)
+        return read_table(raw.sql)
     except UnreadableSql:
         return None
 
@@ -106,7 +107,17 @@ def table_options(text: TableText | None) -> tuple[tuple[str, str], ...]:
     return tuple((name, "true") for name, is_set in found.items() if is_set)
 
 
+@functools.lru_cache(maxsize=16384)
+def _plain_column(name: str, type_: str, not_null: bool, default: str | None) -> Column:
+    """A column of which the pragmas tell all. Tables of one application have many alike, and values can be shared."""
+    declared = declared_type(type_)
+    spelled = None if default is None else canonical_default(default, default_affinity(declared))
+    return Column(name, declared, not not_null, spelled)
+
+
 def _column(raw: RawColumn, text: ColumnText | None, *, is_rowid: bool) -> Column:
+    if not (is_rowid or raw.hidden) and (text is None or text.collation is None):
+        return _plain_column(raw.name, raw.type, raw.not_null, raw.default)
     type_ = declared_type(raw.type, None if text is None else text.collation)
     generated: Generated | None = None
     if raw.hidden and text is not None and text.expression is not None:
