@@ -28,20 +28,20 @@ def _part(table: str, rest: str) -> str:
     return f"(SELECT count(*) || '.' || COALESCE(sum(x.xmin::text::bigint), 0) FROM pg_catalog.{table} x {rest})"
 
 
+# The name and the options of a relation, as one number.
+_MARK = """pg_catalog.hashnameextended({0}.relname, {0}.oid::bigint)::numeric
+         + CASE WHEN {0}.reloptions IS NULL THEN 0 ELSE pg_catalog.hashtext({0}.reloptions::text) END"""
 _TOKEN = text(
     f"""
 WITH s AS MATERIALIZED (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE {IN_SCHEMAS}),
 c AS MATERIALIZED (
-  SELECT k.oid, k.relkind,
-         pg_catalog.hashtextextended(
-           pg_catalog.concat_ws(' ', k.relname, k.relkind, k.relpersistence, k.relispartition, k.reloptions),
-           k.oid::bigint) AS mark
+  SELECT k.oid, k.relkind, {_MARK.format("k")} + pg_catalog.ascii(k.relkind::text) + k.relispartition::int AS mark
   FROM pg_catalog.pg_class k JOIN s ON s.oid = k.relnamespace
-  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = k.oid
-  LEFT JOIN pg_catalog.pg_class o ON o.oid = i.indrelid
-  WHERE NOT COALESCE(o.relname, k.relname) = ANY(:ignored) AND k.relpersistence <> 't'
+  WHERE k.relkind NOT IN ('i', 'I') AND k.relpersistence <> 't' AND NOT k.relname = ANY(:ignored)
 )
 SELECT pg_catalog.concat_ws('-', {MAIN}, (SELECT count(*) || '.' || COALESCE(sum(mark), 0) FROM c),
+  (SELECT count(*) || '.' || COALESCE(sum({_MARK.format("k")}), 0)
+   FROM pg_catalog.pg_index x JOIN c ON c.oid = x.indrelid JOIN pg_catalog.pg_class k ON k.oid = x.indexrelid),
   {", ".join(_part(table, rest) for table, rest in _PARTS)})
 """,
     main=sa.Text(),
