@@ -18,7 +18,7 @@ type Difference = tuple[str, str, str]
 
 def differences(metadata: sa.MetaData, database: Database, schema: Schema) -> set[Difference]:
     """All differences of tables, columns and indexes that a look at the catalog shows."""
-    return set(_differences(metadata, schema, database.indexes()))
+    return _comparable(_differences(metadata, schema, database.indexes()))
 
 
 def _differences(metadata: sa.MetaData, schema: Schema, indexes: set[str]) -> Iterator[Difference]:
@@ -61,7 +61,14 @@ def _default(text: str | None) -> object:
 
 def reported(changes: Iterable[PlannedChange]) -> set[Difference]:
     """The changes of a plan, as far as they are of the kinds that ``differences`` knows."""
-    return {difference for planned in changes if (difference := _difference(planned.change)) is not None}
+    return _comparable(found for planned in changes if (found := _difference(planned.change)) is not None)
+
+
+def _comparable(found: Iterable[Difference]) -> set[Difference]:
+    """Without defaults of columns whose type differs too: whether '0' as text is 0 as a number is a matter of taste."""
+    every = set(found)
+    retyped = {(table, column) for kind, table, column in every if kind == "ColumnTypeChanged"}
+    return {item for item in every if item[0] != "ColumnDefaultChanged" or item[1:] not in retyped}
 
 
 def _difference(change: c.Change) -> Difference | None:
