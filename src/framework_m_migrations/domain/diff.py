@@ -84,7 +84,7 @@ def _column(table: TableName, before: Column, after: Column, capabilities: Capab
         yield c.ColumnNullabilityChanged(table, before, after)
     if before.generated != after.generated:
         yield c.ColumnGenerationChanged(table, before, after)
-    elif before.default != after.default and not _is_kept_fill(before, after):
+    elif before.default != after.default and not after.foreign_default and not _is_kept_fill(before, after):
         yield c.ColumnDefaultChanged(table, before, _with_fill_kept(after))
     if capabilities.comments and before.comment != after.comment:
         yield c.CommentChanged(table, after.name, before.comment, after.comment)

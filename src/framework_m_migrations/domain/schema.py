@@ -78,6 +78,8 @@ class Column:
     ``fill`` is a constant SQL literal that existing rows may take when the column is added: a default that lives in
     the application only. It is offered, never demanded, so it takes no part in comparison.
     ``volatile_default`` says that the default is evaluated row by row, so that adding the column rewrites the table.
+    ``foreign_default`` says that somebody else gives the column its default (SQLAlchemy's ``FetchedValue``): whatever
+    the database has there is as wanted.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Column:
     comment: str | None = None
     fill: str | None = field(default=None, compare=False)
     volatile_default: bool = field(default=False, compare=False)
+    foreign_default: bool = field(default=False, compare=False)
     renamed_from: str | None = field(default=None, compare=False)
     native: object = field(default=None, compare=False, repr=False)
 

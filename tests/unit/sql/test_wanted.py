@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
+from framework_m_migrations.domain.diff import diff_table
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import IndexKey, Table, TableName
 from tests.unit.sql.tables import target_of
@@ -109,6 +111,23 @@ def test_server_defaults_are_the_sql_that_ddl_writes(target: Target, default: An
 @BOTH
 def test_a_server_default_leaves_no_fill(target: Target) -> None:
     assert column(target, sa.Integer(), default=1, server_default="2").fill is None
+
+
+@BOTH
+def test_a_fetched_value_leaves_the_default_to_the_database(target: Target) -> None:
+    mine = column(target, sa.Integer(), server_default=sa.FetchedValue())
+    assert (mine.default, mine.foreign_default) == (None, True)
+    table = Table(TableName("t"), (mine,))
+    actual = replace(table, columns=(replace(mine, default="7", foreign_default=False),))
+    assert diff_table(table, actual, None, target.capabilities) == []
+    plain = replace(table, columns=(replace(mine, foreign_default=False),))
+    assert len(diff_table(plain, actual, None, target.capabilities)) == 1
+
+
+def test_a_conflict_clause_at_the_column_belongs_to_its_constraint() -> None:
+    table = sa.Table("t", sa.MetaData(), sa.Column("a", sa.Integer, unique=True, sqlite_on_conflict_unique="ignore"))
+    assert wanted(table, SQLITE).uniques[0].options == (("on_conflict", "IGNORE"),)
+    assert wanted(table, POSTGRES).uniques[0].options == ()
 
 
 @BOTH

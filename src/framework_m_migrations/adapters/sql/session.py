@@ -117,3 +117,8 @@ class SqlSession:
     def reading(self) -> AbstractContextManager[None]:
         """A scope for reads; see the port."""
         return self._scopes.reading()
+
+    def close(self) -> None:
+        """Give the lock back, if it was ever asked for; see the port."""
+        if "lock" in self.__dict__:
+            self.lock.release()

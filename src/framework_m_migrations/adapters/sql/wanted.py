@@ -120,9 +120,16 @@ def _column(column: sa.Column[Any], target: Target) -> Column:
         comment=(column.comment or None) if target.capabilities.comments else None,
         fill=_fill(column, type_, target) if default is None and generated is None else None,
         volatile_default=default is not None and spelling.is_volatile(default),
+        foreign_default=generated is None and is_fetched(column),
         renamed_from=_renamed_from(column.__dict__.get("info"), target, f"the former name of column {name}"),
         native=column,
     )
+
+
+def is_fetched(column: sa.Column[Any]) -> bool:
+    """Whether the default is said to be the database's own business, a trigger's for instance."""
+    default = column.server_default
+    return default is not None and not isinstance(default, (sa.DefaultClause, sa.Computed, sa.Identity))
 
 
 def is_nullable(column: sa.Column[Any], generated: Generated | None) -> bool:

@@ -245,6 +245,12 @@ def _options(constraint: sa.Constraint, target: Target) -> tuple[tuple[str, str]
         options["match"] = match
     if constraint.dialect_kwargs:
         options |= _dialect_options(constraint, target)
+    if isinstance(constraint, sa.UniqueConstraint) and len(constraint.columns) == 1:
+        # SQLite's conflict clause may be written at the column instead.
+        column = next(iter(constraint.columns))
+        given = column.dialect_options[target.dialect.name].get("on_conflict_unique") if column.dialect_kwargs else None
+        if given and given.upper() != "ABORT":
+            options.setdefault("on_conflict", given.upper())
     return tuple(sorted(options.items()))
 
 
