@@ -83,6 +83,9 @@ class MemoryRevisionFiles:
         made = Revision(revision, app, tuple(down), tuple(depends_on), labels)
         self.revisions.revisions.append(MemoryRevision(made, upgrade, downgrade))
 
+    def remove(self, revision: str, app: str) -> None:
+        self.revisions.revisions.remove(self.revisions.find(revision))
+
     def add_broken(self, app: str) -> None:
         self.revisions.broken.append(f"{app}/broken.py")
 
@@ -106,14 +109,14 @@ class MemoryHarness:
 
     @contextmanager
     def second(self) -> Iterator[Session]:
-        session = MemorySession(self.database.connect(), self.world)
-        yield session
-        session.close()
+        connection = self.database.connect()
+        yield MemorySession(connection, self.world)
+        connection.close()
 
     def die_holding_lock(self) -> bool:
-        session = MemorySession(self.database.connect(), self.world)
-        assert session.lock.try_acquire()
-        session.close()
+        connection = self.database.connect()
+        assert MemorySession(connection, self.world).lock.try_acquire()
+        connection.close()
         return True
 
     def insert(self, table: TableName, rows: Sequence[Mapping[str, object]]) -> None:
@@ -257,9 +260,7 @@ class MemoryRunnerHarness:
         self.database.reachable = False
         return await self._run(self.database, use_case)
 
-    async def _run[T](
-        self, source: MemoryDatabase | MemoryConnection, use_case: Callable[[Session], UseCase[T]]
-    ) -> T:
+    async def _run[T](self, source: MemoryDatabase | MemoryConnection, use_case: Callable[[Session], UseCase[T]]) -> T:
         if self.wait:
             return await AsyncMemoryRunner(source).run(use_case)
         return MemoryRunner(source).run(use_case)

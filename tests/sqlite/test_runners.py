@@ -27,6 +27,9 @@ class Bundle:
 
     connection: sa.Connection
 
+    def close(self) -> None:
+        """Hold nothing."""
+
 
 def bundle(connection: sa.Connection) -> Session:
     return cast("Session", Bundle(connection))

@@ -21,7 +21,7 @@ from framework_m_migrations.ports.pruner import Pruner
 from framework_m_migrations.ports.schema_source import SchemaSource
 from framework_m_migrations.ports.versioned_track import VersionedTrack
 
-LASTING = ("discovery", "clock")
+LASTING = ("discovery", "clock", "persistence")
 """Ports that outlive a connection."""
 
 
@@ -120,3 +120,8 @@ class WiredSession:
     def reading(self) -> AbstractContextManager[None]:
         """See ports.session.Session."""
         return self._scopes.reading()
+
+    def close(self) -> None:
+        """See ports.session.Session."""
+        if "lock" in self._made:
+            self.lock.release()

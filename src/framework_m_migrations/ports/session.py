@@ -94,6 +94,13 @@ class Session(Protocol):
         """A scope for reads, at whose end no transaction and no lock is left on the connection."""
         ...
 
+    def close(self) -> None:
+        """Give back what the ports hold beside the connection, such as the migration lock and its own connection.
+
+        Runners call it last, however the use case ended; the connection itself is theirs. Twice is as good as once.
+        """
+        ...
+
 
 class Runner(Protocol):
     """Opens a session, drives a use case to its end and closes what it opened."""

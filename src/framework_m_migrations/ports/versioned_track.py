@@ -46,7 +46,11 @@ class VersionedTrack(Protocol):
         ...
 
     def stamp(self, heads: Sequence[str]) -> None:
-        """Make the version table hold exactly these heads, running no revision."""
+        """Make the version table hold exactly these heads, running no revision.
+
+        Raises:
+            UnknownRevision: no file has one of them; nothing was changed.
+        """
         ...
 
     def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:

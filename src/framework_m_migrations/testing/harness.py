@@ -77,6 +77,10 @@ class RevisionFiles(Protocol):
         """
         ...
 
+    def remove(self, revision: str, app: str) -> None:
+        """Take a revision away again, as when an app is uninstalled."""
+        ...
+
     def add_broken(self, app: str) -> None:
         """A file that cannot be loaded."""
         ...

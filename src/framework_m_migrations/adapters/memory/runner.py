@@ -50,11 +50,15 @@ class AsyncMemoryRunner:
     async def run[T](self, use_case: Callable[[Session], UseCase[T]]) -> T:
         """Run to the end."""
         with self._connection() as connection:
-            generator = use_case(MemorySession(connection, self._world))
+            session = MemorySession(connection, self._world)
+            generator = use_case(session)
             try:
                 return await self._drive(generator, connection)
             finally:
-                generator.close()
+                try:
+                    generator.close()
+                finally:
+                    session.close()
 
     async def _drive[T](self, generator: UseCase[T], connection: MemoryConnection) -> T:
         error: HookFailed | None = None

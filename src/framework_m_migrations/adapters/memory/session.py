@@ -81,5 +81,5 @@ class MemorySession:
         yield
 
     def close(self) -> None:
-        """End the connection with all that it holds."""
-        self.connection.close()
+        """Give the migration lock back."""
+        self.lock.release()

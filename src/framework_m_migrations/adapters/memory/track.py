@@ -115,7 +115,9 @@ class MemoryTrack:
             state.heads = heads
 
     def stamp(self, heads: Sequence[str]) -> None:
-        """Set the heads."""
+        """Set the heads; raises UnknownRevision."""
+        for name in heads:
+            self._revisions.find(name)
         with self._connection.transaction():
             self._set_heads(frozenset(heads))
 

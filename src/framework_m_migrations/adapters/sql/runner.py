@@ -56,14 +56,13 @@ class SyncSqlRunner:
             ConnectionFailed: no connection is to be had; the URL is shown without its password.
             HookFailed: a hook raised, or is ``async`` while an event loop runs in this thread.
         """
-        with self._connection() as connection:
-            generator = use_case(self._session_factory(connection))
+        with opened(self._source, self._translate) as connection:
+            session = self._session_factory(connection)
+            generator = use_case(session)
             try:
                 return self._drive(generator, connection)
             finally:
-                # Where the run ends by an exception that the use case does not see (Ctrl-C in a pause or a hook), this
-                # runs its finally blocks, which release its lock, while the connection is still there.
-                generator.close()
+                finish(generator, session)
 
     def _drive[T](self, generator: UseCase[T], connection: sa.Connection) -> T:
         try:
@@ -87,22 +86,40 @@ class SyncSqlRunner:
                 with hook_failures(effect), settled(connection):
                     _call(effect, connection)
 
-    @contextmanager
-    def _connection(self) -> Iterator[sa.Connection]:
-        if isinstance(self._source, sa.Connection):
-            yield self._source
-            return
-        engine = self._source if isinstance(self._source, sa.Engine) else self._source()
+
+@contextmanager
+def opened(source: SyncSource, translate: Translate | None) -> Iterator[sa.Connection]:
+    """A connection from ``source``, closed at the end unless the caller of the run handed it in.
+
+    Raises:
+        ConnectionFailed: no connection is to be had; or what ``translate`` makes of the driver's error.
+    """
+    if isinstance(source, sa.Connection):
+        yield source
+        return
+    engine = source if isinstance(source, sa.Engine) else source()
+    try:
         try:
-            try:
-                connection = engine.connect()
-            except Exception as error:
-                raise connection_failed(engine.url, error, self._translate) from error
-            with connection:
-                yield connection
-        finally:
-            if engine is not self._source:
-                engine.dispose()
+            connection = engine.connect()
+        except Exception as error:
+            raise connection_failed(engine.url, error, translate) from error
+        with connection:
+            yield connection
+    finally:
+        if engine is not source:
+            engine.dispose()
+
+
+def finish[T](generator: UseCase[T], session: Session) -> None:
+    """End a use case and its session, while the connection is still there.
+
+    Where the run ends by an exception that the use case does not see (Ctrl-C in a pause or a hook), this runs its
+    finally blocks.
+    """
+    try:
+        generator.close()
+    finally:
+        session.close()
 
 
 @contextmanager

@@ -70,6 +70,7 @@ class InspectorCatalogContract(DatabaseContract):
         def work(session: Session) -> None:
             with session.transaction():
                 session.ledger.prepare()
+            harness.revisions.add("0001", harness.revisions.apps[0])
             session.versions.stamp(["0001"])
             create(session, build.table("mine"))
             with session.reading():

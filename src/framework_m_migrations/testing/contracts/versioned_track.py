@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import pytest
 
-from framework_m_migrations.domain.changes import TableAdded
+from framework_m_migrations.domain.changes import ColumnAdded, TableAdded
 from framework_m_migrations.domain.errors import (
     RevisionError,
     RevisionFailed,
@@ -201,17 +201,43 @@ class VersionedTrackContract(DatabaseContract):
 
     @obligation("track.stamp.exactly")
     def test_stamp_sets_the_heads(self, harness: Harness) -> None:
-        """``stamp`` makes the version table hold exactly these heads, known or not, and runs nothing."""
-        harness.revisions.add("a1", harness.revisions.apps[0], creates="t_one")
+        """``stamp`` makes the version table hold exactly these heads and runs nothing."""
+        one, two = harness.revisions.apps
+        harness.revisions.add("a1", one, creates="t_one")
+        harness.revisions.add("a2", one, down=["a1"], creates="t_two")
+        harness.revisions.add("b1", two, creates="t_three")
 
         def work(session: Session) -> None:
-            for heads in (["a1"], ["unknown"], ["a1", "other"], []):
+            for heads in (["a1"], ["a2", "b1"], ["b1"], []):
                 session.versions.stamp(heads)
                 assert current(session) == set(heads)
             assert names(session) == set()
 
         harness.run(work)
         assert harness.run(current) == frozenset()
+
+    @obligation("track.stamp.unknown")
+    def test_stamping_what_nobody_has_is_refused(self, harness: Harness) -> None:
+        """``stamp`` raises UnknownRevision for a head that no file has, and changes nothing."""
+        harness.revisions.add("a1", harness.revisions.apps[0])
+
+        def work(session: Session) -> None:
+            session.versions.stamp(["a1"])
+            with pytest.raises(UnknownRevision, match="lost"):
+                session.versions.stamp(["a1", "lost"])
+            assert current(session) == {"a1"}
+
+        harness.run(work)
+
+    @obligation("track.current.unknown-revisions")
+    def test_current_tells_what_no_file_has(self, harness: Harness) -> None:
+        """A revision of the database that no file has any more is told by current, never left out."""
+        app = harness.revisions.apps[0]
+        harness.revisions.add("a1", app)
+        harness.run(lambda session: session.versions.upgrade("a1"))
+        harness.revisions.remove("a1", app)
+        assert harness.run(current) == {"a1"}
+        assert self._graph(harness).revisions == ()
 
     @obligation("track.write.applies-changes")
     def test_a_written_revision_works(self, harness: Harness, build: Builder) -> None:
@@ -220,10 +246,13 @@ class VersionedTrackContract(DatabaseContract):
         table = build.table("written", build.column("note", "string(50)"))
         extra = AddColumn(table.name, build.column("extra", "integer"))
         judged = Judgement(Risk.SAFE, "contract", "a test", "create")
-        change = PlannedChange("Written", app, TableAdded(table.name, table), judged, (creation(table), extra))
+        changes = [
+            PlannedChange("Written", app, TableAdded(table.name, table), judged, (creation(table),)),
+            PlannedChange("Written", app, ColumnAdded(table.name, extra.column), judged, (extra,)),
+        ]
 
         def work(session: Session) -> None:
-            assert isinstance(session.versions.write(draft("w1", app), [change]), PurePath)
+            assert isinstance(session.versions.write(draft("w1", app), changes), PurePath)
             revision = session.versions.graph().by_id["w1"]
             assert (revision.app, revision.branch_labels, revision.message) == (app, (app,), "the w1")
             session.versions.upgrade("w1")

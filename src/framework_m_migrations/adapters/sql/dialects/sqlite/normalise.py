@@ -15,7 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import read_raw
-from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import names_folded
+from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import canonical_default, names_folded
+from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import default_affinity
 from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, IndexKey, Table, TableName
@@ -109,6 +110,9 @@ def _column(
         return wanted
     if wanted.type != actual.type and compare(table, actual, wanted) is TypeChange.EQUAL:
         wanted = replace(wanted, type=replace(actual.type, native=wanted.type.native))
+    default = None if wanted.default is None else canonical_default(wanted.default, default_affinity(wanted.type))
+    if default == actual.default:
+        wanted = replace(wanted, default=default)
     if wanted.generated is not None and actual.generated is not None:
         mine, theirs = wanted.generated.expression, actual.generated.expression
         if mine is not None and theirs is not None and names_folded(mine, fold) == names_folded(theirs, fold):

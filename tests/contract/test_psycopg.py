@@ -1,0 +1,63 @@
+"""Postgres through psycopg holds every contract of a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from framework_m_migrations.testing import (
+    ExecutorContract,
+    InspectorContract,
+    LedgerContract,
+    MigrationLockContract,
+    PrunerContract,
+    RunnerContract,
+    SessionContract,
+    VersionedTrackContract,
+)
+from tests._postgres import PostgresDatabase
+from tests.contract.sql import SqlHarness, SqlRunnerHarness
+
+
+class Database:
+    adapter = "psycopg"
+
+    @pytest.fixture
+    def harness(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_database: PostgresDatabase
+    ) -> SqlHarness:
+        monkeypatch.syspath_prepend(str(tmp_path / "apps"))
+        return SqlHarness(postgres_database.sync_url, postgres_database.sync_url, tmp_path, schema="tenant")
+
+
+class Running:
+    adapter = "psycopg"
+
+    @pytest.fixture
+    def runner(self, postgres_database: PostgresDatabase) -> SqlRunnerHarness:
+        return SqlRunnerHarness(postgres_database.sync_url, "postgresql+psycopg://u:secret@127.0.0.1:1/none")
+
+
+class TestExecutor(Database, ExecutorContract): ...
+
+
+class TestInspector(Database, InspectorContract): ...
+
+
+class TestPruner(Database, PrunerContract): ...
+
+
+class TestLedger(Database, LedgerContract): ...
+
+
+class TestLock(Database, MigrationLockContract): ...
+
+
+class TestSession(Database, SessionContract): ...
+
+
+class TestVersionedTrack(Database, VersionedTrackContract): ...
+
+
+class TestRunner(Running, RunnerContract): ...
