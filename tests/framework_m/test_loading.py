@@ -109,6 +109,13 @@ def test_two_apps_with_one_doctype_name_are_refused(make_app: MakeApp) -> None:
         tables(first, second)
 
 
+def test_virtual_bases_of_one_name_in_two_apps_are_no_matter(make_app: MakeApp) -> None:
+    base = doctype("title: str\n    class Meta:\n        create_schema = False", "AppDoc")
+    first = make_app("shop", {"doctypes/base.py": base})
+    second = make_app("crm", {"doctypes/base.py": base, "doctypes/lead.py": doctype("title: str", "Lead")})
+    assert list(tables(first, second)) == ["Lead"]
+
+
 def test_two_doctypes_with_one_table_are_refused(make_app: MakeApp) -> None:
     one = doctype("title: str\n    class Meta:\n        table_name = 'things'")
     other = doctype("label: str\n    class Meta:\n        table_name = 'things'", "Other")

@@ -96,8 +96,8 @@ def _owner(model: type[BaseDocType], apps: Sequence[App], finder: App) -> str:
 
 
 def _refuse_twins(first: DocType, second: DocType, registry: MetaRegistry) -> None:
-    """The host keeps the first of two DocTypes of one name and forgets the other without a word."""
-    if first.model.__module__ == second.model.__module__:
+    """The host keeps the first of two DocTypes of one name and forgets the other, table and all, without a word."""
+    if first.model.__module__ == second.model.__module__ or not second.has_table:
         return
     if registry.get_override_class(second.name) in {first.model, second.model}:
         return
