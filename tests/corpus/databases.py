@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 class ActualColumn(NamedTuple):
@@ -31,12 +32,17 @@ class Database:
     """A database under test: the engine that is migrated, and a connection of the driver's to look through."""
 
     name: str
-    engine: sa.Engine
+    migrated: sa.Engine | AsyncEngine
     raw: Any
     mark: str
     columns_query: str
     indexes_query: str
     parse: Callable[[Sequence[Any]], ActualColumn]
+
+    @property
+    def engine(self) -> sa.Engine:
+        """What events of the migrated engine are listened for on."""
+        return self.migrated.sync_engine if isinstance(self.migrated, AsyncEngine) else self.migrated
 
     def schema(self) -> Schema:
         found: Schema = {}
@@ -76,11 +82,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def open_sqlite(engine: sa.Engine, path: str) -> Database:
+def open_sqlite(engine: sa.Engine | AsyncEngine, path: str) -> Database:
     raw = sqlite3.connect(path, isolation_level=None)
     return Database(
         name="sqlite",
-        engine=engine,
+        migrated=engine,
         raw=raw,
         mark="?",
         columns_query="""
@@ -115,10 +121,10 @@ POSTGRES_TYPES = {
 }
 
 
-def open_postgres(engine: sa.Engine, dsn: str) -> Database:
+def open_postgres(engine: sa.Engine | AsyncEngine, dsn: str) -> Database:
     return Database(
         name="postgresql",
-        engine=engine,
+        migrated=engine,
         raw=psycopg.connect(dsn, autocommit=True),
         mark="%s",
         columns_query="""

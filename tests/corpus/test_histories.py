@@ -10,10 +10,12 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.adapters.doctypes.metadata import MetadataSource, doctypes_of
@@ -48,7 +50,7 @@ def postgres(postgres_database: PostgresDatabase) -> Iterator[Database]:
     database.raw.close()
 
 
-def manager(metadata: sa.MetaData, engine: sa.Engine) -> MigrationManager:
+def manager(metadata: sa.MetaData, engine: sa.Engine | AsyncEngine) -> MigrationManager:
     def source(context: Context) -> MetadataSource:
         return MetadataSource(doctypes_of(metadata), Target.of(context.live.dialect, context.sql))
 
@@ -63,6 +65,21 @@ def test_on_sqlite(history: str, corpus: Corpus, sqlite: Database) -> None:
 @pytest.mark.parametrize("history", HISTORIES)
 def test_on_postgres(history: str, corpus: Corpus, postgres: Database) -> None:
     walk(history, corpus, postgres)
+
+
+def test_through_aiosqlite(corpus: Corpus, tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", poolclass=sa.pool.NullPool)
+    database = open_sqlite(engine, str(path))
+    with closing(database.raw):
+        walk("lms", corpus, database)
+
+
+def test_through_asyncpg(corpus: Corpus, postgres_database: PostgresDatabase) -> None:
+    engine = create_async_engine(postgres_database.url, poolclass=sa.pool.NullPool)
+    database = open_postgres(engine, postgres_database.dsn)
+    with closing(database.raw):
+        walk("crm", corpus, database)
 
 
 def walk(history: str, corpus: Corpus, database: Database) -> None:
@@ -99,7 +116,7 @@ def fill(database: Database, schema: Schema, number: int, unique: dict[str, set[
 
 def step(metadata: sa.MetaData, database: Database, before: Rows) -> tuple[dict[str, dict[str, int]], Schema]:
     """One sync, with all that must be true of it."""
-    migrations = manager(metadata, database.engine)
+    migrations = manager(metadata, database.migrated)
     with recorded(database.engine) as statements:
         result = migrations.sync()
     assert statements.destructive == []
