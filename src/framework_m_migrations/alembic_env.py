@@ -7,7 +7,6 @@ only when none runs.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -95,32 +94,14 @@ def metadata_from_environment(path: Path) -> Metadata:
     """
     # Imported here only: most commands never get this far.
     from framework_m_migrations.adapters.filesystem import FilesystemDiscovery
-    from framework_m_migrations.container.desired import joined, load_metadata, models_metadata
+    from framework_m_migrations.container.desired import declared, named_apps
     from framework_m_migrations.container.settings import MigrationSettings
 
     settings = MigrationSettings.from_environment(path=path)
-    if settings.metadata:
-        return [found for _, found in joined([(None, load_metadata(name, path)) for name in settings.metadata])]
-    apps = FilesystemDiscovery(settings.apps or (), settings.installed_apps or None).apps()
-    with_doctypes = [app for app in apps if _has_module(app.package, "doctypes")]
-    models = [
-        (app.name, found)
-        for app in apps
-        if app not in with_doctypes
-        and _has_module(app.package, "models")
-        and (found := models_metadata(app)) is not None
-    ]
-    declared = [found for _, found in joined(models)]
-    if with_doctypes:
-        from framework_m_migrations.adapters.doctypes.framework_m import framework_m_doctypes
-
-        tables = [table for doctype in framework_m_doctypes(with_doctypes) for table in doctype.tables]
-        declared.extend({id(table.metadata): table.metadata for table in tables}.values())
-    return declared
-
-
-def _has_module(package: str, name: str) -> bool:
-    return importlib.util.find_spec(f"{package}.{name}") is not None
+    discovery = FilesystemDiscovery(settings.apps or (), settings.installed_apps or None)
+    doctypes = declared(settings, named_apps(settings, discovery))
+    found = (table.metadata for doctype in doctypes for table in doctype.tables)
+    return list({id(metadata): metadata for metadata in found}.values())
 
 
 def _folder(config: Config) -> Path:

@@ -275,3 +275,19 @@ def test_names_are_quoted_right(site: Site, name: str) -> None:
     site.settle(wanted(name, "other"))
     created = [one for one in site.inspect().get_table_names() if not one.startswith("__schema")]
     assert len(created) == 2
+
+
+def test_a_check_written_at_its_column(site: Site) -> None:
+    def wanted(*names: str) -> sa.MetaData:
+        return base(
+            *(sa.Column(one, sa.Integer, sa.CheckConstraint(f"{one} > 0", name=f"ck_{one}")) for one in names),
+            sa.Column("free", sa.Integer, sa.CheckConstraint("free <> 7")),
+        )
+
+    site.settle(wanted("a"))
+    site.execute("INSERT INTO item (id, a) VALUES (1, 1)")
+    site.settle(wanted("a", "b"))
+    with pytest.raises(sa.exc.IntegrityError):
+        site.execute("INSERT INTO item (id, b) VALUES (2, -1)")
+    with pytest.raises(sa.exc.IntegrityError):
+        site.execute("INSERT INTO item (id, free) VALUES (3, 7)")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from framework_m_migrations.domain.errors import DropRefused
 from tests.sync.conftest import Site
 
 
@@ -173,3 +174,32 @@ def test_a_missing_table_is_reported_by_name(site: Site) -> None:
     findings = site.manager(item()).verify().findings
     assert any("other" in finding.what for finding in findings)
     assert site.manager(item()).verify(fail_on=type(findings[0].risk).SAFE).dirty  # type: ignore[union-attr]
+
+
+def of_app(app: str, *tables: str) -> sa.MetaData:
+    metadata = sa.MetaData()
+    for table in tables:
+        sa.Table(table, metadata, sa.Column("id", sa.Integer, primary_key=True), info={"app": app})
+    return metadata
+
+
+def test_tables_of_an_app_that_is_not_looked_at_are_no_ghosts_and_are_never_dropped(site: Site) -> None:
+    shop, stock = of_app("shop", "shop_a", "shop_b"), of_app("stock", "stock_a")
+    site.manager(shop, stock).sync()
+    alone = site.manager(shop)
+    assert alone.plan(force=True).plan.is_empty
+    assert not alone.verify().dirty
+    assert alone.sync(allow_drop=True).dropped == ()
+    assert checksums(site) == {"shop_a", "shop_b", "stock_a"}
+    less = site.manager(of_app("shop", "shop_a"))
+    assert [str(p.change.table) for p in less.plan().plan.changes] == ["shop_b"]
+    assert len(less.sync(allow_drop=True).dropped) == 1
+    assert {"shop_a", "stock_a"} <= set(site.inspect().get_table_names())
+    assert site.manager(of_app("shop", "shop_a"), stock).sync().up_to_date
+
+
+def test_nothing_is_dropped_when_nothing_at_all_is_declared(site: Site) -> None:
+    site.settle(item())
+    with pytest.raises(DropRefused, match="No DocType"):
+        site.sync(sa.MetaData(), allow_drop=True)
+    assert {"item", "other"} <= set(site.inspect().get_table_names())

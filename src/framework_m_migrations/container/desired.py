@@ -10,36 +10,54 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framework_m_migrations.container.context import Context
+from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.errors import AppBroken, ConfigurationError
-from framework_m_migrations.ports.app_discovery import App
+from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from framework_m_migrations.adapters.doctypes.metadata import DocTypeTables
     from framework_m_migrations.ports.schema_source import SchemaSource
 
 
 def schema_source(context: Context) -> SchemaSource:
-    """The MetaData that the settings name; else what the apps declare.
-
-    An app declares its tables as DocTypes in a ``doctypes`` subpackage, or as SQLAlchemy models: an attribute
-    ``metadata``, or ``Base`` with one, of its ``models`` module.
+    """The MetaData that the settings name; else what the apps declare (see ``declared``).
 
     Raises:
         ConfigurationError: there is neither MetaData nor an app.
         AppBroken: a module failed to import.
         MissingDependency: an app has DocTypes, and Framework M is not installed.
     """
-    from framework_m_migrations.adapters.doctypes.metadata import MetadataSource, doctypes_of
+    from framework_m_migrations.adapters.doctypes.metadata import MetadataSource
     from framework_m_migrations.adapters.sql.wanted import Target
 
     target = Target.of(context.live.dialect, context.sql, schema=context.settings.schema)
-    apps: tuple[App, ...] = ()
-    if context.settings.metadata:
-        apps = context.make("discovery").apps() if context.settings.apps else ()
-        named = [(app_of(name, apps), load_metadata(name, context.settings.path)) for name in context.settings.metadata]
-        return MetadataSource([one for app, found in joined(named) for one in doctypes_of(found, app=app)], target)
-    apps = context.make("discovery").apps()
+    apps = named_apps(context.settings, context.make("discovery"))
+    return MetadataSource(declared(context.settings, apps), target, [app.name for app in apps])
+
+
+def named_apps(settings: MigrationSettings, discovery: AppDiscovery) -> tuple[App, ...]:
+    """The apps to look at. MetaData that is named needs none, so only apps that were asked for count beside it."""
+    if settings.metadata and not settings.apps and not settings.installed_apps:
+        return ()
+    return discovery.apps()
+
+
+def declared(settings: MigrationSettings, apps: Sequence[App]) -> list[DocTypeTables]:
+    """Everything wanted, as DocTypes.
+
+    An app declares its tables as DocTypes in a ``doctypes`` subpackage, or as SQLAlchemy models: an attribute
+    ``metadata``, or ``Base`` with one, of its ``models`` module.
+
+    Raises:
+        ConfigurationError, AppBroken, MissingDependency: as schema_source.
+    """
+    from framework_m_migrations.adapters.doctypes.metadata import doctypes_of
+
+    if settings.metadata:
+        named = [(app_of(name, apps), load_metadata(name, settings.path)) for name in settings.metadata]
+        return [one for app, found in joined(named) for one in doctypes_of(found, app=app)]
     if not apps:
         raise ConfigurationError(
             "There is nothing to migrate: no --metadata was named and no app was found.",
@@ -59,7 +77,7 @@ def schema_source(context: Context) -> SchemaSource:
         from framework_m_migrations.adapters.doctypes.framework_m import framework_m_doctypes
 
         doctypes.extend(framework_m_doctypes(with_doctypes))
-    return MetadataSource(doctypes, target)
+    return doctypes
 
 
 def joined(named: Sequence[tuple[str | None, sa.MetaData]]) -> Sequence[tuple[str | None, sa.MetaData]]:

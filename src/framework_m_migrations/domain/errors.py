@@ -238,3 +238,34 @@ class PersistenceError(MigrationError):
 
     code = "M600"
     default_next_step = "The stored database is as it was before; reload the page and try again."
+
+
+class QuotaExceeded(PersistenceError):
+    """The browser's quota does not hold what was to be stored."""
+
+    code = "M601"
+    default_next_step = "Free some of the site's storage and try again; the stored database is as it was before."
+
+
+class StoreInUse(PersistenceError):
+    """Another tab or worker holds the store."""
+
+    code = "M602"
+    exit_code = 4
+    default_next_step = "Close the other tab, or wait until it has finished, then try again."
+
+
+class StoreUnavailable(PersistenceError):
+    """The browser gives no access to the store: private browsing, blocked site data, a damaged profile."""
+
+    code = "M603"
+    default_next_step = "Allow site data for this page, leave private browsing, or try another browser."
+
+
+class StoreConflict(PersistenceError):
+    """Files in memory and stored files both changed, or nobody can say which of them are to be kept."""
+
+    code = "M604"
+    default_next_step = (
+        "Nothing was changed, neither in memory nor in the store. Reload the page to go on from the store."
+    )

@@ -37,7 +37,8 @@ class LedgerForm(StrEnum):
 class OwnedTable:
     """A table that this engine created or adopted, with the names of what on it is ours.
 
-    ``origin`` is ``created`` or ``adopted``. Only what is listed here may ever be dropped.
+    ``origin`` is ``created`` or ``adopted``; ``app`` is the app whose DocType it is, None where that is not known. Only
+    what is listed here may ever be dropped.
     """
 
     table: TableName
@@ -46,9 +47,10 @@ class OwnedTable:
     columns: frozenset[str] = frozenset()
     indexes: frozenset[str] = frozenset()
     constraints: frozenset[str] = frozenset()
+    app: str | None = None
 
     @classmethod
-    def of(cls, table: Table, doctype: str, origin: str) -> OwnedTable:
+    def of(cls, table: Table, doctype: str, origin: str, app: str | None = None) -> OwnedTable:
         """All that ``table`` consists of, as ours."""
         constraints: tuple[Unique | Check | ForeignKey, ...] = (*table.uniques, *table.checks, *table.foreign_keys)
         return cls(
@@ -58,10 +60,11 @@ class OwnedTable:
             columns=frozenset(column.name for column in table.columns),
             indexes=frozenset(index.name for index in table.indexes),
             constraints=frozenset(identity for item in constraints for identity in constraint_identities(item)),
+            app=app,
         )
 
     def merge(self, other: OwnedTable) -> OwnedTable:
-        """What is ours by either record; the name of the DocType is the later one's, the origin the earlier one's."""
+        """What is ours by either record; DocType and app are the later record's, the origin the earlier one's."""
         return OwnedTable(
             self.table,
             other.doctype,
@@ -69,6 +72,7 @@ class OwnedTable:
             self.columns | other.columns,
             self.indexes | other.indexes,
             self.constraints | other.constraints,
+            other.app if other.app is not None else self.app,
         )
 
 

@@ -16,10 +16,11 @@ LockLevels = Callable[[o.AdditiveOperation], tuple[tuple[TableName, LockLevel], 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An operation and the DocType it is done for."""
+    """An operation, and the DocType and app it is done for."""
 
     operation: o.AdditiveOperation
     doctype: str
+    app: str | None = None
 
 
 def phase(operation: o.AdditiveOperation) -> int:
@@ -162,6 +163,7 @@ def _owns(group: list[Work]) -> tuple[OwnedTable, ...]:
     for item in group:
         part = _part(item)
         if part is not None:
+            part = replace(part, app=item.app)
             before = owned.get(part.table)
             owned[part.table] = part if before is None else before.merge(part)
     return tuple(owned.values())

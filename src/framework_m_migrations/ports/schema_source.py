@@ -12,11 +12,18 @@ class SchemaSource(Protocol):
     """The wanted schema, in the canonical spelling of the session's dialect.
 
     Obligations:
-        - Both methods are pure reads; two calls without a change of the definitions return equal values.
+        - All methods are pure reads; two calls without a change of the definitions return equal values.
         - ``checksums`` is cheap: it is called on every sync, before anything else. It changes whenever ``load`` would
           return something that is not equal, whatever the order in which DocTypes were declared.
         - No two DocTypes share a name or a table.
     """
+
+    def apps(self) -> frozenset[str]:
+        """The apps that this source speaks for: those it was asked for and those its DocTypes belong to.
+
+        A table of ours that belongs to another app is none of its business, and is no ghost.
+        """
+        ...
 
     def checksums(self) -> Mapping[str, str]:
         """DocType name to SHA-256 (64 hexadecimal digits) of its definition.

@@ -18,6 +18,11 @@ from framework_m_migrations.domain.steps import LockLevels, Work, build_steps
 from framework_m_migrations.services.assessor import Assessed
 
 
+def is_elsewhere(owned: OwnedTable, apps: frozenset[str]) -> bool:
+    """True for a table of an app that this run does not look at: it is no ghost and its checksum stays."""
+    return owned.app is not None and owned.app not in apps
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What was compared with what.
@@ -31,6 +36,7 @@ class Comparison:
         removed: DocTypes of the ledger that are not declared any more.
         full: every DocType was loaded.
         token: the catalog's token before the comparison.
+        apps: the apps that the wanted schema speaks for.
     """
 
     doctypes: Sequence[DocTypeSchema]
@@ -41,6 +47,12 @@ class Comparison:
     removed: frozenset[str]
     full: bool
     token: str | None
+    apps: frozenset[str] = frozenset()
+
+    @property
+    def elsewhere(self) -> set[str]:
+        """DocTypes of apps that this run does not look at."""
+        return {owned.doctype for owned in self.ownership.values() if is_elsewhere(owned, self.apps)}
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -75,7 +87,7 @@ class PlanBuilder:
         planned = self._lower(changes.changes, compared.catalog, changes.knowledge)
         withheld = {p.doctype for p in planned if p.withheld}
         work = [
-            Work(cast("o.AdditiveOperation", operation), p.doctype)
+            Work(cast("o.AdditiveOperation", operation), p.doctype, p.app)
             for p in planned
             if not p.withheld
             for operation in p.operations
@@ -92,7 +104,7 @@ class PlanBuilder:
                 if name not in busy and compared.stored.get(name) != checksum
             ),
             adopts=tuple(_adopted(compared)),
-            forgets=tuple(sorted(compared.removed)),
+            forgets=tuple(sorted(compared.removed - compared.elsewhere)),
             token=compared.token,
             complete=compared.full,
             unmanaged=compared.unmanaged,
@@ -128,7 +140,7 @@ def _adopted(compared: Comparison) -> list[OwnedTable]:
             actual = compared.catalog.tables.get(table.name)
             if actual is None:
                 continue
-            ours = OwnedTable.of(_common(table, actual), doctype.name, "adopted")
+            ours = OwnedTable.of(_common(table, actual), doctype.name, "adopted", doctype.app)
             before = compared.ownership.get(table.name)
             merged = ours if before is None else before.merge(ours)
             if merged != before:

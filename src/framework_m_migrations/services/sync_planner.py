@@ -17,7 +17,7 @@ from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, Table, 
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.assessor import Assessor
 from framework_m_migrations.services.hash_cache import GHOSTS, CacheVerdict, HashCache
-from framework_m_migrations.services.plan_builder import Comparison, PlanBuilder
+from framework_m_migrations.services.plan_builder import Comparison, PlanBuilder, is_elsewhere
 
 SPELLING_SENSITIVE = (
     c.ColumnTypeChanged,
@@ -78,7 +78,15 @@ class SyncPlanner:
         changes = Assessor(self.session, catalog).assess(doctypes, found)
         builder = PlanBuilder(self.session.capabilities, self.session.executor.lock_levels, online=self.online)
         compared = Comparison(
-            doctypes, catalog, ownership, checksums, stored, verdict.removed, full=verdict.full, token=token
+            doctypes,
+            catalog,
+            ownership,
+            checksums,
+            stored,
+            verdict.removed,
+            full=verdict.full,
+            token=token,
+            apps=self.session.source.apps(),
         )
         return builder.build(compared, changes, ghosts)
 
@@ -115,9 +123,10 @@ class SyncPlanner:
         """Tables of ours that no DocType wants any more and that still stand."""
         wanted_tables = set(_tables_of(doctypes))
         compared = {doctype.name for doctype in doctypes}
+        apps = self.session.source.apps()
         ghosts: list[OwnedTable] = []
         for owned in ownership.values():
-            if owned.table in wanted_tables or owned.table not in catalog.names:
+            if owned.table in wanted_tables or owned.table not in catalog.names or is_elsewhere(owned, apps):
                 continue
             if owned.doctype in checksums and owned.doctype not in compared:
                 continue  # its DocType did not change and so still wants it

@@ -78,12 +78,14 @@ class MetadataSource:
     Args:
         doctypes: in order of declaration. Their tables are looked at anew on every call.
         target: what values are spelled for.
+        apps: apps that were asked for, whether they declare a DocType or not.
 
     Raises:
         InvalidMetadata: two DocTypes have one name, or two tables are one to the database.
     """
 
-    def __init__(self, doctypes: Iterable[DocTypeTables], target: Target) -> None:
+    def __init__(self, doctypes: Iterable[DocTypeTables], target: Target, apps: Iterable[str] = ()) -> None:
+        self._apps = frozenset(apps)
         self._target = target
         self._fingerprints = Fingerprints(target)
         self._doctypes: dict[str, DocTypeTables] = {}
@@ -102,6 +104,10 @@ class MetadataSource:
                         details={"table": str(name)},
                     )
                 owners[key] = title
+
+    def apps(self) -> frozenset[str]:
+        """The apps asked for and those that declare something."""
+        return self._apps.union(one.app for one in self._doctypes.values() if one.app is not None)
 
     def checksums(self) -> Mapping[str, str]:
         """DocType name to SHA-256 of its app and of what its tables are."""

@@ -28,6 +28,10 @@ class MemorySource:
         """Want exactly these from now on."""
         self._doctypes = doctypes
 
+    def apps(self) -> frozenset[str]:
+        """The apps of the DocTypes."""
+        return frozenset(doctype.app for doctype in self._doctypes if doctype.app is not None)
+
     def checksums(self) -> Mapping[str, str]:
         """DocType name to the SHA-256 of its definition; raises InvalidMetadata for two of one name or table."""
         self._check()

@@ -72,6 +72,7 @@ def pack(owned: OwnedTable) -> dict[str, Any]:
         "columns": sorted(owned.columns),
         "indexes": sorted(owned.indexes),
         "constraints": sorted(owned.constraints),
+        "app": owned.app,
     }
     return {
         "table_schema": owned.table.schema or "",
@@ -93,13 +94,16 @@ def unpack(row: Any) -> OwnedTable:
         columns, indexes, constraints = (
             frozenset(_strings(members[kind])) for kind in ("columns", "indexes", "constraints")
         )
+        app = members.get("app")
+        if not isinstance(app, str | None):
+            raise TypeError("the app is no text")
     except (TypeError, ValueError, KeyError) as error:
         raise LedgerCorrupt(
             f"The row of table {row.table_name} in {OBJECTS_TABLE} cannot be read: {error}.",
             details={"table": str(row.table_name)},
         ) from error
     name = TableName(row.table_name, row.table_schema or None)
-    return OwnedTable(name, row.doctype_name, row.origin, columns, indexes, constraints)
+    return OwnedTable(name, row.doctype_name, row.origin, columns, indexes, constraints, app)
 
 
 def _strings(values: Any) -> list[str]:

@@ -224,7 +224,7 @@ def _table_name(table: sa.Table, target: Target) -> TableName:
 
 def _name(constraint: sa.Constraint, target: Target) -> str | None:
     name = target.text.constraint_name(constraint)
-    return None if name is None else target.names.stored(name, f"a constraint of table {constraint.table.name}")
+    return None if name is None else target.names.stored(name, f"the constraint {name!r}")
 
 
 def _columns(columns: Iterable[sa.Column[Any]], target: Target) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framework_m_migrations.domain.effects import CallHook, Hook, HookPhase, UseCase
-from framework_m_migrations.domain.errors import DatabaseError
+from framework_m_migrations.domain.errors import DatabaseError, DropRefused
 from framework_m_migrations.domain.events import HookStarted, PlanMade
 from framework_m_migrations.domain.operations import DestructiveOperation, Operation
 from framework_m_migrations.domain.options import SyncOptions
@@ -124,6 +124,11 @@ def _drop(session: Session, applier: PlanApplier, made: Plan) -> UseCase[tuple[s
     chosen = drops_of(made.changes, ownership)
     if not chosen:
         return ()
+    if not session.source.checksums():
+        raise DropRefused(
+            "No DocType is declared at all, so everything of ours would be dropped.",
+            next_step="Check --apps and --metadata; to drop really everything, drop the database.",
+        )
     dropped = yield from applier.drop(chosen)
     after = SyncPlanner(session).plan(force=True)
     yield from applier.apply(after)
