@@ -27,19 +27,17 @@ class Database:
     adapter = "asyncpg"
 
     @pytest.fixture
-    def harness(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_database: PostgresDatabase
-    ) -> SqlHarness:
+    def harness(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_postgres: PostgresDatabase) -> SqlHarness:
         monkeypatch.syspath_prepend(str(tmp_path / "apps"))
-        return SqlHarness(postgres_database.url, postgres_database.sync_url, tmp_path, schema="tenant")
+        return SqlHarness(empty_postgres.url, empty_postgres.sync_url, tmp_path, schema="tenant")
 
 
 class Running:
     adapter = "asyncpg"
 
     @pytest.fixture
-    def runner(self, postgres_database: PostgresDatabase) -> SqlRunnerHarness:
-        return SqlRunnerHarness(postgres_database.url, "postgresql+asyncpg://u:secret@127.0.0.1:1/none")
+    def runner(self, empty_postgres: PostgresDatabase) -> SqlRunnerHarness:
+        return SqlRunnerHarness(empty_postgres.url, "postgresql+asyncpg://u:secret@127.0.0.1:1/none")
 
     @pytest.fixture
     def carry_out(self) -> Callable[[Scenario], object]:

@@ -24,19 +24,17 @@ class Database:
     adapter = "psycopg"
 
     @pytest.fixture
-    def harness(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_database: PostgresDatabase
-    ) -> SqlHarness:
+    def harness(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_postgres: PostgresDatabase) -> SqlHarness:
         monkeypatch.syspath_prepend(str(tmp_path / "apps"))
-        return SqlHarness(postgres_database.sync_url, postgres_database.sync_url, tmp_path, schema="tenant")
+        return SqlHarness(empty_postgres.sync_url, empty_postgres.sync_url, tmp_path, schema="tenant")
 
 
 class Running:
     adapter = "psycopg"
 
     @pytest.fixture
-    def runner(self, postgres_database: PostgresDatabase) -> SqlRunnerHarness:
-        return SqlRunnerHarness(postgres_database.sync_url, "postgresql+psycopg://u:secret@127.0.0.1:1/none")
+    def runner(self, empty_postgres: PostgresDatabase) -> SqlRunnerHarness:
+        return SqlRunnerHarness(empty_postgres.sync_url, "postgresql+psycopg://u:secret@127.0.0.1:1/none")
 
 
 class TestExecutor(Database, ExecutorContract): ...

@@ -35,6 +35,6 @@ class AppDiscovery(Protocol):
 
         Raises:
             AppNotFound: a named app cannot be found.
-            AppBroken: its package cannot be imported.
+            AppBroken: its package cannot be imported, or has no folder of its own.
         """
         ...

@@ -198,7 +198,7 @@ class DiscoveryHarness(Protocol):
         ...
 
     def broken(self) -> AppDiscovery:
-        """An app's package raises when it is imported."""
+        """An app's package is there, and cannot be used: it raises when it is imported, or has no folder."""
         ...
 
 

@@ -159,7 +159,7 @@ class AppDiscoveryContract(ContractSuite):
 
     @obligation("discovery.broken.named")
     def test_a_broken_app_is_named(self, discovery: DiscoveryHarness) -> None:
-        """An app that cannot be imported raises AppBroken; it is never passed over."""
+        """An app whose package cannot be used raises AppBroken; it is never passed over."""
         with pytest.raises(AppBroken):
             discovery.broken().apps()
 
