@@ -237,7 +237,6 @@ class SqlRunnerHarness:
                 return answer, connection.scalar(sa.text("select 1")) == 1
         from sqlalchemy.ext.asyncio import create_async_engine
 
-
         async_engine = create_async_engine(self.url, poolclass=sa.NullPool)
         async with async_engine.connect() as held:
             answer = await self._assembly(self.url, held).async_runner().run(use_case)

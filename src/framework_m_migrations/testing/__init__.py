@@ -85,6 +85,8 @@ _WHERE = {
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
+__all__ = list(_MODULE_OF)
+
 CONTRACTS = tuple(name for name in _MODULE_OF if name.endswith("Contract") and name != "DatabaseContract")
 """The names of all contract classes, for reports on obligations that nobody ran."""
 
