@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter, Token
 
@@ -16,6 +16,10 @@ from framework_m_migrations.cli.output import Output, wants_color
 from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.options import LockOptions
+
+if TYPE_CHECKING:
+    from framework_m_migrations.embedding.sync import MigrationManager
+    from framework_m_migrations.ports.event_sink import EventSink
 
 DATABASE = Group("What to migrate", sort_key=10)
 LOCKS = Group("Waiting for locks", sort_key=11)
@@ -135,6 +139,17 @@ class Common:
             online=not self.no_online,
             locks=self._locks(),
         )
+
+    def manager(self, events: EventSink) -> MigrationManager:
+        """The manager of these settings.
+
+        Args:
+            events: receives what happens.
+        """
+        settings = self.settings()
+        from framework_m_migrations.embedding.sync import MigrationManager
+
+        return MigrationManager(settings, events=events)
 
     def _locks(self) -> LockOptions:
         default = LockOptions()

@@ -47,9 +47,7 @@ def execute(common: Common, body: Callable[[Work], int]) -> int:
 
 def _with_manager(common: Common, output: Output, body: Callable[[Work], int]) -> int:
     # What follows imports the engine, for which the help does not wait.
-    settings = common.settings()
     from framework_m_migrations.cli.progress import ProgressSink
-    from framework_m_migrations.embedding.sync import MigrationManager
 
     with ProgressSink(output) as progress:
-        return body(Work(output, MigrationManager(settings, events=progress), progress))
+        return body(Work(output, common.manager(progress), progress))

@@ -6,6 +6,7 @@ import inspect
 import logging.config
 import sys
 import warnings
+from argparse import Namespace
 from collections.abc import Iterator
 from configparser import Error as ConfigParserError
 from contextlib import contextmanager
@@ -45,14 +46,16 @@ class ProjectEnvironment:
     Args:
         project: the folder with alembic.ini, or that file itself.
         connection: the session's, handed to env.py as ``config.attributes["connection"]``.
+        x_args: what env.py reads with ``context.get_x_argument()``, each as ``name=value``.
 
     Raises:
         EnvironmentBroken: alembic.ini cannot be read, or names no folder with an env.py.
     """
 
-    def __init__(self, project: Path, connection: sa.Connection) -> None:
+    def __init__(self, project: Path, connection: sa.Connection, x_args: tuple[str, ...] = ()) -> None:
         self._ini = (project if project.suffix == ".ini" else project / "alembic.ini").absolute()
         self._connection = connection
+        self._x_args = x_args
         self._profile: Profile | None = None
         if not self._ini.is_file():
             raise EnvironmentBroken(f"There is no {self._ini}.", details={"file": str(self._ini)})
@@ -123,7 +126,7 @@ class ProjectEnvironment:
             raise EnvironmentBroken(f"{self.file} did not run the revision.", details={"file": str(self.file)})
 
     def _config(self) -> Config:
-        config = Config(str(self._ini))
+        config = Config(str(self._ini), cmd_opts=Namespace(x=list(self._x_args)))
         with self._readable():
             url = self._connection.engine.url.render_as_string(hide_password=False)
             # In memory only, for an env.py that makes its own engine; ConfigParser takes % for an interpolation.

@@ -34,6 +34,7 @@ class AlembicTrack:
         version_table: Alembic's table.
         version_table_schema: its schema, None for the connection's default.
         project: the folder with the project's own alembic.ini, None when it has none.
+        x_args: for the project's env.py, each as ``name=value``.
         lock_timeout: seconds that a revision waits for a lock, None for ever.
     """
 
@@ -46,6 +47,7 @@ class AlembicTrack:
         version_table: str = VERSION_TABLE,
         version_table_schema: str | None = None,
         project: Path | None = None,
+        x_args: tuple[str, ...] = (),
         lock_timeout: float | None = None,
     ) -> None:
         self._connection = connection
@@ -54,7 +56,7 @@ class AlembicTrack:
         self._version_table = version_table
         self._version_table_schema = version_table_schema
         self._lock_timeout = lock_timeout
-        self._environment = None if project is None else ProjectEnvironment(project, connection)
+        self._environment = None if project is None else ProjectEnvironment(project, connection, x_args)
         self._library: Library | None = None
 
     def graph(self) -> RevisionGraph:

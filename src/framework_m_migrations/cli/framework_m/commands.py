@@ -1,0 +1,225 @@
+"""The commands of ``m migrate``: those of m-migrate, with the host's options."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from framework_m_migrations.cli.commands import declarative, maintenance, versioned
+from framework_m_migrations.cli.errors import UsageError
+from framework_m_migrations.cli.failures import report_failure
+from framework_m_migrations.cli.framework_m.options import HostCommon
+from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
+from framework_m_migrations.domain.errors import MigrationError
+
+type Command = Callable[..., int]
+
+HOST = HostCommon()
+DANGEROUS = Parameter(name="--allow-dangerous", negative="--no-allow-dangerous")
+AUTOGENERATE = Parameter(name="--autogenerate", negative="--no-autogenerate")
+
+
+def hosted(function: Command) -> Command:
+    """The same command, its common options being the host's and ours."""
+
+    @wraps(function)
+    def command(*arguments: Any, **options: Any) -> int:
+        return function(*arguments, **{"common": HOST, **options})
+
+    signature = inspect.signature(function, eval_str=True)
+    parameters = [
+        one.replace(annotation=HostCommon, default=HOST) if name == "common" else one
+        for name, one in signature.parameters.items()
+    ]
+    del command.__wrapped__
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": int}
+    return command
+
+
+def run_all(
+    *,
+    force: bool = False,
+    allow_drop: bool = False,
+    allow_dangerous: Annotated[bool, DANGEROUS] = True,
+    yes: Annotated[bool, declarative.YES] = False,
+    common: HostCommon = HOST,
+) -> int:
+    """Run, then sync: the recommended command.
+
+    Applies the pending revisions first, then what the DocTypes add.
+
+    Args:
+        force: Compare everything, whatever the ledger says.
+        allow_drop: Also drop what no DocType wants and what the ledger says is ours; lists it first.
+        allow_dangerous: Changes nothing: what is dangerous is withheld, and reported with the command for it.
+        yes: Drop without asking.
+        common: The options of every command.
+    """
+    del allow_dangerous
+    return declarative.run_all(force=force, allow_drop=allow_drop, yes=yes, common=common)
+
+
+def sync(
+    *,
+    dry_run: bool = False,
+    sql: bool = False,
+    force: bool = False,
+    allow_drop: bool = False,
+    allow_dangerous: Annotated[bool, DANGEROUS] = True,
+    yes: Annotated[bool, declarative.YES] = False,
+    common: HostCommon = HOST,
+) -> int:
+    """Bring the database to what the DocTypes declare.
+
+    Applies at once what is safe, and names what it withholds and which command handles that.
+
+    Args:
+        dry_run: Only show what would be done; nothing is changed and no hook is run.
+        sql: Only print the SQL that would be sent, ready to paste; nothing is changed and no hook is run.
+        force: Compare everything, whatever the ledger says.
+        allow_drop: Also drop what no DocType wants and what the ledger says is ours; lists it first.
+        allow_dangerous: Changes nothing: what is dangerous is withheld, and reported with the command for it.
+        yes: Drop without asking.
+        common: The options of every command.
+    """
+    del allow_dangerous
+    return declarative.sync(dry_run=dry_run, sql=sql, force=force, allow_drop=allow_drop, yes=yes, common=common)
+
+
+def run(*, revision: str | None = None, common: HostCommon = HOST) -> int:
+    """Apply the pending revisions of all apps.
+
+    Each comes before those that depend on it, and each has its own transaction.
+
+    Args:
+        revision: Only what this revision needs; an id, its beginning, or an app's name; head for all.
+        common: The options of every command.
+    """
+    return versioned.run(revision=None if revision in {"head", "heads"} else revision, common=common)
+
+
+def verify(
+    *,
+    engine: str = "sqlalchemy",
+    strict: bool = False,
+    fail_on: Annotated[str | None, Parameter(metavar="RISK")] = None,
+    common: HostCommon = HOST,
+) -> int:
+    """Judge the schema, read-only; exit code 3 when dirty.
+
+    Dirty are breaking changes, unmanaged tables, revisions that are not applied or not known, several heads.
+
+    Args:
+        engine: Taken for the host's sake: this engine reads the catalog by itself.
+        strict: Any difference is dirty; the same as --fail-on safe.
+        fail_on: The least risk of a change that makes the schema dirty: safe, warning or breaking. Default: breaking.
+        common: The options of every command.
+    """
+    del engine
+    return _verify(strict=strict, fail_on=fail_on, common=common)
+
+
+def _verify(*, strict: bool, fail_on: str | None, common: HostCommon) -> int:
+    match fail_on:
+        case None | "safe" | "warning" | "breaking":
+            return declarative.verify(strict=strict, fail_on=fail_on, common=common)
+        case _:
+
+            def refuse(_: Work) -> int:
+                raise UsageError(f"--fail-on {fail_on!r}: there is no such risk.", next_step="safe, warning, breaking.")
+
+            return execute(common, refuse)
+
+
+def create(
+    message: str,
+    /,
+    *,
+    app: str | None = None,
+    autogenerate: Annotated[bool, AUTOGENERATE] = True,
+    dry_run: bool = False,
+    depends_on: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=())] = (),
+    merge: bool = False,
+    common: HostCommon = HOST,
+) -> int:
+    """Write a revision for people to review.
+
+    It goes into the app's own folder and is filled with what differs between DocTypes and database.
+
+    Args:
+        message: What the revision is for.
+        app: The app whose branch and folder it goes to. Default: the only one that there is.
+        autogenerate: Fill it with what differs.
+        dry_run: Only print the revision's text.
+        depends_on: A revision of another app that must be applied before it; may be repeated.
+        merge: Join the app's heads.
+        common: The options of every command.
+    """
+    try:
+        chosen = app or _only_app(common)
+    except MigrationError as error:
+        return report_failure(error, common.output(dict(os.environ)))
+    return versioned.create(
+        message,
+        app=chosen,
+        no_autogenerate=not autogenerate,
+        dry_run=dry_run,
+        depends_on=depends_on,
+        merge=merge,
+        common=common,
+    )
+
+
+def _only_app(common: HostCommon) -> str:
+    from framework_m_migrations.embedding.framework_m.discovery import host_apps
+
+    settings = common.settings()
+    apps = [found.name for found in host_apps(settings.apps or (), settings.path)]
+    if len(apps) != 1:
+        known = f"installed are {', '.join(apps)}" if apps else "none is installed"
+        raise UsageError(f"It is not clear which app the revision is for: {known}.", next_step="Name it with --app.")
+    return apps[0]
+
+
+def doctor(*, common: HostCommon = HOST) -> int:
+    """Check that Framework M really uses this engine; exit code 3 when something is wrong.
+
+    Looks at plug-ins (the host passes over broken ones in silence), commands, boot steps and apps; opens no database.
+
+    Args:
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        from framework_m_migrations.cli.framework_m.report import doctor_report
+        from framework_m_migrations.embedding.framework_m.doctor import examine
+
+        checks = examine(COMMANDS)
+        work.output.show(doctor_report(checks))
+        work.output.show_json({"command": "doctor", "checks": [check.to_dict() for check in checks]})
+        return DONE if all(check.ok for check in checks) else DIRTY
+
+    return execute(common, body)
+
+
+COMMANDS: dict[str, Command] = {
+    "all": run_all,
+    "sync": sync,
+    "plan": hosted(declarative.plan),
+    "verify": verify,
+    "run": run,
+    "create": create,
+    "rollback": hosted(versioned.rollback),
+    "status": hosted(maintenance.status),
+    "history": hosted(versioned.history),
+    "init": hosted(maintenance.init),
+    "stamp": hosted(maintenance.stamp),
+    "repair": hosted(maintenance.repair),
+    "doctor": doctor,
+}

@@ -1,0 +1,69 @@
+"""The options of every ``m migrate`` command: ours, and those that Framework M's users know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_type_hints
+
+from cyclopts import Parameter
+
+from framework_m_migrations.cli.options import DATABASE, Common
+from framework_m_migrations.container.settings import MigrationSettings
+
+if TYPE_CHECKING:
+    from framework_m_migrations.embedding.framework_m.settings import HostPlace
+    from framework_m_migrations.embedding.sync import MigrationManager
+    from framework_m_migrations.ports.event_sink import EventSink
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostCommon(Common):
+    """Options of every command."""
+
+    database_url: Annotated[str | None, Parameter(name=("--database-url", "-d"), group=DATABASE, metavar="URL")] = None
+    """Database URL. Default: the site's or tenant's, else DATABASE_URL, else framework_config.toml, else dev.db."""
+
+    tenant: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
+    """Tenant: its own database where one is configured, else its PostgreSQL schema."""
+
+    site: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
+    """Site: the name of a folder in sites/, or a folder."""
+
+    config: Annotated[Path | None, Parameter(group=DATABASE, metavar="FILE")] = None
+    """Configuration file of a tenant or site."""
+
+    x_args: Annotated[
+        tuple[str, ...] | None, Parameter(name=("-x", "--x-arg"), group=DATABASE, n_tokens=1, metavar="NAME=VALUE")
+    ] = None
+    """Argument for the project's env.py; may be repeated."""
+
+    def _place(self) -> HostPlace:
+        from framework_m_migrations.embedding.framework_m.settings import resolve_place
+
+        return resolve_place(
+            database_url=self.database_url,
+            tenant=self.tenant,
+            site=self.site,
+            config=self.config,
+            x_args=self.x_args or (),
+        )
+
+    def settings(self) -> MigrationSettings:
+        """The settings: these options over the host's environment and configuration."""
+        from framework_m_migrations.embedding.framework_m.settings import place_settings
+
+        return place_settings(Common.settings(self), self._place())
+
+    def manager(self, events: EventSink) -> MigrationManager:
+        """The manager, with the ports that know the host."""
+        from framework_m_migrations.embedding.framework_m.wiring import host_factories
+        from framework_m_migrations.embedding.sync import MigrationManager
+
+        factories = host_factories(x_args=self._place().x_args, version_schema=self.schema)
+        return MigrationManager(self.settings(), events=events, overrides=factories)
+
+
+# cyclopts resolves the annotations of ``__init__`` where this class is defined; the inherited ones are from elsewhere.
+HostCommon.__init__.__annotations__.update(get_type_hints(HostCommon, include_extras=True))

@@ -1,0 +1,119 @@
+"""Boot: what takes the place of the host's ``sync_schema`` step.
+
+Two steps enclose the host's (order 30): the first switches it off, the second restores the setting and registers a
+startup hook. The host loads our steps only when INSTALLED_APPS is unset or names this package; where it would leave
+them out, ``engage`` does the same from the override, which the host always loads, and before the steps.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE, HostDiscovery
+from framework_m_migrations.embedding.framework_m.triggers import attach_triggers
+from framework_m_migrations.embedding.framework_m.wiring import host_doctypes, host_factories
+
+if TYPE_CHECKING:
+    from framework_m_migrations.adapters.doctypes.metadata import DocTypeTables
+    from framework_m_migrations.domain.results import SyncResult
+
+logger = logging.getLogger("framework_m_migrations")
+
+SETTING = "auto_sync_schema"
+WISH = "framework_m_migrations_auto_sync_schema"
+ENGAGED = "framework_m_migrations_engaged"
+"""Keys of the host's configuration: its own, ours for what it said before, and ours for hooks that are registered."""
+
+
+class SilenceSyncSchema:
+    """Boot step: keeps the host's ``sync_schema`` from creating tables by itself."""
+
+    name = "framework_m_migrations_silence"
+    order = 29
+
+    def run(self, container: Any) -> None:
+        """Remember the project's setting, then switch the host's step off."""
+        if container.config.get(ENGAGED):
+            return
+        container.config.from_dict({WISH: container.config.get(SETTING), SETTING: False})
+
+
+class SyncSchema:
+    """Boot step: fills the TableRegistry, and has the tables brought up to date when the application starts."""
+
+    name = "framework_m_migrations_sync"
+    order = 31
+
+    def run(self, container: Any) -> None:
+        """Restore the setting; unless it is False, publish the tables and register the startup hook.
+
+        Raises:
+            MigrationError: an app is broken, or its DocTypes contradict each other.
+        """
+        if container.config.get(ENGAGED):
+            return
+        wish = container.config.get(WISH)
+        container.config.from_dict({SETTING: wish, WISH: None})
+        if wish is None or wish:
+            publish()
+            container.startup_hooks.add_args(sync_at_startup)
+        else:
+            logger.info("The schema is not synced at boot: auto_sync_schema is False.")
+
+
+def engage() -> None:
+    """Do what the steps do, for a host that will leave them out because INSTALLED_APPS does not name this package."""
+    from framework_m_core.config import get_installed_apps
+    from framework_m_core.container import Container
+
+    allowed = get_installed_apps()
+    if allowed is None or OWN_PACKAGE in {name.replace("-", "_") for name in allowed}:
+        return
+    wish = Container.config.get(SETTING)
+    if Container.config.get(ENGAGED) or not (wish is None or wish):
+        return
+    Container.config.from_dict({SETTING: False, ENGAGED: True})
+    Container.startup_hooks.add_args(sync_at_startup)
+
+
+def publish() -> list[DocTypeTables]:
+    """Put the tables of all DocTypes into the host's TableRegistry, in place of what was there."""
+    from framework_m_migrations.adapters.doctypes.framework_m import publish_tables
+
+    doctypes = host_doctypes(HostDiscovery((), Path()).apps())
+    publish_tables(doctypes)
+    return doctypes
+
+
+async def sync_at_startup(container: Any) -> SyncResult | None:
+    """Startup hook: sync over the container's own engine, in the running loop.
+
+    Replicas that start together take turns by the migration lock; all but the first find nothing to do.
+
+    Raises:
+        MigrationError: the sync failed. The host logs it and starts all the same.
+    """
+    from framework_m_standard.bootstrap.init_engine import NullEngine
+
+    engine = container.engine() if hasattr(container, "engine") else container.config.engine()
+    if engine is None or isinstance(engine, NullEngine):
+        logger.info("The schema is not synced at boot: there is no database.")
+        return None
+    from framework_m_migrations.container.settings import MigrationSettings
+    from framework_m_migrations.embedding.aio import AsyncMigrationManager
+
+    doctypes = publish() if container.config.get(ENGAGED) else _published()
+    manager = AsyncMigrationManager(MigrationSettings(), engine=engine, overrides=host_factories(tenants_apart=False))
+    result = await manager.sync()
+    for planned in result.withheld:
+        logger.warning(
+            "Withheld at boot: %s: %s (`m migrate plan` has the reasons)", planned.change.table, planned.judgement.rule
+        )
+    await attach_triggers(engine, doctypes)
+    return result
+
+
+def _published() -> list[DocTypeTables]:
+    return host_doctypes(HostDiscovery((), Path()).apps())

@@ -1,0 +1,113 @@
+"""Self-check: is it this engine that serves the host? The host passes over a broken plug-in without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE
+from framework_m_migrations.embedding.framework_m.host_cli import served_by_us
+
+CHECKED_GROUPS = ("framework_m.overrides", "framework_m_core.cli_commands", "framework_m.bootstrap", "framework_m.apps")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: what it is, whether it is in order, and what was found."""
+
+    name: str
+    ok: bool
+    found: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"name": self.name, "ok": self.ok, "found": self.found}
+
+
+def examine(commands: Iterable[str]) -> tuple[Check, ...]:
+    """All checks; none of them opens the database.
+
+    Args:
+        commands: names that ``m migrate`` must serve by us.
+    """
+    checks = [_plugins(), _guarded("migration manager", _manager), _guarded("boot steps", _boot)]
+    checks.append(_guarded("commands", lambda: _commands(commands)))
+    checks.append(_guarded("apps", _apps))
+    return tuple(checks)
+
+
+def _guarded(name: str, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - whatever a plug-in of somebody else's raises is what is looked for
+        return Check(name, False, f"{type(error).__name__}: {error}")
+
+
+def _plugins() -> Check:
+    """Every plug-in must load: the host leaves out those that do not.
+
+    The host's own commands for extras that are not installed are no fault; it says so itself with each command.
+    """
+    broken = [
+        f"{group}: {entry.name} = {entry.value}: {problem}"
+        for group in CHECKED_GROUPS
+        for entry in entry_points(group=group)
+        if (problem := _problem(entry)) is not None
+    ]
+    return Check("plug-ins", not broken, "; ".join(broken) or "all load")
+
+
+def _problem(entry: EntryPoint) -> str | None:
+    try:
+        entry.load()
+    except ModuleNotFoundError as error:
+        of_host = entry.value.startswith(("framework_m_core.", "framework_m_standard."))
+        return None if of_host else f"{type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001 - as above
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _manager() -> Check:
+    from framework_m_core.container import Container, load_overrides
+
+    from framework_m_migrations.embedding.framework_m.manager import Manager
+
+    container = Container()
+    load_overrides(container)
+    found = type(container.migration_manager(base_path="."))
+    return Check("migration manager", issubclass(found, Manager), f"{found.__module__}.{found.__qualname__}")
+
+
+def _boot() -> Check:
+    """One way or the other: by our steps, or by the override where the host leaves our steps out."""
+    from framework_m_core.config import get_installed_apps
+    from framework_m_core.container import Container
+
+    from framework_m_migrations.embedding.framework_m.boot import ENGAGED
+
+    allowed = get_installed_apps()
+    if allowed is not None and OWN_PACKAGE not in {name.replace("-", "_") for name in allowed}:
+        engaged = bool(Container.config.get(ENGAGED))
+        return Check("boot steps", True, "by the override" if engaged else "auto_sync_schema is off")
+    ours = [entry.name for entry in entry_points(group="framework_m.bootstrap") if entry.value.startswith(OWN_PACKAGE)]
+    return Check("boot steps", len(ours) == 2, ", ".join(ours) or "not registered: install the package again")
+
+
+def _commands(names: Iterable[str]) -> Check:
+    missing = [name for name in names if not served_by_us(name)]
+    found = f"not ours: {', '.join(missing)}" if missing else "all are ours"
+    return Check("commands", not missing, found)
+
+
+def _apps() -> Check:
+    from pathlib import Path
+
+    from framework_m_migrations.embedding.framework_m.discovery import host_apps
+    from framework_m_migrations.embedding.framework_m.wiring import host_doctypes
+
+    apps = host_apps((), Path())
+    doctypes = host_doctypes(apps)
+    return Check("apps", True, f"{', '.join(app.name for app in apps) or 'none'}; {len(doctypes)} DocTypes")
