@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.lowering import creation_order
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership, constraint_identities
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.risk import DROP
-from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.schema import Table, TableName
+
+
+def table_drops(tables: Sequence[Table], capabilities: Capabilities) -> dict[TableName, tuple[o.Operation, ...]]:
+    """How to drop tables that go together, in an order in which the database lets each go.
+
+    A table goes before those that it refers to. Where tables refer to each other in a circle, the foreign key that
+    closes it goes first.
+
+    Args:
+        tables: as they are in the database.
+        capabilities: where a constraint cannot be dropped alone, none is.
+    """
+    dropped: dict[TableName, tuple[o.Operation, ...]] = {}
+    going = {table.name for table in tables}
+    order = creation_order(tables, frozenset(), apart_from_existing=False)
+    pointing = [(table, key) for table in tables for key in table.foreign_keys if key.target in going - {table.name}]
+    for target, _ in reversed(order):
+        closing = [
+            o.DropConstraint(table.name, key.name, "foreign_key")
+            for table, key in pointing
+            if key.target == target.name and table.name not in dropped and key.name is not None
+        ]
+        dropped[target.name] = (*(closing if capabilities.alter_constraints else ()), o.DropTable(target.name))
+    return dropped
 
 
 def drops_of(changes: tuple[PlannedChange, ...], ownership: Ownership) -> tuple[PlannedChange, ...]:

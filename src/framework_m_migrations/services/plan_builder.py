@@ -83,7 +83,7 @@ class PlanBuilder:
     online: bool = True
 
     def build(self, compared: Comparison, changes: Assessed, ghosts: Sequence[PlannedChange]) -> Plan:
-        """A plan from a comparison and its judged changes; see Plan for what its parts mean."""
+        """A plan from a comparison, its judged changes and its ghosts, whose operations stand; see Plan."""
         planned = self._lower(changes.changes, compared.catalog, changes.knowledge)
         withheld = {p.doctype for p in planned if p.withheld}
         work = [
@@ -94,9 +94,8 @@ class PlanBuilder:
         ]
         busy = {item.doctype for item in work}
         complete = {name: checksum for name, checksum in compared.wanted.items() if name not in withheld}
-        lowered_ghosts = [replace(p, operations=Lowering(self.capabilities).operations(p.change)) for p in ghosts]
         return Plan(
-            changes=(*planned, *lowered_ghosts),
+            changes=(*planned, *ghosts),
             steps=build_steps(work, complete, self.capabilities, self.lock_levels),
             settled=tuple(
                 (name, checksum)

@@ -16,6 +16,7 @@ from framework_m_migrations.domain.plan import Plan, PlannedChange
 from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, Table, TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.assessor import Assessor
+from framework_m_migrations.services.drops import table_drops
 from framework_m_migrations.services.hash_cache import GHOSTS, CacheVerdict, HashCache
 from framework_m_migrations.services.plan_builder import Comparison, PlanBuilder, is_elsewhere
 
@@ -131,8 +132,17 @@ class SyncPlanner:
             if owned.doctype in checksums and owned.doctype not in compared:
                 continue  # its DocType did not change and so still wants it
             ghosts.append(owned)
+        if not ghosts:
+            return []
+        names = [owned.table for owned in ghosts]
+        read = catalog.tables if set(names) <= catalog.tables.keys() else self.session.inspector.read(names).tables
+        drops = table_drops([read[name] for name in names if name in read], self.session.capabilities)
+        owners = {owned.table: owned.doctype for owned in ghosts}
         assessor = Assessor(self.session, catalog)
-        return [assessor.plain(owned.doctype, None, c.TableRemoved(owned.table, owned=True)) for owned in ghosts]
+        return [
+            replace(assessor.plain(owners[name], None, c.TableRemoved(name, owned=True)), operations=operations)
+            for name, operations in drops.items()
+        ]
 
 
 def _tables_of(doctypes: Iterable[DocTypeSchema]) -> Iterable[TableName]:
