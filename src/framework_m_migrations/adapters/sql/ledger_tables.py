@@ -94,9 +94,7 @@ def unpack(row: Any) -> OwnedTable:
         columns, indexes, constraints = (
             frozenset(_strings(members[kind])) for kind in ("columns", "indexes", "constraints")
         )
-        app = members.get("app")
-        if not isinstance(app, str | None):
-            raise TypeError("the app is no text")
+        app = _text(members.get("app"))
     except (TypeError, ValueError, KeyError) as error:
         raise LedgerCorrupt(
             f"The row of table {row.table_name} in {OBJECTS_TABLE} cannot be read: {error}.",
@@ -110,3 +108,9 @@ def _strings(values: Any) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise TypeError("a list of names was expected")
     return values
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str | None):
+        raise TypeError("a text was expected")
+    return value

@@ -12,7 +12,7 @@ from framework_m_migrations.adapters.sql import wanted_constraints as constraint
 from framework_m_migrations.adapters.sql.dialects.base import Spelling, SqlDialect
 from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
 from framework_m_migrations.adapters.sql.names import Names
-from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.adapters.sql.sqltext import SqlText, verbatim_dialect
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Column, ColumnType, EnumType, Generated, PrimaryKey, Table, TableName
@@ -38,7 +38,9 @@ class Target:
     @classmethod
     def of(cls, dialect: sa.Dialect, sql_dialect: SqlDialect, *, schema: str | None = None) -> Target:
         """Put together what a dialect supplies; needs no connection."""
-        spelling = sql_dialect.spelling(dialect)
+        identifier = sql_dialect.spelling(dialect).identifier
+        # What a spelling compiles itself is compared with texts that have no doubled percent signs.
+        spelling = sql_dialect.spelling(verbatim_dialect(dialect, identifier))
         return cls(
             dialect=dialect,
             spelling=spelling,

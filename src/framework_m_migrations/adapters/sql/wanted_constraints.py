@@ -32,6 +32,7 @@ __all__ = [
     "wanted_uniques",
 ]
 
+_MERGES_UNIQUES = frozenset({"postgresql"})
 _ACTION = re.compile(r"^([\w\s]+?)\s*(\(.*\))?\s*$", re.DOTALL)
 
 
@@ -133,7 +134,27 @@ def wanted_uniques(table: sa.Table, target: Target) -> tuple[Unique, ...]:
         for constraint in table_constraints(table)
         if isinstance(constraint, sa.UniqueConstraint) and len(constraint.columns) and is_created(constraint, target)
     ]
-    return tuple(sorted(found, key=lambda unique: (unique.name or "", unique.columns, unique.options)))
+    found.sort(key=_unique_order)
+    if target.dialect.name in _MERGES_UNIQUES:
+        found = sorted(_merged(found, table, target), key=_unique_order)
+    return tuple(found)
+
+
+def _unique_order(unique: Unique) -> tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]]:
+    return unique.name or "", unique.columns, unique.options
+
+
+def _merged(uniques: list[Unique], table: sa.Table, target: Target) -> Iterator[Unique]:
+    """The constraints that CREATE TABLE makes: of several that say the same one, with a name if one of them has it.
+
+    The database does not repeat what the primary key says either (PostgreSQL: transformIndexConstraints).
+    """
+    key = table.primary_key
+    made = {(_columns(key.columns, target), _options(key, target))} if len(key) else set()
+    for unique in sorted(uniques, key=lambda unique: unique.name is None):
+        if (unique.columns, unique.options) not in made:
+            made.add((unique.columns, unique.options))
+            yield unique
 
 
 def wanted_checks(table: sa.Table, target: Target) -> tuple[Check, ...]:

@@ -19,6 +19,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import cano
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import default_affinity
 from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted
+from framework_m_migrations.adapters.sql.sqltext import verbatim_dialect
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, IndexKey, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 
@@ -39,6 +40,7 @@ def _built(wanted: Table, dialect: sa.Dialect) -> Table | None:
     That is a function or a collation of the application's, or an index method of another table.
     """
     native: Any = wanted.native
+    dialect = verbatim_dialect(dialect, str)
     texts = [str(sa.schema.CreateTable(native).compile(dialect=dialect))]
     texts += [str(sa.schema.CreateIndex(index).compile(dialect=dialect)) for index in native.indexes]
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
