@@ -146,6 +146,9 @@ class MemoryHarness:
         changed = replace(ledger, form=form, checksums={**ledger.checksums, **checksums})
         self.database.state.ledger = changed
 
+    def corrupt_ledger(self) -> bool:
+        return False
+
     def legacy_checksums(self) -> dict[str, str]:
         return dict(self.database.state.ledger.checksums)
 

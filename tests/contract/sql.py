@@ -194,6 +194,10 @@ class SqlHarness:
         for name, checksum in checksums.items():
             self.insert(TableName("__schema_versions__"), [{"doctype_name": name, "checksum": checksum}])
 
+    def corrupt_ledger(self) -> bool:
+        self._execute("CREATE TABLE __schema_versions__ (id INTEGER PRIMARY KEY, note TEXT)")
+        return True
+
     def legacy_checksums(self) -> dict[str, str]:
         rows = self.rows(TableName("__schema_versions__"))
         return {str(row["doctype_name"]): str(row["checksum"]) for row in rows}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -78,6 +79,16 @@ class Poor(Memory):
         return memory.MemoryHarness(Capabilities("memory", alter_constraints=False, alter_column=False))
 
 
+class NoTransactions(Memory):
+    """The same with a database that commits at every change of its catalog."""
+
+    adapter = "memory, DDL outside transactions"
+
+    @pytest.fixture
+    def harness(self) -> memory.MemoryHarness:
+        return memory.MemoryHarness(replace(CAPABILITIES, transactional_ddl=False))
+
+
 class Sync:
     adapter = "memory"
 
@@ -120,6 +131,15 @@ class TestLock(Memory, MigrationLockContract): ...
 
 
 class TestSession(Memory, SessionContract): ...
+
+
+class TestSessionWithoutTransactions(NoTransactions, SessionContract): ...
+
+
+class TestLedgerWithoutTransactions(NoTransactions, LedgerContract): ...
+
+
+class TestVersionedTrackWithoutTransactions(NoTransactions, VersionedTrackContract): ...
 
 
 class TestVersionedTrack(Memory, VersionedTrackContract): ...

@@ -157,6 +157,10 @@ class Harness(Protocol):
         """Make Framework M's two-column ledger with these entries, or write them where it exists, as it would."""
         ...
 
+    def corrupt_ledger(self) -> bool:
+        """Put tables in the ledger's place that have another form; False where that cannot be."""
+        ...
+
     def legacy_checksums(self) -> dict[str, str]:
         """Read the ledger as Framework M would."""
         ...

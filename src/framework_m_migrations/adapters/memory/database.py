@@ -198,6 +198,10 @@ class MemoryConnection:
             else:
                 additive.add(state, operation, capabilities)
             state.token = self.database.next_token()
+        if not capabilities.transactional_ddl and self._stack:
+            # As such databases do: DDL commits the transaction that it finds, and another one goes on from there.
+            self.database.state = self._stack[-1]
+            self._stack = [self.database.state.copy() for _ in self._stack]
 
     def insert(self, table: TableName, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert rows, or none of them; raises DatabaseError where a rule is broken."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from framework_m_migrations.domain.errors import MigrationError
+from framework_m_migrations.domain.errors import LedgerCorrupt, MigrationError
 from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.ledger import Ledger
@@ -304,6 +304,22 @@ class LedgerContract(DatabaseContract):
 
         harness.run(work)
         assert harness.legacy_checksums() == {"Task": "c" * 64, "Note": OLD}
+
+    @obligation("ledger.snapshot.corrupt")
+    def test_a_corrupt_ledger_is_told(self, harness: Harness) -> None:
+        """Tables of the ledger's names in another form raise LedgerCorrupt, reading and preparing; none is changed."""
+        if not harness.corrupt_ledger():
+            self.not_applicable("tables")
+            return
+
+        def prepare(session: Session) -> None:
+            with session.transaction():
+                session.ledger.prepare()
+
+        for _ in range(2):
+            for work in (snapshot, prepare):
+                with pytest.raises(LedgerCorrupt):
+                    harness.run(work)
 
     @obligation("ledger.legacy.writable")
     def test_framework_m_can_go_on_writing(self, harness: Harness) -> None:

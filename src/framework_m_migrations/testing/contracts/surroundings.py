@@ -87,6 +87,13 @@ class SchemaSourceContract(ContractSuite):
         assert len({table.name for table in tables}) == len(tables)
         assert all(table.columns for table in tables)
 
+    @obligation("source.apps.all")
+    def test_the_source_tells_its_apps(self, sources: SourceHarness) -> None:
+        """``apps`` has the app of every DocType that load returns, and is the same each time."""
+        source = sources.plain()
+        assert source.apps() == source.apps()
+        assert {doctype.app for doctype in source.load() if doctype.app is not None} <= source.apps()
+
     @obligation("source.contradiction.named")
     def test_a_contradiction_is_named(self, sources: SourceHarness) -> None:
         """Two DocTypes that claim one table raise InvalidMetadata before anything is planned."""

@@ -8,6 +8,7 @@ import pytest
 
 from framework_m_migrations.domain.changes import ColumnAdded, TableAdded
 from framework_m_migrations.domain.errors import (
+    RevisionCycle,
     RevisionError,
     RevisionFailed,
     RevisionFileBroken,
@@ -87,6 +88,15 @@ class VersionedTrackContract(DatabaseContract):
         """A parent that no file has raises UnknownRevision, which names it."""
         harness.revisions.add("a2", harness.revisions.apps[0], down=["lost"])
         with pytest.raises(UnknownRevision, match="lost"):
+            self._graph(harness)
+
+    @obligation("track.graph.cycle")
+    def test_a_circle_is_named(self, harness: Harness) -> None:
+        """Revisions that wait for each other raise RevisionCycle."""
+        one, two = harness.revisions.apps
+        harness.revisions.add("a1", one, depends_on=["b1"])
+        harness.revisions.add("b1", two, depends_on=["a1"])
+        with pytest.raises(RevisionCycle):
             self._graph(harness)
 
     @obligation("track.current.creates-nothing")
