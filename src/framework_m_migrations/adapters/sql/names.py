@@ -12,7 +12,9 @@ def hostile(name: str) -> str | None:
     """What is wrong with a name, in words; None where it can be stored and shown."""
     if not name:
         return "is empty"
-    if not name.isprintable() and any(ord(character) < 32 or 127 <= ord(character) < 160 for character in name):
+    if name.isprintable():
+        return None
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in name):
         return "holds a control character"
     if any(0xD800 <= ord(character) <= 0xDFFF for character in name):
         return "is not valid Unicode"
@@ -32,6 +34,7 @@ class Names:
         self._identifier = identifier
         self._schema = schema
         self._folds_case = folds_case
+        self._checked: dict[str, str] = {}
 
     def stored(self, name: object, what: str) -> str:
         """The name as the database stores it.
@@ -43,12 +46,16 @@ class Names:
         Raises:
             InvalidMetadata: it is empty, or holds what no name should.
         """
+        known = self._checked.get(name) if type(name) is str else None
+        if known is not None:
+            return known
         if not isinstance(name, str):
             raise InvalidMetadata(f"The name {name!r} of {what} is not a string.")
         wrong = hostile(name)
         if wrong is not None:
             raise InvalidMetadata(f"The name {name!r} of {what} {wrong}.")
-        return str(self._identifier(str(name)))
+        stored = self._checked[str(name)] = str(self._identifier(str(name)))
+        return stored
 
     def table(self, name: object, schema: object) -> TableName:
         """A table's name; the session's own schema becomes None."""

@@ -107,7 +107,7 @@ def _column(column: sa.Column[Any], target: Target) -> Column:
     type_ = column_type(column.type, target)
     generated: Generated | None = spelling.generated(column)
     default = None
-    if generated is None:
+    if generated is None and column.server_default is not None:
         written = target.text.ddl.get_column_default_string(column)
         if written is not None:
             if "\0" in written:

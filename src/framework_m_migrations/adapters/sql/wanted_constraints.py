@@ -96,7 +96,9 @@ def clause_text(clause: Any, target: Target) -> str:
 
 def _key(index: sa.Index, table: sa.Table, position: int, target: Target) -> IndexKey:
     expression: Any = index.expressions[position]
-    body, modifiers = target.spelling.index_modifiers(index, position, target.text.expression(expression))
+    plain = isinstance(expression, sa.Column)
+    rendered = target.text.quote(expression.name) if plain else target.text.expression(expression)
+    body, modifiers = target.spelling.index_modifiers(index, position, rendered)
     column = _plain_column(expression)
     if column is None:
         column = _column_named(body, table, target)
