@@ -58,11 +58,14 @@ class HostCommon(Common):
 
     def manager(self, events: EventSink) -> MigrationManager:
         """The manager, with the ports that know the host."""
+        from framework_m_migrations.embedding.framework_m.hydrate import register_added_fields
         from framework_m_migrations.embedding.framework_m.wiring import host_factories
         from framework_m_migrations.embedding.sync import MigrationManager
 
+        settings = self.settings()
+        register_added_fields()
         factories = host_factories(x_args=self._place().x_args, version_schema=self.schema)
-        return MigrationManager(self.settings(), events=events, overrides=factories)
+        return MigrationManager(settings, events=events, overrides=factories)
 
 
 # cyclopts resolves the annotations of ``__init__`` where this class is defined; the inherited ones are from elsewhere.
