@@ -121,7 +121,9 @@ class Assembly:
         )
 
     def async_runner(self, *, drops: bool = False) -> AsyncRunner:
-        """The runner for an asynchronous driver."""
+        """The runner to be awaited: for an asynchronous driver, or for a browser worker."""
+        if self.mode is RuntimeMode.SYNC_WORKER:
+            return self._worker_runner(drops=drops)
         from framework_m_migrations.adapters.sql.async_runner import AsyncSqlRunner
 
         self._make_importable()
@@ -130,6 +132,21 @@ class Assembly:
         return AsyncSqlRunner(
             self._source,
             partial(self.session, drops=drops),
+            translate=self._translate(),
+        )
+
+    def _worker_runner(self, *, drops: bool) -> AsyncRunner:
+        from framework_m_migrations.adapters.pyodide.runner import PyodideRunner
+        from framework_m_migrations.adapters.pyodide.stores import NoPersistence
+
+        self._make_importable()
+        if self._source is None:
+            self._source = engines.sync_source(self.settings, self.mode, self._database)
+        foreign = self._database is not None and self._factories["persistence"] is factories.persistence
+        return PyodideRunner(
+            self._source,
+            partial(self.session, drops=drops),
+            NoPersistence() if foreign else self._make_lasting("persistence"),
             translate=self._translate(),
         )
 

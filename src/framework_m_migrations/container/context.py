@@ -27,8 +27,10 @@ PORTS = (
     "versions",
     "events",
     "clock",
+    "persistence",
 )
-"""The replaceable ports. ``discovery`` and ``clock`` live as long as a manager, the others as long as a connection."""
+"""The replaceable ports. ``discovery``, ``clock`` and ``persistence`` live as long as a manager, the others as long
+as a connection."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class MigrationContainer(containers.DeclarativeContainer):
     versions = providers.Object(factories.versions)
     events = providers.Object(factories.events)
     clock = providers.Object(factories.clock)
+    persistence = providers.Object(factories.persistence)
 
     ports = providers.Dict(
         discovery=discovery,
@@ -66,6 +67,7 @@ class MigrationContainer(containers.DeclarativeContainer):
         versions=versions,
         events=events,
         clock=clock,
+        persistence=persistence,
     )
     mode = providers.Callable(_mode, settings)
     assembly = providers.Factory(Assembly, settings, None, None, ports)

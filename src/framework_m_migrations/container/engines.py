@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 def mode_of(settings: MigrationSettings, database: Any) -> RuntimeMode:
     """The mode: that of the caller's engine or connection, else as detect_mode says."""
-    if database is not None and settings.mode is not RuntimeMode.SYNC_WORKER:
-        return RuntimeMode.ASYNC if _is_async(database) else RuntimeMode.SYNC
+    if settings.mode is RuntimeMode.SYNC_WORKER:
+        return settings.mode
+    if database is not None and _is_async(database):
+        return RuntimeMode.ASYNC
+    if database is not None and sys.platform != "emscripten":
+        return RuntimeMode.SYNC
     return detect_mode(settings.mode, os.environ, settings.url, sys.platform)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from framework_m_migrations.container.context import Context, Factory
+from framework_m_migrations.container.mode import RuntimeMode
 
 if TYPE_CHECKING:
     from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from framework_m_migrations.ports.inspector import Inspector
     from framework_m_migrations.ports.ledger import Ledger
     from framework_m_migrations.ports.lock import MigrationLock
+    from framework_m_migrations.ports.persistence import Persistence
     from framework_m_migrations.ports.pruner import Pruner
     from framework_m_migrations.ports.schema_source import SchemaSource
     from framework_m_migrations.ports.versioned_track import VersionedTrack
@@ -119,6 +121,25 @@ def clock(_: Context) -> Clock:
     return SystemClock()
 
 
+def persistence(context: Context) -> Persistence:
+    """In a browser worker, what loads and flushes the folder of the database file; nothing is stored elsewhere.
+
+    It is used by AsyncMigrationManager, for a database that is named by its URL: who hands over an engine loads and
+    flushes the file system.
+    """
+    from framework_m_migrations.adapters.pyodide.stores import NoPersistence, persistence_of
+
+    if context.mode is not RuntimeMode.SYNC_WORKER:
+        return NoPersistence()
+    from framework_m_migrations.adapters.sql.url import parse_url
+    from framework_m_migrations.adapters.sync_sqlite.engine import is_memory
+
+    url = parse_url(context.settings.url)
+    if url.get_backend_name() != "sqlite" or is_memory(url):
+        return NoPersistence()
+    return persistence_of(url.database or "")
+
+
 DEFAULTS: dict[str, Factory] = {
     "discovery": discovery,
     "hooks": hooks,
@@ -131,6 +152,7 @@ DEFAULTS: dict[str, Factory] = {
     "versions": versions,
     "events": events,
     "clock": clock,
+    "persistence": persistence,
 }
 
 

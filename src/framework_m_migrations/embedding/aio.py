@@ -26,6 +26,7 @@ from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.services.use_cases.create import CreateOptions
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 
@@ -48,8 +49,8 @@ class AsyncMigrationManager:
         self,
         settings: MigrationSettings | None = None,
         *,
-        engine: AsyncEngine | None = None,
-        connection: AsyncConnection | None = None,
+        engine: AsyncEngine | sa.Engine | None = None,
+        connection: AsyncConnection | sa.Connection | None = None,
         events: EventSink | None = None,
         overrides: Mapping[str, Factory] | None = None,
     ) -> None:

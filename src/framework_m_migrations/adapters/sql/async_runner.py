@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,8 +16,9 @@ from framework_m_migrations.adapters.sql.connections import (
     call_arguments,
     connection_failed,
     hook_failures,
+    to_the_end,
 )
-from framework_m_migrations.adapters.sql.runner import settled
+from framework_m_migrations.adapters.sql.runner import finish, settled
 from framework_m_migrations.domain.effects import CallHook, Effect, Pause, UseCase
 from framework_m_migrations.domain.errors import HookFailed
 from framework_m_migrations.domain.hook_arguments import is_async_hook
@@ -71,11 +72,12 @@ class AsyncSqlRunner:
             asyncio.CancelledError: the task was cancelled; the use case has released what it held.
         """
         async with self._connection() as connection:
-            generator = await connection.run_sync(lambda sync: use_case(self._session_factory(sync)))
+            session = await connection.run_sync(self._session_factory)
+            generator = use_case(session)
             try:
                 return await self._drive(generator, connection)
             finally:
-                await _to_the_end(connection.run_sync(lambda _: generator.close()))
+                await to_the_end(connection.run_sync(lambda _: finish(generator, session)))
 
     async def _drive[T](self, generator: UseCase[T], connection: AsyncConnection) -> T:
         error: HookFailed | None = None
@@ -115,9 +117,9 @@ class AsyncSqlRunner:
             yield connection
         finally:
             if connection is not None:
-                await _to_the_end(connection.close())
+                await to_the_end(connection.close())
             if engine is not self._source:
-                await _to_the_end(engine.dispose())
+                await to_the_end(engine.dispose())
 
 
 def _advance[T](_: sa.Connection, generator: UseCase[T], error: HookFailed | None) -> Effect | _Done[T]:
@@ -134,7 +136,7 @@ async def _call_async(effect: CallHook, connection: AsyncConnection) -> None:
         await _awaited(effect.hook.function(*positional, **named))
     except BaseException:
         if not before and connection.in_transaction():
-            await _to_the_end(connection.rollback())
+            await to_the_end(connection.rollback())
         raise
     if not before and connection.in_transaction():
         await connection.commit()
@@ -151,20 +153,3 @@ def _call_plain(connection: sa.Connection, effect: CallHook) -> None:
 async def _awaited(answer: object) -> None:
     if inspect.isawaitable(answer):
         await answer
-
-
-async def _to_the_end(cleanup: Coroutine[object, object, None]) -> None:
-    """Await a clean-up, however often the task is cancelled meanwhile; a cancellation is raised when it is done.
-
-    Timeouts of anyio and of web servers cancel again at every await: without this a lock would stay held.
-    """
-    task = asyncio.ensure_future(cleanup)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    task.result()
-    if cancelled is not None:
-        raise cancelled

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -60,3 +61,20 @@ def hook_failures(effect: CallHook) -> Iterator[None]:
     except Exception as error:
         what = f"The hook {describe_hook(effect.hook)} raised {type(error).__name__}: {error}"
         raise HookFailed(what.rstrip(".") + ".", details={"app": effect.hook.app}) from error
+
+
+async def to_the_end(cleanup: Coroutine[object, object, None]) -> None:
+    """Await a clean-up, however often the task is cancelled meanwhile; a cancellation is raised when it is done.
+
+    Timeouts of anyio and of web servers cancel again at every await: without this a lock would stay held.
+    """
+    task = asyncio.ensure_future(cleanup)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
