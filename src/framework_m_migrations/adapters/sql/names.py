@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import TableName
@@ -34,7 +34,11 @@ class Names:
         self._identifier = identifier
         self._schema = schema
         self._folds_case = folds_case
-        self._checked: dict[str, str] = {}
+        self._stored: dict[str, str] = {}
+
+    def known(self, name: object) -> str | None:
+        """The stored name, where it was asked for before; the quick way to what ``stored`` returns."""
+        return self._stored.get(name) if isinstance(name, str) else None
 
     def stored(self, name: object, what: str) -> str:
         """The name as the database stores it.
@@ -46,7 +50,7 @@ class Names:
         Raises:
             InvalidMetadata: it is empty, or holds what no name should.
         """
-        known = self._checked.get(name) if type(name) is str else None
+        known = self.known(name)
         if known is not None:
             return known
         if not isinstance(name, str):
@@ -54,7 +58,8 @@ class Names:
         wrong = hostile(name)
         if wrong is not None:
             raise InvalidMetadata(f"The name {name!r} of {what} {wrong}.")
-        stored = self._checked[str(name)] = str(self._identifier(str(name)))
+        text = str(name)
+        stored = self._stored[text] = str(self._identifier(text))
         return stored
 
     def table(self, name: object, schema: object) -> TableName:
@@ -68,11 +73,13 @@ class Names:
         """The same name, without its schema where that is the session's."""
         return TableName(name.name) if name.schema is not None and name.schema == self._schema else name
 
-    def distinct(self, names: Iterable[str], what: str) -> None:
+    def distinct(self, names: Sequence[str], what: str) -> None:
         """Raise InvalidMetadata where two names are one to the database, e.g. after both were cut."""
+        keys = [self.key(name) for name in names]
+        if len(set(keys)) == len(keys):
+            return
         seen: dict[str, str] = {}
-        for name in names:
-            key = self.key(name)
+        for name, key in zip(names, keys, strict=True):
             if key in seen:
                 raise InvalidMetadata(f"Two {what} have the same name to this database: {seen[key]!r} and {name!r}.")
             seen[key] = name
@@ -81,4 +88,6 @@ class Names:
         """What decides whether two names are the same."""
         if not self._folds_case:
             return name
+        if name.isascii():
+            return name.lower()
         return "".join(chr(ord(character) + 32) if "A" <= character <= "Z" else character for character in name)

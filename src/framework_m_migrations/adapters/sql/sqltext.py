@@ -28,6 +28,8 @@ _GUARDED_WORDS = frozenset({"drop", "truncate", "delete", "rename"})
 _MISSED_WORDS = frozenset(
     {"collation", "concurrently", "lateral", "nothing", "returning", "system_user", "tablesample"}
 )
+# Classes of names that were given: no convention and no limit of SQLAlchemy's changes them.
+_GIVEN = frozenset({str, sa_elements.quoted_name})
 
 
 class _VerbatimPreparer(sa_compiler.IdentifierPreparer):
@@ -108,6 +110,7 @@ class SqlText:
         self.schema = schema
         self.preparer: sa_compiler.IdentifierPreparer = self.dialect.identifier_preparer
         self.ddl: Any = self.dialect.ddl_compiler(self.dialect, None)  # type: ignore[arg-type]
+        self._defaults: dict[object, str | None] = {}
 
     def quote(self, name: str) -> str:
         """A name, quoted where it needs to be."""
@@ -128,6 +131,19 @@ class SqlText:
         text: str = self.ddl.sql_compiler.render_literal_value(value, type_ if type_ is not None else sa.String())
         return text
 
+    def server_default(self, column: sa.Column[Any]) -> str | None:
+        """A column's server default as DDL has it, None where it is not SQL that was given; see ``expression``."""
+        arg: Any = getattr(column.server_default, "arg", None)
+        # Plain texts are the same everywhere, and a schema has few of them.
+        plain = arg.text if arg.__class__ is sa_elements.TextClause and not arg._bindparams else arg  # noqa: SLF001
+        if plain.__class__ is not str:
+            written: str | None = self.ddl.get_column_default_string(column)
+            return written
+        key = (arg.__class__, plain)
+        if key not in self._defaults:
+            self._defaults[key] = self.ddl.get_column_default_string(column)
+        return self._defaults[key]
+
     def type(self, type_: sa.types.TypeEngine[Any], column: sa.Column[Any] | None = None) -> str:
         """A type as DDL writes it; raises sa.exc.CompileError where this dialect has no such type."""
         text: str = self.ddl.type_compiler.process(type_, type_expression=column)
@@ -135,8 +151,9 @@ class SqlText:
 
     def constraint_name(self, constraint: sa.Constraint | sa.Index) -> str | None:
         """The name that DDL would give it, naming conventions applied, not yet cut; None where it has none."""
-        if constraint.name is None:
-            return None
+        name = constraint.name
+        if name is None or name.__class__ in _GIVEN:
+            return name
         return self.preparer.format_constraint(constraint, _alembic_quote=False)
 
     def statement(self, statement: Statement) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -13,12 +13,20 @@ from framework_m_migrations.adapters.sql.dialects.base import Spelling, SqlDiale
 from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
 from framework_m_migrations.adapters.sql.names import Names
 from framework_m_migrations.adapters.sql.sqltext import SqlText, verbatim_dialect
+from framework_m_migrations.adapters.sql.type_memo import TypeMemo
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Column, ColumnType, EnumType, Generated, PrimaryKey, Table, TableName
 
 RENAMED_KEY = "renamed_from"
 """Key of ``Table.info`` and ``Column.info`` that declares the name from before."""
+
+
+class SpelledType(NamedTuple):
+    """A type and the enumerations that it needs, those of the session's own schema named without it."""
+
+    type: ColumnType
+    enums: tuple[EnumType, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,7 @@ class Target:
     names: Names
     text: SqlText
     schema: str | None
+    types: TypeMemo[SpelledType]
 
     @classmethod
     def of(cls, dialect: sa.Dialect, sql_dialect: SqlDialect, *, schema: str | None = None) -> Target:
@@ -41,13 +50,23 @@ class Target:
         identifier = sql_dialect.spelling(dialect).identifier
         # What a spelling compiles itself is compared with texts that have no doubled percent signs.
         spelling = sql_dialect.spelling(verbatim_dialect(dialect, identifier))
+        names = Names(identifier, schema=schema, folds_case=dialect.name == "sqlite")
+
+        def spelled(type_: sa.types.TypeEngine[Any]) -> SpelledType:
+            found = spelling.column_type(type_)
+            if found.enum is not None and (relative := names.relative(found.enum)) != found.enum:
+                found = replace(found, enum=relative)
+            enums = spelling.enum_types(type_)
+            return SpelledType(found, tuple(replace(enum, name=names.relative(enum.name)) for enum in enums))
+
         return cls(
             dialect=dialect,
             spelling=spelling,
             capabilities=sql_dialect.capabilities(dialect),
-            names=Names(spelling.identifier, schema=schema, folds_case=dialect.name == "sqlite"),
+            names=names,
             text=SqlText(dialect, spelling.identifier, schema=schema),
             schema=schema,
+            types=TypeMemo(spelled),
         )
 
 
@@ -72,13 +91,16 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
     try:
         # First, as a column without a type of its own takes that of its foreign key's target.
         foreign_keys = constraints.wanted_foreign_keys(table, target)
-        columns = tuple(_column(column, target) for column in _real_columns(table))
+        declared = [column for column in table.columns if not column.system]
+        types = [target.types(column.type) for column in declared]
+        columns = tuple([_column(*pair, target) for pair in zip(declared, types, strict=True)])
         if not columns:
             raise InvalidMetadata(f"Table {name} has no columns.")
-        target.names.distinct((column.name for column in columns), f"columns of table {name}")
+        target.names.distinct([column.name for column in columns], f"columns of table {name}")
         indexes = constraints.wanted_indexes(table, target)
-        uniques = constraints.wanted_uniques(table, target)
-        checks = constraints.wanted_checks(table, target)
+        others = list(constraints.table_constraints(table))
+        uniques = constraints.wanted_uniques(table, others, target)
+        checks = constraints.wanted_checks(others, target)
         _check_names(name, indexes, uniques, checks, foreign_keys, target)
         wanted = Table(
             name=name,
@@ -92,38 +114,41 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
             renamed_from=_renamed_from(table.__dict__.get("info"), target, f"the former name of table {name}"),
             native=table,
         )
-        return WantedTable(wanted, _enums(table, target))
+        return WantedTable(wanted, _enums(name, types))
     except sa.exc.SQLAlchemyError as error:
         raise InvalidMetadata(f"Table {name} cannot be written as SQL: {error}") from error
 
 
-def _real_columns(table: sa.Table) -> Iterable[sa.Column[Any]]:
-    return (column for column in table.columns if not column.system)
-
-
-def _column(column: sa.Column[Any], target: Target) -> Column:
+def _column(column: sa.Column[Any], spelled: SpelledType, target: Target) -> Column:
+    type_ = spelled.type
+    name = target.names.known(column.name)
+    if name is None:
+        name = target.names.stored(column.name, f"a column of table {column.table.name}")
+    info = column.__dict__.get("info")
+    comment = column.comment
+    written = column.server_default is not None
+    if not (written or info or comment or column.primary_key or column.default is not None):
+        return Column(name, type_, bool(column.nullable), native=column)  # Most columns say no more.
     spelling = target.spelling
-    name = target.names.stored(column.name, f"a column of table {column.table.name}")
-    type_ = column_type(column.type, target)
-    generated: Generated | None = spelling.generated(column)
+    generated = spelling.generated(column) if written or column.primary_key else None
     default = None
-    if generated is None and column.server_default is not None:
-        written = target.text.ddl.get_column_default_string(column)
-        if written is not None:
-            if "\0" in written:
+    if written and generated is None:
+        sql = target.text.server_default(column)
+        if sql is not None:
+            if "\0" in sql:
                 raise InvalidMetadata(f"The default of column {column.table.name}.{name} holds a NUL character.")
-            default = spelling.default(written, type_)
+            default = spelling.default(sql, type_)
     return Column(
         name=name,
         type=type_,
         nullable=is_nullable(column, generated),
         default=default,
         generated=generated,
-        comment=(column.comment or None) if target.capabilities.comments else None,
+        comment=(comment or None) if target.capabilities.comments else None,
         fill=_fill(column, type_, target) if default is None and generated is None else None,
         volatile_default=default is not None and spelling.is_volatile(default),
         foreign_default=generated is None and is_fetched(column),
-        renamed_from=_renamed_from(column.__dict__.get("info"), target, f"the former name of column {name}"),
+        renamed_from=_renamed_from(info, target, f"the former name of column {name}"),
         native=column,
     )
 
@@ -143,11 +168,7 @@ def is_nullable(column: sa.Column[Any], generated: Generated | None) -> bool:
 
 def column_type(type_: sa.types.TypeEngine[Any], target: Target) -> ColumnType:
     """The canonical type, an enumeration of the session's own schema named without it."""
-    spelled = target.spelling.column_type(type_)
-    if spelled.enum is None:
-        return spelled
-    relative = target.names.relative(spelled.enum)
-    return spelled if relative == spelled.enum else replace(spelled, enum=relative)
+    return target.types(type_).type
 
 
 def _fill(column: sa.Column[Any], type_: ColumnType, target: Target) -> str | None:
@@ -176,15 +197,14 @@ def _renamed_from(info: dict[Any, Any] | None, target: Target, what: str) -> str
     return None if former is None else target.names.stored(former, what)
 
 
-def _enums(table: sa.Table, target: Target) -> tuple[EnumType, ...]:
+def _enums(table: TableName, types: Iterable[SpelledType]) -> tuple[EnumType, ...]:
     found: dict[TableName, EnumType] = {}
-    for column in _real_columns(table):
-        for enum in target.spelling.enum_types(column.type):
-            relative = replace(enum, name=target.names.relative(enum.name))
-            known = found.setdefault(relative.name, relative)
-            if known.values != relative.values:
+    for spelled in types:
+        for enum in spelled.enums:
+            known = found.setdefault(enum.name, enum)
+            if known.values != enum.values:
                 raise InvalidMetadata(
-                    f"The enumeration {relative.name} is declared twice in table {table.name} with different values."
+                    f"The enumeration {enum.name} is declared twice in table {table} with different values."
                 )
     return tuple(found.values())
 
@@ -197,10 +217,10 @@ def _check_names(
     foreign_keys: tuple[constraints.ForeignKey, ...],
     target: Target,
 ) -> None:
-    target.names.distinct((index.name for index in indexes), f"indexes of table {name}")
+    target.names.distinct([index.name for index in indexes], f"indexes of table {name}")
     named: tuple[constraints.Unique | constraints.Check | constraints.ForeignKey, ...] = (
         *uniques,
         *checks,
         *foreign_keys,
     )
-    target.names.distinct((item.name for item in named if item.name is not None), f"constraints of table {name}")
+    target.names.distinct([item.name for item in named if item.name is not None], f"constraints of table {name}")

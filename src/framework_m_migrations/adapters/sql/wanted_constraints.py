@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -50,13 +51,13 @@ def is_created(constraint: sa.Constraint, target: Target) -> bool:
 
 def wanted_indexes(table: sa.Table, target: Target) -> tuple[Index, ...]:
     """The indexes, sorted by name."""
-    found = (_index(index, target) for index in table.indexes if is_created_index(index, target))
-    return tuple(sorted(found, key=lambda index: index.name))
+    found = [_index(index, table, target) for index in table.indexes if is_created_index(index, target)]
+    return tuple(sorted(found, key=attrgetter("name")))
 
 
 def is_created_index(index: sa.Index, target: Target) -> bool:
     """Whether DDL for this dialect has the index at all (``ddl_if``)."""
-    condition = getattr(index, "_ddl_if", None)
+    condition = index._ddl_if  # noqa: SLF001
     if condition is None:
         return True
     return bool(
@@ -66,18 +67,25 @@ def is_created_index(index: sa.Index, target: Target) -> bool:
     )
 
 
-def _index(index: sa.Index, target: Target) -> Index:
-    table = index.table
-    if table is None:
-        raise InvalidMetadata(f"The index {index.name} belongs to no table.")
+def has_options(item: sa.Index | sa.Constraint) -> bool:
+    """Whether keyword arguments for a dialect were given; quicker than asking for them."""
+    return "dialect_options" in item.__dict__ and bool(item.dialect_kwargs)
+
+
+def _index(index: sa.Index, table: sa.Table, target: Target) -> Index:
     name = target.text.constraint_name(index)
     if name is None:
         raise InvalidMetadata(f"An index of table {table.name} has no name.")
+    stored = target.names.stored(name, f"an index of table {table.name}")
+    if not has_options(index):
+        # No option at all: every dialect's defaults.
+        keys = tuple([_key(index, table, position, target) for position in range(len(index.expressions))])
+        return Index(stored, keys, bool(index.unique), native=index)
     method, include, options = target.spelling.index_options(index)
-    where = index.dialect_options[target.dialect.name].get("where") if index.dialect_kwargs else None
+    where = index.dialect_options[target.dialect.name].get("where")
     return Index(
-        name=target.names.stored(name, f"an index of table {table.name}"),
-        keys=tuple(_key(index, table, position, target) for position in range(len(index.expressions))),
+        name=stored,
+        keys=tuple([_key(index, table, position, target) for position in range(len(index.expressions))]),
         unique=bool(index.unique),
         where=None if where is None else target.spelling.expression(clause_text(where, target)),
         method=method,
@@ -97,6 +105,9 @@ def clause_text(clause: Any, target: Target) -> str:
 def _key(index: sa.Index, table: sa.Table, position: int, target: Target) -> IndexKey:
     expression: Any = index.expressions[position]
     plain = isinstance(expression, sa.Column)
+    if plain and not has_options(index):
+        # Nearly all keys: nothing is said of them but which column they are.
+        return IndexKey(target.names.stored(expression.name, f"a column of table {table.name}"))
     rendered = target.text.quote(expression.name) if plain else target.text.expression(expression)
     body, modifiers = target.spelling.index_modifiers(index, position, rendered)
     column = _plain_column(expression)
@@ -124,7 +135,7 @@ def _column_named(body: str, table: sa.Table, target: Target) -> sa.Column[Any] 
     return None
 
 
-def wanted_uniques(table: sa.Table, target: Target) -> tuple[Unique, ...]:
+def wanted_uniques(table: sa.Table, constraints: Iterable[sa.Constraint], target: Target) -> tuple[Unique, ...]:
     """The unique constraints, sorted."""
     found = [
         Unique(
@@ -133,7 +144,7 @@ def wanted_uniques(table: sa.Table, target: Target) -> tuple[Unique, ...]:
             options=_options(constraint, target),
             native=constraint,
         )
-        for constraint in table_constraints(table)
+        for constraint in constraints
         if isinstance(constraint, sa.UniqueConstraint) and len(constraint.columns) and is_created(constraint, target)
     ]
     found.sort(key=_unique_order)
@@ -159,7 +170,7 @@ def _merged(uniques: list[Unique], table: sa.Table, target: Target) -> Iterator[
             yield unique
 
 
-def wanted_checks(table: sa.Table, target: Target) -> tuple[Check, ...]:
+def wanted_checks(constraints: Iterable[sa.Constraint], target: Target) -> tuple[Check, ...]:
     """The check constraints, those of Enum and Boolean types included, sorted."""
     found = [
         Check(
@@ -167,7 +178,7 @@ def wanted_checks(table: sa.Table, target: Target) -> tuple[Check, ...]:
             expression=target.spelling.expression(target.text.expression(constraint.sqltext)),
             native=constraint,
         )
-        for constraint in table_constraints(table)
+        for constraint in constraints
         if isinstance(constraint, sa.CheckConstraint) and is_created(constraint, target)
     ]
     return tuple(sorted(found, key=lambda check: (check.name or "", check.expression)))

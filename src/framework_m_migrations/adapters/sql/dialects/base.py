@@ -55,11 +55,17 @@ class Spelling(Protocol):
         ...
 
     def generated(self, column: sa.Column[object]) -> Generated | None:
-        """Identity, owned sequence (``serial``) or computed expression of a wanted column."""
+        """Identity, owned sequence (``serial``) or computed expression of a wanted column.
+
+        Asked of key columns and of those with a server default only: no other column has any of these.
+        """
         ...
 
     def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:
-        """(method, included columns, other options) of a wanted index, canonical, with the defaults left out."""
+        """(method, included columns, other options) of a wanted index, canonical, with the defaults left out.
+
+        Asked of indexes with keyword arguments for some dialect only, as ``index_modifiers`` of plain columns is.
+        """
         ...
 
     def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:

@@ -151,6 +151,7 @@ def _literal(text: str, affinity: str) -> str:
     return text
 
 
+@functools.lru_cache(maxsize=4096)
 def is_constant_default(sql: str) -> bool:
     """True for what SQLite takes as the default of a column added to a table with rows: one literal, perhaps signed."""
     found = _without_outer_parentheses(tokens(sql))
