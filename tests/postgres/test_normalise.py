@@ -165,3 +165,82 @@ def test_what_is_lost_in_the_trial_is_not_taken_for_equal(postgres_database: Pos
         wanted_table = replace(actual, columns=(replace(column, default="nextval('no_such_sequence')"),))
         [after] = inspector(connection).normalise([(wanted_table, actual)])
         assert after.columns == (Column("a", column.type, default="nextval('no_such_sequence')"),)
+
+
+def test_a_restored_database_looks_the_same(postgres_database: PostgresDatabase) -> None:
+    """What pg_dump writes is read and printed anew: no difference may come of that."""
+    metadata = sa.MetaData()
+    table = sa.Table(
+        "t",
+        metadata,
+        sa.Column("a", sa.String(20), server_default=sa.text("CASE WHEN 'x' IN ('a', 'b') THEN 'x' ELSE 'y' END")),
+        sa.Column("kind", sa.Enum("x", "y", native_enum=False, create_constraint=True, name="kind")),
+        sa.Column("c", sa.CHAR(3)),
+        sa.Column("either", sa.Boolean, sa.Computed("a IN ('p', 'q') AND c NOT IN ('r', 's')", persisted=True)),
+        sa.CheckConstraint("a IN ('one', 'two') OR c NOT IN ('u', 'v')", name="ck"),
+        sa.CheckConstraint("a NOT IN ('three', 'four')"),
+        sa.CheckConstraint("c NOT IN ('three', 'four')"),
+        sa.Index("ix", "a", postgresql_where=sa.text("a IN ('m', 'n')")),
+        sa.Index("ix2", sa.text("(a IN ('m', 'n'))")),
+    )
+    with connected(postgres_database) as connection:
+        metadata.create_all(connection)
+        connection.commit()
+        stored = inspector(connection).read().tables[TableName("t")]
+        script = [
+            f"ALTER TABLE t DROP CONSTRAINT {check.name}, ADD CONSTRAINT {check.name} CHECK ({definition})"
+            for check in stored.checks
+            for definition in connection.exec_driver_sql(
+                f"SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint WHERE conname = '{check.name}'"
+            ).scalars()
+        ]
+        for name in ("ix", "ix2"):
+            definition = connection.exec_driver_sql(f"SELECT pg_get_indexdef('{name}'::regclass)").scalar()
+            script += [f"DROP INDEX {name}", str(definition)]
+        computed, default = (
+            connection.exec_driver_sql(
+                f"SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adnum = {number}"
+            ).scalar()
+            for number in (4, 1)
+        )
+        script += [f"ALTER TABLE t ALTER a SET DEFAULT {default}", "ALTER TABLE t DROP COLUMN either"]
+        script += [f"ALTER TABLE t ADD COLUMN either boolean GENERATED ALWAYS AS ({computed}) STORED"]
+        ddl(connection, *script)
+        before, actual = one(connection, table)
+        [after] = inspector(connection).normalise([(before, actual)])
+        assert after.columns == actual.columns
+        assert {check.expression for check in after.checks} == {check.expression for check in actual.checks}
+        assert after.indexes == actual.indexes
+
+
+def test_a_check_outlives_the_widening_of_its_column(postgres_database: PostgresDatabase) -> None:
+    """Neither before the type is changed nor after it does the check look different."""
+    metadata = sa.MetaData()
+    table = sa.Table("t", metadata, sa.Column("a", sa.Text), sa.CheckConstraint("a IN ('x', 'y')", name="ck"))
+    with connected(postgres_database) as connection:
+        ddl(connection, "CREATE TABLE t (a varchar(9), CONSTRAINT ck CHECK (a IN ('x', 'y')))")
+        for statement in (None, "ALTER TABLE t ALTER COLUMN a TYPE text", "ALTER TABLE t ADD COLUMN b int"):
+            if statement is not None:
+                ddl(connection, statement)
+            before, actual = one(connection, table)
+            [after] = inspector(connection).normalise([(before, actual)])
+            assert after.checks == actual.checks
+
+
+def test_checks_are_not_mixed_up(postgres_database: PostgresDatabase) -> None:
+    """Two without a name, one of them changed: the change is still seen."""
+    metadata = sa.MetaData()
+    table = sa.Table(
+        "t",
+        metadata,
+        sa.Column("a", sa.String(9)),
+        sa.CheckConstraint("a IN ('x', 'y')"),
+        sa.CheckConstraint("a NOT IN ('p', 'changed')"),
+    )
+    with connected(postgres_database) as connection:
+        ddl(connection, "CREATE TABLE t (a varchar(9), CHECK (a NOT IN ('p', 'q')), CHECK (a IN ('x', 'y')))")
+        before, actual = one(connection, table)
+        [after] = inspector(connection).normalise([(before, actual)])
+        here, there = ({check.expression for check in side.checks} for side in (after, actual))
+        assert len(here & there) == 1
+        assert "changed" in next(iter(here - there))

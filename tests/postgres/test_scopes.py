@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -11,10 +12,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blocking_sessions
-from framework_m_migrations.domain.errors import ConfigurationError
-from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.errors import ConfigurationError, LockTimeout
+from framework_m_migrations.domain.operations import AddColumn
+from framework_m_migrations.domain.schema import Column, ColumnType, TableName
 from tests._postgres import PostgresDatabase
-from tests.postgres.support import DRIVERS, connected, ddl, inspector, run
+from tests.postgres.support import DRIVERS, connected, ddl, executor, inspector, run
 
 DIALECT = PostgresqlDialect()
 
@@ -151,6 +153,15 @@ def test_a_lock_timeout_names_its_end_and_the_blockers(postgres_database: Postgr
         assert blocking_sessions(connection, [TableName("idle")]) == ()
         assert [b.pid for b in blocking_sessions(connection)] == [blocker.pid]
         assert not connection.in_transaction()
+        # Through the executor the error says so itself.
+        add = AddColumn(TableName("busy"), Column("x", ColumnType("integer", "integer")))
+        with pytest.raises(LockTimeout, match="night job") as told, DIALECT.transaction(connection, lock_timeout=0.2):
+            executor(connection).apply(add)
+        assert told.value.details["sessions"][0]["pid"] == blocker.pid
+        json.dumps(told.value.to_dict())
+        other.rollback()
+        with DIALECT.transaction(connection, lock_timeout=0.2):
+            executor(connection).apply(add)
 
 
 def test_a_broken_connection_hides_no_error(postgres_database: PostgresDatabase) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXTS, text
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
+from framework_m_migrations.domain.errors import LockTimeout
 from framework_m_migrations.domain.schema import TableName
 
 _BLOCKING = text(
@@ -74,3 +77,20 @@ def blocking_sessions(
         BlockingSession(pid, name, state, age, query, tuple(held), tuple(modes))
         for pid, name, state, age, query, held, modes in rows
     )
+
+
+@contextmanager
+def blockers_named(connection: sa.Connection) -> Iterator[None]:
+    """Adds to a LockTimeout that leaves the scope who holds locks now, where the database tells.
+
+    Who held the lock may have gone since, and others may hold locks that were not waited for: it is a hint.
+    """
+    try:
+        yield
+    except LockTimeout as error:
+        with contextlib.suppress(sa.exc.DBAPIError):
+            found = blocking_sessions(connection)
+            if found:
+                error.what = f"{error.what} Sessions that hold locks: {'; '.join(str(one) for one in found)}."
+                error.details["sessions"] = [asdict(one) for one in found]
+        raise

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Statement
 from framework_m_migrations.adapters.sql.dialects.postgresql import settings
+from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named
 from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT
 from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
@@ -76,9 +78,11 @@ class PostgresqlDialect:
         """See SqlDialect."""
         return AdvisoryLock(connection, schema=schema)
 
-    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
-        """See SqlDialect."""
-        return settings.transaction(connection, lock_timeout=lock_timeout)
+    @contextmanager
+    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> Iterator[None]:
+        """See SqlDialect. A LockTimeout that leaves it names the sessions that hold locks."""
+        with blockers_named(connection), settings.transaction(connection, lock_timeout=lock_timeout):
+            yield
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """See SqlDialect."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.text_casts import texts_folded
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import (
     Token,
     Unreadable,
@@ -21,19 +22,24 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import C
 
 _INTEGER = re.compile(r"-?\d+\Z")
 _NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)\Z")
+_NEGATIVE_ZERO = re.compile(r"-[0.]+\Z")
 _TRUE = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
 _FALSE = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"})
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
 _NUMBERS = _INTEGERS | {"numeric", "real", "double precision"}
 _TEXTS = frozenset({"text", "character varying"})
-_OPENS_OPERAND = frozenset({"and", "or", "not", "then", "else", "when", "case", "like", "ilike", "any", "all", "some"})
+_OPENS_OPERAND = frozenset(
+    {"and", "or", "not", "then", "else", "when", "case", "between", "like", "ilike", "any", "all", "some"}
+)
+_OPEN, _CLOSE = Token("punctuation", "("), Token("punctuation", ")")
+_TAKES_LIST = frozenset({"any", "all", "some", "in"})
 
 
 @functools.lru_cache(maxsize=16384)
 def canonical_expression(sql: str) -> str:
     """An expression with canonical names, numbers, strings and white space, and without needless parentheses."""
     try:
-        tokens = _without_needless_parentheses(_numbers_folded(tokenize(sql)))
+        tokens = _without_needless_parentheses(texts_folded(_numbers_folded(tokenize(sql))))
     except Unreadable:
         return sql.strip()
     return _joined(tokens)
@@ -49,7 +55,7 @@ def canonical_default(sql: str, base: str, accepted: frozenset[str]) -> str | No
         accepted: spellings of the column's own type, to which a cast changes nothing.
     """
     try:
-        tokens = _unwrapped(tokenize(sql))
+        tokens = _without_needless_parentheses(tokenize(sql))
     except Unreadable:
         return sql.strip()
     if not tokens:
@@ -145,20 +151,13 @@ def _string_default(text: str, base: str) -> str:
         if word in _FALSE:
             return "false"
     if base in _NUMBERS and (_INTEGER if base in _INTEGERS else _NUMBER).match(value):
-        return _number(value)
+        # Floating point tells '-0' from -0, which is the integer 0.
+        return string_literal(value) if _NEGATIVE_ZERO.match(value) and base not in _INTEGERS else _number(value)
     return string_literal(value)
 
 
 def _number(text: str) -> str:
     return str(int(text)) if _INTEGER.match(text) else text
-
-
-def _unwrapped(tokens: list[Token]) -> list[Token]:
-    """Without parentheses round the whole, and round the inner parts of a chain of casts."""
-    tokens = _without_needless_parentheses(tokens)
-    while len(tokens) > 2 and tokens[0].text == "(" and _closing(tokens, 0) == len(tokens) - 1:
-        tokens = tokens[1:-1]
-    return tokens
 
 
 def _numbers_folded(tokens: list[Token]) -> list[Token]:
@@ -168,7 +167,7 @@ def _numbers_folded(tokens: list[Token]) -> list[Token]:
     while position < len(tokens):
         token = tokens[position]
         rest = tokens[position + 1 : position + 3]
-        if token.kind == "string" and len(rest) == 2 and rest[0].kind == "cast":
+        if token.kind == "string" and len(rest) == 2 and rest[0].kind == "cast" and not _is_signed(folded):
             number = _typed_number(token, rest[1], tokens[position + 3] if position + 3 < len(tokens) else None)
             if number is not None:
                 folded.append(number)
@@ -210,60 +209,68 @@ def _is_prefix(before: list[Token]) -> bool:
     return last.kind == "operator" or last.text in {"(", "[", ","} or last.text in _OPENS_OPERAND
 
 
-def _closing(tokens: list[Token], opening: int) -> int:
-    depth = 0
-    for position in range(opening, len(tokens)):
-        if tokens[position].text == "(" and tokens[position].kind == "punctuation":
-            depth += 1
-        elif tokens[position].text == ")" and tokens[position].kind == "punctuation":
-            depth -= 1
-            if depth == 0:
-                return position
-    raise Unreadable("unbalanced parentheses")
+def _is_signed(before: list[Token]) -> bool:
+    """After a sign that belongs to what follows: ``- '-1'::integer`` is no subtraction."""
+    return bool(before) and before[-1].text in {"-", "+"} and _is_prefix(before[:-1])
 
 
 def _without_needless_parentheses(tokens: list[Token]) -> list[Token]:
-    """Parentheses round the whole, doubled ones, and those round one constant or name go."""
-    changed = True
-    while changed:
-        changed = False
-        for opening, token in enumerate(tokens):
-            if token != ("punctuation", "("):
-                continue
-            closing = _closing(tokens, opening)
-            if _needless(tokens, opening, closing):
-                tokens = [*tokens[:opening], *tokens[opening + 1 : closing], *tokens[closing + 1 :]]
-                changed = True
-                break
-    return tokens
+    """Parentheses round the whole, doubled ones, and those round one constant or name go.
+
+    Raises:
+        Unreadable: an opening or closing one is missing.
+    """
+    kept: list[Token] = []
+    openings: list[int] = []
+    last = (-1, -1)  # the pair that was kept last, by its places
+    for position, token in enumerate(tokens):
+        if token == _OPEN:
+            openings.append(len(kept))
+            kept.append(token)
+        elif token == _CLOSE:
+            if not openings:
+                raise Unreadable("unbalanced parentheses")
+            opening = openings.pop()
+            doubled = last == (opening + 1, len(kept) - 1)
+            following = tokens[position + 1] if position + 1 < len(tokens) else None
+            if _needless(kept, opening, following, doubled=doubled):
+                del kept[opening]
+                last = (opening, len(kept) - 1) if doubled else (-1, -1)
+            else:
+                kept.append(token)
+                last = (opening, len(kept) - 1)
+        else:
+            kept.append(token)
+    if openings:
+        raise Unreadable("unbalanced parentheses")
+    if last == (0, len(kept) - 1) and not _is_list(kept):
+        return kept[1:-1]
+    return kept
 
 
-def _needless(tokens: list[Token], opening: int, closing: int) -> bool:
-    if closing == opening + 1:
-        return False
-    if opening == 0 and closing == len(tokens) - 1:
-        return not any(token.text == "," for token in _top_level(tokens[1:-1]))
-    before = tokens[opening - 1] if opening else None
-    if before is not None and not _is_prefix([before]):
+def _needless(kept: list[Token], opening: int, following: Token | None, *, doubled: bool) -> bool:
+    before = kept[opening - 1] if opening else None
+    if before is not None and (not _is_prefix([before]) or before.text in _TAKES_LIST):
         return False  # the arguments of a call, a list, the length of a type
-    if before is not None and before.text in {"any", "all", "some", "in"}:
-        return False
-    inner = tokens[opening + 1 : closing]
-    if inner[0].text == "(" and _closing(inner, 0) == len(inner) - 1:
+    if before is not None and before.text in {"-", "+"}:
+        return False  # a sign would become part of a number
+    if doubled:
         return True
-    if len(inner) != 1 or (closing + 1 < len(tokens) and tokens[closing + 1].text == "."):
+    if len(kept) != opening + 2 or (following is not None and following.text == "."):
         return False  # (composite).field is not composite.field
-    return inner[0].kind in {"string", "name"} or (inner[0].kind == "number" and not inner[0].text.startswith("-"))
+    inner = kept[-1]
+    return inner.kind in {"string", "name"} or (inner.kind == "number" and not inner.text.startswith("-"))
 
 
-def _top_level(tokens: list[Token]) -> list[Token]:
-    depth, found = 0, []
+def _is_list(tokens: list[Token]) -> bool:
+    """Whether the outermost parentheses hold several values: a row."""
+    depth = 0
     for token in tokens:
-        depth -= token.text in {")", "]"} and token.kind == "punctuation"
-        if depth == 0:
-            found.append(token)
-        depth += token.text in {"(", "["} and token.kind == "punctuation"
-    return found
+        depth -= token.kind == "punctuation" and token.text in {")", "]"}
+        if depth == 1 and token.text == ",":
+            return True
+        depth += token.kind == "punctuation" and token.text in {"(", "["}
+    return False
 
 
 def _joined(tokens: list[Token]) -> str:

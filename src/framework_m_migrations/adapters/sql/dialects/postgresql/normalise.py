@@ -1,75 +1,73 @@
-"""Wanted tables in the server's own words: it is given them as temporary tables, read back, and takes them away.
+"""Wanted tables in the server's own words.
 
-Only what looks different is given. What the server refuses (a type or function that does not exist yet, a server that
-cannot be written) stays as it was.
+Only what looks different is asked about. What the server prints of an expression is not yet its last word: read again
+(by pg_dump, or when the type of a column changes) it may be printed otherwise. So what differs still is compared once
+more, in the print of each side's print.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import sqlalchemy as sa
-
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
-from framework_m_migrations.adapters.sql.dialects.postgresql.settings import (
-    is_inside_autocommit_block,
-    taken_back,
-)
-from framework_m_migrations.adapters.sql.dialects.postgresql.writing import computed_sql, execute, index_sql, type_sql
+from framework_m_migrations.adapters.sql.dialects.postgresql.settings import is_inside_autocommit_block
+from framework_m_migrations.adapters.sql.dialects.postgresql.trial import Answer, Trial, answers
 from framework_m_migrations.domain.schema import Check, Column, Index, Table
 
-_AT_ONCE = 200
-"""Tables in one transaction: each locks itself, its TOAST table and its indexes."""
+type Pairs = Sequence[tuple[Table, Table]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Suspect:
-    """What of one wanted table differs from the actual one, with the names it gets in the trial."""
+class _Printed:
+    """A table in the server's print, and what became of the expression of each check."""
 
-    place: int
-    wanted: Table
-    columns: tuple[Column, ...]
-    checks: tuple[Check, ...]
-    indexes: tuple[Index, ...]
-
-    @property
-    def worth_asking(self) -> bool:
-        return bool(self.columns or self.checks or self.indexes)
+    table: Table
+    expressions: Mapping[str, str]
 
 
-def normalise(reader: CatalogReader, pairs: Sequence[tuple[Table, Table]]) -> list[Table]:
+def normalise(reader: CatalogReader, pairs: Pairs) -> list[Table]:
     """See Inspector.normalise. Takes a constant number of statements for each 200 tables."""
-    suspects = [_suspect(place, wanted, actual) for place, (wanted, actual) in enumerate(pairs)]
-    result = [wanted for wanted, _ in pairs]
-    asked = [suspect for suspect in suspects if suspect.worth_asking]
     if is_inside_autocommit_block(reader.connection):
-        return result
-    while asked:
-        chunk = _distinct(asked)
-        asked = [suspect for suspect in asked if suspect not in chunk]
-        for suspect, answer in zip(chunk, _answers(reader, chunk), strict=True):
-            if answer is not None:
-                result[suspect.place] = _respelt(suspect, answer)
-    return result
+        return [wanted for wanted, _ in pairs]
+    first = [printed.table for printed in _asked(reader, pairs)]
+    doubtful = [place for place, (_, actual) in enumerate(pairs) if not _trial(first[place], actual).is_empty]
+    if doubtful:
+        again: Pairs = [(first[place], pairs[place][1]) for place in doubtful]
+        for place, settled in zip(doubtful, _settled(reader, again), strict=True):
+            first[place] = settled
+    return first
 
 
-def _distinct(suspects: Sequence[_Suspect]) -> list[_Suspect]:
-    """As many as fit in one transaction; two tables of one name, from two schemas, do not."""
-    chosen: dict[str, _Suspect] = {}
-    for suspect in suspects:
-        if len(chosen) < _AT_ONCE:
-            chosen.setdefault(suspect.wanted.name.name, suspect)
-    return list(chosen.values())
+def _asked(reader: CatalogReader, pairs: Pairs) -> list[_Printed]:
+    trials = [_trial(wanted, actual) for wanted, actual in pairs]
+    found = answers(reader, trials)
+    return [_respelt(trial, answer) for trial, answer in zip(trials, found, strict=True)]
 
 
-def _suspect(place: int, wanted: Table, actual: Table) -> _Suspect:
+def _settled(reader: CatalogReader, pairs: Pairs) -> list[Table]:
+    """The wanted tables, with the actual spelling wherever the prints of both prints are the same."""
+    again = _asked(reader, pairs)
+    # The actual expressions over the wanted types: what they will be once the types are changed.
+    reverse = [(_with_types(actual, wanted), wanted) for wanted, actual in pairs]
+    actual_again = _asked(reader, reverse)
+    return [
+        _closest(wanted, actual, wanted_print, actual_print)
+        for (wanted, actual), wanted_print, actual_print in zip(pairs, again, actual_again, strict=True)
+    ]
+
+
+def _with_types(table: Table, other: Table) -> Table:
+    types = {column.name: column.type for column in other.columns}
+    columns = tuple(replace(column, type=types.get(column.name, column.type)) for column in table.columns)
+    return replace(table, columns=columns)
+
+
+def _trial(wanted: Table, actual: Table) -> Trial:
     before = {column.name: column for column in actual.columns}
     expressions = {check.expression for check in actual.checks}
     indexes = {index.name: index for index in actual.indexes}
-    return _Suspect(
-        place,
+    return Trial(
         wanted,
         tuple(c for c in wanted.columns if c.name in before and _differs(c, before[c.name])),
         tuple(check for check in wanted.checks if check.expression not in expressions),
@@ -81,124 +79,80 @@ def _differs(wanted: Column, actual: Column) -> bool:
     return wanted.type != actual.type or wanted.default != actual.default or wanted.generated != actual.generated
 
 
-def _answers(reader: CatalogReader, suspects: Sequence[_Suspect]) -> list[Table | None]:
-    connection = reader.connection
-    body = "\n".join(_trial(number, suspect, reader.schema) for number, suspect in enumerate(suspects))
-    tag = "$m_migrate$"
-    while tag in body:
-        tag = f"{tag[:-1]}_$"
-    try:
-        with taken_back(connection):
-            execute(connection, f"DO {tag} BEGIN\n{body}\nEND {tag}")
-            read = reader.read_temporary([suspect.wanted.name.name for suspect in suspects])
-    except sa.exc.DBAPIError:
-        if connection.invalidated:
-            raise
-        return [None] * len(suspects)
-    return [read.get(suspect.wanted.name.name) for suspect in suspects]
+def _respelt(trial: Trial, answer: Answer) -> _Printed:
+    table = trial.table
+    expressions = {trial.checks[place].expression: check.expression for place, check in answer.checks.items()}
+    printed = replace(
+        table,
+        columns=tuple(_column_respelt(column, answer.columns.get(column.name)) for column in table.columns),
+        checks=_checks(table.checks, expressions),
+        indexes=tuple(
+            replace(answer.indexes.get(index.name, index), name=index.name, native=index.native)
+            for index in table.indexes
+        ),
+    )
+    return _Printed(printed, expressions)
 
 
-def _trial(number: int, suspect: _Suspect, schema: str | None) -> str:
-    """PL/pgSQL that makes the table at once, and piece by piece where that is refused."""
-    pieces = list(_pieces(number, suspect, schema))
-    table = f"pg_temp.{written(suspect.wanted.name.name)}"
-    columns = ", ".join(_column(column, suspect, schema) for column in suspect.wanted.columns)
-    whole = [f"CREATE TEMPORARY TABLE {written(suspect.wanted.name.name)} ({columns})"]
-    columnwise = (f"ALTER TABLE {table} ADD COLUMN", f"ALTER TABLE {table} ALTER COLUMN")
-    whole += [piece for piece in pieces if not piece.startswith(columnwise)]
-    alone = [f"CREATE TEMPORARY TABLE {written(suspect.wanted.name.name)} ()", *pieces]
-    tries = "\n".join(f"BEGIN {_executed(piece)} EXCEPTION WHEN OTHERS THEN NULL; END;" for piece in alone)
-    return f"BEGIN {' '.join(_executed(piece) for piece in whole)} EXCEPTION WHEN OTHERS THEN\n{tries}\nEND;"
+def _checks(checks: Sequence[Check], expressions: Mapping[str, str]) -> tuple[Check, ...]:
+    respelt = (replace(check, expression=expressions.get(check.expression, check.expression)) for check in checks)
+    return tuple(sorted(respelt, key=lambda check: (check.name or "", check.expression)))
 
 
-def _executed(sql: str) -> str:
-    return f"EXECUTE {_literal(sql)};"
+def _column_respelt(wanted: Column, answer: Column | None) -> Column:
+    if answer is None:
+        return wanted
+    generated, default, fill = wanted.generated, wanted.default, wanted.fill
+    if answer.generated is not None and generated is not None and answer.generated.kind == generated.kind == "computed":
+        generated = answer.generated
+    if default is not None and answer.default is not None:
+        default = answer.default
+    elif fill is not None and answer.default is not None:
+        fill = answer.default
+    type_ = replace(answer.type, native=wanted.type.native)
+    return replace(wanted, type=type_, default=default, fill=fill, generated=generated)
 
 
-def _literal(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "''")
-    return f"E'{escaped}'"
-
-
-def _column(column: Column, suspect: _Suspect, schema: str | None) -> str:
-    parts = [written(column.name), type_sql(column.type, schema)]
-    if column in suspect.columns:
-        if column.generated is not None and column.generated.kind == "computed":
-            parts.append(computed_sql(column.generated))
-        elif (default := _default(column)) is not None:
-            parts.append(f"DEFAULT {default}")
-    return " ".join(parts)
-
-
-def _default(column: Column) -> str | None:
-    """What stands as default: the wanted one, or a fill that an earlier sync may have left, to be told by its words."""
-    return column.fill if column.default is None and column.generated is None else column.default
-
-
-def _pieces(number: int, suspect: _Suspect, schema: str | None) -> Iterator[str]:
-    name = written(suspect.wanted.name.name)
-    table = f"pg_temp.{name}"
-    computed = []
-    for column in suspect.wanted.columns:
-        if column.generated is not None and column.generated.kind == "computed":
-            computed.append(column)
-            continue
-        yield f"ALTER TABLE {table} ADD COLUMN {written(column.name)} {type_sql(column.type, schema)}"
-        if column in suspect.columns and (default := _default(column)) is not None:
-            yield f"ALTER TABLE {table} ALTER COLUMN {written(column.name)} SET DEFAULT {default}"
-    for column in computed:
-        yield f"ALTER TABLE {table} ADD COLUMN {_column(column, suspect, schema)}"
-    for place, check in enumerate(suspect.checks):
-        yield f"ALTER TABLE {table} ADD CONSTRAINT m_migrate_c{place} CHECK ({check.expression})"
-    for place, index in enumerate(suspect.indexes):
-        yield index_sql(index, table, name=_index_name(number, place))
-
-
-def _index_name(number: int, place: int) -> str:
-    return f"m_migrate_i{number}_{place}"
-
-
-def _respelt(suspect: _Suspect, answer: Table) -> Table:
-    wanted = suspect.wanted
-    columns = {column.name: column for column in answer.columns}
-    asked = {column.name for column in suspect.columns}
-    checks = {check.name: check for check in answer.checks}
-    indexes = {index.name.rpartition("_")[2]: index for index in answer.indexes}
-    new_checks = {
-        check: checks[f"m_migrate_c{place}"].expression
-        for place, check in enumerate(suspect.checks)
-        if f"m_migrate_c{place}" in checks
-    }
-    new_indexes = {
-        index.name: indexes[str(place)] for place, index in enumerate(suspect.indexes) if str(place) in indexes
-    }
+def _closest(wanted: Table, actual: Table, wanted_print: _Printed, actual_print: _Printed) -> Table:
+    """``wanted`` with the parts of ``actual`` that are the same in any of their prints."""
+    columns = {column.name: (column, actual_print.table.column(column.name)) for column in actual.columns}
+    forms = {actual_print.expressions.get(c.expression, c.expression): c.expression for c in actual.checks}
+    forms |= {check.expression: check.expression for check in actual.checks}
+    expressions: dict[str, str] = {}
+    for check in wanted.checks:
+        mine = (check.expression, wanted_print.expressions.get(check.expression, check.expression))
+        expressions[check.expression] = next((forms[form] for form in mine if form in forms), check.expression)
     return replace(
         wanted,
         columns=tuple(
-            _column_respelt(column, columns[column.name]) if column.name in asked and column.name in columns else column
+            _closest_column(column, wanted_print.table.column(column.name), *columns.get(column.name, (None, None)))
             for column in wanted.columns
         ),
-        checks=tuple(
-            sorted(
-                (replace(check, expression=new_checks.get(check, check.expression)) for check in wanted.checks),
-                key=lambda check: (check.name or "", check.expression),
-            )
-        ),
+        checks=_checks(wanted.checks, expressions),
         indexes=tuple(
-            replace(new_indexes.get(index.name, index), name=index.name, native=index.native)
-            for index in wanted.indexes
+            _closest_index(index, actual, wanted_print.table, actual_print.table) for index in wanted.indexes
         ),
     )
 
 
-def _column_respelt(wanted: Column, answer: Column) -> Column:
-    generated = wanted.generated
-    if answer.generated is not None and generated is not None and answer.generated.kind == generated.kind == "computed":
-        generated = answer.generated
-    default, fill = wanted.default, wanted.fill
-    if answer.default is not None and default is not None:
-        default = answer.default
-    elif answer.default is not None and fill is not None:
-        fill = answer.default
-    type_ = replace(answer.type, native=wanted.type.native)
-    return replace(wanted, type=type_, default=default, fill=fill, generated=generated)
+def _closest_column(wanted: Column, again: Column | None, actual: Column | None, actual_again: Column | None) -> Column:
+    if again is None or actual is None or actual_again is None:
+        return wanted
+    if {wanted.default, again.default} & {actual.default, actual_again.default} and wanted.generated is None:
+        wanted = replace(wanted, default=actual.default)
+    elif wanted.default is None and {wanted.fill, again.fill} & {actual.default, actual_again.default} - {None}:
+        wanted = replace(wanted, fill=actual.default)
+    if {wanted.generated, again.generated} & {actual.generated, actual_again.generated} - {None}:
+        wanted = replace(wanted, generated=actual.generated)
+    return wanted
+
+
+def _closest_index(index: Index, actual: Table, wanted_print: Table, actual_print: Table) -> Index:
+    def named(table: Table) -> list[Index]:
+        return [replace(item, valid=True) for item in table.indexes if item.name == index.name]
+
+    forms = [replace(index, valid=True), *named(wanted_print)]
+    theirs = [*named(actual), *named(actual_print)]
+    if any(form in theirs for form in forms):
+        return replace(theirs[0], native=index.native)
+    return index

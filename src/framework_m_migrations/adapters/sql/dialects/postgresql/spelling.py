@@ -167,7 +167,10 @@ def canonical_default(sql: str, type_: ColumnType, printed: str | None = None) -
         printed: how the server itself writes casts to the column's type, where that is known.
     """
     spelling = type_.spelling if type_.collation is None else type_.spelling.partition(" COLLATE ")[0]
-    accepted = {spelling, parse_type(spelling).printed}
+    accepted = {parse_type(spelling).printed}
+    if type_.length is None:
+        # An explicit cast to a length cuts and fills, where an assignment would refuse.
+        accepted.add(spelling)
     if printed is not None:
         accepted.add(printed)
     return expressions.canonical_default(sql, type_.base, frozenset(accepted))

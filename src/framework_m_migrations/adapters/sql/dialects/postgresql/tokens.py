@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import fold, quote, unquote
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import fold, unquote, written
 from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import KEYWORDS
 
 
@@ -67,7 +67,7 @@ def tokenize(sql: str) -> list[Token]:
             case "word":
                 tokens.append(_word(fold(text)))
             case "quoted":
-                tokens.append(Token("name", quote(unquote(text))))
+                tokens.append(Token("name", written(unquote(text))))
             case "string":
                 tokens.append(Token("string", text))
             case "escaped":
@@ -80,7 +80,7 @@ def tokenize(sql: str) -> list[Token]:
 
 
 def _word(folded: str) -> Token:
-    return Token("keyword" if folded in KEYWORDS else "name", folded)
+    return Token("keyword", folded) if folded in KEYWORDS else Token("name", written(folded))
 
 
 def _operators(text: str) -> list[Token]:

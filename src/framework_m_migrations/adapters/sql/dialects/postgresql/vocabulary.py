@@ -42,8 +42,9 @@ STABLE_FUNCTIONS = _words(
     trim btrim ltrim rtrim concat concat_ws left right lpad rpad replace repeat substr substring md5 length
     char_length abs round floor ceil ceiling power coalesce nullif greatest least json_build_object
     json_build_array jsonb_build_object jsonb_build_array to_json to_jsonb json_object jsonb_object
-    array_to_json uuid_nil current_database current_schema current_setting version inet_client_addr numeric_in
-    date_in row array_fill cast int4 int8 float8 text date numeric
+    array_to_json uuid_nil current_database current_schema current_setting current_time current_timestamp
+    localtime localtimestamp version inet_client_addr numeric_in date_in row array_fill cast int4 int8 float8
+    text date numeric
     """
 )
 """Functions of pg_catalog that are immutable or stable: evaluated once for all rows of an ADD COLUMN."""
