@@ -90,8 +90,11 @@ class SqlDialect(Protocol):
         ...
 
     def inspector(self, connection: sa.Connection, *, schema: str | None, ignored: frozenset[str]) -> Inspector:
-        """The catalog reader. ``schema`` None is the connection's default; ``ignored`` names the engine's own tables
-        in that schema, which never show up in answers."""
+        """The catalog reader.
+
+        ``schema`` None is the connection's default; ``ignored`` names the engine's own tables in that schema, which never
+        show up in answers.
+        """
         ...
 
     def lock(self, connection: sa.Connection, *, schema: str | None) -> MigrationLock:
