@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -74,7 +75,8 @@ async def boot_here(container: object, engine: AsyncEngine) -> list[object]:
 
     container.startup_hooks._items.clear()  # type: ignore[attr-defined]
     container.config.engine.from_value(engine)  # type: ignore[attr-defined]
-    for step in sorted([HostStep(), SyncSchema(), SilenceSyncSchema()], key=lambda one: one.order):
+    steps: list[Any] = [HostStep(), SyncSchema(), SilenceSyncSchema()]
+    for step in sorted(steps, key=lambda one: one.order):
         step.run(container)
     return [await hook(container) for hook in container.startup_hooks()]  # type: ignore[attr-defined]
 

@@ -193,7 +193,7 @@ class SqlLedger:
                     _by_key(sa.delete(table), columns), [_parameters(columns, key) for key in keys]
                 )
 
-    def _read(self, statement: Any, needed: str) -> Sequence[sa.Row[Any]] | None:
+    def _read(self, statement: Any, needed: str, *, again: bool = False) -> Sequence[sa.Row[Any]] | None:
         """Read; None where the table ``needed`` does not exist. The transaction stays usable either way.
 
         A statement that fails would abort a transaction that is not ours to roll back, so that within one the catalog
@@ -216,6 +216,9 @@ class SqlLedger:
                 self._connection.rollback()
                 if needed not in self._existing():
                     return None
+                if not again:
+                    # Another migrator may have made the ledger between the two looks.
+                    return self._read(statement, needed, again=True)
             # It is there, the connection is well, and still it cannot be read: it is not the table that we made.
             raise LedgerCorrupt(f"The table {needed} cannot be read as the ledger's: {error.orig}.") from error
         self._known = self._known or self._made_in is None or self._made_in is not before

@@ -1,4 +1,4 @@
-"""What Alembic's rebuild of a SQLite table leaves behind: unnamed checks, triggers, indexes on expressions.
+"""What Alembic's rebuild of a SQLite table leaves behind: types, unnamed checks, triggers, indexes on expressions.
 
 Alembic rebuilds from what SQLAlchemy reflects. An unnamed CHECK is omitted, an index on an expression is not
 reflected, one that is sorted or collated comes without its order, a trigger is not known of at all; each would be gone
@@ -87,7 +87,7 @@ class RebuildWatch:
             table = self._original(created["name"].replace('""', '"'))
             if table is not None:
                 self._remember(table)
-                statement = self._with_checks(statement, table)
+                statement = self._with_checks(self._with_types(statement, table), table)
         return statement, parameters
 
     def _after(
@@ -143,6 +143,30 @@ class RebuildWatch:
             return statement
         end = statement.rindex(")")
         return f"{statement[:end].rstrip()}, \n\t{', '.join(kept)}\n{statement[end:]}"
+
+    def _with_types(self, statement: str, table: str) -> str:
+        """CREATE TABLE of the copy, with the types that the original declares where reflection knows them no more.
+
+        SQLAlchemy reflects a type that it does not know by its affinity: a UUID comes back as NUMERIC.
+        """
+        declared = {
+            str(name): str(written)
+            for _, name, written, *_ in self._connection.exec_driver_sql(f"PRAGMA table_info({_quoted(table)})")
+        }
+        for column in sa.inspect(self._connection).get_columns(table):
+            name, written = str(column["name"]), declared.get(str(column["name"]), "")
+            reflected = column["type"].compile(dialect=self._connection.dialect)
+            if not written or written.upper() == reflected.upper():
+                continue
+            spelled = rf"(?:{re.escape(name)}|{re.escape(_quoted(name))})"
+            statement = re.sub(
+                rf"^(\s*{spelled} ){re.escape(reflected)}(?=[\s,]|$)",
+                lambda found, written=written: f"{found[1]}{written}",  # type: ignore[misc]
+                statement,
+                count=1,
+                flags=re.MULTILINE,
+            )
+        return statement
 
     def _original(self, cut_name: str) -> str | None:
         """The table that a copy was made of; Alembic cuts the copy's name after 50 characters."""
