@@ -44,8 +44,11 @@ def test_a_destructive_statement_from_the_sync_path_is_caught_and_any_other_is_n
         connection.exec_driver_sql("DROP TABLE t")
         assert sync_path.caught == []
         scope = {"connection": connection}
-        code = compile("connection.exec_driver_sql('CREATE TABLE t (a)'); connection.exec_driver_sql('DROP TABLE t')",
-                       "x/services/plan_applier.py", "exec")
+        code = compile(
+            "connection.exec_driver_sql('CREATE TABLE t (a)'); connection.exec_driver_sql('DROP TABLE t')",
+            "x/services/plan_applier.py",
+            "exec",
+        )
         exec(code, scope)
     assert sync_path.caught == ["DROP TABLE t"]
     sync_path.caught.clear()

@@ -53,7 +53,8 @@ def source(context: Context) -> SchemaSource:
 def inspector(context: Context) -> Inspector:
     """The dialect's catalog reader."""
     ignored = frozenset((*ledger_tables(), context.settings.version_table))
-    return context.sql.inspector(context.live, schema=context.settings.schema, ignored=ignored)
+    schemas = context.make("source").schemas()
+    return context.sql.inspector(context.live, schema=context.settings.schema, ignored=ignored, also=schemas)
 
 
 def ledger_tables() -> Iterable[str]:

@@ -25,6 +25,10 @@ class SchemaSource(Protocol):
         """
         ...
 
+    def schemas(self) -> frozenset[str]:
+        """The schemas, beside the session's own, that wanted tables are declared in."""
+        ...
+
     def checksums(self) -> Mapping[str, str]:
         """DocType name to SHA-256 (64 hexadecimal digits) of its definition.
 

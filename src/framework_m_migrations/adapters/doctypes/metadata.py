@@ -90,6 +90,7 @@ class MetadataSource:
         self._fingerprints = Fingerprints(target)
         self._doctypes: dict[str, DocTypeTables] = {}
         owners: dict[tuple[str | None, str], str] = {}
+        schemas: set[str] = set()
         for doctype in doctypes:
             title = self._name(doctype)
             if title in self._doctypes:
@@ -98,16 +99,23 @@ class MetadataSource:
             for table in doctype.tables:
                 name = target.names.table(table.name, table.schema)
                 key = (name.schema, target.names.key(name.name))
+                if name.schema is not None:
+                    schemas.add(name.schema)
                 if key in owners:
                     raise InvalidMetadata(
                         f"The DocTypes {owners[key]} and {title} both declare table {name}.",
                         details={"table": str(name)},
                     )
                 owners[key] = title
+        self._schemas = frozenset(schemas)
 
     def apps(self) -> frozenset[str]:
         """The apps asked for and those that declare something."""
         return self._apps.union(one.app for one in self._doctypes.values() if one.app is not None)
+
+    def schemas(self) -> frozenset[str]:
+        """The schemas, beside the session's own, that tables are declared in."""
+        return self._schemas
 
     def checksums(self) -> Mapping[str, str]:
         """DocType name to SHA-256 of its app and of what its tables are."""

@@ -32,6 +32,11 @@ class MemorySource:
         """The apps of the DocTypes."""
         return frozenset(doctype.app for doctype in self._doctypes if doctype.app is not None)
 
+    def schemas(self) -> frozenset[str]:
+        """The schemas that tables are declared in."""
+        tables = (table for doctype in self._doctypes for table in doctype.tables)
+        return frozenset(table.name.schema for table in tables if table.name.schema is not None)
+
     def checksums(self) -> Mapping[str, str]:
         """DocType name to the SHA-256 of its definition; raises InvalidMetadata for two of one name or table."""
         self._check()

@@ -89,11 +89,21 @@ class SqlDialect(Protocol):
         """The canonical spelling."""
         ...
 
-    def inspector(self, connection: sa.Connection, *, schema: str | None, ignored: frozenset[str]) -> Inspector:
+    def inspector(
+        self,
+        connection: sa.Connection,
+        *,
+        schema: str | None,
+        ignored: frozenset[str],
+        also: frozenset[str] = frozenset(),
+    ) -> Inspector:
         """The catalog reader.
 
-        ``schema`` None is the connection's default; ``ignored`` names the engine's own tables in that schema, which never
-        show up in answers.
+        Args:
+            connection: to read through.
+            schema: the session's, None for the connection's default.
+            ignored: the engine's own tables in that schema, which never show up in answers.
+            also: further schemas that a look at everything takes in.
         """
         ...
 

@@ -54,8 +54,16 @@ class SqliteDialect:
         """The canonical spelling."""
         return SqliteSpelling(dialect)
 
-    def inspector(self, connection: sa.Connection, *, schema: str | None, ignored: frozenset[str]) -> Inspector:
-        """The catalog reader."""
+    def inspector(
+        self,
+        connection: sa.Connection,
+        *,
+        schema: str | None,
+        ignored: frozenset[str],
+        also: frozenset[str] = frozenset(),
+    ) -> Inspector:
+        """The catalog reader. Attached databases are looked at where a table of theirs is asked for."""
+        del also
         return SqliteInspector(connection, schema=schema, ignored=ignored)
 
     def lock(self, connection: sa.Connection, *, schema: str | None) -> MigrationLock:

@@ -1,0 +1,56 @@
+"""Tables in schemas beside the default one, on Postgres: created, compared, and watched like any other."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from tests.sync.conftest import Site
+
+POSTGRES = pytest.mark.parametrize(
+    "site",
+    [pytest.param("asyncpg", marks=pytest.mark.postgres), pytest.param("psycopg", marks=pytest.mark.postgres)],
+    indirect=True,
+)
+
+
+def wanted(*columns: str) -> sa.MetaData:
+    metadata = sa.MetaData()
+    sa.Table("plain", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    sa.Table(
+        "item",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("plain_id", sa.ForeignKey("plain.id"), index=True),
+        *(sa.Column(name, sa.String(20)) for name in columns),
+        schema="other",
+    )
+    return metadata
+
+
+@POSTGRES
+def test_a_table_in_another_schema_is_made_evolved_and_watched(site: Site) -> None:
+    site.execute("CREATE SCHEMA other")
+    site.settle(wanted())
+    site.settle(wanted("name"))
+    assert [column["name"] for column in site.inspect().get_columns("item", schema="other")][-1] == "name"
+    site.execute("ALTER TABLE other.item DROP COLUMN name")
+    assert len(site.plan(wanted("name"), force=False).plan.applied) == 1
+    site.settle(wanted("name"))
+    site.execute("CREATE TABLE other.theirs (id integer)")
+    verdict = site.manager(wanted("name")).verify()
+    assert [finding.kind for finding in verdict.findings if finding.dirty] == ["unmanaged-table"]
+
+
+@POSTGRES
+def test_a_site_of_its_own_schema(site: Site) -> None:
+    site.execute("CREATE SCHEMA tenant")
+    metadata = sa.MetaData()
+    sa.Table("item", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    tenant = site.manager(metadata, schema="tenant")
+    assert tenant.sync().steps == 1
+    assert tenant.plan(force=True).plan.is_empty
+    inspector = site.inspect()
+    assert "item" in inspector.get_table_names(schema="tenant")
+    assert inspector.get_table_names() == []
+    assert tenant.sync().up_to_date
