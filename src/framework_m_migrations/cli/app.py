@@ -11,8 +11,8 @@ from framework_m_migrations.cli.commands import declarative, maintenance, versio
 HELP = """Schema migrations on two tracks over one database: sync brings it to what the DocTypes declare, \
 run applies the ordered revisions that apps ship. When in doubt: m-migrate all."""
 
-EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 usage; 3 verify found the schema dirty; \
-4 another migrator holds the lock; 130 interrupted."""
+EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 usage; 3 verify found the schema dirty, \
+or status --ready found it not ready; 4 another migrator holds the lock; 130 interrupted."""
 
 COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("all", declarative.run_all),

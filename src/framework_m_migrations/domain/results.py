@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.describe import describe_change, describe_step
 from framework_m_migrations.domain.plan import Plan, PlannedChange, Risk
 from framework_m_migrations.domain.revisions import Revision
 
 type Sql = tuple[str, ...]
+
+_REMOVALS = (c.TableRemoved, c.ColumnRemoved, c.IndexRemoved, c.UniqueRemoved, c.CheckRemoved, c.ForeignKeyRemoved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,21 @@ class StatusResult:
     @property
     def ready(self) -> bool:
         """True when a new release may serve."""
-        return not self.pending and not self.unknown and self.plan.worst() is not Risk.BREAKING
+        return self.ready_for(tolerant=False)
+
+    def ready_for(self, *, tolerant: bool) -> bool:
+        """True when no revision is pending and no breaking change stands.
+
+        Args:
+            tolerant: during a roll-out the release before the last one stays ready: revisions that it does not know,
+                and what the database has beyond its DocTypes, are the next release's.
+        """
+        if self.pending or (self.unknown and not tolerant):
+            return False
+        return not any(
+            change.judgement.risk is Risk.BREAKING and not (tolerant and isinstance(change.change, _REMOVALS))
+            for change in self.plan.changes
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -99,6 +99,10 @@ class MigrationManager:
         """Where each app and each DocType stands."""
         return self._run(self._commands.status(self._assembly.shown_url))
 
+    def is_ready(self, *, tolerant: bool = False) -> bool:
+        """Whether this release may serve, for readiness probes; see StatusResult.ready_for. Changes nothing."""
+        return self.status().ready_for(tolerant=tolerant)
+
     def history(self, app: str | None = None) -> HistoryResult:
         """Revisions in order of application, of one app or of all."""
         return self._run(self._commands.history(app))

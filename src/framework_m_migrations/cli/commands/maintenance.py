@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from framework_m_migrations.cli.confirm import require_consent
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.options import Common
-from framework_m_migrations.cli.work import DONE, Work, execute
+from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
 
 if TYPE_CHECKING:
     from framework_m_migrations.domain.results import RepairResult
@@ -20,6 +20,8 @@ YES = Parameter(name=("--yes", "-y"))
 
 def status(
     *,
+    ready: bool = False,
+    tolerant: bool = False,
     common: Common = Common(),  # noqa: B008 - frozen; cyclopts reads the default from the signature
 ) -> int:
     """Show where both tracks stand; change nothing.
@@ -27,6 +29,8 @@ def status(
     Revisions per app, DocTypes and ledger, and who holds the migration lock.
 
     Args:
+        ready: Judge too, for readiness probes: exit code 3 while a revision is pending or a breaking change stands.
+        tolerant: With --ready, stay ready while the next release is rolled out over the same database.
         common: The options of every command.
     """
 
@@ -34,9 +38,12 @@ def status(
         result = work.manager.status()
         from framework_m_migrations.cli.reports.state import status_report
 
+        if tolerant and not ready:
+            raise UsageError("--tolerant says how to judge.", next_step="Give it together with --ready.")
+        may_serve = result.ready_for(tolerant=tolerant)
         work.output.show(status_report(result))
-        work.output.show_json(result.to_dict())
-        return DONE
+        work.output.show_json({**result.to_dict(), "ready": may_serve})
+        return DIRTY if ready and not may_serve else DONE
 
     return execute(common, body)
 

@@ -15,6 +15,7 @@ SYSTEM_DATABASE = "sqlite+aiosqlite:///dev.db"
 class DatabaseDisabled(ConfigurationError):
     """DATABASE_URL is ``none``: this project keeps nothing in a SQL database."""
 
+    code = "M107"
     exit_code = 0
 
 

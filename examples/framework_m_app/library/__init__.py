@@ -1,0 +1,3 @@
+"""An app that keeps books and lends them."""
+
+app = object()

@@ -1,0 +1,1 @@
+"""The DocTypes of the library."""
