@@ -13,6 +13,9 @@ from framework_m_migrations.domain.errors import PersistenceError
 PATIENCE = 30.0
 """Seconds to wait for another tab."""
 
+# The sidecar file of adapters/sql/dialects/sqlite/lock.py: here the Web Lock keeps others out, so it may be in memory.
+_LOCK_SUFFIX = "-migrate-lock"
+
 
 class OpfsPersistence:
     """Implements ports.persistence.Persistence over FileSystemSyncAccessHandle, which workers have.
@@ -23,7 +26,7 @@ class OpfsPersistence:
 
     Args:
         folder: absolute, empty; it exists between load and release only. The files are kept under the same path.
-        databases: names of the database files; other names cannot be created.
+        databases: names of the database files; other files cannot be created in the folder.
         patience: seconds to wait for another tab that holds the store.
     """
 
@@ -50,12 +53,16 @@ class OpfsPersistence:
         await self._lock.acquire()
         try:
             with store_failures(f"The folder {self.folder} cannot be opened"):
-                names = [name for database in self._databases for name in (database, f"{database}-journal")]
-                self._mounted = await script("opfs.js").open(file_system(), self.folder, "\n".join(names))
+                kept = self._with_journals("")
+                passing = self._with_journals(_LOCK_SUFFIX)
+                self._mounted = await script("opfs.js").open(file_system(), self.folder, kept, passing)
         except BaseException:
             await self._lock.release()
             raise
         holders.enter(self.folder, self)
+
+    def _with_journals(self, suffix: str) -> str:
+        return "\n".join(f"{name}{suffix}{journal}" for name in self._databases for journal in ("", "-journal"))
 
     async def flush(self) -> None:
         """Make the last writes durable; raises PersistenceError, also for a store that is not loaded."""

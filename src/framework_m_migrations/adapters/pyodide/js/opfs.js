@@ -15,7 +15,34 @@
     return directory;
   };
 
-  const open = async (FS, folder, names) => {
+  // As an access handle, for files that nobody misses afterwards.
+  const inMemory = () => {
+    let bytes = new Uint8Array(0);
+    const resize = (size) => {
+      const next = new Uint8Array(size);
+      next.set(bytes.subarray(0, size));
+      bytes = next;
+    };
+    return {
+      getSize: () => bytes.length,
+      truncate: resize,
+      flush: () => undefined,
+      close: () => undefined,
+      read: (view, { at }) => {
+        const part = bytes.subarray(at, at + view.length);
+        view.set(part);
+        return part.length;
+      },
+      write: (view, { at }) => {
+        if (at + view.length > bytes.length) resize(at + view.length);
+        bytes.set(view, at);
+        return view.length;
+      },
+    };
+  };
+
+  // `names` of files that are kept and `passing` ones of files that are not, each list joined by line feeds.
+  const open = async (FS, folder, names, passing) => {
     const directory = await directoryOf(folder);
     const slots = new Map();
     const closeAll = () => slots.forEach((slot) => slot.handle.close());
@@ -29,6 +56,9 @@
     } catch (error) {
       closeAll();
       throw error;
+    }
+    for (const name of passing.split("\n")) {
+      slots.set(name, { handle: inMemory(), size: 0, present: false, dirty: false, time: Date.now() });
     }
 
     const guarded = (work) => {

@@ -1,0 +1,48 @@
+// Launches a Chromium, the first that starts of: $CHROMIUM, those on the PATH, the one of the npm package
+// @sparticuz/chromium, and Debian's where this is root and there is none.
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { chromium } from "playwright-core";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+const ARGUMENTS = [
+  ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+  ...["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"],
+];
+
+const onPath = () =>
+  (process.env.PATH ?? "")
+    .split(path.delimiter)
+    .flatMap((folder) => NAMES.map((name) => path.join(folder, name)))
+    .filter((file) => fs.existsSync(file));
+
+const packaged = async () => {
+  const { default: found } = await import("@sparticuz/chromium");
+  return found.executablePath();
+};
+
+const installed = () => {
+  if (process.getuid?.() !== 0) throw new Error("not root: no package is installed");
+  const done = spawnSync("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"], { encoding: "utf8" });
+  if (done.status !== 0) throw new Error(`apt-get: ${done.stderr ?? done.error}`);
+  return onPath()[0];
+};
+
+export const launch = async () => {
+  const ways = process.env.CHROMIUM
+    ? [() => process.env.CHROMIUM]
+    : [...onPath().map((file) => () => file), packaged, installed];
+  const failures = [];
+  for (const way of ways) {
+    try {
+      return await chromium.launch({ executablePath: await way(), args: ARGUMENTS });
+    } catch (error) {
+      failures.push(String(error.message).split("\n")[0]);
+    }
+  }
+  throw new Error(
+    `No Chromium could be started: ${failures.join("; ")}. ` +
+      "Install one (Debian's package is called chromium), or name its executable in $CHROMIUM.",
+  );
+};
