@@ -108,7 +108,14 @@ class PlainDialect:
     def spelling(self, dialect: sa.Dialect) -> PlainSpelling:
         return PlainSpelling(dialect)
 
-    def inspector(self, connection: sa.Connection, *, schema: str | None, ignored: frozenset[str]) -> Inspector:
+    def inspector(
+        self,
+        connection: sa.Connection,
+        *,
+        schema: str | None,
+        ignored: frozenset[str],
+        also: frozenset[str] = frozenset(),
+    ) -> Inspector:
         return PlainInspector(connection)  # type: ignore[return-value]
 
     def lock(self, connection: sa.Connection, *, schema: str | None) -> MigrationLock:
