@@ -72,6 +72,25 @@ EVERYWHERE = {
     "text to int is withheld until it is solved": Change(
         "n: str = ''", "n: int = 0", {"n": "x"}, ("*",), _value("n", "x")
     ),
+    "int to bool is seen": Change("n: int = 0", "n: bool = False", {"n": 5}, ("*",), _value("n", 5)),
+    "int to float is seen, the value stays": Change("n: int = 0", "n: float = 0.0", {"n": 5}, ("*",), _value("n", 5)),
+    "a text field that became a link is seen": Change(
+        "n: str = 'x'",
+        "n: UUID | None = Field(default=None, json_schema_extra={'link': 'Thing'})",
+        {"n": "x"},
+        ("*",),
+        _value("n", "x"),
+    ),
+    "a varchar that shrank below its rows is withheld": Change(
+        "n: str = Field(default='', max_length=20)",
+        "n: str = Field(default='', max_length=2)",
+        {"n": "long one"},
+        ("*",),
+        _value("n", "long one"),
+    ),
+    "an optional column that became required is withheld while it has NULLs": Change(
+        "n: str | None = None", "n: str", {"n": None}, ("*",), _value("n", None)
+    ),
     "columns named like keywords are quoted": Change(
         "title: str = ''",
         "title: str = ''\norder: str = 'a'\ngroup: int = 1\nselect: str = 'b'",
