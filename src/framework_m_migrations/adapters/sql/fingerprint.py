@@ -18,10 +18,12 @@ import sqlalchemy as sa
 from sqlalchemy.sql import elements as sa_elements
 
 from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
-from framework_m_migrations.adapters.sql.wanted import RENAMED_KEY, Target, column_type
+from framework_m_migrations.adapters.sql.type_memo import TypeMemo
+from framework_m_migrations.adapters.sql.wanted import RENAMED_KEY, Target
 from framework_m_migrations.adapters.sql.wanted_constraints import (
     clause_text,
     foreign_key_target,
+    has_options,
     is_created,
     is_created_index,
 )
@@ -48,6 +50,8 @@ _MEMOS = frozenset(
     }
 )
 """Attributes of a type that say nothing about its SQL."""
+_GIVEN = frozenset({str, sa_elements.quoted_name})
+_CONSTANTS = frozenset({sa_elements.True_, sa_elements.False_, sa_elements.Null})
 _SEQUENCE = ("start", "increment", "minvalue", "maxvalue", "nominvalue", "nomaxvalue", "cycle", "cache", "data_type")
 
 
@@ -61,7 +65,8 @@ class Fingerprints:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._types: dict[object, str] = {}
+        self._types = TypeMemo(self._typed)
+        self._composed: dict[object, str] = {}
         version: Any = getattr(target.dialect, "server_version_info", None) or ()
         self._salt = f"{FORMAT} {target.dialect.name} {version[:1]}"
         self._dialect_prefix = f"{target.dialect.name}_"
@@ -79,11 +84,19 @@ class Fingerprints:
         try:
             # Constraints first, as a column without a type of its own takes that of its foreign key's target.
             constraints = [line for item in table.constraints if (line := self._constraint(item)) is not None]
-            for column in table.columns:
+            columns = [column for column in table.columns if not column.system]
+            for column in columns:
                 if column.constraints:
                     constraints += [line for item in column.constraints if (line := self._constraint(item)) is not None]
             lines = [self._salt, self._table(table)]
-            lines += [self._column(column, table) for column in table.columns if not column.system]
+            types = self._types
+            for column in columns:
+                line = f"{column.name!r} {types(column.type)} {column.nullable}"
+                plain = column.server_default is None and column.default is None and column.comment is None
+                attributes = column.__dict__
+                if not plain or column.primary_key or "info" in attributes or "dialect_options" in attributes:
+                    line += self._more(column, table)
+                lines.append(line)
             lines += sorted([self._index(index) for index in table.indexes])
         except sa.exc.SQLAlchemyError as error:
             raise InvalidMetadata(f"Table {table.name} cannot be written as SQL: {error}") from error
@@ -96,9 +109,10 @@ class Fingerprints:
         options = self._options(table) if "dialect_options" in attributes else ""
         return f"{tuple(name)!r} {table.comment!r} {info.get(RENAMED_KEY) if info else None!r} {options}"
 
-    def _column(self, column: sa.Column[Any], table: sa.Table) -> str:
+    def _more(self, column: sa.Column[Any], table: sa.Table) -> str:
+        """What a column says beyond name, type and nullability, which most do not."""
         attributes = column.__dict__
-        text = f"{column.name!r} {self._type(column.type)} {column.nullable}"
+        text = ""
         if column.primary_key:
             text += f" key {column is table.autoincrement_column} {column.autoincrement!r}"
         if column.server_default is not None:
@@ -117,17 +131,18 @@ class Fingerprints:
             text += f" options {options}"
         return text
 
-    def _type(self, type_: sa.types.TypeEngine[Any]) -> str:
+    def _typed(self, type_: sa.types.TypeEngine[Any]) -> str:
+        """A short word for what a type is to the database."""
         key = _type_key(type_)
-        known = self._types.get(key) if key is not None else None
+        known = self._composed.get(key) if key is not None else None
         if known is not None:
             return known
-        spelled = column_type(type_, self._target)
-        enums = self._target.spelling.enum_types(type_)
+        spelled, enums = self._target.types(type_)
         text = f"{spelled!r} {[(tuple(item.name), item.values) for item in enums]!r}"
+        word = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
         if key is not None:
-            self._types[key] = text
-        return text
+            self._composed[key] = word
+        return word
 
     def _server_default(self, column: sa.Column[Any]) -> str:
         default: Any = column.server_default
@@ -170,13 +185,16 @@ class Fingerprints:
             return f"column {clause.name!r}"
         if type(clause) is sa_elements.TextClause and not clause._bindparams:  # noqa: SLF001
             return f"text {clause.text!r}"
+        if type(clause) in _CONSTANTS:
+            return f"constant {type(clause).__name__}"
         return f"sql {clause_text(clause, self._target)!r}"
 
     def _index(self, index: sa.Index) -> str:
         if not is_created_index(index, self._target):
             return ""
-        keys = [self._clause(key) for key in index.expressions]
-        options = self._options(index) if "dialect_options" in index.__dict__ else ""
+        # A tuple, so that a column is never taken for an expression of the same text.
+        keys = [(key.name,) if key.__class__ is sa.Column else self._clause(key) for key in index.expressions]
+        options = self._options(index)
         return f"index {self._name(index)} {index.unique} {keys} {options}"
 
     def _constraint(self, item: sa.Constraint) -> str | None:
@@ -187,8 +205,7 @@ class Fingerprints:
         if not is_created(item, self._target):
             return None
         general = f"{self._name(item)} {item.deferrable} {item.initially!r}"
-        if "dialect_options" in item.__dict__:
-            general += self._options(item)
+        general += self._options(item)
         if isinstance(item, sa.UniqueConstraint):
             return f"unique {general} {_names(item)}"
         if isinstance(item, sa.ForeignKeyConstraint):
@@ -214,7 +231,7 @@ class Fingerprints:
 
     def _name(self, item: sa.Constraint | sa.Index) -> str:
         name: Any = item.name
-        if name is None or type(name) is str:
+        if name is None or name.__class__ in _GIVEN:
             return repr(name)
         # A generated name is cut in another way than one that was given, and may still be worked out when asked for.
         kind = type(name).__name__
@@ -222,9 +239,9 @@ class Fingerprints:
 
     def _options(self, item: Any) -> str:
         """The keyword arguments for this dialect that were given, in the order of their names."""
-        given = item.dialect_kwargs
-        if not given:
+        if not has_options(item):
             return ""
+        given = item.dialect_kwargs
         prefix = self._dialect_prefix
         return repr([(key, self._option(given[key])) for key in sorted(given) if key.startswith(prefix)])
 

@@ -28,6 +28,7 @@ _GUARDED_WORDS = frozenset({"drop", "truncate", "delete", "rename"})
 _MISSED_WORDS = frozenset(
     {"collation", "concurrently", "lateral", "nothing", "returning", "system_user", "tablesample"}
 )
+_CONSTANTS = frozenset({sa_elements.True_, sa_elements.False_, sa_elements.Null})
 # Classes of names that were given: no convention and no limit of SQLAlchemy's changes them.
 _GIVEN = frozenset({str, sa_elements.quoted_name})
 
@@ -136,6 +137,8 @@ class SqlText:
         arg: Any = getattr(column.server_default, "arg", None)
         # Plain texts are the same everywhere, and a schema has few of them.
         plain = arg.text if arg.__class__ is sa_elements.TextClause and not arg._bindparams else arg  # noqa: SLF001
+        if plain.__class__ in _CONSTANTS:
+            plain = ""
         if plain.__class__ is not str:
             written: str | None = self.ddl.get_column_default_string(column)
             return written

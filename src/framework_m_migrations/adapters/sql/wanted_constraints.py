@@ -46,6 +46,8 @@ def table_constraints(table: sa.Table) -> Iterator[sa.Constraint]:
 
 def is_created(constraint: sa.Constraint, target: Target) -> bool:
     """Whether DDL for this dialect has the constraint at all (``ddl_if``, native booleans and enumerations)."""
+    if constraint._create_rule is None and constraint._ddl_if is None:  # noqa: SLF001
+        return True
     return bool(constraint._should_create_for_compiler(target.text.ddl))  # noqa: SLF001
 
 
@@ -67,9 +69,10 @@ def is_created_index(index: sa.Index, target: Target) -> bool:
     )
 
 
-def has_options(item: sa.Index | sa.Constraint) -> bool:
+def has_options(item: sa.Table | sa.Column[Any] | sa.Index | sa.Constraint) -> bool:
     """Whether keyword arguments for a dialect were given; quicker than asking for them."""
-    return "dialect_options" in item.__dict__ and bool(item.dialect_kwargs)
+    # SQLAlchemy fills the attribute when it is asked for options, with defaults too, so it alone says nothing.
+    return bool(item.__dict__.get("dialect_options")) and bool(item.dialect_kwargs)
 
 
 def _index(index: sa.Index, table: sa.Table, target: Target) -> Index:
@@ -277,7 +280,7 @@ def _options(constraint: sa.Constraint, target: Target) -> tuple[tuple[str, str]
     match = (getattr(constraint, "match", None) or "SIMPLE").upper()
     if match != "SIMPLE":
         options["match"] = match
-    if constraint.dialect_kwargs:
+    if has_options(constraint):
         options |= _dialect_options(constraint, target)
     if isinstance(constraint, sa.UniqueConstraint) and len(constraint.columns) == 1:
         # SQLite's conflict clause may be written at the column instead.
