@@ -99,7 +99,10 @@ def metadata_from_environment(path: Path) -> Metadata:
 
     settings = MigrationSettings.from_environment(path=path)
     discovery = FilesystemDiscovery(settings.apps or (), settings.installed_apps or None)
-    doctypes = declared(settings, named_apps(settings, discovery))
+    apps = named_apps(settings, discovery)
+    if not apps and not settings.metadata:
+        return []  # what applies and shows revisions needs none
+    doctypes = declared(settings, apps)
     found = (table.metadata for doctype in doctypes for table in doctype.tables)
     return list({id(metadata): metadata for metadata in found}.values())
 

@@ -24,7 +24,15 @@ def test_without():
 def run(project: Path, corpus: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     root = Path(__file__).resolve().parents[2]
     (project / "tests").mkdir()
-    for name in ("__init__.py", "conftest.py", "_postgres.py", "_postgres_keeper.py"):
+    (project / "tests" / "support").mkdir()
+    for name in (
+        "__init__.py",
+        "conftest.py",
+        "_postgres.py",
+        "_postgres_keeper.py",
+        "support/__init__.py",
+        "support/sync_path.py",
+    ):
         (project / "tests" / name).write_bytes((root / "tests" / name).read_bytes())
     (project / "pyproject.toml").write_bytes((root / "pyproject.toml").read_bytes())
     (project / "tests" / "test_probe.py").write_text(PROBE, encoding="utf-8")
