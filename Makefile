@@ -11,7 +11,8 @@ STAMP_DEMO := $(VENV)/.stamp-demo
 
 QUICK := not slow and not corpus and not framework_m and not browser and not pyodide
 PORTABLE := not corpus and not browser and not pyodide
-PYTEST := -m pytest -n 2
+# Much of the time is waiting for servers and processes, so a third worker pays on two cores.
+PYTEST := -m pytest -n 3 --dist worksteal
 
 .PHONY: help venv check format lint types layers purity test test-second test-fast demo bench constraints clean
 
