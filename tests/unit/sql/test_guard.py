@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,3 +114,21 @@ def test_a_literal_hides_all_that_it_holds_and_nothing_after_it(inside: str, odd
             assert list(words(f"select {literal} from t", dialect)) == ["select", "from", "t"]
             with pytest.raises(DropRefused):
                 refuse_destruction(f"select {literal} ; drop table t", dialect)
+
+
+_WORDS = ("drop", "DROP", "Truncate", "delete", "DELETE", "from", "FROM", "a", "1", "_", "\u0130", "\u212a", "\u03a3")
+_MARKS = (";", "'", '"', "`", "[", "]", "--", "/*", "*/", "$", "$$", "e'", "\\", " ", "\n", "\u017f")
+_PIECES = st.sampled_from((*_WORDS, *_MARKS))
+
+
+@pytest.mark.parametrize("dialect", BOTH)
+@given(st.lists(_PIECES, max_size=12).map("".join))
+def test_the_quick_look_passes_nothing_that_the_careful_one_would_not(dialect: str, sql: str) -> None:
+    found = list(words(sql, dialect))
+    destroys = "drop" in found or "truncate" in found or ("delete", "from") in itertools.pairwise(found)
+    try:
+        refuse_destruction(sql, dialect)
+    except DropRefused:
+        assert destroys
+    else:
+        assert not destroys

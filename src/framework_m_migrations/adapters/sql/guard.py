@@ -16,6 +16,8 @@ _DOLLAR_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _FORBIDDEN = frozenset({"drop", "truncate"})
 _FORBIDDEN_AFTER = {"delete": "from"}
 """DELETE is a clause of foreign keys and triggers too; it removes rows only before FROM."""
+_SUSPICIOUS = re.compile(r"(?:drop|truncate)(?!\w)|delete(?!\w).*from(?!\w)", re.IGNORECASE | re.DOTALL)
+"""Finds every text in which ``words`` may come upon one of them, and hardly any other."""
 
 
 def refuse_destruction(sql: str, dialect_name: str, *, backslash_escapes: bool = False) -> None:
@@ -26,6 +28,8 @@ def refuse_destruction(sql: str, dialect_name: str, *, backslash_escapes: bool =
         dialect_name: SQLAlchemy's name of the dialect, for its quoting rules.
         backslash_escapes: backslashes escape within ordinary string literals (standard_conforming_strings is off).
     """
+    if _SUSPICIOUS.search(sql) is None:
+        return  # What does not occur anywhere is no word of the statement either.
     previous = ""
     for word in words(sql, dialect_name, backslash_escapes=backslash_escapes):
         if word in _FORBIDDEN or _FORBIDDEN_AFTER.get(previous) == word:

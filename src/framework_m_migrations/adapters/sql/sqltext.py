@@ -167,9 +167,11 @@ class SqlText:
         """
         if isinstance(statement, str):
             return statement
-        literal = {} if isinstance(statement, sa.schema.ExecutableDDLElement) else {"literal_binds": True}
         compiled: Any = statement
         try:
-            return str(compiled.compile(dialect=self.dialect, compile_kwargs=literal)).strip()
+            if isinstance(statement, sa.schema.ExecutableDDLElement):
+                # One compiler for all of them: to make two for each statement takes longer than most statements.
+                return str(self.ddl.process(compiled)).strip()
+            return str(compiled.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True})).strip()
         except sa.exc.SQLAlchemyError as error:
             raise InvalidMetadata(f"This cannot be written as SQL: {error}") from error
