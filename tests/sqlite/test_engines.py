@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,27 @@ def test_inside_an_event_loop(url: str, tmp_path: Path) -> None:
         return found
 
     assert asyncio.run(main()) == 0
+
+
+def test_a_file_that_cannot_be_opened_starts_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiosqlite's thread would report to an event loop that may have ended, and print a traceback."""
+    started: list[str] = []
+    start = threading.Thread.start
+
+    def noted(thread: threading.Thread) -> None:
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
+
+    async def connect() -> None:
+        engine = create_aiosqlite_engine(f"sqlite+aiosqlite:///{tmp_path / 'nowhere' / 'app.db'}")
+        with pytest.raises(sa.exc.OperationalError, match="unable to open database file"):
+            await engine.connect()
+        await engine.dispose()
+
+    asyncio.run(connect())
+    assert started == []
 
 
 def test_other_databases_are_refused_without_telling_the_password() -> None:

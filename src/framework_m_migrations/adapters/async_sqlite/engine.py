@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
@@ -29,8 +32,20 @@ def create_aiosqlite_engine(url: str | sa.URL) -> AsyncEngine:
     name = parsed.database or ""
     in_memory = not name or ":memory:" in name or "mode=memory" in name or parsed.query.get("mode") == "memory"
     try:
-        return create_async_engine(parsed, poolclass=StaticPool if in_memory else NullPool)
+        engine = create_async_engine(parsed, poolclass=StaticPool if in_memory else NullPool)
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"The driver {error.name} is not installed.", next_step="Install it: pip install aiosqlite."
         ) from error
+    if not in_memory:
+        sa.event.listen(engine.sync_engine, "do_connect", _fail_without_a_thread)
+    return engine
+
+
+def _fail_without_a_thread(_: sa.Dialect, __: object, arguments: Sequence[str], options: dict[str, object]) -> None:
+    """Open the file once before aiosqlite does, so that an error is raised here.
+
+    Where aiosqlite's own thread fails to open the file, it reports back to the event loop a second time, unawaited;
+    a loop that has ended by then makes the thread print a traceback (aiosqlite 0.22, Connection._connect).
+    """
+    sqlite3.connect(arguments[0], uri=bool(options.get("uri", False))).close()
