@@ -92,6 +92,9 @@ def _failures(result: Result) -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         result.failure = str(error.orig).strip().splitlines()[0]
         result.seconds.clear()
+    except RecursionError as error:
+        result.failure = f"RecursionError: {error}"
+        result.seconds.clear()
 
 
 @contextmanager
