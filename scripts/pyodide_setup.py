@@ -19,6 +19,8 @@ CACHE = ROOT / ".pyodide"
 # One build from source: there is no wheel of it for this platform, and it works without its C part.
 PURE = "markupsafe"
 WANTED = ("sqlalchemy", "alembic", "pytest", "framework-m-core")
+# Of the host's standard adapters only the schema mapper is used, and what the others need has no wheels.
+WANTED_ALONE = ("framework-m-standard",)
 PLATFORM = (
     *("--only-binary=:all:", "--python-version", "3.14", "--implementation", "cp"),
     *("--abi", "cp314", "--abi", "abi3", "--abi", "none", "--platform", "pyemscripten_2026_0_wasm32"),
@@ -47,16 +49,23 @@ def ensure() -> Path:
 
 def _install_wheels() -> None:
     pure, wheels, site = CACHE / "pure", CACHE / "wheels", CACHE / "site"
-    for folder in (wheels, site):
+    fresh, former = CACHE / "site.new", CACHE / "site.old"
+    for folder in (wheels, fresh, former):
         shutil.rmtree(folder, ignore_errors=True)
     pip = (sys.executable, "-m", "pip", "--quiet")
     pins = ("--constraint", str(ROOT / "constraints" / "dev.txt"))
     # With this compiler its setup falls back to plain Python, and the wheel is one for every platform.
     _run(*pip, "wheel", "--no-deps", "--no-binary", PURE, *pins, "-w", str(pure), PURE, CC="/bin/false")
     _run(*pip, "download", "--find-links", str(pure), "-d", str(wheels), *pins, *PLATFORM, *WANTED)
+    _run(*pip, "download", "--no-deps", "-d", str(wheels), *pins, *PLATFORM, *WANTED_ALONE)
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(site)
+            archive.extractall(fresh)
+    # A run that still uses the former packages finds all of them or all of the new ones.
+    if site.exists():
+        site.rename(former)
+    fresh.rename(site)
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def _run(*command: str, **environment: str) -> None:

@@ -22,5 +22,8 @@ from framework_m_migrations.adapters.doctypes.framework_m.source import (
     framework_m_doctypes,
     publish_tables,
 )
+from framework_m_migrations.adapters.doctypes.framework_m.worker import make_importable
+
+make_importable()
 
 __all__ = ["FrameworkMSource", "framework_m_core", "framework_m_doctypes", "framework_m_standard", "publish_tables"]
