@@ -86,6 +86,11 @@ class ProgressSink:
                 self._detail(f"Step {number} of {total}: {step_label(step)} ({taken:.0f} ms)")
             case e.StepRetried(number=number, attempt=attempt, wait=wait, reason=reason):
                 self._say(f"Step {number}, try {attempt}: {reason} Trying again in {wait:.1f} s.")
+            case e.StatementRetried(attempt=attempt, wait=wait, reason=reason):
+                self._say(f"Try {attempt}: {reason} Trying again in {wait:.1f} s.")
+            case e.BackfillMoved(table=table, done=done, changed=changed, left=left):
+                rest = "" if left is None else f", about {left:,} to go"
+                self._detail(f"Backfill of {table}: {done:,} rows gone through, {changed:,} changed{rest}")
             case e.WaitingForLock(holder=holder):
                 self._say(f"Waiting for another migrator: {holder or 'the database does not say who'}.")
             case e.RevisionStarted(revision=revision, app=app, direction=direction):

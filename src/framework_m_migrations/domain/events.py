@@ -43,6 +43,29 @@ class StepRetried:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementRetried:
+    """A statement of a revision's helper could not get its locks and is tried again after ``wait`` seconds."""
+
+    attempt: int
+    wait: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillMoved:
+    """A batch of a backfill is committed.
+
+    ``done`` rows of ``table`` have been gone through, ``changed`` of them got new values; ``left`` is what the
+    database's statistics say is still to come, None where they say nothing.
+    """
+
+    table: str
+    done: int
+    changed: int
+    left: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RevisionStarted:
     """A revision is about to be applied (``direction`` ``upgrade``) or taken back (``downgrade``)."""
 
@@ -80,6 +103,8 @@ Event = (
     | StepStarted
     | StepFinished
     | StepRetried
+    | StatementRetried
+    | BackfillMoved
     | RevisionStarted
     | RevisionFinished
     | WaitingForLock
