@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from framework_m_migrations.domain.changes import Change
+
 
 @dataclass(frozen=True, slots=True)
 class LockOptions:
@@ -33,6 +35,7 @@ class SyncOptions:
         force: compare everything, whatever the ledger says.
         dry_run: plan only; nothing is written and no hook is called.
         allow_drop: also drop what no DocType wants and what the ledger says is ours.
+        reviewed: the changes that somebody was shown: of them alone anything is dropped. None drops what there is.
         online: use the forms that hold nobody up on tables with rows.
         locks: waiting.
     """
@@ -42,3 +45,4 @@ class SyncOptions:
     allow_drop: bool = False
     online: bool = True
     locks: LockOptions = field(default_factory=LockOptions)
+    reviewed: tuple[Change, ...] | None = None

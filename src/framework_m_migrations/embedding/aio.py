@@ -69,19 +69,35 @@ class AsyncMigrationManager:
         """
         return await self._run(self._commands.plan(force=force))
 
-    async def sync(self, *, force: bool = False, dry_run: bool = False, allow_drop: bool = False) -> SyncResult:
+    async def sync(
+        self,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+        allow_drop: bool = False,
+        reviewed: PlanResult | None = None,
+    ) -> SyncResult:
         """Apply the additive difference between the DocTypes and the database.
 
         Args:
             force: compare everything, whatever the ledger says.
             dry_run: plan only: write nothing, call no hook.
             allow_drop: also drop what no DocType wants and what the ledger says is ours.
+            reviewed: the plan that somebody was shown. PlanOutdated is raised, and nothing changed, where something
+                would be dropped that is not in it.
         """
-        return await self._run(self._commands.sync(force=force, dry_run=dry_run, allow_drop=allow_drop))
+        return await self._run(
+            self._commands.sync(force=force, dry_run=dry_run, allow_drop=allow_drop, reviewed=reviewed)
+        )
 
-    async def run(self, revision: str | None = None) -> RunResult:
-        """Apply pending revisions: all, up to ``revision``, or of the app so named."""
-        return await self._run(self._commands.run(revision))
+    async def run(self, revision: str | None = None, *, contract: bool = False) -> RunResult:
+        """Apply pending revisions: all, up to ``revision``, or of the app so named.
+
+        Args:
+            revision: an id, or the name of an app.
+            contract: also those that end an online change by taking away what only old code needs.
+        """
+        return await self._run(self._commands.run(revision, contract=contract))
 
     async def all(self, *, force: bool = False, allow_drop: bool = False) -> AllResult:
         """``run``, then ``sync``."""

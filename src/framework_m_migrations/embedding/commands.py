@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from framework_m_migrations.container.settings import MigrationSettings
@@ -58,14 +58,18 @@ class Commands:
         """See services.use_cases.sync.plan. It renders drops too, so it has a pruner; it applies nothing."""
         return Command(partial(syncing.plan, options=self._options(force=force)), drops=True)
 
-    def sync(self, *, force: bool, dry_run: bool, allow_drop: bool) -> Command[SyncResult]:
+    def sync(
+        self, *, force: bool, dry_run: bool, allow_drop: bool, reviewed: PlanResult | None = None
+    ) -> Command[SyncResult]:
         """See services.use_cases.sync.sync."""
         options = self._options(force=force, dry_run=dry_run, allow_drop=allow_drop)
+        if reviewed is not None:
+            options = replace(options, reviewed=tuple(planned.change for planned in reviewed.plan.changes))
         return Command(partial(syncing.sync, options=options), drops=allow_drop)
 
-    def run(self, revision: str | None) -> Command[RunResult]:
+    def run(self, revision: str | None, *, contract: bool = False) -> Command[RunResult]:
         """See services.use_cases.run.run."""
-        return Command(partial(running.run, locks=self.settings.locks, revision=revision))
+        return Command(partial(running.run, locks=self.settings.locks, revision=revision, contract=contract))
 
     def all(self, *, force: bool, allow_drop: bool) -> Command[AllResult]:
         """See services.use_cases.run.run_all."""

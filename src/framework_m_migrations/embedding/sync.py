@@ -69,19 +69,33 @@ class MigrationManager:
         """
         return self._run(self._commands.plan(force=force))
 
-    def sync(self, *, force: bool = False, dry_run: bool = False, allow_drop: bool = False) -> SyncResult:
+    def sync(
+        self,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+        allow_drop: bool = False,
+        reviewed: PlanResult | None = None,
+    ) -> SyncResult:
         """Apply the additive difference between the DocTypes and the database.
 
         Args:
             force: compare everything, whatever the ledger says.
             dry_run: plan only: write nothing, call no hook.
             allow_drop: also drop what no DocType wants and what the ledger says is ours.
+            reviewed: the plan that somebody was shown. PlanOutdated is raised, and nothing changed, where something
+                would be dropped that is not in it.
         """
-        return self._run(self._commands.sync(force=force, dry_run=dry_run, allow_drop=allow_drop))
+        return self._run(self._commands.sync(force=force, dry_run=dry_run, allow_drop=allow_drop, reviewed=reviewed))
 
-    def run(self, revision: str | None = None) -> RunResult:
-        """Apply pending revisions: all, up to ``revision``, or of the app so named."""
-        return self._run(self._commands.run(revision))
+    def run(self, revision: str | None = None, *, contract: bool = False) -> RunResult:
+        """Apply pending revisions: all, up to ``revision``, or of the app so named.
+
+        Args:
+            revision: an id, or the name of an app.
+            contract: also those that end an online change by taking away what only old code needs.
+        """
+        return self._run(self._commands.run(revision, contract=contract))
 
     def all(self, *, force: bool = False, allow_drop: bool = False) -> AllResult:
         """``run``, then ``sync``."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from framework_m_migrations.domain.facts import Facts, Question
+from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange as TypeChange
 
@@ -52,6 +53,14 @@ class Inspector(Protocol):
         """Answers about rows. A question that cannot be answered cheaply may be left out."""
         ...
 
-    def missing_privileges(self) -> tuple[str, ...]:
-        """Rights the role lacks for additive DDL in the schemas looked at, as sentences; empty when it has them."""
+    def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
+        """Rights that the role lacks, as sentences that say how to grant them; empty when it has them.
+
+        It takes a constant number of statements. A database that cannot be written at all is found by the lock or by
+        the first statement, as DatabaseReadOnly, and need not be told of here when ``needed`` is given.
+
+        Args:
+            needed: what is about to be done; None asks for everything: to change every table in the schemas looked at,
+                and to make others.
+        """
         ...

@@ -13,6 +13,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.diff import diff_doctype
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable, Ownership
 from framework_m_migrations.domain.plan import Plan, PlannedChange
+from framework_m_migrations.domain.renames import through_renames
 from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, Table, TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.assessor import Assessor
@@ -96,6 +97,7 @@ class SyncPlanner:
     ) -> dict[str, list[c.Change]]:
         """Differences by DocType, those of mere spelling taken out by asking the database."""
         capabilities = self.session.capabilities
+        read, catalog = catalog, through_renames(doctypes, catalog)
         found = {doctype.name: diff_doctype(doctype, catalog, ownership, capabilities) for doctype in doctypes}
         suspects = {
             change.table for changes in found.values() for change in changes if isinstance(change, SPELLING_SENSITIVE)
@@ -103,7 +105,7 @@ class SyncPlanner:
         if not suspects:
             return found
         pairs = [
-            (table, catalog.tables[table.name])
+            (table, read.tables[table.name])
             for doctype in doctypes
             for table in doctype.tables
             if table.name in suspects and table.name in catalog.tables

@@ -59,10 +59,20 @@ class Verifier:
             heads = graph.heads(app)
             if len(heads) > 1:
                 found.append(Finding("multiple-heads", f"App {app} has heads {', '.join(heads)}", dirty=True))
-        applied = versions.applied
+        applied, due = versions.applied, set(versions.contract_due())
+        found.extend(
+            Finding(
+                "contract-due",
+                f"Revision {name} of {graph.by_id[name].app} ends the online change of "
+                f"{graph.by_id[name].contract_of}; `m-migrate run --contract` applies it once no old code runs",
+                dirty=False,
+            )
+            for name in graph.order
+            if name in due
+        )
         found.extend(
             Finding("pending-revision", f"Revision {name} of {graph.by_id[name].app} is not applied", dirty=True)
             for name in graph.order
-            if name not in applied
+            if name not in applied and name not in due
         )
         return found

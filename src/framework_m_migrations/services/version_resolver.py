@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from framework_m_migrations.domain.errors import DependentRevision, UnknownRevision
@@ -76,6 +76,23 @@ class VersionResolver:
             wanted = self.graph.closure([self.resolve(target)])
         applied = self.applied
         return tuple(name for name in self.graph.order if name in wanted and name not in applied)
+
+    def contract_due(self) -> tuple[str, ...]:
+        """Contract revisions that are not applied though the revision whose change they end is."""
+        applied, by_id = self.applied, self.graph.by_id
+        return tuple(name for name in self.graph.order if name not in applied and by_id[name].contract_of in applied)
+
+    def held(self, pending: Sequence[str]) -> tuple[str, ...]:
+        """Those of ``pending`` that wait until somebody says that no old code runs any more.
+
+        Contract revisions, and what stands on them, of apps that have a revision applied already: before the first one
+        there is no old code, so a new database gets all revisions at once.
+        """
+        by_id = self.graph.by_id
+        at_work = {by_id[name].app for name in self.applied}
+        first = [name for name in pending if by_id[name].contract_of is not None and by_id[name].app in at_work]
+        waiting = self.graph.descendants(first)
+        return tuple(name for name in pending if name in waiting)
 
     def rollback(self, *, steps: int = 1, app: str | None = None, to: str | None = None) -> tuple[str, ...]:
         """Revisions to take back, in order: each before those it stands on.

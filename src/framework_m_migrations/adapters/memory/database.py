@@ -41,6 +41,7 @@ class MemoryDatabase:
         state: what is committed.
         reachable: False makes every new connection fail with ConnectionFailed.
         read_only: True makes every write fail with DatabaseReadOnly.
+        missing_rights: rights that the role is to lack, as sentences, whatever is asked for.
         before_operation: called with each operation before it is carried out; what it raises is the database's
             answer. This is how a test makes the third statement fail.
     """
@@ -50,6 +51,7 @@ class MemoryDatabase:
         self.state = MemoryState()
         self.reachable = True
         self.read_only = False
+        self.missing_rights: tuple[str, ...] = ()
         self.before_operation: Callable[[o.Operation], None] | None = None
         self.writer: MemoryConnection | None = None
         self.lock_owner: MemoryConnection | None = None

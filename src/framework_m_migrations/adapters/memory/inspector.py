@@ -11,6 +11,7 @@ from framework_m_migrations.adapters.memory.spelling import canonical
 from framework_m_migrations.adapters.memory.state import MemoryState, Row
 from framework_m_migrations.adapters.memory.types import compare_types
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
+from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 
@@ -63,8 +64,10 @@ class MemoryInspector:
                 answers[question] = answer
         return answers
 
-    def missing_privileges(self) -> tuple[str, ...]:
+    def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """What stands against DDL."""
+        if needed is not None:
+            return self._connection.database.missing_rights
         return ("The memory database takes no writes.",) if self._connection.database.read_only else ()
 
 

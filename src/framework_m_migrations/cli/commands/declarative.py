@@ -110,19 +110,20 @@ def _dropping_sync(work: Work, *, force: bool, yes: bool) -> SyncResult:
     """List what may be dropped, ask where somebody can answer, then sync with drops."""
     from framework_m_migrations.cli.reports import declarative as reports
 
-    drops = reports.drops_of_plan(work.manager.plan(force=force))
+    listed = work.manager.plan(force=force)
+    drops = reports.drops_of_plan(listed)
     if drops:
-        listed = reports.drops_report(drops)
+        shown = reports.drops_report(drops)
         if work.output.json or work.output.quiet:
-            work.output.note(listed)
+            work.output.note(shown)
         else:
-            work.output.show(listed)
+            work.output.show(shown)
         if not yes and work.output.interactive and not ask(work.output, "Drop these?"):
             raise Declined(
                 "You chose not to drop anything.",
                 next_step="Nothing was synced. Without --allow-drop the command syncs and drops nothing.",
             )
-    return work.manager.sync(force=force, allow_drop=True)
+    return work.manager.sync(force=force, allow_drop=True, reviewed=listed)
 
 
 def plan(

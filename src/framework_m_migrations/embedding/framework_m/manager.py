@@ -203,7 +203,8 @@ class Manager:
 
         del allow_dangerous
         manager = self._manager(target_metadata, engine=engine, max_lock_time=max_lock_time)
-        planned = manager.plan(force=force).plan
+        listed = manager.plan(force=force)
+        planned = listed.plan
         drops = allow_drop and (force_unowned or not any(isinstance(p.change, c.TableRemoved) for p in planned.changes))
         if dry_run:
             _warn(planned.withheld)
@@ -213,7 +214,7 @@ class Manager:
                 self.revision("Changes of the DocTypes", target_metadata=target_metadata)
                 self.upgrade()
             return host_changes(planned.changes)
-        result = manager.sync(force=force, allow_drop=drops)
+        result = manager.sync(force=force, allow_drop=drops, reviewed=listed if drops else None)
         _warn(result.withheld)
         return host_changes(p for p in result.plan.plan.changes if all(p is not other for other in result.withheld))
 

@@ -65,6 +65,7 @@ def status(session: Session, apps: tuple[App, ...], database: str) -> UseCase[St
         plan=made,
         lock_holder=session.lock.holder(),
         database=database,
+        contract_due=versions.contract_due(),
     )
 
 

@@ -8,6 +8,7 @@ from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.results import AllResult, RepairResult, RunResult
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.privileges import require_for_revisions
 from framework_m_migrations.services.use_cases.sync import sync
 from framework_m_migrations.services.version_resolver import VersionResolver
 
@@ -19,28 +20,48 @@ def resolver(session: Session) -> VersionResolver:
         return VersionResolver(graph, session.versions.current())
 
 
-def run(session: Session, locks: LockOptions, revision: str | None = None) -> UseCase[RunResult]:
+def run(
+    session: Session, locks: LockOptions, revision: str | None = None, *, contract: bool = False
+) -> UseCase[RunResult]:
     """Apply pending revisions, each in a transaction of its own.
 
     Args:
         session: the ports.
         locks: waiting.
         revision: an id, an app's name, or None for all.
+        contract: also apply contract revisions, which take away what only old code needs. Without it they wait, unless
+            ``revision`` is an id, or their app has no revision applied yet.
 
     Raises:
         RevisionError: the files or the version table are not in order, or a revision failed; those before it stand.
+        MissingPrivilege: the role may do no DDL whatever; nothing was changed.
         MigrationLocked: another migrator did not finish in time.
     """
     started = session.clock.monotonic()
-    if not resolver(session).pending(revision):
-        return RunResult((), heads=_heads(session))
+    pending, held = _chosen(resolver(session), revision, contract=contract)
+    if not pending:
+        return RunResult((), heads=_heads(session), held=held)
     yield from acquire(session, locks)
     try:
-        pending = resolver(session).pending(revision)
+        pending, held = _chosen(resolver(session), revision, contract=contract)
+        if pending:
+            require_for_revisions(session)
         _apply(session, pending, "upgrade")
     finally:
         session.lock.release()
-    return RunResult(pending, "upgrade", _heads(session), session.clock.monotonic() - started)
+    return RunResult(pending, "upgrade", _heads(session), session.clock.monotonic() - started, held)
+
+
+def _chosen(
+    versions: VersionResolver, revision: str | None, *, contract: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is to be applied now, and what waits for ``--contract``."""
+    pending = versions.pending(revision)
+    named = revision is not None and revision not in {"head", "heads", *versions.graph.apps()}
+    if contract or named:
+        return pending, ()
+    held = versions.held(pending)
+    return tuple(name for name in pending if name not in held), held
 
 
 def rollback(
@@ -51,6 +72,8 @@ def rollback(
     yield from acquire(session, locks)
     try:
         chosen = resolver(session).rollback(steps=steps, app=app, to=to)
+        if chosen:
+            require_for_revisions(session)
         _apply(session, chosen, "downgrade")
     finally:
         session.lock.release()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.effects import CallHook, Hook, HookPhase, UseCase
-from framework_m_migrations.domain.errors import DatabaseError, DropRefused
+from framework_m_migrations.domain.errors import DatabaseError, DropRefused, PlanOutdated
 from framework_m_migrations.domain.events import HookStarted, PlanMade
 from framework_m_migrations.domain.operations import DestructiveOperation, Operation
 from framework_m_migrations.domain.options import SyncOptions
-from framework_m_migrations.domain.plan import Plan
+from framework_m_migrations.domain.plan import Plan, PlannedChange
 from framework_m_migrations.domain.results import PlanResult, RenderedChange, SyncResult
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.drops import drops_of
 from framework_m_migrations.services.locking import acquire
 from framework_m_migrations.services.plan_applier import PlanApplier
+from framework_m_migrations.services.privileges import require_for_plan
 from framework_m_migrations.services.sync_planner import SyncPlanner
 
 
@@ -64,6 +66,8 @@ def sync(session: Session, options: SyncOptions) -> UseCase[SyncResult]:
     only when there is something to apply, or under ``force``, inside the lock.
 
     Raises:
+        MissingPrivilege: the role may not do what the plan asks for; nothing was changed and no hook was called.
+        PlanOutdated: with ``options.reviewed``, something would be dropped that was not in it; nothing was changed.
         HookFailed: a before_sync hook raised; nothing was changed.
         MigrationLocked: another migrator did not finish in time.
         DatabaseError: a step was refused; the steps before it stand, and the ledger says so.
@@ -102,9 +106,11 @@ def _locked(
     """The part under the lock, with a plan that holds now: whoever held the lock before may have done it all."""
     if not _has_work(made, options):
         return SyncResult(render(session, made, sql=False), applied=True, up_to_date=made.is_empty)
+    _check(session, options, made)
     hooks = session.hooks.hooks()
     if (yield from _call(session, hooks, HookPhase.BEFORE_SYNC, made, None)):
         made = planner.plan(force=True)
+        _check(session, options, made)
     session.events.emit(PlanMade(made))
     rendered = render(session, made, sql=False)
     applier = PlanApplier(session, options.locks)
@@ -118,10 +124,26 @@ def _locked(
     return result
 
 
-def _drop(session: Session, applier: PlanApplier, made: Plan) -> UseCase[tuple[str, ...]]:
+def _check(session: Session, options: SyncOptions, made: Plan) -> None:
+    """Everything that can stand against a plan and is known before its first statement."""
+    drops = _chosen_drops(session, made) if options.allow_drop else ()
+    if options.reviewed is not None:
+        unseen = [drop.change for drop in drops if drop.change not in options.reviewed]
+        if unseen:
+            raise PlanOutdated(
+                f"What would be dropped is not what was listed: {sentence(unseen[0])} in {unseen[0].table} came since.",
+                details={"unlisted": [f"{change.table}: {sentence(change)}" for change in unseen]},
+            )
+    require_for_plan(session, made, drops)
+
+
+def _chosen_drops(session: Session, made: Plan) -> tuple[PlannedChange, ...]:
     with session.reading():
-        ownership = session.ledger.objects()
-    chosen = drops_of(made.changes, ownership)
+        return drops_of(made.changes, session.ledger.objects())
+
+
+def _drop(session: Session, applier: PlanApplier, made: Plan) -> UseCase[tuple[str, ...]]:
+    chosen = _chosen_drops(session, made)
     if not chosen:
         return ()
     if not session.source.checksums():

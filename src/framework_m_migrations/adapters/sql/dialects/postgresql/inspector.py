@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.postgresql import needed_rights as rights
 from framework_m_migrations.adapters.sql.dialects.postgresql import questions as probes
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
 from framework_m_migrations.adapters.sql.dialects.postgresql.normalise import normalise
@@ -13,7 +14,9 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import m
 from framework_m_migrations.adapters.sql.dialects.postgresql.token import catalog_token
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_rules import type_change
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_trial import try_type_change
+from framework_m_migrations.adapters.sql.ledger_tables import LEDGER_TABLES
 from framework_m_migrations.domain.facts import Facts, Question
+from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 
@@ -69,6 +72,12 @@ class PostgresqlInspector:
         """See the port. A question that takes longer than the time limit is left out."""
         return probes.ask(self._connection, questions, schema=self._schema, timeout=self._probe_timeout)
 
-    def missing_privileges(self) -> tuple[str, ...]:
+    def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """See the port."""
-        return missing_privileges(self._connection, schema=self._schema, also=self._also)
+        if needed is None:
+            return missing_privileges(self._connection, schema=self._schema, also=self._also)
+        if needed.unknown:
+            return rights.missing_for_revisions(
+                self._connection, schema=self._schema, also=self._also, version_tables=self._ignored - LEDGER_TABLES
+            )
+        return rights.missing_for(self._connection, needed, schema=self._schema)

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from framework_m_migrations.domain.errors import ConfigurationError
 
 _PLAIN_ISOLATION = "READ COMMITTED"
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+"""For a connection that SQLAlchemy has in AUTOCOMMIT and in use, on which it begins no transaction of its own."""
 _NAMES = ("lock_timeout", "statement_timeout")
 
 
@@ -76,6 +78,22 @@ def autocommit(connection: sa.Connection) -> Iterator[None]:
 
 
 @contextmanager
+def unlimited(connection: sa.Connection) -> Iterator[None]:
+    """No timeouts within, on a connection in AUTOCOMMIT; what the session had before is set again afterwards."""
+    before = _set(connection, _limits(None, 0), local=False)
+    try:
+        yield
+    finally:
+        if not connection.invalidated:
+            _set(connection, before, local=False)
+
+
+def set_limits(connection: sa.Connection, *, lock: float | None) -> None:
+    """Limit the wait for locks to ``lock`` seconds until the transaction ends, and nothing else."""
+    _set(connection, _limits(lock, 0), local=True)
+
+
+@contextmanager
 def taken_back(connection: sa.Connection, *, timeout: float | None = None) -> Iterator[None]:
     """A scope whose every effect is rolled back, the caller's own transaction left as it was.
 
@@ -84,7 +102,13 @@ def taken_back(connection: sa.Connection, *, timeout: float | None = None) -> It
         timeout: seconds that one statement may take, waits for locks included; None for no limit.
     """
     with contextlib.ExitStack() as stack:
-        if is_autocommit(connection) and not connection.in_transaction():
+        if is_autocommit(connection):
+            if connection.in_transaction():
+                stack.enter_context(_by_hand(connection))
+                if timeout is not None:
+                    _set(connection, _limits(timeout, timeout), local=True)
+                yield
+                return
             stack.enter_context(_isolation(connection, _PLAIN_ISOLATION))
         scope = connection.begin_nested() if connection.in_transaction() else connection.begin()
         try:
@@ -104,6 +128,17 @@ def is_autocommit(connection: sa.Connection) -> bool:
 def is_inside_autocommit_block(connection: sa.Connection) -> bool:
     """Whether SQLAlchemy counts a transaction that the server knows nothing of."""
     return connection.in_transaction() and is_autocommit(connection)
+
+
+@contextmanager
+def _by_hand(connection: sa.Connection) -> Iterator[None]:
+    """A transaction that SQLAlchemy knows nothing of, rolled back at its end."""
+    connection.exec_driver_sql(BEGIN).close()
+    try:
+        yield
+    finally:
+        if not connection.invalidated and not connection.closed:
+            connection.exec_driver_sql("ROLLBACK").close()
 
 
 @contextmanager

@@ -21,8 +21,13 @@ from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import ForeignKey, TableName, Unique
 
 
-def statements(operation: o.Operation, connection: sa.Connection, *, schema: str | None) -> tuple[str, ...] | None:
-    """See SqlDialect.statements; None for what the shared form says as well."""
+def statements(
+    operation: o.Operation, connection: sa.Connection | None, *, schema: str | None
+) -> tuple[str, ...] | None:
+    """See SqlDialect.statements; None for what the shared form says as well.
+
+    Without a connection they are written for a script: nothing is asked of the database.
+    """
     match operation:
         case o.CreateEnum(enum=enum):
             labels = ", ".join(string_literal(value) for value in enum.values)
@@ -83,10 +88,11 @@ def _enum_value(operation: o.AddEnumValue, schema: str | None) -> str:
     return sql if operation.before is None else f"{sql} BEFORE {string_literal(operation.before)}"
 
 
-def _online_index(operation: o.CreateIndex, connection: sa.Connection, schema: str | None) -> tuple[str, ...]:
-    parted = partitioned_index(operation.table, operation.index, connection, schema)
-    if parted:
-        return parted
+def _online_index(operation: o.CreateIndex, connection: sa.Connection | None, schema: str | None) -> tuple[str, ...]:
+    if connection is not None:
+        parted = partitioned_index(operation.table, operation.index, connection, schema)
+        if parted:
+            return parted
     table, index = qualified(operation.table, schema), operation.index
     return (index_sql(index, table, name=written(index.name), words="CONCURRENTLY "),)
 

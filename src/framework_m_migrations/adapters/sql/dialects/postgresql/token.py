@@ -12,7 +12,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.queries import IN_S
 
 # Rows of pg_class are told by name and options, not by xmin: TRUNCATE, GRANT and VACUUM FULL rewrite them, and
 # ANALYZE changes them in place. In all others a changed row is a new row with the xmin of who changed it.
-_PARTS = (
+PARTS = (
     ("pg_attribute", "JOIN c ON c.oid = x.attrelid AND c.relkind IN ('r', 'p', 'f', 'c') WHERE x.attnum > 0"),
     ("pg_index", "JOIN c ON c.oid = x.indrelid"),
     ("pg_constraint", "JOIN c ON c.oid = x.conrelid"),
@@ -29,20 +29,22 @@ def _part(table: str, rest: str) -> str:
 
 
 # The name and the options of a relation, as one number.
-_MARK = """pg_catalog.hashnameextended({0}.relname, {0}.oid::bigint)::numeric
+MARK = """pg_catalog.hashnameextended({0}.relname, {0}.oid::bigint)::numeric
          + CASE WHEN {0}.reloptions IS NULL THEN 0 ELSE pg_catalog.hashtext({0}.reloptions::text) END"""
+RELATIONS = f"""{MARK.format("k")} + pg_catalog.ascii(k.relkind::text) + k.relispartition::int AS mark
+  FROM pg_catalog.pg_class k JOIN s ON s.oid = k.relnamespace
+  WHERE k.relkind NOT IN ('i', 'I') AND k.relpersistence <> 't' AND NOT k.relname = ANY(:ignored)"""
+"""The relations of the schemas in ``s``, as the end of a query. tenants.py makes the same tokens for many schemas."""
 _TOKEN = text(
     f"""
 WITH s AS MATERIALIZED (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE {IN_SCHEMAS}),
 c AS MATERIALIZED (
-  SELECT k.oid, k.relkind, {_MARK.format("k")} + pg_catalog.ascii(k.relkind::text) + k.relispartition::int AS mark
-  FROM pg_catalog.pg_class k JOIN s ON s.oid = k.relnamespace
-  WHERE k.relkind NOT IN ('i', 'I') AND k.relpersistence <> 't' AND NOT k.relname = ANY(:ignored)
+  SELECT k.oid, k.relkind, {RELATIONS}
 )
 SELECT pg_catalog.concat_ws('-', {MAIN}, (SELECT count(*) || '.' || COALESCE(sum(mark), 0) FROM c),
-  (SELECT count(*) || '.' || COALESCE(sum({_MARK.format("k")}), 0)
+  (SELECT count(*) || '.' || COALESCE(sum({MARK.format("k")}), 0)
    FROM pg_catalog.pg_index x JOIN c ON c.oid = x.indrelid JOIN pg_catalog.pg_class k ON k.oid = x.indexrelid),
-  {", ".join(_part(table, rest) for table, rest in _PARTS)})
+  {", ".join(_part(table, rest) for table, rest in PARTS)})
 """,
     main=sa.Text(),
     others=TEXTS,

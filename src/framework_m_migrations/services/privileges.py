@@ -1,0 +1,43 @@
+"""The look at the role's rights that comes before the first change."""
+
+from __future__ import annotations
+
+from framework_m_migrations.domain.errors import MissingPrivilege
+from framework_m_migrations.domain.plan import Plan, PlannedChange
+from framework_m_migrations.domain.privileges import Needs, needs_of
+from framework_m_migrations.ports.session import Session
+
+
+def require_for_plan(session: Session, plan: Plan, drops: tuple[PlannedChange, ...] = ()) -> None:
+    """Make sure that the role may do what a plan asks for; a constant number of statements.
+
+    Args:
+        session: the ports.
+        plan: about to be applied; one that touches nothing needs nothing.
+        drops: withheld changes that are about to be brought about too.
+
+    Raises:
+        MissingPrivilege: a right is missing; every missing one is named, and nothing was changed.
+    """
+    if not plan.touches_database and not drops:
+        return
+    operations = [operation for step in plan.steps for operation in step.operations]
+    needed = needs_of([*operations, *(operation for change in drops for operation in change.operations)])
+    with session.reading():
+        _refuse(session.inspector.missing_privileges(needed))
+
+
+def require_for_revisions(session: Session) -> None:
+    """Make sure that the role may do any DDL at all: what a revision will do cannot be told before it runs.
+
+    Raises:
+        MissingPrivilege: the role may neither create anything nor change a single table.
+    """
+    with session.reading():
+        _refuse(session.inspector.missing_privileges(Needs(unknown=True)))
+
+
+def _refuse(missing: tuple[str, ...]) -> None:
+    if missing:
+        what = f"Nothing was changed, because the role lacks a right: {' '.join(missing)}"
+        raise MissingPrivilege(what, details={"missing": list(missing)})
