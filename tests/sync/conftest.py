@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -31,7 +32,7 @@ class Site:
         )
         return MigrationManager(settings)
 
-    def sync(self, metadata: sa.MetaData, **options: bool) -> SyncResult:
+    def sync(self, metadata: sa.MetaData, **options: Any) -> SyncResult:
         return self.manager(metadata).sync(**options)
 
     def plan(self, metadata: sa.MetaData, *, force: bool = True) -> PlanResult:
