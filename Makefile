@@ -14,7 +14,7 @@ PORTABLE := not corpus and not browser and not pyodide
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
 
-.PHONY: help venv check format lint types layers purity test test-second test-fast demo bench constraints clean
+.PHONY: help venv check format lint types layers purity test test-second test-fast nightly demo bench constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -69,6 +69,11 @@ test-second: $(STAMP) ## the unit and contract suites on Python 3.13 (on 3.12 wh
 
 test-fast: $(STAMP) ## what takes under a minute
 	$(BIN)/python $(PYTEST) -m "$(QUICK)"
+
+NIGHTLY := $(wildcard tests/hostile tests/histories)
+
+nightly: $(STAMP) ## generated cases by the ten thousand: hostile input, random schema histories
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python $(PYTEST) --timeout=14400 $(NIGHTLY)
 
 demo: $(STAMP_DEMO) ## the whole engine at work, on SQLite
 	@$(BIN)/python -m examples.demo

@@ -17,12 +17,15 @@ from hypothesis import settings
 
 from tests._postgres import PostgresDatabase, PostgresServer, shared_server, stop_server
 from tests.support import sync_path
+from tests.support.profile import NIGHTLY
 
 SESSION_FOLDER = pytest.StashKey[Path]()
 SESSION_OWNER = pytest.StashKey[int]()
 # Two busy cores make single examples slow now and then; a red run of continuous integration can be had again.
 settings.register_profile("suite", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI")))
-settings.load_profile("suite")
+# Chosen by HYPOTHESIS_PROFILE, see tests/support/profile.py; every night looks for something new.
+settings.register_profile("nightly", deadline=None, print_blob=True, derandomize=False)
+settings.load_profile("nightly" if NIGHTLY else "suite")
 
 CORPUS_ABSENT = "the corpus is not at {}: the tests marked corpus are deselected"
 
