@@ -21,6 +21,7 @@ class _Standing:
     names: frozenset[TableName]
     missing: dict[TableName, set[str]] = field(default_factory=dict)
     retyped: dict[TableName, set[str]] = field(default_factory=dict)
+    leaving: dict[TableName, dict[str, str]] = field(default_factory=dict)
 
     def first_missing(self, table: TableName, columns: Iterable[str]) -> str | None:
         return next((f"{table}.{name}" for name in columns if name in self.missing.get(table, ())), None)
@@ -54,6 +55,8 @@ def withhold_dependents(planned: Sequence[PlannedChange], existing: frozenset[Ta
         match p.change:
             case c.ColumnAdded(table=table, column=column) | c.ColumnRenamed(table=table, column=column):
                 standing.missing.setdefault(table, set()).add(column.name)
+            case c.ColumnRemoved(table=table, column=column, superseded_by=str(successor)):
+                standing.leaving.setdefault(table, {})[successor] = column.name
             case c.ColumnTypeChanged(table=table, column=column):
                 standing.retyped.setdefault(table, set()).add(column.name)
             case _:
@@ -99,8 +102,11 @@ def _blocker(change: c.Change, standing: _Standing) -> str | None:
         case c.ColumnAdded(column=column) if column.generated is not None:
             return standing.mentioned(table, column.generated.expression or "")
         case c.ColumnDefaultChanged(column=column) | c.ColumnNullabilityChanged(column=column):
-            retyped = column.name in standing.retyped.get(table, ())
-            return f"{table}.{column.name}" if retyped else None
+            if column.name in standing.retyped.get(table, ()):
+                return f"{table}.{column.name}"
+            # The trigger that keeps both columns equal tells by the defaults which of the two a writer left out.
+            former = standing.leaving.get(table, {}).get(column.name)
+            return None if former is None else f"the end of {table}.{former}"
         case _:
             return None
 

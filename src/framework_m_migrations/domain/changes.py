@@ -83,11 +83,16 @@ class ColumnAdded:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRemoved:
-    """A column exists that its DocType does not want. ``owned`` when the ledger says that it is ours."""
+    """A column exists that its DocType does not want. ``owned`` when the ledger says that it is ours.
+
+    ``superseded_by`` names the wanted column that has taken its place: an online rename or change of type is between
+    its two phases.
+    """
 
     table: TableName
     column: Column
     owned: bool
+    superseded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

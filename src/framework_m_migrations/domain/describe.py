@@ -61,6 +61,8 @@ def _column(
     match change:
         case c.ColumnAdded(column=column):
             return f"new column {definition(column)}"
+        case c.ColumnRemoved(superseded_by=str(successor)):
+            return f"column {name}, whose place {successor} has taken"
         case c.ColumnRemoved():
             return f"column {name} without a field"
         case c.ColumnRenamed(before=before):

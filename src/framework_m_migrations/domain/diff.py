@@ -13,7 +13,19 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.diff_constraints import constraint_changes
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership
-from framework_m_migrations.domain.schema import Catalog, Column, DocTypeSchema, EnumType, Table, TableName
+from framework_m_migrations.domain.renames import stands_on, superseded_columns
+from framework_m_migrations.domain.schema import (
+    Catalog,
+    Check,
+    Column,
+    DocTypeSchema,
+    EnumType,
+    ForeignKey,
+    Index,
+    Table,
+    TableName,
+    Unique,
+)
 
 
 def diff_doctype(
@@ -53,7 +65,7 @@ def diff_table(wanted: Table, actual: Table, owned: OwnedTable | None, capabilit
         found.extend(_columns(wanted, actual, owned, capabilities))
     if wanted.primary_key != actual.primary_key:
         found.append(c.PrimaryKeyChanged(wanted.name, actual.primary_key, wanted.primary_key))
-    found.extend(constraint_changes(wanted, actual, owned, capabilities))
+    found.extend(_without_superseded(constraint_changes(wanted, actual, owned, capabilities), wanted, actual))
     if capabilities.comments and wanted.comment != actual.comment:
         found.append(c.CommentChanged(wanted.name, None, actual.comment, wanted.comment))
     return found
@@ -73,8 +85,29 @@ def _columns(wanted: Table, actual: Table, owned: OwnedTable | None, capabilitie
                 yield c.ColumnAdded(wanted.name, column)
         elif before != column:
             yield from _column(wanted.name, before, column, capabilities)
+    superseded = superseded_columns(wanted, actual) if surplus else {}
     for column in surplus.values():
-        yield c.ColumnRemoved(wanted.name, column, owned is not None and column.name in owned.columns)
+        ours = owned is not None and column.name in owned.columns
+        yield c.ColumnRemoved(wanted.name, column, ours, superseded.get(column.name))
+
+
+def _without_superseded(found: Iterator[c.Change], wanted: Table, actual: Table) -> Iterator[c.Change]:
+    """What stands on a column that is on its way out goes with that column, and is no surplus of its own."""
+    superseded: dict[str, str] | None = None
+    for change in found:
+        gone: Index | Unique | Check | ForeignKey
+        match change:
+            case c.IndexRemoved(index=gone) | c.UniqueRemoved(unique=gone):
+                pass
+            case c.CheckRemoved(check=gone) | c.ForeignKeyRemoved(foreign_key=gone):
+                pass
+            case _:
+                yield change
+                continue
+        if superseded is None:
+            superseded = superseded_columns(wanted, actual)
+        if not stands_on(gone, superseded):
+            yield change
 
 
 def _column(table: TableName, before: Column, after: Column, capabilities: Capabilities) -> Iterator[c.Change]:

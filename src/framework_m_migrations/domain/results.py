@@ -95,6 +95,8 @@ class RunResult:
     direction: str = "upgrade"
     heads: tuple[str, ...] = ()
     seconds: float = 0.0
+    held: tuple[str, ...] = ()
+    """Revisions that wait for ``run --contract``."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -104,6 +106,7 @@ class RunResult:
             "revisions": list(self.revisions),
             "heads": list(self.heads),
             "seconds": round(self.seconds, 4),
+            "held": list(self.held),
         }
 
 
@@ -193,6 +196,8 @@ class StatusResult:
     plan: Plan
     lock_holder: str | None
     database: str = ""
+    contract_due: tuple[str, ...] = ()
+    """Contract revisions whose first half is applied: they wait for ``run --contract``."""
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -205,13 +210,13 @@ class StatusResult:
         return self.ready_for(tolerant=False)
 
     def ready_for(self, *, tolerant: bool) -> bool:
-        """True when no revision is pending and no breaking change stands.
+        """True when no revision is pending, but for contract steps that are due, and no breaking change stands.
 
         Args:
             tolerant: during a roll-out the release before the last one stays ready: revisions that it does not know,
                 and what the database has beyond its DocTypes, are the next release's.
         """
-        if self.pending or (self.unknown and not tolerant):
+        if set(self.pending) - set(self.contract_due) or (self.unknown and not tolerant):
             return False
         return not any(
             change.judgement.risk is Risk.BREAKING and not (tolerant and isinstance(change.change, _REMOVALS))
@@ -231,6 +236,7 @@ class StatusResult:
             "matching": self.matching,
             "counts": counts(self.plan),
             "lock_holder": self.lock_holder,
+            "contract_due": list(self.contract_due),
         }
 
 

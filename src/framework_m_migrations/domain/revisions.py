@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 
 from framework_m_migrations.domain.errors import MultipleHeads, RevisionCycle, UnknownRevision
+from framework_m_migrations.domain.schema import Table
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision file."""
+    """One revision file.
+
+    ``contract_of`` names the revision whose online change it ends: it takes away what code from before that one needs,
+    so it waits for somebody to say that no such code runs any more.
+    """
 
     id: str
     app: str | None
@@ -24,6 +30,7 @@ class Revision:
     branch_labels: tuple[str, ...] = ()
     message: str = ""
     path: str | None = None
+    contract_of: str | None = None
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -145,11 +152,22 @@ class RevisionGraph:
                 )
 
 
+class Phase(StrEnum):
+    """Which half of an online change a revision is."""
+
+    EXPAND = "expand"
+    """Adds what new code needs and keeps what old code needs; both may run after it."""
+    CONTRACT = "contract"
+    """Takes away what only old code needed."""
+
+
 @dataclass(frozen=True, slots=True)
 class RevisionDraft:
     """A revision to be written by ``create``.
 
-    ``body`` is opaque to the core: the adapter that renders the file knows it.
+    ``phase`` asks for the online form of the changes, or of one half of them; None for the plain form. ``contract_of``
+    is the id of the first half for a draft of the second. ``tables`` are the tables of the changes, each as wanted
+    (None where no DocType wants it) and as it is, from which the online form learns what stands on a column.
     """
 
     id: str
@@ -159,3 +177,6 @@ class RevisionDraft:
     branch_labels: tuple[str, ...]
     depends_on: tuple[str, ...] = ()
     review: tuple[str, ...] = ()
+    phase: Phase | None = None
+    contract_of: str | None = None
+    tables: tuple[tuple[Table | None, Table], ...] = ()

@@ -16,7 +16,7 @@ from framework_m_migrations.domain.plan import Judgement, Risk
 from framework_m_migrations.domain.schema import Check, Column, IndexKey, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 
-CREATE, DROP, MANUAL, SYNC = "create", "sync --allow-drop", "manual", "sync"
+CREATE, DROP, MANUAL, SYNC, CONTRACT = "create", "sync --allow-drop", "manual", "sync", "run --contract"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +176,13 @@ def _column(
     match change:
         case c.ColumnAdded(table=table, column=column):
             return _column_added(table, column, known)
+        case c.ColumnRemoved(superseded_by=str(successor)):
+            return Judgement(
+                Risk.WARNING,
+                "contract-due",
+                f"{successor} has taken its place; it goes with the contract revision, once no old code runs.",
+                CONTRACT,
+            )
         case c.ColumnRemoved(owned=owned):
             return _breaking("column-removed", "The DocType has no such field; its values would be lost.", owned)
         case c.ColumnRenamed(before=before):

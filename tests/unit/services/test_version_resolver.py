@@ -109,3 +109,29 @@ def test_a_chain_of_ten_thousand_revisions_is_no_problem() -> None:
     chain = tuple(Revision(f"r{n:05}", "a", (f"r{n - 1:05}",) if n else ()) for n in range(10_000))
     resolver = VersionResolver(RevisionGraph(chain), frozenset({"r00000"}))
     assert len(resolver.pending()) == 9_999
+
+
+ONLINE = RevisionGraph(
+    (
+        *SHOP,
+        Revision("shop4", "shop", ("shop3",), contract_of="shop3"),
+        Revision("shop5", "shop", ("shop4",)),
+        Revision("stock1", "stock", (), ("shop4",)),
+        Revision("crm1", "crm"),
+    )
+)
+
+
+def test_a_contract_step_and_what_stands_on_it_wait_where_old_code_may_run() -> None:
+    at_work = VersionResolver(ONLINE, frozenset({"shop2"}))
+    assert at_work.pending() == ("shop3", "shop4", "shop5", "stock1", "crm1")
+    assert at_work.held(at_work.pending()) == ("shop4", "shop5", "stock1")
+    assert at_work.contract_due() == ()
+    between = VersionResolver(ONLINE, frozenset({"shop3"}))
+    assert between.contract_due() == ("shop4",)
+
+
+def test_a_new_database_gets_everything_at_once() -> None:
+    for heads in ((), ("crm1",)):
+        new = VersionResolver(ONLINE, frozenset(heads))
+        assert new.held(new.pending()) == ()

@@ -14,6 +14,7 @@ from framework_m_migrations.cli.work import DONE, Work, execute
 def run(
     *,
     revision: str | None = None,
+    contract: Annotated[bool, Parameter(negative=())] = False,
     common: Common = Common(),  # noqa: B008 - frozen; cyclopts reads the default from the signature
 ) -> int:
     """Apply the pending revisions of all apps.
@@ -22,11 +23,12 @@ def run(
 
     Args:
         revision: Only what this revision needs; an id, its beginning, or an app's name for that app's revisions.
+        contract: Also end online changes: take away what only code from before them needs.
         common: The options of every command.
     """
 
     def body(work: Work) -> int:
-        result = work.manager.run(revision)
+        result = work.manager.run(revision, contract=contract)
         from framework_m_migrations.cli.reports.versioned import run_report
 
         work.output.show(run_report(result, work.progress.apps))

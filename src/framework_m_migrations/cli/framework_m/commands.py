@@ -92,16 +92,19 @@ def sync(
     return declarative.sync(dry_run=dry_run, sql=sql, force=force, allow_drop=allow_drop, yes=yes, common=common)
 
 
-def run(*, revision: str | None = None, common: HostCommon = HOST) -> int:
+def run(
+    *, revision: str | None = None, contract: Annotated[bool, Parameter(negative=())] = False, common: HostCommon = HOST
+) -> int:
     """Apply the pending revisions of all apps.
 
     Each comes before those that depend on it, and each has its own transaction.
 
     Args:
         revision: Only what this revision needs; an id, its beginning, or an app's name; head for all.
+        contract: Also end online changes: take away what only code from before them needs.
         common: The options of every command.
     """
-    return versioned.run(revision=None if revision in {"head", "heads"} else revision, common=common)
+    return versioned.run(revision=None if revision in {"head", "heads"} else revision, contract=contract, common=common)
 
 
 def verify(

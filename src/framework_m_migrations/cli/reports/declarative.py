@@ -188,6 +188,7 @@ def _next_steps(kinds: set[str]) -> list[Block]:
     known = (
         ("change", "m-migrate plan", "each change with its SQL, and the command that handles it"),
         ("pending-revision", "m-migrate run", "apply the pending revisions"),
+        ("contract-due", "m-migrate run --contract", "end the online changes, once no old code runs any more"),
         ("unknown-revision", "m-migrate status", "what the database is at; bring back the app that has the revision"),
         ("multiple-heads", 'm-migrate create "merge" --app APP --merge', "join the heads"),
         ("unmanaged-table", "by hand", "drop the table, move it to another schema, or declare a DocType for it"),

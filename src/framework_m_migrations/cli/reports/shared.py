@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from framework_m_migrations.cli.document import Block, Grid, Heading, Span, Spans, Style, line
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.plan import PlannedChange, Risk
-from framework_m_migrations.domain.risk import CREATE, DROP, MANUAL, SYNC
+from framework_m_migrations.domain.risk import CONTRACT, CREATE, DROP, MANUAL, SYNC
 
 RISK_STYLES: dict[Risk, Style] = {Risk.SAFE: "safe", Risk.WARNING: "warning", Risk.BREAKING: "breaking"}
 RISK_MARKS: dict[Risk, str] = {Risk.SAFE: "●", Risk.WARNING: "▲", Risk.BREAKING: "✖"}
@@ -17,6 +17,7 @@ MEANINGS = {
     CREATE: "writes a revision for you to review; `m-migrate run` applies it",
     DROP: "drops what the ledger says is ours, after listing it",
     SYNC: "applies it",
+    CONTRACT: "ends an online change, once no old code runs any more",
     MANUAL: "in a revision of your own (m-migrate create --no-autogenerate), or in the database",
 }
 
@@ -43,6 +44,8 @@ def command_for(planned: PlannedChange) -> str:
             return "m-migrate sync --allow-drop"
         case handled if handled == SYNC:
             return "m-migrate sync"
+        case handled if handled == CONTRACT:
+            return "m-migrate run --contract"
         case _:
             return "by hand"
 

@@ -101,7 +101,17 @@ def _verdict(result: StatusResult) -> list[Block]:
     else:
         verdict = line(Span("READY", "safe", "●"), ": database, DocTypes and revisions agree.", indent=1)
     blocks: list[Block] = [verdict]
-    if result.pending:
+    if result.contract_due:
+        blocks.append(
+            line(
+                Span(f"Contract due: {', '.join(result.contract_due)}", "warning", "▲"),
+                ": ",
+                Span("m-migrate run --contract", "command"),
+                " once no old code runs",
+                indent=1,
+            )
+        )
+    if set(result.pending) - set(result.contract_due):
         blocks.append(line("Next: ", Span("m-migrate all", "command"), ": run, then sync", indent=1))
     elif result.plan.applied:
         blocks.append(line("Next: ", Span("m-migrate sync", "command"), ": apply what is safe", indent=1))

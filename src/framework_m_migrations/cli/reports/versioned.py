@@ -22,7 +22,8 @@ def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Docu
     down = result.direction == "downgrade"
     if not result.revisions:
         text = "Nothing to roll back." if down else "No revision is pending."
-        return (line(Span(text, "safe"), _heads(result)),)
+        nothing = line(Span(text, "safe"), _heads(result))
+        return (*(() if result.held else (nothing,)), *_held(result))
     done = "rolled back" if down else "applied"
     return (
         Heading("Rolled back" if down else "Applied revisions"),
@@ -35,6 +36,17 @@ def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Docu
             f" ({result.seconds:.2f} s).",
             _heads(result),
         ),
+        *_held(result),
+    )
+
+
+def _held(result: RunResult) -> tuple[Block, ...]:
+    if not result.held:
+        return ()
+    words = f"{plural(len(result.held), 'revision')} held back: {', '.join(result.held)}."
+    return (
+        line(Span(words, "warning", "▲"), " They take away what only old code needs, or stand on one that does."),
+        line("Once no old code runs: ", Span("m-migrate run --contract", "command"), indent=1),
     )
 
 

@@ -114,6 +114,7 @@ class Library(ScriptDirectory):
             _declared_labels(script),
             script.doc,
             script.path,
+            getattr(script.module, "contract_of", None),
         )
 
     def _resolve(self, script: Script, name: str, labels: dict[str, str]) -> str:
@@ -202,6 +203,8 @@ def _check_header(location: Location, file: Path, module: ModuleType, revision: 
         raise _broken(location, file, f"its id {revision!r} holds {', '.join(sorted(illegal))}")
     if not hasattr(module, "down_revision"):
         raise _broken(location, file, "it has no `down_revision = ...` (None for the first one)")
+    if not isinstance(getattr(module, "contract_of", None), str | None):
+        raise _broken(location, file, "its contract_of is neither None nor the id of a revision")
     for name in ("down_revision", "depends_on", "branch_labels"):
         value = getattr(module, name, None)
         entries = value if isinstance(value, tuple | list | set) else (value,)

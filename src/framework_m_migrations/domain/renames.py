@@ -1,0 +1,210 @@
+"""Declared renames: what a new name stands for, and what is left over while both names exist.
+
+A rename is declared on the new field or DocType (``renamed_from``). Until it is done the old column or table is the
+new one's former self, and all that stands on it is compared under the new name, so that one declared rename is one
+change and not a dozen. Between the two phases of an online rename or change of type both columns exist, kept equal by
+a trigger: the one that is on its way out is then nobody's to drop but the contract revision's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from framework_m_migrations.domain.schema import (
+    Catalog,
+    Check,
+    DocTypeSchema,
+    ForeignKey,
+    Index,
+    PrimaryKey,
+    Table,
+    TableName,
+    Unique,
+)
+
+NAME_LIMIT = 63
+"""PostgreSQL's longest identifier in bytes."""
+COPY_SUFFIX, FORMER_SUFFIX = "__fmm_new", "__fmm_old"
+
+_LITERAL_OR_NAME = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_][A-Za-z_0-9$]*""")
+_PLAIN = re.compile(r"[a-z_][a-z_0-9]*")
+
+
+def copy_name(name: str) -> str:
+    """What the copy of a column, index or constraint is called until it takes its place."""
+    return fitted(name, COPY_SUFFIX)
+
+
+def former_name(name: str) -> str:
+    """What a column, index or constraint is called once its copy has taken its place."""
+    return fitted(name, FORMER_SUFFIX)
+
+
+def fitted(name: str, suffix: str) -> str:
+    """``name`` with ``suffix``, cut with a hash in between where it would be longer than an identifier may be."""
+    if len((name + suffix).encode()) <= NAME_LIMIT:
+        return name + suffix
+    mark = f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}{suffix}"
+    return name.encode()[: NAME_LIMIT - len(mark)].decode(errors="ignore") + mark
+
+
+def renamed_columns(wanted: Table, actual: Table) -> dict[str, str]:
+    """Old to new names of the columns whose declared rename is still to be done."""
+    there = {column.name for column in actual.columns}
+    declared = {column.name for column in wanted.columns}
+    found: dict[str, str] = {}
+    for column in wanted.columns:
+        old = column.renamed_from
+        if old is not None and column.name not in there and old in there and old not in declared:
+            found.setdefault(old, column.name)
+    return found
+
+
+def superseded_columns(wanted: Table, actual: Table) -> dict[str, str]:
+    """Columns on their way out, each with the wanted column that has taken its place: both exist."""
+    there = {column.name for column in actual.columns}
+    declared = {column.name for column in wanted.columns}
+    found: dict[str, str] = {}
+    for column in wanted.columns:
+        if column.name not in there:
+            continue
+        for old in (column.renamed_from, former_name(column.name)):
+            if old is not None and old in there and old not in declared:
+                found[old] = column.name
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Renaming:
+    """The renames still to be done, over all tables."""
+
+    tables: Mapping[TableName, TableName]
+    columns: Mapping[TableName, Mapping[str, str]]
+
+    def table(self, table: Table) -> Table:
+        """``table`` with what stands on its columns spelled under their new names; the columns stay as they are."""
+        names = self.columns.get(table.name, {})
+        foreign_keys = tuple(self._key(key, names) for key in table.foreign_keys)
+        if not names:
+            return table if foreign_keys == table.foreign_keys else replace(table, foreign_keys=foreign_keys)
+        primary = table.primary_key
+        return replace(
+            table,
+            primary_key=None if primary is None else PrimaryKey(_each(primary.columns, names), primary.name),
+            indexes=tuple(_index(index, names) for index in table.indexes),
+            uniques=tuple(_unique(unique, names) for unique in table.uniques),
+            checks=tuple(_check(check, names) for check in table.checks),
+            foreign_keys=foreign_keys,
+        )
+
+    def _key(self, key: ForeignKey, names: Mapping[str, str]) -> ForeignKey:
+        target = self.tables.get(key.target, key.target)
+        there = self.columns.get(key.target, {})
+        if target == key.target and not there and not any(name in names for name in key.columns):
+            return key
+        return replace(
+            key,
+            columns=_each(key.columns, names),
+            target=target,
+            target_columns=_each(key.target_columns, there),
+        )
+
+
+def through_renames(doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> Catalog:
+    """The catalog as it would be if the declared renames were done, but for the names of the columns themselves.
+
+    Nothing is copied where no rename is declared.
+
+    Args:
+        doctypes: the wanted schema, as far as it was loaded.
+        catalog: what there is.
+    """
+    wanted = [table for doctype in doctypes for table in doctype.tables]
+    tables = dict(_table_renames(wanted, catalog))
+    columns: dict[TableName, Mapping[str, str]] = {}
+    for table in wanted:
+        actual = catalog.tables.get(table.name)
+        if actual is not None and (names := _declared(table, actual)):
+            columns[table.name] = names
+    if not tables and not columns:
+        return catalog
+    renaming = _Renaming(tables, columns)
+    return replace(catalog, tables={name: renaming.table(table) for name, table in catalog.tables.items()})
+
+
+def _declared(wanted: Table, actual: Table) -> dict[str, str]:
+    if all(column.renamed_from is None for column in wanted.columns):
+        return {}
+    return renamed_columns(wanted, actual)
+
+
+def _table_renames(wanted: Iterable[Table], catalog: Catalog) -> Iterable[tuple[TableName, TableName]]:
+    for table in wanted:
+        if table.renamed_from is not None and table.name not in catalog.names:
+            old = TableName(table.renamed_from, table.name.schema)
+            if old in catalog.names:
+                yield old, table.name
+
+
+def in_text(sql: str, names: Mapping[str, str]) -> str:
+    """An expression with columns under other names; text in quotes stays, and so does what is not a plain name."""
+
+    def swap(match: re.Match[str]) -> str:
+        word = match[0]
+        if word.startswith("'"):
+            return word
+        if word.startswith('"'):
+            new = names.get(word[1:-1].replace('""', '"'))
+            return word if new is None else '"' + new.replace('"', '""') + '"'
+        new = names.get(word)
+        if new is None:
+            return word
+        return new if _PLAIN.fullmatch(new) else '"' + new.replace('"', '""') + '"'
+
+    return _LITERAL_OR_NAME.sub(swap, sql)
+
+
+def _each(columns: tuple[str, ...], names: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(names.get(name, name) for name in columns)
+
+
+def _index(index: Index, names: Mapping[str, str]) -> Index:
+    return on_columns(index, names)
+
+
+def on_columns(index: Index, names: Mapping[str, str]) -> Index:
+    """An index over columns of other names, made from values alone."""
+    keys = tuple(
+        key._replace(
+            column=None if key.column is None else names.get(key.column, key.column),
+            expression=None if key.expression is None else in_text(key.expression, names),
+        )
+        for key in index.keys
+    )
+    where = None if index.where is None else in_text(index.where, names)
+    return replace(index, keys=keys, where=where, include=_each(index.include, names), native=None)
+
+
+def _unique(unique: Unique, names: Mapping[str, str]) -> Unique:
+    return replace(unique, columns=_each(unique.columns, names))
+
+
+def _check(check: Check, names: Mapping[str, str]) -> Check:
+    return replace(check, expression=in_text(check.expression, names))
+
+
+def stands_on(item: Index | Unique | Check | ForeignKey, columns: Iterable[str]) -> bool:
+    """True when an index or constraint has one of the columns, by name or within an expression."""
+    match item:
+        case Index():
+            named = {key.column for key in item.keys} | set(item.include)
+            text = " ".join((*(key.expression or "" for key in item.keys), item.where or ""))
+        case Check():
+            named, text = set(), item.expression
+        case Unique() | ForeignKey():
+            named, text = set(item.columns), ""
+    words = {word.strip('"').replace('""', '"') for word in _LITERAL_OR_NAME.findall(text) if not word.startswith("'")}
+    return any(name in named or name in words for name in columns)
