@@ -1,4 +1,4 @@
-"""How many generated cases a test runs: few in `make test`, many in the nightly profile (HYPOTHESIS_PROFILE=nightly)."""
+"""How many generated cases a test runs: few in `make test`, many under HYPOTHESIS_PROFILE=nightly (`make nightly`)."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ def run(project: Path, corpus: Path, *arguments: str) -> subprocess.CompletedPro
         "_postgres.py",
         "_postgres_keeper.py",
         "support/__init__.py",
+        "support/profile.py",
         "support/sync_path.py",
     ):
         (project / "tests" / name).write_bytes((root / "tests" / name).read_bytes())
