@@ -17,6 +17,12 @@ VERSIONS_TABLE = "__schema_versions__"
 OBJECTS_TABLE = "__schema_objects__"
 STATE_TABLE = "__schema_state__"
 LEDGER_TABLES = frozenset({VERSIONS_TABLE, OBJECTS_TABLE, STATE_TABLE})
+"""The ledger's own."""
+BACKFILLS_TABLE = "__schema_backfills__"
+"""Where the backfills of revisions keep their cursors."""
+LEASE_TABLE = "__schema_lease__"
+"""Where the migration lock is kept behind a proxy that pools transactions."""
+ENGINE_TABLES = LEDGER_TABLES | {BACKFILLS_TABLE, LEASE_TABLE}
 """Names that belong to the engine in the session's schema."""
 
 KEY_LENGTH = 255

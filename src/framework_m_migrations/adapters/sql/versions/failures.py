@@ -59,7 +59,7 @@ def revision_failed(
     fate = _FATES[committed]
     owner = f" of app {app!r}" if app else ""
     return RevisionFailed(
-        f"Revision {revision}{owner} failed in {direction} ({place}): {cause_of(error)}. {fate}",
+        f"Revision {revision}{owner} failed in {direction} ({place}): {cause_of(error).rstrip(".")}. {fate}",
         next_step=(
             None
             if committed is False

@@ -46,7 +46,7 @@ def partitioned_index(
     sql_of: list[str] = []
     for own_schema, name, kind, parent_schema, parent in rows:
         root = parent is None
-        own = index.name if root else _name(index.name, name)
+        own = index.name if root else partition_index_name(index.name, name)
         made[own_schema, name] = own
         target = f"{written(own_schema)}.{written(name)}"
         if kind == "p":
@@ -65,7 +65,7 @@ def _rows(connection: sa.Connection, sql: str) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in execute(connection, sql)]
 
 
-def _name(index: str, partition: str) -> str:
+def partition_index_name(index: str, partition: str) -> str:
     """A partition's own index: readable, distinct where names had to be cut."""
     name = f"{partition}_{index}"
     if len(name.encode()) <= NAME_LIMIT:

@@ -1,0 +1,203 @@
+"""How the statements of an online sequence are sent: briefly under a lock timeout, or slowly under none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from alembic.migration import MigrationContext
+
+from framework_m_migrations.adapters.sql.clock import SystemClock
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
+from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named
+from framework_m_migrations.adapters.sql.dialects.postgresql.settings import BEGIN, set_limits, unlimited
+from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
+from framework_m_migrations.adapters.sql.executor import send_text
+from framework_m_migrations.adapters.sql.sinks import NullSink
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.backoff import pauses
+from framework_m_migrations.domain.errors import LockTimeout
+from framework_m_migrations.domain.events import StatementRetried
+from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.ports.clock import Clock
+from framework_m_migrations.ports.event_sink import EventSink
+
+SURROUNDINGS = "framework_m_migrations_surroundings"
+"""The execution option under which the engine tells helpers of a revision what the user chose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a helper needs to know beyond its arguments. The defaults serve a revision that plain Alembic runs."""
+
+    locks: LockOptions = field(default_factory=LockOptions)
+    events: EventSink = field(default_factory=NullSink)
+    clock: Clock = field(default_factory=SystemClock)
+
+
+class Sender:
+    """Sends, or in offline mode prints, the statements of a helper.
+
+    Args:
+        context: Alembic's, outside a transaction.
+    """
+
+    def __init__(self, context: MigrationContext) -> None:
+        self._context = context
+        self.offline = bool(context.as_sql)
+        self.dialect = context.dialect
+        self.sql_dialect: SqlDialect = PostgresqlDialect()
+        options = {} if context.connection is None else context.connection.get_execution_options()
+        self.surroundings: Surroundings = options.get(SURROUNDINGS) or Surroundings()
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The connection; there is none in offline mode, in which nothing is read."""
+        connection = self._context.connection
+        if connection is None:
+            raise RuntimeError("Nothing is read in offline mode.")
+        return connection
+
+    @property
+    def state_schema(self) -> str | None:
+        """The schema of Alembic's version table, in which the engine keeps its own tables too."""
+        return self._context.version_table_schema
+
+    def statements(self, operation: o.Operation) -> tuple[str, ...]:
+        """The engine's own statements for an operation."""
+        connection = None if self.offline else self.connection
+        found = statements(operation, connection, schema=None)
+        if found is None:
+            raise RuntimeError(f"{type(operation).__name__} has no statement of its own.")
+        return found
+
+    def perform(self, operations: Sequence[o.Operation]) -> None:
+        """Carry out a sequence that ``domain.lowering`` made, each operation with the limits that it needs."""
+        for operation in operations:
+            for sql in self.statements(operation):
+                if _is_slow(operation) and not sql.startswith("ALTER INDEX"):
+                    self.slow(sql)
+                else:
+                    self.short([sql])
+
+    def slow(self, sql: str) -> None:
+        """One statement outside any transaction, without a time limit; it must hold nobody up.
+
+        Raises:
+            DatabaseError: the database refused it.
+        """
+        if self.offline:
+            self._print("SET lock_timeout = 0", "SET statement_timeout = 0", sql)
+            self._print("RESET statement_timeout", "RESET lock_timeout")
+            return
+        with unlimited(self.connection):
+            self.send(sql)
+
+    def short(self, statements: Sequence[str]) -> None:
+        """Some statements in one transaction, which waits for locks briefly and is then tried again.
+
+        Raises:
+            LockTimeout: the tries are used up.
+            DatabaseError: the database refused one; none has had an effect.
+        """
+        if self.offline:
+            limit = f"SET LOCAL lock_timeout = '{round(self.surroundings.locks.lock_timeout * 1000)}ms'"
+            self._print("BEGIN", limit, *statements, "COMMIT")
+            return
+
+        def attempt() -> None:
+            with self._transaction():
+                for sql in statements:
+                    self.send(sql)
+
+        self._retried(attempt)
+
+    def answered(self, sql: str) -> tuple[Any, ...]:
+        """As ``short``, for one statement that gives exactly one row."""
+
+        def attempt() -> tuple[Any, ...]:
+            with self._transaction():
+                return tuple(self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one())
+
+        return self._retried(attempt)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What a query gives."""
+        result = self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+        return [tuple(row) for row in result]
+
+    def send(self, sql: str) -> None:
+        """One statement as it stands, its errors translated."""
+        send_text(self.connection, self.sql_dialect, sql)
+
+    def pause(self, seconds: float) -> None:
+        """Wait; under an asynchronous driver the event loop goes on meanwhile."""
+        if seconds <= 0:
+            return
+        if self.connection.dialect.is_async:
+            self.connection.exec_driver_sql(f"SELECT pg_catalog.pg_sleep({seconds:.3f})").close()
+        else:
+            time.sleep(seconds)
+
+    def print(self, sql: str) -> None:
+        """In offline mode: a statement of the script."""
+        self._print(sql)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """BEGIN and COMMIT as statements: to SQLAlchemy the connection is in AUTOCOMMIT."""
+        connection = self.connection
+        self.send(BEGIN)
+        try:
+            set_limits(connection, lock=self.surroundings.locks.lock_timeout)
+            yield
+            self.send("COMMIT")
+        except BaseException:
+            if not connection.invalidated and not connection.closed:
+                self.send("ROLLBACK")
+            raise
+
+    def _retried[T](self, attempt: Callable[[], T]) -> T:
+        surroundings = self.surroundings
+        waits = pauses(surroundings.locks, surroundings.clock.jitter)
+        tried = 0
+        with blockers_named(self.connection):
+            while True:
+                tried += 1
+                try:
+                    return attempt()
+                except LockTimeout as error:
+                    wait = next(waits, None)
+                    if wait is None:
+                        raise
+                    surroundings.events.emit(StatementRetried(tried, wait, error.what))
+                self.pause(wait)
+
+    def _print(self, *statements: str) -> None:
+        for sql in statements:
+            self._context.impl.static_output(f"{sql}{self._context.impl.command_terminator}")
+
+
+def on_postgresql() -> bool:
+    """Whether the revision that is being run changes a PostgreSQL."""
+    return bool(op.get_context().dialect.name == "postgresql")
+
+
+@contextmanager
+def sender() -> Iterator[Sender]:
+    """Leave the revision's transaction: what it did so far is committed, and it begins anew afterwards."""
+    context = op.get_context()
+    with context.autocommit_block():
+        yield Sender(context)
+
+
+def _is_slow(operation: o.Operation) -> bool:
+    return isinstance(operation, o.ValidateConstraint | o.RebuildIndex) or (
+        isinstance(operation, o.CreateIndex) and operation.online
+    )
