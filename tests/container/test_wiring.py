@@ -15,6 +15,7 @@ from framework_m_migrations import AsyncMigrationManager, MigrationManager, Migr
 from framework_m_migrations.container.context import PORTS, Context
 from framework_m_migrations.container.mode import detect_mode
 from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
+from framework_m_migrations.embedding.fleet import AsyncTenantCommands, TenantCommands
 
 
 def metadata() -> sa.MetaData:
@@ -148,12 +149,13 @@ def test_a_sync_that_has_nothing_to_do_imports_no_alembic(tmp_path: Path) -> Non
 def test_both_facades_have_the_same_commands_with_the_same_arguments() -> None:
     def commands(facade: type) -> dict[str, str]:
         return {
-            name: str(inspect.signature(method))
+            name: str(inspect.signature(method)).replace("AsyncTenant", "Tenant")
             for name, method in inspect.getmembers(facade, inspect.isfunction)
             if not name.startswith("_")
         }
 
     assert commands(MigrationManager) == commands(AsyncMigrationManager)
+    assert commands(TenantCommands) == commands(AsyncTenantCommands)
 
 
 async def _use(manager: AsyncMigrationManager) -> tuple[bool, bool]:

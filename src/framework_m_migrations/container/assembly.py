@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,42 @@ class Assembly:
         self._lasting: dict[str, Any] = {}
         self._source: Any = None
 
+    def within(
+        self, settings: MigrationSettings, *, events: EventSink | None = None, overrides: Mapping[str, Factory]
+    ) -> Assembly:
+        """An assembly for the same apps with other settings.
+
+        Args:
+            settings: its own; with the same URL it works on the engine or connection that the caller handed in.
+            events: where its events go; None for nowhere.
+            overrides: of ports, beside those of this assembly.
+        """
+        shared: dict[str, Factory] = {name: factory for name, factory in self._factories.items() if name != "events"}
+        shared["discovery"] = lambda _: self._make_lasting("discovery")
+        database = self._database if settings.url == self.settings.url else None
+        return Assembly(settings, database, events, {**shared, **overrides})
+
+    @property
+    def parallel_runs(self) -> int | None:
+        """How many runs the database of the caller's has room for at a time; None where there is no such limit."""
+        return engines.parallel_runs(self._database)
+
+    @property
+    def needs_loop(self) -> bool:
+        """True when the database is reached through an event loop."""
+        return engines.needs_loop(self.mode, self._database)
+
+    def in_loop[T](self, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Await what ``main`` makes, in an event loop for the time of the call.
+
+        Raises:
+            ConfigurationError: one runs already in this thread.
+        """
+        import asyncio
+
+        self._refuse_running_loop()
+        return asyncio.run(main())
+
     @property
     def mode(self) -> RuntimeMode:
         """The runtime mode; a caller's engine or connection decides it."""
@@ -96,11 +132,8 @@ class Assembly:
 
     def run[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool) -> T:
         """Run a use case for a caller without an event loop; an async database gets one for the time of the call."""
-        if engines.needs_loop(self.mode, self._database):
-            import asyncio
-
-            self._refuse_running_loop()
-            return asyncio.run(self.async_runner(drops=drops).run(use_case))
+        if self.needs_loop:
+            return self.in_loop(lambda: self.async_runner(drops=drops).run(use_case))
         return self.runner(drops=drops).run(use_case)
 
     async def run_async[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool) -> T:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from framework_m_migrations.container.context import Context
 from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.container.tenancy import kept
 from framework_m_migrations.domain.errors import AppBroken, ConfigurationError
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
@@ -30,11 +31,14 @@ def schema_source(context: Context) -> SchemaSource:
         MissingDependency: an app has DocTypes, and Framework M is not installed.
     """
     from framework_m_migrations.adapters.doctypes.metadata import MetadataSource
+    from framework_m_migrations.adapters.sql.ledger_tables import LEDGER_TABLES
     from framework_m_migrations.adapters.sql.wanted import Target
 
     target = Target.of(context.live.dialect, context.sql, schema=context.settings.schema)
     apps = named_apps(context.settings, context.make("discovery"))
-    return MetadataSource(declared(context.settings, apps), target, [app.name for app in apps])
+    doctypes = kept(declared(context.settings, apps), context)
+    reserved = (*LEDGER_TABLES, context.settings.version_table)
+    return MetadataSource(doctypes, target, [app.name for app in apps], reserved)
 
 
 def named_apps(settings: MigrationSettings, discovery: AppDiscovery) -> tuple[App, ...]:

@@ -37,6 +37,19 @@ def needs_loop(mode: RuntimeMode, database: Any) -> bool:
     return _is_async(database) if database is not None else mode is RuntimeMode.ASYNC
 
 
+def parallel_runs(database: Any) -> int | None:
+    """How many runs a caller's engine or connection has room for at a time; None where it sets no limit.
+
+    A run takes two connections: its own, and that of the migration lock.
+    """
+    if database is None:
+        return None
+    if hasattr(database, "in_transaction"):
+        return 1
+    size = getattr(database.pool, "size", None)
+    return None if size is None else max(1, size() // 2)
+
+
 def _parsed(settings: MigrationSettings) -> sa.URL:
     from framework_m_migrations.adapters.sql.url import parse_url
 
@@ -96,12 +109,11 @@ def sync_source(settings: MigrationSettings, mode: RuntimeMode, database: Any) -
 def _plain_engine(url: sa.URL) -> sa.Engine:
     import sqlalchemy as sa
 
+    from framework_m_migrations.adapters.sql.url import engine_made_from
+
     try:
-        return sa.create_engine(url, poolclass=sa.pool.NullPool)
-    except sa.exc.NoSuchModuleError as error:
-        raise UnsupportedDatabase(
-            f"SQLAlchemy knows no dialect {url.drivername!r}.", next_step="Check the beginning of the URL."
-        ) from error
+        with engine_made_from(url):
+            return sa.create_engine(url, poolclass=sa.pool.NullPool)
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"The driver of {url.drivername!r} is not installed: {error.name}.", next_step=f"pip install {error.name}"

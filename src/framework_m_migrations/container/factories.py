@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.container.mode import RuntimeMode
+from framework_m_migrations.domain.errors import UnsupportedDatabase
 
 if TYPE_CHECKING:
     from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from framework_m_migrations.ports.persistence import Persistence
     from framework_m_migrations.ports.pruner import Pruner
     from framework_m_migrations.ports.schema_source import SchemaSource
+    from framework_m_migrations.ports.tenants import Tenants
     from framework_m_migrations.ports.versioned_track import VersionedTrack
 
 
@@ -62,6 +64,22 @@ def ledger_tables() -> Iterable[str]:
     from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES
 
     return LEDGER_TABLES
+
+
+def tenants(context: Context) -> Tenants:
+    """The schemas of tenants.
+
+    Raises:
+        UnsupportedDatabase: the database has no schemas.
+    """
+    if not context.sql.capabilities(context.live.dialect).schemas:
+        raise UnsupportedDatabase(
+            "Tenants are kept in schemas, which this database does not have.",
+            next_step="Use PostgreSQL; on SQLite give each tenant a database of its own.",
+        )
+    from framework_m_migrations.adapters.sql.dialects.postgresql.tenants import PostgresqlTenants
+
+    return PostgresqlTenants(context.live, ignored=frozenset((*ledger_tables(), context.settings.version_table)))
 
 
 def executor(context: Context) -> Executor:
@@ -103,7 +121,8 @@ def versions(context: Context) -> VersionedTrack:
         context.sql,
         context.make("discovery"),
         version_table=settings.version_table,
-        version_table_schema=settings.schema,
+        # Revisions are the database's, not a tenant's.
+        version_table_schema=None if settings.tenant else settings.schema,
         project=settings.path if ini.is_file() else None,
     )
 

@@ -31,6 +31,7 @@ class MigrationSettings:
         path: the project's folder: alembic.ini is looked for in it, and modules are imported from it.
         mode: the runtime mode, None to detect it.
         schema: the database schema to work in, None for the connection's default.
+        tenant: the schema is a tenant's: it gets the tables that each tenant has for itself, and no others.
         version_table: Alembic's version table.
         online: use the forms of DDL that hold nobody up.
         locks: how long to wait for locks.
@@ -43,6 +44,7 @@ class MigrationSettings:
     path: Path = Path()
     mode: RuntimeMode | None = None
     schema: str | None = None
+    tenant: bool = False
     version_table: str = "alembic_version"
     online: bool = True
     locks: LockOptions = field(default_factory=LockOptions)

@@ -10,6 +10,7 @@ from typing import Any
 from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
 from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.errors import UnsupportedDatabase
 from framework_m_migrations.ports.clock import Clock
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.executor import Executor
@@ -19,10 +20,23 @@ from framework_m_migrations.ports.ledger import Ledger
 from framework_m_migrations.ports.lock import MigrationLock
 from framework_m_migrations.ports.pruner import Pruner
 from framework_m_migrations.ports.schema_source import SchemaSource
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.ports.tenants import Tenants
 from framework_m_migrations.ports.versioned_track import VersionedTrack
 
 LASTING = ("discovery", "clock", "persistence")
 """Ports that outlive a connection."""
+
+
+def tenants_of(session: Session) -> Tenants:
+    """The schemas of tenants, over the connection of a session.
+
+    Raises:
+        UnsupportedDatabase: the database has no schemas, or the session is no SQL connection's.
+    """
+    if not isinstance(session, WiredSession):
+        raise UnsupportedDatabase(f"{type(session).__name__} knows no tenants.")
+    return session.tenants
 
 
 class WiredSession:
@@ -108,6 +122,15 @@ class WiredSession:
     def clock(self) -> Clock:
         """Time."""
         return self._make("clock")  # type: ignore[no-any-return]
+
+    @property
+    def tenants(self) -> Tenants:
+        """The schemas of tenants; raises UnsupportedDatabase where the database has no schemas."""
+        if "tenants" not in self._made:
+            from framework_m_migrations.container.factories import tenants
+
+            self._made["tenants"] = tenants(self._context)
+        return self._made["tenants"]  # type: ignore[no-any-return]
 
     def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
         """See ports.session.Session."""

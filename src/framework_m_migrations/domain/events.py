@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from framework_m_migrations.domain.plan import Plan, Step
+
+if TYPE_CHECKING:
+    from framework_m_migrations.domain.fleet import TenantOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,31 @@ class HookStarted:
     phase: str
 
 
+@dataclass(frozen=True, slots=True)
+class FleetSurveyed:
+    """One look at all tenants was taken: of ``total``, so many need no turn of their own."""
+
+    total: int
+    settled: int
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFinished:
+    """A tenant had its turn; ``done`` of ``total`` are settled."""
+
+    outcome: TenantOutcome
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TenantEvent:
+    """Something happened during a tenant's turn."""
+
+    tenant: str
+    event: Event
+
+
 Event = (
     PlanMade
     | StepStarted
@@ -109,4 +138,7 @@ Event = (
     | RevisionFinished
     | WaitingForLock
     | HookStarted
+    | FleetSurveyed
+    | TenantFinished
+    | TenantEvent
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from framework_m_migrations.container.assembly import Assembly
@@ -28,6 +28,9 @@ from framework_m_migrations.services.use_cases.create import CreateOptions
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from framework_m_migrations.embedding.fleet import AsyncTenantCommands
+    from framework_m_migrations.embedding.fleet_flow import TenantPlace
 
 
 class AsyncMigrationManager:
@@ -56,6 +59,7 @@ class AsyncMigrationManager:
     ) -> None:
         self.settings = settings or MigrationSettings.from_environment()
         self._assembly = Assembly(self.settings, engine or connection, events, overrides or {})
+        self._events = events
         self._commands = Commands(self.settings, self._assembly.apps)
 
     async def _run[T](self, command: Command[T]) -> T:
@@ -148,6 +152,25 @@ class AsyncMigrationManager:
     async def repair(self, *, dry_run: bool = False) -> RepairResult:
         """Rebuild the ledger from the real database; ``dry_run`` only says what would change."""
         return await self._run(self._commands.repair(dry_run=dry_run))
+
+    def tenants(
+        self, names: Sequence[str | TenantPlace] | None = None, *, jobs: int = 4, shared: bool | None = None
+    ) -> AsyncTenantCommands:
+        """The commands over many tenants at once; see AsyncTenantCommands.
+
+        Args:
+            names: their schemas, or places that say more. None for all schemas that were synced for a tenant before,
+                and then what all tenants share too.
+            jobs: how many are worked on at a time. Each takes two connections while it migrates.
+            shared: do the same for what all tenants share; None as above.
+
+        Raises:
+            ConfigurationError: ``jobs`` is less than 1.
+        """
+        # Imported here, so that work on one database does not wait for it.
+        from framework_m_migrations.embedding.fleet import AsyncTenantCommands
+
+        return AsyncTenantCommands(self._assembly, names, jobs, shared, self._events)
 
     def init(self) -> InitResult:
         """Write alembic.ini and a thin env.py, for those who also use the ``alembic`` command."""

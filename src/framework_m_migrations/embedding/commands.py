@@ -23,7 +23,9 @@ from framework_m_migrations.domain.results import (
 )
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
+from framework_m_migrations.ports.tenants import Tenants
 from framework_m_migrations.services.use_cases import create as creating
+from framework_m_migrations.services.use_cases import fleet as fleets
 from framework_m_migrations.services.use_cases import inspect as inspecting
 from framework_m_migrations.services.use_cases import repair as repairing
 from framework_m_migrations.services.use_cases import run as running
@@ -54,6 +56,11 @@ class Commands:
         settings = self.settings
         return SyncOptions(force, dry_run, allow_drop, settings.online, settings.locks)
 
+    @property
+    def _tenant(self) -> str | None:
+        """The schema, where it is a tenant's."""
+        return self.settings.schema if self.settings.tenant else None
+
     def plan(self, *, force: bool = False) -> Command[PlanResult]:
         """See services.use_cases.sync.plan. It renders drops too, so it has a pruner; it applies nothing."""
         return Command(partial(syncing.plan, options=self._options(force=force)), drops=True)
@@ -65,6 +72,8 @@ class Commands:
         options = self._options(force=force, dry_run=dry_run, allow_drop=allow_drop)
         if reviewed is not None:
             options = replace(options, reviewed=tuple(planned.change for planned in reviewed.plan.changes))
+        if (schema := self._tenant) is not None:
+            return Command(partial(_in_tenant, fleets.sync_tenant, schema, options), drops=allow_drop)
         return Command(partial(syncing.sync, options=options), drops=allow_drop)
 
     def run(self, revision: str | None, *, contract: bool = False) -> Command[RunResult]:
@@ -74,6 +83,8 @@ class Commands:
     def all(self, *, force: bool, allow_drop: bool) -> Command[AllResult]:
         """See services.use_cases.run.run_all."""
         options = self._options(force=force, allow_drop=allow_drop)
+        if (schema := self._tenant) is not None:
+            return Command(partial(_in_tenant, fleets.run_all_tenant, schema, options), drops=allow_drop)
         return Command(partial(running.run_all, options=options), drops=allow_drop)
 
     def verify(self, fail_on: Risk) -> Command[VerifyResult]:
@@ -103,3 +114,14 @@ class Commands:
     def repair(self, *, dry_run: bool) -> Command[RepairResult]:
         """See services.use_cases.repair.repair."""
         return Command(partial(repairing.repair, locks=self.settings.locks, dry_run=dry_run))
+
+
+def _in_tenant[T](
+    use_case: Callable[[Session, Tenants, str, SyncOptions], UseCase[T]],
+    schema: str,
+    options: SyncOptions,
+    session: Session,
+) -> UseCase[T]:
+    from framework_m_migrations.container.wired_session import tenants_of
+
+    return use_case(session, tenants_of(session), schema, options)

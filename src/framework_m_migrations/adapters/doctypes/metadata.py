@@ -18,6 +18,8 @@ DOCTYPE_KEY = "doctype"
 """Key of ``Table.info`` with the name of the DocType that a table belongs to; several tables may share one."""
 APP_KEY = "app"
 """Key of ``Table.info`` with the name of the app that declares it."""
+TENANT_KEY = "tenant"
+"""Key of ``Table.info``: True where each tenant has such a table of its own, False where all tenants share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +81,27 @@ class MetadataSource:
         doctypes: in order of declaration. Their tables are looked at anew on every call.
         target: what values are spelled for.
         apps: apps that were asked for, whether they declare a DocType or not.
+        reserved: names that nobody may declare in the session's schema: the tables of the engine itself.
 
     Raises:
-        InvalidMetadata: two DocTypes have one name, or two tables are one to the database.
+        InvalidMetadata: two DocTypes have one name, two tables are one to the database, or one is the engine's own.
     """
 
-    def __init__(self, doctypes: Iterable[DocTypeTables], target: Target, apps: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        doctypes: Iterable[DocTypeTables],
+        target: Target,
+        apps: Iterable[str] = (),
+        reserved: Iterable[str] = (),
+    ) -> None:
         self._apps = frozenset(apps)
+        self._reserved = tuple(reserved)
         self._target = target
         self._fingerprints = Fingerprints(target)
         self._doctypes: dict[str, DocTypeTables] = {}
         owners: dict[tuple[str | None, str], str] = {}
         schemas: set[str] = set()
+        own = {target.names.key(name) for name in self._reserved}
         for doctype in doctypes:
             title = self._name(doctype)
             if title in self._doctypes:
@@ -101,6 +112,12 @@ class MetadataSource:
                 key = (name.schema, target.names.key(name.name))
                 if name.schema is not None:
                     schemas.add(name.schema)
+                elif key[1] in own:
+                    raise InvalidMetadata(
+                        f"DocType {title} declares table {name}, which is where migrations are recorded.",
+                        next_step="Give it another name, or leave it out of what is declared.",
+                        details={"table": str(name)},
+                    )
                 if key in owners:
                     raise InvalidMetadata(
                         f"The DocTypes {owners[key]} and {title} both declare table {name}.",
@@ -108,6 +125,10 @@ class MetadataSource:
                     )
                 owners[key] = title
         self._schemas = frozenset(schemas)
+
+    def aimed_at(self, target: Target) -> MetadataSource:
+        """The same DocTypes, spelled for another database or schema."""
+        return MetadataSource(self._doctypes.values(), target, self._apps, self._reserved)
 
     def apps(self) -> frozenset[str]:
         """The apps asked for and those that declare something."""

@@ -60,14 +60,14 @@ class SqlLedger:
         )
         rows = self._read(both, STATE_TABLE)
         if rows is not None:
-            return _snapshot(rows, LedgerForm.CURRENT)
+            return snapshot_of(rows, LedgerForm.CURRENT)
         if VERSIONS_TABLE not in self._existing():
             return LedgerSnapshot(LedgerForm.ABSENT)
         with translated(self._translate):
             legacy = self._connection.execute(
                 sa.select(sa.literal_column("'v'"), versions.c.doctype_name, versions.c.checksum)
             ).all()
-        return _snapshot(legacy, LedgerForm.LEGACY)
+        return snapshot_of(legacy, LedgerForm.LEGACY)
 
     def prepare(self) -> None:
         """Create what is missing of the three tables; a table of Framework M's is kept with its rows.
@@ -257,7 +257,12 @@ def _parameters(keys: Sequence[sa.Column[Any]], values: tuple[str, ...]) -> dict
     return {f"key_{column.name}": value for column, value in zip(keys, values, strict=True)}
 
 
-def _snapshot(rows: Sequence[sa.Row[Any]], form: LedgerForm) -> LedgerSnapshot:
+def snapshot_of(rows: Sequence[Sequence[Any]], form: LedgerForm) -> LedgerSnapshot:
+    """The ledger from its rows: ``v`` or ``s`` for checksums or state, key, value.
+
+    Raises:
+        LedgerCorrupt: one of them holds what is no text.
+    """
     checksums: dict[str, str] = {}
     state: dict[str, str] = {}
     for row in rows:

@@ -105,7 +105,7 @@ async def sync_at_startup(container: Any) -> SyncResult | None:
     from framework_m_migrations.embedding.aio import AsyncMigrationManager
 
     doctypes = publish() if container.config.get(ENGAGED) else _published()
-    manager = AsyncMigrationManager(MigrationSettings(), engine=engine, overrides=host_factories(tenants_apart=False))
+    manager = AsyncMigrationManager(MigrationSettings(), engine=engine, overrides=host_factories())
     result = await manager.sync()
     for planned in result.withheld:
         logger.warning(

@@ -15,11 +15,9 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.doctypes.framework_m.classes import DocType
 from framework_m_migrations.adapters.doctypes.framework_m.defaults import mend_default
+from framework_m_migrations.adapters.doctypes.metadata import TENANT_KEY
 from framework_m_migrations.adapters.sql.wanted import RENAMED_KEY
 from framework_m_migrations.domain.errors import InvalidMetadata
-
-TENANT_KEY = "tenant"
-"""Key of ``Table.info``: True for a table that each tenant has its own of."""
 
 ALIASES_KEY = "aliases"
 """Key of ``Table.info`` with the names of further DocTypes that are kept in the same table."""
@@ -107,11 +105,23 @@ def _create(mapper: Any, doctype: DocType, metadata: sa.MetaData) -> sa.Table:
 
 
 def _tenants(real: Sequence[DocType]) -> set[str]:
-    """Names of the DocTypes that belong to tenants: by their own word, or by a parent's, as the host maps them."""
+    """Names of the DocTypes that belong to tenants: by their own word, or by a parent's, as the host maps them.
+
+    None does in a project whose framework_config.toml says ``[tenancy] mode = "single"``: its one tenant has all.
+    """
+    if _has_one_tenant():
+        return set()
     found = {doctype.name for doctype in real if doctype.meta("is_tenant_specific")}
     while added := {d.name for d in real if d.name not in found and found.intersection(d.parents)}:
         found |= added
     return found
+
+
+def _has_one_tenant() -> bool:
+    from framework_m_core.config import load_config
+
+    tenancy = load_config().get("tenancy")
+    return isinstance(tenancy, dict) and tenancy.get("mode") == "single"
 
 
 def _add_parent_columns(table: sa.Table) -> None:

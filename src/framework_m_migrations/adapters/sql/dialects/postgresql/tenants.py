@@ -64,8 +64,8 @@ def _grouped(table: str, rest: str) -> str:
 
 _EACH = (
     "SELECT nsp, count(*) || '.' || COALESCE(sum(mark), 0) AS v FROM c GROUP BY 1",
-    f"SELECT c.nsp, count(*) || '.' || COALESCE(sum({MARK.format('k')}), 0) AS v FROM pg_catalog.pg_index x"
-    " JOIN c ON c.oid = x.indrelid JOIN pg_catalog.pg_class k ON k.oid = x.indexrelid GROUP BY 1",
+    f"""SELECT c.nsp, count(*) || '.' || COALESCE(sum({MARK.format("k")}), 0) AS v FROM pg_catalog.pg_index x
+    JOIN c ON c.oid = x.indrelid JOIN pg_catalog.pg_class k ON k.oid = x.indexrelid GROUP BY 1""",
     *(_grouped(table, rest) for table, rest in PARTS),
 )
 _VALUES = ", ".join(f"COALESCE(p{number}.v, '0.0')" for number in range(len(_EACH)))
@@ -171,7 +171,7 @@ class PostgresqlTenants:
             return {}
         with translated(translate):
             rows = self._connection.execute(_TOKENS, {"names": names, "ignored": sorted(self._ignored)})
-            return {name: token for name, token in rows}
+            return {str(name): str(token) for name, token in rows}
 
 
 def _verbatim(sql: str) -> sa.TextClause:

@@ -1,0 +1,97 @@
+"""Which DocTypes a session keeps: those that all tenants share, or those that each tenant has tables of its own for.
+
+``Table.info["tenant"]`` says which a table is. Framework M's DocTypes always have it; on plain models it is set by
+hand. Where no table has it at all, each tenant has them all, and so has a database without tenants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from framework_m_migrations.container.context import Context, Factory
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from framework_m_migrations.adapters.doctypes.metadata import DocTypeTables
+    from framework_m_migrations.ports.schema_source import SchemaSource
+
+
+def kept(doctypes: Sequence[DocTypeTables], context: Context) -> list[DocTypeTables]:
+    """The DocTypes that belong into the session's schema.
+
+    A database without schemas is one tenant's, or nobody's in particular, and has them all.
+
+    Args:
+        doctypes: all that are declared.
+        context: of the session: its settings say whether the schema is a tenant's.
+    """
+    if not context.sql.capabilities(context.live.dialect).schemas:
+        return list(doctypes)
+    if not context.settings.tenant:
+        return [doctype for doctype in doctypes if not is_tenants(doctype)]
+    from framework_m_migrations.adapters.doctypes.metadata import TENANT_KEY
+
+    if any(TENANT_KEY in table.info for doctype in doctypes for table in doctype.tables):
+        return _standing_alone([doctype for doctype in doctypes if is_tenants(doctype)])
+    return list(doctypes)
+
+
+def passed_on(source: SchemaSource) -> dict[str, Factory]:
+    """Overrides by which sessions of other schemas use a source that is loaded already; none where it cannot be.
+
+    Args:
+        source: of any session of the same database.
+    """
+    from framework_m_migrations.adapters.doctypes.metadata import MetadataSource
+    from framework_m_migrations.adapters.sql.wanted import Target
+
+    if not isinstance(source, MetadataSource):
+        return {}
+
+    def make(context: Context) -> MetadataSource:
+        return source.aimed_at(Target.of(context.live.dialect, context.sql, schema=context.settings.schema))
+
+    return {"source": make}
+
+
+def is_tenants(doctype: DocTypeTables) -> bool:
+    """True when each tenant has tables of its own for it."""
+    from framework_m_migrations.adapters.doctypes.metadata import TENANT_KEY
+
+    return bool(doctype.tables[0].info.get(TENANT_KEY))
+
+
+def _standing_alone(doctypes: Sequence[DocTypeTables]) -> list[DocTypeTables]:
+    """The DocTypes without foreign keys to tables that are shared, as Framework M has it: each schema stands alone.
+
+    A key to a table whose schema is spelled out stays. The tables are copies, for those given may be somebody's models.
+    """
+    import sqlalchemy as sa
+
+    own = {table.key for doctype in doctypes for table in doctype.tables}
+    copies: dict[int, sa.MetaData] = {}
+    found = []
+    for doctype in doctypes:
+        tables = []
+        for table in doctype.tables:
+            convention = table.metadata.naming_convention
+            copied = table.to_metadata(copies.setdefault(id(table.metadata), sa.MetaData(naming_convention=convention)))
+            copied.info.update(table.info)
+            _drop_foreign_keys(copied, own)
+            tables.append(copied)
+        found.append(replace(doctype, tables=tuple(tables)))
+    return found
+
+
+def _drop_foreign_keys(table: sa.Table, own: Container[str]) -> None:
+    for key in list(table.foreign_key_constraints):
+        schema, name, _ = key.elements[0].target_tokens
+        if schema is not None or name in own:
+            continue
+        table.constraints.discard(key)
+        for element in key.elements:
+            element.parent.foreign_keys.discard(element)
+            table.foreign_keys.discard(element)
