@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +20,7 @@ class Revisions:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.last: str | None = None
+        self._before: str | None = None
 
     def write(self, upgrade: str, downgrade: str = "pass") -> str:
         """A revision file; its functions see ``op``, ``sa`` and ``online``."""
@@ -33,7 +33,7 @@ class Revisions:
             source + textwrap.dedent(downgrade),
             down=self.last,
         )
-        self.last = name
+        self._before, self.last = self.last, name
         return name
 
     def up(self, upgrade: str, downgrade: str = "pass") -> str:
@@ -42,6 +42,12 @@ class Revisions:
         self.bench.track().upgrade(name)
         assert not self.bench.connection.in_transaction()
         return name
+
+    def forget(self) -> None:
+        """Take the last revision's file away, as if it had never been written."""
+        [file] = (self.bench.apps.root / "wms" / "migrations" / "versions").glob(f"{self.last}_*.py")
+        file.unlink()
+        self.last = self._before
 
     def down(self, name: str) -> None:
         """Take it back."""
@@ -58,12 +64,3 @@ def held(bench: Bench, *statements: str) -> Iterator[sa.Connection]:
         yield other
         other.rollback()
     engine.dispose()
-
-
-@contextmanager
-def released_after(other: sa.Connection, seconds: float) -> Iterator[None]:
-    """Ends the other session's transaction a while later."""
-    timer = threading.Timer(seconds, other.rollback)
-    timer.start()
-    yield
-    timer.join()

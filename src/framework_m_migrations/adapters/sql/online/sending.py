@@ -18,6 +18,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDi
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import BEGIN, set_limits, unlimited
 from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
+from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.executor import send_text
 from framework_m_migrations.adapters.sql.sinks import NullSink
 from framework_m_migrations.domain import operations as o
@@ -123,14 +124,15 @@ class Sender:
 
         def attempt() -> tuple[Any, ...]:
             with self._transaction():
-                return tuple(self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one())
+                return self.rows(sql)[0]
 
         return self._retried(attempt)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What a query gives."""
-        result = self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
-        return [tuple(row) for row in result]
+        with translated(self.sql_dialect.translate, sql):
+            result = self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+            return [tuple(row) for row in result]
 
     def send(self, sql: str) -> None:
         """One statement as it stands, its errors translated."""

@@ -112,8 +112,9 @@ def _assignments(values: dict[str, str]) -> str:
 
 
 def _values(key: Sequence[Column], position: Sequence[str]) -> list[str]:
-    pairs = zip(key, position, strict=True)
-    return [f"CAST({string_literal(text)} AS {type_sql(column.type, None)})" for column, text in pairs]
+    """The last key as values of the columns' types; which collation compares them is the columns' affair."""
+    types = [type_sql(column.type, None).partition(" COLLATE ")[0] for column in key]
+    return [f"CAST({string_literal(text)} AS {type_})" for type_, text in zip(types, position, strict=True)]
 
 
 def _moved(table: str, name: str) -> str:
