@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,12 +18,16 @@ from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.options import LockOptions
 
 if TYPE_CHECKING:
+    from framework_m_migrations.embedding.fleet import TenantCommands
     from framework_m_migrations.embedding.sync import MigrationManager
     from framework_m_migrations.ports.event_sink import EventSink
 
 DATABASE = Group("What to migrate", sort_key=10)
 LOCKS = Group("Waiting for locks", sort_key=11)
 DISPLAY = Group("Output", sort_key=12)
+
+JOBS = 4
+"""Tenants worked on at a time, unless the command line says otherwise."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -75,6 +79,15 @@ class Common:
     schema: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
     """Database schema to work in. Default: the connection's own."""
 
+    tenant: Annotated[tuple[str, ...] | None, Parameter(group=DATABASE, n_tokens=1, metavar="NAMES")] = None
+    """Tenants, comma separated; may be repeated. Each has a database schema of its name for tables of its own."""
+
+    all_tenants: Annotated[bool, _flag("--all-tenants", group=DATABASE)] = False
+    """All tenants that are known, and what they share."""
+
+    jobs: Annotated[int | None, Parameter(group=DATABASE, metavar="N")] = None
+    """How many tenants are worked on at a time. Default: 4."""
+
     version_table: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
     """Table in which Alembic keeps the current revisions. Default: alembic_version."""
 
@@ -112,13 +125,45 @@ class Common:
         color = not self.no_color and wants_color(environ)
         return Output(json=self.json, quiet=self.quiet, verbose=self.verbose, color=color)
 
+    @property
+    def many(self) -> bool:
+        """True when the command is to work on tenants as a whole rather than on one schema."""
+        return (
+            self.all_tenants or len({name.strip() for text in self.tenant or () for name in text.split(",")} - {""}) > 1
+        )
+
+    def tenants(self) -> tuple[str, ...]:
+        """The tenants that were named.
+
+        Raises:
+            UsageError: the option is there and empty, or contradicts another one.
+        """
+        names = _names("--tenant", self.tenant) or ()
+        if names and self.all_tenants:
+            raise UsageError("--tenant and --all-tenants exclude each other.", next_step="Give one of them.")
+        if self.schema is not None and (names or self.all_tenants):
+            raise UsageError("--schema and tenants exclude each other.", next_step="A tenant's schema has its name.")
+        if self.jobs is not None and self.jobs < 1:
+            raise UsageError("--jobs must be at least 1.")
+        return names
+
     def settings(self) -> MigrationSettings:
-        """The settings: these options over the environment.
+        """The settings: these options over the environment, for one schema.
 
         Raises:
             UsageError: an option is empty (an unset shell variable must not mean "the default database"), a folder
-                does not exist, or a duration or number is out of range.
+                does not exist, or a duration or number is out of range; or more than one tenant is named.
         """
+        names = self.tenants()
+        if self.many:
+            raise UsageError(
+                "This command works on one tenant at a time.",
+                next_step="all, sync, plan, verify and status take many; revisions are the database's, not a tenant's.",
+            )
+        return replace(self.shared_settings(), schema=names[0], tenant=True) if names else self.shared_settings()
+
+    def shared_settings(self) -> MigrationSettings:
+        """The settings for what all tenants share; raises as ``settings`` does."""
         for option, value in (
             ("--database-url", self.database_url),
             ("--schema", self.schema),
@@ -150,6 +195,18 @@ class Common:
         from framework_m_migrations.embedding.sync import MigrationManager
 
         return MigrationManager(settings, events=events)
+
+    def fleet(self, events: EventSink) -> TenantCommands:
+        """The commands over the tenants that are named.
+
+        Args:
+            events: receives what happens.
+        """
+        names = self.tenants()
+        from framework_m_migrations.embedding.sync import MigrationManager
+
+        manager = MigrationManager(self.shared_settings(), events=events)
+        return manager.tenants(names or None, jobs=self.jobs or JOBS)
 
     def _locks(self) -> LockOptions:
         default = LockOptions()

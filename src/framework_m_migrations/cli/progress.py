@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Self
 
 from framework_m_migrations.cli.document import Document, Span, line
 from framework_m_migrations.cli.output import Output, is_terminal
+from framework_m_migrations.cli.redaction import hide
 from framework_m_migrations.domain import events as e
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.plan import Step
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from framework_m_migrations.domain.fleet import TenantOutcome
 
 PATIENCE = 0.5
 """Seconds after which a bar appears; most commands are done before."""
@@ -95,14 +98,44 @@ class ProgressSink:
                 self._say(f"Waiting for another migrator: {holder or 'the database does not say who'}.")
             case e.RevisionStarted(revision=revision, app=app, direction=direction):
                 self._detail(f"Revision {revision} of {app or 'no app'}: {direction} ...")
+            case e.RevisionRetried(attempt=attempt, wait=wait, reason=reason):
+                self._say(f"Try {attempt}: {reason} Trying again in {wait:.1f} s.")
             case e.RevisionFinished(revision=revision, app=app, direction=direction):
                 self._detail(f"Revision {revision} of {app or 'no app'}: {direction} done")
             case e.HookStarted(app=app, phase=phase):
                 self._detail(f"Hook {phase} of {app}")
+            case e.FleetSurveyed(total=total, settled=settled):
+                self._draw(settled, total, "")
+                self._detail(f"{settled} of {total} tenants have nothing to do")
+            case e.TenantFinished(outcome=outcome, done=done, total=total):
+                self._finish_tenant(outcome, done, total)
+            case e.TenantEvent(tenant=tenant, event=inner):
+                self._tell_of_tenant(tenant, inner)
             case e.PlanMade(plan=plan):
                 self._detail(
                     f"Plan: {len(plan.applied)} to apply, {len(plan.withheld)} withheld, steps: {len(plan.steps)}"
                 )
+
+    def _finish_tenant(self, outcome: TenantOutcome, done: int, total: int) -> None:
+        name = outcome.tenant or ""
+        self._draw(done, total, name)
+        applied, withheld = outcome.counts
+        words = [outcome.state, *([f"{applied} applied or to apply"] if applied else [])]
+        words += [f"{withheld} withheld"] if withheld else []
+        words += [hide(outcome.error.what)] if outcome.error is not None else []
+        if self._bar is None or outcome.error is not None:
+            self._say(f"[{done}/{total}] {name}: {', '.join(words)} ({outcome.seconds:.1f} s)")
+
+    def _tell_of_tenant(self, tenant: str, event: e.Event) -> None:
+        match event:
+            case e.StepRetried(wait=wait, reason=reason) | e.StatementRetried(wait=wait, reason=reason):
+                self._say(f"{tenant}: {reason} Trying again in {wait:.1f} s.")
+            case e.WaitingForLock(holder=holder):
+                self._say(f"{tenant}: waiting for another migrator: {holder or 'the database does not say who'}.")
+            case e.StepFinished(number=number, total=total, step=step):
+                self._detail(f"{tenant}: step {number} of {total}: {step_label(step)}")
+            case _:
+                pass  # what else happens in a tenant's turn would bury the rest, of hundreds of tenants
 
     def _detail(self, text: str) -> None:
         if self._output.verbose:

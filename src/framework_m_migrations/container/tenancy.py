@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from framework_m_migrations.container.context import Context, Factory
+from framework_m_migrations.domain.errors import UnsupportedDatabase
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -27,8 +28,16 @@ def kept(doctypes: Sequence[DocTypeTables], context: Context) -> list[DocTypeTab
     Args:
         doctypes: all that are declared.
         context: of the session: its settings say whether the schema is a tenant's.
+
+    Raises:
+        UnsupportedDatabase: it is to be a tenant's, and the database has no schemas.
     """
     if not context.sql.capabilities(context.live.dialect).schemas:
+        if context.settings.tenant:
+            raise UnsupportedDatabase(
+                "Tenants are kept in schemas, which this database does not have.",
+                next_step="Use PostgreSQL; on SQLite give each tenant a database of its own.",
+            )
         return list(doctypes)
     if not context.settings.tenant:
         return [doctype for doctype in doctypes if not is_tenants(doctype)]

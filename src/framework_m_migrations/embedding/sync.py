@@ -134,9 +134,10 @@ class MigrationManager:
         dry_run: bool = False,
         depends_on: tuple[str, ...] = (),
         merge: bool = False,
+        online: bool = False,
     ) -> CreateResult:
         """Write a revision in the app's own folder; see CreateOptions for the arguments."""
-        options = CreateOptions(app, message, autogenerate, dry_run, depends_on, merge)
+        options = CreateOptions(app, message, autogenerate, dry_run, depends_on, merge, online)
         return self._run(self._commands.create(options))
 
     def rollback(self, *, steps: int = 1, app: str | None = None, to: str | None = None) -> RunResult:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from framework_m_migrations.cli import fleet
 from framework_m_migrations.cli.confirm import ask
 from framework_m_migrations.cli.errors import Declined, UsageError
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
 
 if TYPE_CHECKING:
+    from framework_m_migrations.domain.plan import Risk
     from framework_m_migrations.domain.results import SyncResult
 
 YES = Parameter(name=("--yes", "-y"))
@@ -36,6 +38,8 @@ def run_all(
         yes: Drop without asking.
         common: The options of every command.
     """
+    if common.many:
+        return fleet.run_all(common, force=force, allow_drop=allow_drop)
 
     def body(work: Work) -> int:
         from framework_m_migrations.cli.reports.versioned import all_report
@@ -74,6 +78,8 @@ def sync(
         yes: Drop without asking.
         common: The options of every command.
     """
+    if common.many:
+        return fleet.sync(common, force=force, dry_run=dry_run, allow_drop=allow_drop, sql=sql)
 
     def body(work: Work) -> int:
         began = time.monotonic()
@@ -139,6 +145,8 @@ def plan(
         force: Compare everything, whatever the ledger says.
         common: The options of every command.
     """
+    if common.many:
+        return fleet.plan(common, force=force)
 
     def body(work: Work) -> int:
         result = work.manager.plan(force=force)
@@ -167,14 +175,20 @@ def verify(
         common: The options of every command.
     """
 
-    def body(work: Work) -> int:
-        from framework_m_migrations.cli.reports.declarative import verify_report
+    def least() -> Risk:
         from framework_m_migrations.domain.plan import Risk
 
         if strict and fail_on not in {None, "safe"}:
             raise UsageError(f"--strict and --fail-on {fail_on} contradict each other.", next_step="Give one of them.")
-        least = Risk.SAFE if strict else Risk[(fail_on or "breaking").upper()]
-        result = work.manager.verify(fail_on=least)
+        return Risk.SAFE if strict else Risk[(fail_on or "breaking").upper()]
+
+    if common.many:
+        return fleet.verify(common, least)
+
+    def body(work: Work) -> int:
+        from framework_m_migrations.cli.reports.declarative import verify_report
+
+        result = work.manager.verify(fail_on=least())
         work.output.show(verify_report(result))
         work.output.show_json(result.to_dict())
         return DIRTY if result.dirty else DONE

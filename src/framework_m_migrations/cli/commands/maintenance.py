@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from framework_m_migrations.cli import fleet
 from framework_m_migrations.cli.confirm import require_consent
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.options import Common
@@ -33,6 +34,8 @@ def status(
         tolerant: With --ready, stay ready while the next release is rolled out over the same database.
         common: The options of every command.
     """
+    if common.many:
+        return fleet.status(common, ready=ready, tolerant=tolerant)
 
     def body(work: Work) -> int:
         result = work.manager.status()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 from cyclopts import Parameter
 
-from framework_m_migrations.cli.options import DATABASE, Common
+from framework_m_migrations.cli.options import DATABASE, JOBS, Common
 from framework_m_migrations.container.settings import MigrationSettings
 
 if TYPE_CHECKING:
+    from framework_m_migrations.embedding.fleet import TenantCommands
     from framework_m_migrations.embedding.framework_m.settings import HostPlace
     from framework_m_migrations.embedding.sync import MigrationManager
     from framework_m_migrations.ports.event_sink import EventSink
@@ -25,9 +26,6 @@ class HostCommon(Common):
     database_url: Annotated[str | None, Parameter(name=("--database-url", "-d"), group=DATABASE, metavar="URL")] = None
     """Database URL. Default: the site's or tenant's, else DATABASE_URL, else framework_config.toml, else dev.db."""
 
-    tenant: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
-    """Tenant: its own database where one is configured, else its PostgreSQL schema."""
-
     site: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
     """Site: the name of a folder in sites/, or a folder."""
 
@@ -39,22 +37,30 @@ class HostCommon(Common):
     ] = None
     """Argument for the project's env.py; may be repeated."""
 
-    def _place(self) -> HostPlace:
+    def _place(self, tenant: str | None = None) -> HostPlace:
         from framework_m_migrations.embedding.framework_m.settings import resolve_place
 
         return resolve_place(
             database_url=self.database_url,
-            tenant=self.tenant,
+            tenant=tenant,
             site=self.site,
             config=self.config,
             x_args=self.x_args or (),
         )
 
     def settings(self) -> MigrationSettings:
-        """The settings: these options over the host's environment and configuration."""
+        """The settings: these options over the host's environment and configuration, for one schema."""
         from framework_m_migrations.embedding.framework_m.settings import place_settings
 
-        return place_settings(Common.settings(self), self._place())
+        # A tenant may have a database, or a schema of another name: the host knows.
+        Common.settings(self)
+        return place_settings(Common.shared_settings(self), self._place(next(iter(self.tenants()), None)))
+
+    def shared_settings(self) -> MigrationSettings:
+        """The settings for what all tenants share."""
+        from framework_m_migrations.embedding.framework_m.settings import place_settings
+
+        return place_settings(Common.shared_settings(self), self._place())
 
     def manager(self, events: EventSink) -> MigrationManager:
         """The manager, with the ports that know the host."""
@@ -64,8 +70,28 @@ class HostCommon(Common):
 
         settings = self.settings()
         register_added_fields()
-        factories = host_factories(x_args=self._place().x_args, version_schema=self.schema)
+        x_args = self._place(next(iter(self.tenants()), None)).x_args
+        factories = host_factories(x_args=x_args, version_schema=self.schema)
         return MigrationManager(settings, events=events, overrides=factories)
+
+    def fleet(self, events: EventSink) -> TenantCommands:
+        """The commands over the tenants that are named, or over those that the host's configuration lists."""
+        from framework_m_core.cli.tenant_resolver import list_configured_tenants
+
+        from framework_m_migrations.embedding.fleet_flow import TenantPlace
+        from framework_m_migrations.embedding.framework_m.hydrate import register_added_fields
+        from framework_m_migrations.embedding.framework_m.wiring import host_factories
+        from framework_m_migrations.embedding.sync import MigrationManager
+
+        settings = self.shared_settings()
+        names = self.tenants() or tuple(list_configured_tenants())
+        found = [(name, self._place(name)) for name in names]
+        places = [TenantPlace(name, place.schema, place.database_url) for name, place in found]
+        register_added_fields()
+        manager = MigrationManager(
+            settings, events=events, overrides=host_factories(x_args=self._place().x_args, version_schema=self.schema)
+        )
+        return manager.tenants(places or None, jobs=self.jobs or JOBS, shared=self.all_tenants)
 
 
 # cyclopts resolves the annotations of ``__init__`` where this class is defined; the inherited ones are from elsewhere.

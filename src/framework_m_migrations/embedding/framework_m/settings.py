@@ -81,5 +81,7 @@ def _secret_url() -> str | None:
 
 
 def place_settings(settings: MigrationSettings, place: HostPlace) -> MigrationSettings:
-    """The settings with the database and schema of a place; an explicit ``--schema`` stays."""
-    return replace(settings, database_url=place.database_url, schema=settings.schema or place.schema)
+    """The settings with the database and schema of a place; an explicit ``--schema``, which is no tenant's, stays."""
+    if place.schema is None:
+        return replace(settings, database_url=place.database_url)
+    return replace(settings, database_url=place.database_url, schema=place.schema, tenant=True)
