@@ -7,7 +7,7 @@ import importlib.util
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from framework_m_migrations.adapters.sql.url import show_url
+from framework_m_migrations.adapters.sql.url import engine_made_from, show_url
 from framework_m_migrations.domain.errors import MissingDependency, UnsupportedDatabase
 
 APPLICATION_NAME = "m-migrate"
@@ -47,14 +47,16 @@ def asyncpg_engine(url: sa.URL, *, application_name: str = APPLICATION_NAME) -> 
 
     Raises:
         UnsupportedDatabase: the URL names another driver.
+        ConfigurationError: SQLAlchemy does not take a part of the URL.
         MissingDependency: asyncpg is not installed.
     """
     target = asyncpg_url(url)
     if importlib.util.find_spec("asyncpg") is None:
         raise MissingDependency("The driver asyncpg is not installed.", next_step="pip install asyncpg")
     given = next((url.query[key] for key in _SETTINGS if key in url.query), application_name)
-    return create_async_engine(
-        target,
-        poolclass=sa.pool.NullPool,
-        connect_args={"prepared_statement_cache_size": 0, "server_settings": {"application_name": str(given)}},
-    )
+    with engine_made_from(target):
+        return create_async_engine(
+            target,
+            poolclass=sa.pool.NullPool,
+            connect_args={"prepared_statement_cache_size": 0, "server_settings": {"application_name": str(given)}},
+        )

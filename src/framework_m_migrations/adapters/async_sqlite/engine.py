@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
 
+from framework_m_migrations.adapters.sql.url import engine_made_from, show_url
 from framework_m_migrations.domain.errors import MissingDependency, UnsupportedDatabase
 
 _DRIVER = "sqlite+aiosqlite"
@@ -21,18 +22,20 @@ def create_aiosqlite_engine(url: str | sa.URL) -> AsyncEngine:
 
     Raises:
         UnsupportedDatabase: the URL is for another database or driver.
+        ConfigurationError: the driver does not take a part of the URL.
         MissingDependency: aiosqlite is not installed.
     """
     parsed = sa.make_url(url)
     if parsed.drivername != _DRIVER:
         raise UnsupportedDatabase(
-            f"{parsed.render_as_string(hide_password=True)} is not for aiosqlite.",
+            f"{show_url(parsed)} is not for aiosqlite.",
             next_step="Use a URL that begins with sqlite+aiosqlite:///.",
         )
     name = parsed.database or ""
     in_memory = not name or ":memory:" in name or "mode=memory" in name or parsed.query.get("mode") == "memory"
     try:
-        engine = create_async_engine(parsed, poolclass=StaticPool if in_memory else NullPool)
+        with engine_made_from(parsed):
+            engine = create_async_engine(parsed, poolclass=StaticPool if in_memory else NullPool)
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"The driver {error.name} is not installed.", next_step="Install it: pip install aiosqlite."

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.url import redact, secrets_of, show_url
 from framework_m_migrations.domain.effects import CallHook
 from framework_m_migrations.domain.errors import ConnectionFailed, HookFailed, MigrationError
 from framework_m_migrations.domain.hook_arguments import CallArguments, describe_hook, hook_arguments
 
 type Translate = Callable[[sa.exc.DBAPIError], MigrationError | None]
 """SqlDialect.translate."""
-
-_HIDDEN = "***"
 
 
 def connection_failed(url: sa.URL, error: Exception, translate: Translate | None = None) -> MigrationError:
@@ -32,10 +31,8 @@ def connection_failed(url: sa.URL, error: Exception, translate: Translate | None
     if known is not None:
         return known
     reason = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
-    text = " ".join(str(reason).split()) or type(reason).__name__
-    if url.password:
-        text = text.replace(str(url.password), _HIDDEN)
-    shown = url.render_as_string(hide_password=True)
+    text = redact(" ".join(str(reason).split()) or type(reason).__name__, secrets_of(url))
+    shown = show_url(url)
     return ConnectionFailed(f"No connection to {shown}: {text.rstrip('.')}.", details={"url": shown})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, StaticPool
 
+from framework_m_migrations.adapters.sql.url import engine_made_from, show_url
 from framework_m_migrations.domain.errors import UnsupportedDatabase
 
 _SYNC_DRIVERS = frozenset({"sqlite", "sqlite+pysqlite"})
@@ -29,13 +30,15 @@ def create_sync_engine(url: str | sa.URL) -> sa.Engine:
 
     Raises:
         UnsupportedDatabase: the URL is for another database or driver.
+        ConfigurationError: the driver does not take a part of the URL.
     """
     parsed = sa.make_url(url)
     if parsed.drivername not in _SYNC_DRIVERS:
         raise UnsupportedDatabase(
-            f"{parsed.render_as_string(hide_password=True)} is not for SQLite's synchronous driver.",
+            f"{show_url(parsed)} is not for SQLite's synchronous driver.",
             next_step="Use a URL that begins with sqlite:///.",
         )
-    if is_memory(parsed):
-        return sa.create_engine(parsed, poolclass=StaticPool, connect_args={"check_same_thread": False})
-    return sa.create_engine(parsed, poolclass=NullPool)
+    with engine_made_from(parsed):
+        if is_memory(parsed):
+            return sa.create_engine(parsed, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        return sa.create_engine(parsed, poolclass=NullPool)

@@ -21,6 +21,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
 from alembic.util.pyfiles import coerce_resource_to_filename
 
+from framework_m_migrations.adapters.sql.url import redact, secrets_of
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.failures import cause_of, failing_line
 from framework_m_migrations.adapters.sql.versions.scripts import Library
@@ -193,9 +194,7 @@ class ProjectEnvironment:
         if isinstance(error, ConfigParserError):
             # Its message quotes the value, which may be a URL.
             return f"{type(error).__name__}; a percent sign in a value must be written twice"
-        password = self._connection.engine.url.password
-        text = cause_of(error)
-        return text.replace(str(password), "***") if password else text
+        return redact(cause_of(error), secrets_of(self._connection.engine.url))
 
     def _check_database(self, context: MigrationContext) -> None:
         if context.connection is None or context.connection is self._connection:

@@ -1,0 +1,114 @@
+"""What every hostile case comes to: success, or an error of the tree; and what must have survived it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from unittest.mock import patch
+
+import sqlalchemy as sa
+
+from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.domain.errors import MigrationError
+
+OWN = {"__schema_versions__", "__schema_objects__", "__schema_state__", "alembic_version"}
+SENTINEL = "sentinel"
+PWNED = "pwned"
+"""Every payload tries to make a table whose name begins so, or to destroy the sentinel."""
+
+
+def outcome[T](call: Callable[[], T], secrets: Iterable[str] = ()) -> T | MigrationError:
+    """What a call returns, or the MigrationError that it raises, fit to be shown; anything else it raises passes."""
+    try:
+        return call()
+    except MigrationError as error:
+        check_error(error, secrets)
+        return error
+
+
+def check_error(error: MigrationError, secrets: Iterable[str] = ()) -> None:
+    """An error of the tree: with a code, a next step, plain details and no secret."""
+    assert error.code.startswith("M")
+    assert error.code not in {"M000", "M900"}, f"nobody foresaw this: {error}"
+    assert error.what.strip()
+    assert error.next_step.strip()
+    shown = json.dumps(error.to_dict())
+    for secret in secrets:
+        assert secret not in str(error)
+        assert secret not in shown
+
+
+@dataclass
+class Prey:
+    """A database with a sentinel in it, and what must be true of it after each case."""
+
+    engine: sa.Engine
+    sent: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE TABLE {SENTINEL} (id integer PRIMARY KEY, word varchar(20))")
+            connection.exec_driver_sql(f"INSERT INTO {SENTINEL} VALUES (1, 'alive')")
+
+    def manager(self, metadata: sa.MetaData, **more: object) -> MigrationManager:
+        settings = MigrationSettings(metadata=(metadata,), **more)  # type: ignore[arg-type]
+        return MigrationManager(settings, engine=self.engine)
+
+    def check(self) -> None:
+        """The sentinel is alive, and no payload made anything."""
+        with self.engine.connect() as connection:
+            assert connection.exec_driver_sql(f"SELECT id, word FROM {SENTINEL}").all() == [(1, "alive")]
+        assert not [name for name in self.tables() if name.startswith(PWNED)]
+
+    def tables(self) -> set[str]:
+        """Every table but the engine's own."""
+        return set(sa.inspect(self.engine).get_table_names()) - OWN
+
+
+@contextmanager
+def sqlite_prey() -> Iterator[Prey]:
+    """A SQLite database in memory."""
+    engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
+    try:
+        yield Prey(engine)
+    finally:
+        engine.dispose()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Everything that a command gave to the world."""
+
+    code: int
+    out: str
+    err: str
+
+    def check(self, secrets: Iterable[str] = (), *, json_wanted: bool = False) -> None:
+        """An exit code of the documented ones, no traceback, no secret, and whole JSON where it was asked for."""
+        assert self.code in {0, 1, 2, 3, 4}, (self.code, self.err)
+        assert "M900" not in self.out + self.err, self.err
+        assert "M000" not in self.out + self.err, self.err
+        for secret in secrets:
+            assert secret not in self.out
+            assert secret not in self.err
+        if json_wanted:
+            document = json.loads(self.out)
+            assert isinstance(document, dict)
+            assert (self.code in {0, 3}) == ("error" not in document)
+        elif self.code in {1, 2, 4}:
+            assert "Error M" in self.err
+
+
+def command(arguments: list[str], environ: Mapping[str, str] | None = None) -> Shown:
+    """Run a command within this process, all that it writes being kept."""
+    from framework_m_migrations.cli.launch import launch
+
+    out, err = io.StringIO(), io.StringIO()
+    kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "INSTALLED_APPS"}}
+    with patch.dict(os.environ, {**kept, **(environ or {})}, clear=True), redirect_stdout(out), redirect_stderr(err):
+        code = launch(arguments)
+    return Shown(code, out.getvalue(), err.getvalue())
