@@ -113,6 +113,9 @@ class Commands:
 
     def repair(self, *, dry_run: bool) -> Command[RepairResult]:
         """See services.use_cases.repair.repair."""
+        if (schema := self._tenant) is not None:
+            locks = self.settings.locks
+            return Command(partial(fleets.repair_tenant, schema=schema, locks=locks, dry_run=dry_run))
         return Command(partial(repairing.repair, locks=self.settings.locks, dry_run=dry_run))
 
 

@@ -10,12 +10,13 @@ from framework_m_migrations.domain.errors import ConfigurationError, Unsupported
 from framework_m_migrations.domain.fleet import TENANT
 from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.ownership import LedgerForm
-from framework_m_migrations.domain.results import AllResult, SyncResult
+from framework_m_migrations.domain.results import AllResult, RepairResult, SyncResult
 from framework_m_migrations.ports.schema_source import SchemaSource
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.ports.tenants import TenantLook, Tenants
 from framework_m_migrations.services.hash_cache import HashCache
 from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.use_cases.repair import repair
 from framework_m_migrations.services.use_cases.run import run
 from framework_m_migrations.services.use_cases.sync import sync
 
@@ -135,6 +136,14 @@ def run_all_tenant(session: Session, tenants: Tenants, schema: str, options: Syn
     ran = yield from run(session, options.locks)
     synced = yield from sync_tenant(session, tenants, schema, options)
     return AllResult(ran, synced)
+
+
+def repair_tenant(session: Session, schema: str, locks: LockOptions, *, dry_run: bool) -> UseCase[RepairResult]:
+    """repair, which forgets what only the ledger knows, and then whose schema it is."""
+    result = yield from repair(session, locks, dry_run=dry_run)
+    if not dry_run:
+        yield from remember(session, schema, locks)
+    return result
 
 
 def remember(session: Session, schema: str, locks: LockOptions) -> UseCase[None]:
