@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from tests.versions.support import Bench
 
 _NUMBERS = itertools.count(1)
+MEANWHILE: list[Callable[[], object]] = []
+"""What a revision of a test calls in its middle."""
 
 
 class Revisions:

@@ -137,19 +137,18 @@ def test_a_lock_timeout_names_its_end_and_the_blockers(postgres_database: Postgr
         other.exec_driver_sql("SET application_name = 'night job'")
         other.exec_driver_sql("INSERT INTO busy VALUES (1)")
         began = time.monotonic()
-        with pytest.raises(sa.exc.DBAPIError) as failure, DIALECT.transaction(connection, lock_timeout=0.2):
+        with pytest.raises(LockTimeout) as failure, DIALECT.transaction(connection, lock_timeout=0.2):
             connection.exec_driver_sql("ALTER TABLE busy ADD COLUMN x int")
         assert time.monotonic() - began < 3
-        translated = DIALECT.translate(failure.value)
-        assert translated is not None
-        assert translated.code == "M210"
+        assert failure.value.code == "M210"
         assert not connection.in_transaction()
         [blocker] = blocking_sessions(connection, [TableName("busy")])
         assert (blocker.application, blocker.state, blocker.tables) == ("night job", "idle in transaction", ("busy",))
         assert "RowExclusiveLock" in blocker.modes
         assert blocker.transaction_age is not None
         assert "night job" in str(blocker)
-        assert "INSERT" not in str(blocker)
+        assert blocker.query == "INSERT INTO busy VALUES (?)"
+        assert blocker.query_age is not None
         assert blocking_sessions(connection, [TableName("idle")]) == ()
         assert [b.pid for b in blocking_sessions(connection)] == [blocker.pid]
         assert not connection.in_transaction()

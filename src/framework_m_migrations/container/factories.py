@@ -60,10 +60,10 @@ def inspector(context: Context) -> Inspector:
 
 
 def ledger_tables() -> Iterable[str]:
-    """Names of the ledger's own tables."""
-    from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES
+    """Names of the engine's own tables."""
+    from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
 
-    return LEDGER_TABLES
+    return ENGINE_TABLES
 
 
 def tenants(context: Context) -> Tenants:
@@ -112,6 +112,7 @@ def lock(context: Context) -> MigrationLock:
 
 def versions(context: Context) -> VersionedTrack:
     """Alembic's revisions; imported when the versioned track is first used, for a sync that has nothing to do."""
+    from framework_m_migrations.adapters.sql.online.surroundings import Surroundings
     from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
 
     settings = context.settings
@@ -124,6 +125,7 @@ def versions(context: Context) -> VersionedTrack:
         # Revisions are the database's, not a tenant's.
         version_table_schema=None if settings.tenant else settings.schema,
         project=settings.path if ini.is_file() else None,
+        surroundings=Surroundings(settings.locks, context.make("events"), context.make("clock")),
     )
 
 
@@ -186,4 +188,8 @@ def sql_dialect(name: str) -> SqlDialect | None:
         from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 
         return SqliteDialect()
+    if name == "mariadb":
+        from framework_m_migrations.adapters.mariadb.dialect import MariadbDialect
+
+        return MariadbDialect()
     return None

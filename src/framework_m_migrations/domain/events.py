@@ -79,6 +79,16 @@ class RevisionStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class RevisionRetried:
+    """A revision could not get its locks, was rolled back, and is tried again after ``wait`` seconds."""
+
+    revision: str
+    attempt: int
+    wait: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RevisionFinished:
     """A revision is committed."""
 
@@ -135,6 +145,7 @@ Event = (
     | StatementRetried
     | BackfillMoved
     | RevisionStarted
+    | RevisionRetried
     | RevisionFinished
     | WaitingForLock
     | HookStarted

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from framework_m_migrations.domain.backoff import pauses
 from framework_m_migrations.domain.effects import Pause, UseCase
 from framework_m_migrations.domain.errors import LockTimeout, MigrationLocked
-from framework_m_migrations.domain.events import StepRetried, WaitingForLock
+from framework_m_migrations.domain.events import Event, WaitingForLock
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.ports.session import Session
 
@@ -36,27 +37,28 @@ def acquire(session: Session, options: LockOptions) -> UseCase[bool]:
     return waited
 
 
-def retrying[T](session: Session, options: LockOptions, number: int, attempt: Callable[[], T]) -> UseCase[T]:
+def retrying[T](
+    session: Session, options: LockOptions, attempt: Callable[[], T], retried: Callable[[int, float, str], Event]
+) -> UseCase[T]:
     """Call ``attempt``, again with growing pauses while it raises LockTimeout.
+
+    What says of itself that a part of it stands (``details["rolled_back"]`` is not True) is not tried again.
 
     Args:
         session: for clock and events.
         options: tries and pauses.
-        number: of the step, for events.
         attempt: a whole transaction: what failed has left nothing behind.
+        retried: the event of a failed try, from its number, the seconds until the next and the reason.
 
     Raises:
         LockTimeout: the last one, when the tries are used up.
     """
-    wait = options.backoff_first
-    for tried in range(1, options.retries + 2):
+    for tried, pause in enumerate(pauses(options, session.clock.jitter), start=1):
         try:
             return attempt()
         except LockTimeout as error:
-            if tried > options.retries:
+            if error.details.get("rolled_back", True) is not True:
                 raise
-            pause = wait * (0.5 + session.clock.jitter())
-            session.events.emit(StepRetried(number, tried, pause, error.what))
-            wait = min(wait * 1.5, options.backoff_limit)
+            session.events.emit(retried(tried, pause, error.what))
         yield Pause(pause)
-    raise AssertionError("unreachable: the last try returns or raises")
+    return attempt()

@@ -8,7 +8,7 @@ from functools import partial
 
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import DropRefused
-from framework_m_migrations.domain.events import StepFinished, StepStarted
+from framework_m_migrations.domain.events import StepFinished, StepRetried, StepStarted
 from framework_m_migrations.domain.operations import DestructiveOperation
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable
@@ -50,7 +50,7 @@ class PlanApplier:
         total = len(plan.steps)
         for number, step in enumerate(plan.steps, start=1):
             session.events.emit(StepStarted(number, total, step))
-            yield from retrying(session, self.locks, number, partial(self._step, step))
+            yield from retrying(session, self.locks, partial(self._step, step), partial(StepRetried, number))
             session.events.emit(StepFinished(number, total, step))
         self.remember(plan)
         return total
@@ -105,7 +105,7 @@ class PlanApplier:
             sent.extend(statement for operation in operations for statement in pruner.render(operation))
             ownership, entry = owned_after(change, ownership)
             attempt = partial(self._drop, pruner, operations, change.change.table, entry)
-            yield from retrying(session, self.locks, number, attempt)
+            yield from retrying(session, self.locks, attempt, partial(StepRetried, number))
         return tuple(sent)
 
     def _drop(

@@ -21,6 +21,10 @@ ALL_EVENTS: tuple[e.Event, ...] = (
     e.HookStarted("shop", "before_sync"),
     e.StepStarted(1, 2, STEP),
     e.StepRetried(1, 1, 0.25, "Locked by pid 7."),
+    e.StatementRetried(2, 0.25, "Locked by pid 8."),
+    e.RevisionRetried("a1", 3, 0.25, "Locked by pid 9."),
+    e.BackfillMoved("customer", 2000, 1500, 3000),
+    e.BackfillMoved("customer", 2000, 1500, None),
     e.StepFinished(1, 2, STEP),
     e.RevisionStarted("a1", "shop", "upgrade"),
     e.RevisionFinished("a1", "shop", "upgrade"),
@@ -42,6 +46,8 @@ def test_a_log_learns_what_it_waits_for_and_nothing_more() -> None:
     text = told()
     assert "Waiting for another migrator: pid 7." in text
     assert "Step 1, try 1: Locked by pid 7. Trying again in 0.2 s." in text
+    assert "Try 2: Locked by pid 8. Trying again in 0.2 s." in text
+    assert "Try 3: Locked by pid 9. Trying again in 0.2 s." in text
     assert "Revision" not in text
     assert "AddColumn" not in text
 
@@ -54,6 +60,7 @@ def test_verbose_tells_every_event() -> None:
         "Step 1 of 2: AddColumn customer",
         "Revision a1 of shop: upgrade ...",
         "Revision a1 of shop: upgrade done",
+        "Backfill of customer: 2,000 rows gone through, 1,500 changed, about 3,000 to go",
     ):
         assert expected in text
 

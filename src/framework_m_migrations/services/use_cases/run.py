@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from framework_m_migrations.domain.effects import UseCase
-from framework_m_migrations.domain.events import RevisionFinished, RevisionStarted
+from framework_m_migrations.domain.events import RevisionFinished, RevisionRetried, RevisionStarted
 from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.results import AllResult, RepairResult, RunResult
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.locking import acquire, retrying
 from framework_m_migrations.services.privileges import require_for_revisions
 from framework_m_migrations.services.use_cases.sync import sync
 from framework_m_migrations.services.version_resolver import VersionResolver
@@ -46,7 +48,7 @@ def run(
         pending, held = _chosen(resolver(session), revision, contract=contract)
         if pending:
             require_for_revisions(session)
-        _apply(session, pending, "upgrade")
+        yield from _apply(session, locks, pending, "upgrade")
     finally:
         session.lock.release()
     return RunResult(pending, "upgrade", _heads(session), session.clock.monotonic() - started, held)
@@ -74,7 +76,7 @@ def rollback(
         chosen = resolver(session).rollback(steps=steps, app=app, to=to)
         if chosen:
             require_for_revisions(session)
-        _apply(session, chosen, "downgrade")
+        yield from _apply(session, locks, chosen, "downgrade")
     finally:
         session.lock.release()
     return RunResult(chosen, "downgrade", _heads(session), session.clock.monotonic() - started)
@@ -119,15 +121,14 @@ def stamp(session: Session, locks: LockOptions, heads: tuple[str, ...], *, dry_r
     return RepairResult("stamp", actions, applied=True)
 
 
-def _apply(session: Session, revisions: tuple[str, ...], direction: str) -> None:
+def _apply(session: Session, locks: LockOptions, revisions: tuple[str, ...], direction: str) -> UseCase[None]:
+    """Each revision in its order; one that did not get a lock in time is tried again whole."""
     graph = session.versions.graph()
     for name in revisions:
         app = graph.by_id[name].app
         session.events.emit(RevisionStarted(name, app, direction))
-        if direction == "upgrade":
-            session.versions.upgrade(name)
-        else:
-            session.versions.downgrade(name)
+        work = session.versions.upgrade if direction == "upgrade" else session.versions.downgrade
+        yield from retrying(session, locks, partial(work, name), partial(RevisionRetried, name))
         session.events.emit(RevisionFinished(name, app, direction))
 
 

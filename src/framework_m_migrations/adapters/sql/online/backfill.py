@@ -152,7 +152,7 @@ def _prepare(sending: Sender, state: _State, window: Window) -> bool:
 def _passed(sending: Sender, window: Window, key: tuple[Column, ...], state: _State | None, pause: float) -> int:
     """Go over the table once, from the cursor to the end."""
     position: list[str] | None = None
-    done = changed = 0
+    done, changed = 0, 0
     if state is not None:
         text, done, changed = sending.answered(
             f"SELECT position::text, done, changed FROM {state.table} WHERE name = {string_literal(state.name)}"  # noqa: S608 - quoted
@@ -167,7 +167,7 @@ def _passed(sending: Sender, window: Window, key: tuple[Column, ...], state: _St
         full = seen == window.size
         sending.surroundings.events.emit(BackfillMoved(str(window.table), done, changed, left if full else 0))
         if not full:
-            return changed
+            return int(changed)
         position = json.loads(last)
         sending.pause(pause)
 

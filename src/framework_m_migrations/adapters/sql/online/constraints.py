@@ -208,7 +208,8 @@ def _add(sending: Sender, change: c.CheckAdded | c.ForeignKeyAdded, *, validate:
 
 
 def _constraints(table: Table) -> dict[str | None, Check | ForeignKey]:
-    return {one.name: one for one in (*table.checks, *table.foreign_keys)}
+    found: list[Check | ForeignKey] = [*table.checks, *table.foreign_keys]
+    return {one.name: one for one in found}
 
 
 def _key_facts(key: ForeignKey) -> tuple[object, ...]:

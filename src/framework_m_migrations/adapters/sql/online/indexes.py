@@ -141,7 +141,7 @@ def _wanted(
 ) -> tuple[TableName, Index]:
     target = target_of(sending)
     given: Any = list(columns)
-    made = ops.CreateIndexOp(index_name, table, given, schema=schema, unique=unique, **options).to_index(
+    made: Any = ops.CreateIndexOp(index_name, table, given, schema=schema, unique=unique, **options).to_index(
         op.get_context()
     )
     [index] = wanted_indexes(made.table, target)

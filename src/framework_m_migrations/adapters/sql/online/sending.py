@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 from alembic.migration import MigrationContext
 
-from framework_m_migrations.adapters.sql.clock import SystemClock
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named
@@ -20,26 +18,11 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.settings import BEG
 from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
 from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.executor import send_text
-from framework_m_migrations.adapters.sql.sinks import NullSink
+from framework_m_migrations.adapters.sql.online.surroundings import surroundings_of
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.backoff import pauses
 from framework_m_migrations.domain.errors import LockTimeout
 from framework_m_migrations.domain.events import StatementRetried
-from framework_m_migrations.domain.options import LockOptions
-from framework_m_migrations.ports.clock import Clock
-from framework_m_migrations.ports.event_sink import EventSink
-
-SURROUNDINGS = "framework_m_migrations_surroundings"
-"""The execution option under which the engine tells helpers of a revision what the user chose."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a helper needs to know beyond its arguments. The defaults serve a revision that plain Alembic runs."""
-
-    locks: LockOptions = field(default_factory=LockOptions)
-    events: EventSink = field(default_factory=NullSink)
-    clock: Clock = field(default_factory=SystemClock)
 
 
 class Sender:
@@ -54,8 +37,7 @@ class Sender:
         self.offline = bool(context.as_sql)
         self.dialect = context.dialect
         self.sql_dialect: SqlDialect = PostgresqlDialect()
-        options = {} if context.connection is None else context.connection.get_execution_options()
-        self.surroundings: Surroundings = options.get(SURROUNDINGS) or Surroundings()
+        self.surroundings = surroundings_of(context.connection)
 
     @property
     def connection(self) -> sa.Connection:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from framework_m_migrations.domain.errors import MigrationError, RevisionFailed
+from framework_m_migrations.domain.errors import LockTimeout, MigrationError, RevisionFailed
 
 _FATES: dict[bool | None, str] = {
     False: "It was rolled back: the database is as it was before this revision.",
@@ -15,6 +15,14 @@ _FATES: dict[bool | None, str] = {
     "recorded as done.",
     None: "env.py ran it on a SQLite connection of its own, so a part of it may stand.",
 }
+
+_NEXT = {
+    False: "Undo by hand what stands, or make the revision fit to run twice, as the helpers of "
+    "framework_m_migrations.online are; then run the same command.",
+    True: "End or wait for the sessions named above, then run the same command again. Undo by hand what stands before, "
+    "unless the revision is fit to run twice, as the helpers of framework_m_migrations.online are.",
+}
+"""What to do about a part that stands, by whether a lock was what it lacked."""
 
 
 def failing_line(error: BaseException, file: Path) -> int | None:
@@ -43,8 +51,8 @@ def cause_of(error: BaseException) -> str:
 
 def revision_failed(
     *, revision: str, app: str | None, file: Path, direction: str, error: BaseException, committed: bool | None
-) -> RevisionFailed:
-    """The error of a revision that raised.
+) -> RevisionFailed | LockTimeout:
+    """The error of a revision that raised; of one that did not get a lock, a LockTimeout.
 
     Args:
         revision: its id.
@@ -58,14 +66,16 @@ def revision_failed(
     place = f"{file}, line {line}" if line else str(file)
     fate = _FATES[committed]
     owner = f" of app {app!r}" if app else ""
-    return RevisionFailed(
-        f"Revision {revision}{owner} failed in {direction} ({place}): {cause_of(error).rstrip(".")}. {fate}",
-        next_step=(
-            None
-            if committed is False
-            else "Undo by hand what stands, or make the revision fit to run twice; then run the same command."
-        ),
+    locked = isinstance(error, LockTimeout)
+    kind = LockTimeout if locked else RevisionFailed
+    verb = "did not get a lock" if locked else "failed"
+    # What a step of the engine says of its own rollback is not said of the revision.
+    cause = cause_of(error).removeprefix("The step was rolled back: ").rstrip(".")
+    return kind(
+        f"Revision {revision}{owner} {verb} in {direction} ({place}): {cause}. {fate}",
+        next_step=None if committed is False else _NEXT[locked],
         details={
+            **(error.details if isinstance(error, LockTimeout) else {}),
             "revision": revision,
             "app": app,
             "file": str(file),

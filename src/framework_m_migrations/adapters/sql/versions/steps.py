@@ -18,6 +18,7 @@ from framework_m_migrations.adapters.sql.versions.sqlite_guard import SqliteGuar
 from framework_m_migrations.adapters.sql.versions.transaction import RevisionTransaction, Scopes
 from framework_m_migrations.domain.errors import (
     DependentRevision,
+    LockTimeout,
     MigrationError,
     PlanOutdated,
     RevisionError,
@@ -61,6 +62,7 @@ class RevisionRun:
             connection, scopes, lock_timeout=lock_timeout, before_commit=self._guard.check if self._guard else None
         )
         self._connection = connection
+        self._translate = scopes.translate
         self.started = False
         self.finished = False
         self._foreign = False
@@ -145,11 +147,14 @@ class RevisionRun:
         except Exception as error:
             if isinstance(error, MigrationError) and not self.started:
                 raise
+            known = self._translate(error) if isinstance(error, sa.exc.DBAPIError) else error
+            if known is not None and known is not error:
+                known.__cause__ = error
             raise revision_failed(
                 revision=self._script.revision,
                 app=self._library.app_of(self._script.revision),
                 file=Path(self._script.path),
                 direction="upgrade" if self._upgrade else "downgrade",
-                error=error,
+                error=known if isinstance(known, LockTimeout) else error,
                 committed=self._committed(),
             ) from error

@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 
+from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
 from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of
 from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvironment
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
@@ -35,7 +36,8 @@ class AlembicTrack:
         version_table_schema: its schema, None for the connection's default.
         project: the folder with the project's own alembic.ini, None when it has none.
         x_args: for the project's env.py, each as ``name=value``.
-        lock_timeout: seconds that a revision waits for a lock, None for ever.
+        surroundings: how a revision and its helpers wait for locks, and who is told; None for a revision that waits
+            for ever.
     """
 
     def __init__(
@@ -48,14 +50,15 @@ class AlembicTrack:
         version_table_schema: str | None = None,
         project: Path | None = None,
         x_args: tuple[str, ...] = (),
-        lock_timeout: float | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self._connection = connection
         self._scopes = scopes
         self._discovery = discovery
         self._version_table = version_table
         self._version_table_schema = version_table_schema
-        self._lock_timeout = lock_timeout
+        self._surroundings = surroundings or Surroundings()
+        self._lock_timeout = None if surroundings is None else surroundings.locks.lock_timeout
         self._environment = None if project is None else ProjectEnvironment(project, connection, x_args)
         self._library: Library | None = None
 
@@ -67,7 +70,8 @@ class AlembicTrack:
         """The heads in the version table, empty where it does not exist."""
         idle = not self._connection.in_transaction()
         try:
-            return frozenset(self._context().get_current_heads())
+            # What stands there and is no text is an unknown revision, which stamp can take away.
+            return frozenset(str(head) for head in self._context().get_current_heads())
         finally:
             if idle:
                 self._connection.rollback()
@@ -161,7 +165,7 @@ class AlembicTrack:
         )
         if self._environment is not None:
             self._environment.profile(library)
-        with exclusive(self._connection):
+        with exclusive(self._connection), known_to_helpers(self._connection, self._surroundings):
             if self._environment is not None:
                 self._environment.run(library, run)
                 return

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from sqlalchemy import event
 
-from framework_m_migrations.domain.errors import RevisionError
+from framework_m_migrations.domain.errors import MigrationError, RevisionError
 
 _COMMIT = re.compile(r"\s*(COMMIT|END)(\s+(WORK|TRANSACTION))?\s*;?\s*", re.IGNORECASE)
 _BEGIN = re.compile(
@@ -34,6 +34,10 @@ class Scopes(Protocol):
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """As SqlDialect.autocommit."""
+        ...
+
+    def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
+        """As SqlDialect.translate."""
         ...
 
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
+from framework_m_migrations.adapters.sql.dialects.postgresql.masking import without_values
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXTS, text
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
+from framework_m_migrations.adapters.sql.errors import from_driver
 from framework_m_migrations.domain.errors import LockTimeout
 from framework_m_migrations.domain.schema import TableName
 
+_LONGEST = 200
 _BLOCKING = text(
     """
 SELECT a.pid, NULLIF(a.application_name, ''), a.state,
        EXTRACT(epoch FROM clock_timestamp() - a.xact_start)::float8,
        EXTRACT(epoch FROM clock_timestamp() - a.query_start)::float8,
-       pg_catalog.array_agg(DISTINCT c.relname::text), pg_catalog.array_agg(DISTINCT l.mode::text)
+       pg_catalog.array_agg(DISTINCT c.relname::text), pg_catalog.array_agg(DISTINCT l.mode::text),
+       NULLIF(pg_catalog.left(a.query, 2000), '')
 FROM pg_catalog.pg_locks l
 JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm')
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -30,7 +36,7 @@ WHERE l.granted AND l.locktype = 'relation' AND l.pid <> pg_catalog.pg_backend_p
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   AND (CAST(:tables AS text[]) = '{}'
        OR c.oid IN (SELECT pg_catalog.to_regclass(t) FROM pg_catalog.unnest(CAST(:tables AS text[])) AS t))
-GROUP BY a.pid, a.application_name, a.state, a.xact_start, a.query_start
+GROUP BY a.pid, a.application_name, a.state, a.xact_start, a.query_start, a.query
 ORDER BY a.xact_start NULLS LAST
 LIMIT 10
 """,
@@ -40,10 +46,11 @@ LIMIT 10
 
 @dataclass(frozen=True, slots=True)
 class BlockingSession:
-    """A session that holds locks on tables. Its statements are not told: they may hold what is nobody's business.
+    """A session that holds locks on tables.
 
     ``transaction_age`` and ``query_age`` are seconds since its transaction and its last query began, None where it has
-    none or the role may not see them.
+    none or the role may not see them. ``query`` is that query without the values in it, which may be nobody's business:
+    each literal is a question mark.
     """
 
     pid: int
@@ -53,11 +60,16 @@ class BlockingSession:
     query_age: float | None
     tables: tuple[str, ...]
     modes: tuple[str, ...]
+    query: str | None = None
 
     def __str__(self) -> str:
         who = f"process {self.pid}" + (f" ({self.application})" if self.application else "")
         age = "" if self.transaction_age is None else f", in a transaction for {self.transaction_age:.0f} s"
-        return f"{who}, {self.state or 'state unknown'}{age}, holds {', '.join(self.tables)}"
+        said = f"{who}, {self.state or 'state unknown'}{age}, holds {', '.join(self.tables)}"
+        if self.query is None:
+            return said
+        since = "" if self.query_age is None else f" {self.query_age:.0f} s ago"
+        return f"{said}; its last query began{since}: {self.query}"
 
 
 def blocking_sessions(
@@ -74,23 +86,48 @@ def blocking_sessions(
         parameters = {"tables": [qualified(table, schema) for table in tables]}
         rows = connection.execute(_BLOCKING, parameters).all()
     return tuple(
-        BlockingSession(pid, name, state, age, query, tuple(held), tuple(modes))
-        for pid, name, state, age, query, held, modes in rows
+        BlockingSession(pid, name, state, age, query_age, tuple(held), tuple(modes), query and _shown(query))
+        for pid, name, state, age, query_age, held, modes, query in rows
     )
+
+
+def _shown(query: str) -> str:
+    """A statement in one line without its values, cut to what can be read at a glance."""
+    text = " ".join(without_values(query).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 @contextmanager
 def blockers_named(connection: sa.Connection) -> Iterator[None]:
     """Adds to a LockTimeout that leaves the scope who holds locks now, where the database tells.
 
+    Where the statement that waited is known, only sessions count that hold a table which it names, if there are any.
     Who held the lock may have gone since, and others may hold locks that were not waited for: it is a hint.
+
+    Raises:
+        LockTimeout: for a driver's error that means one, too.
     """
     try:
         yield
-    except LockTimeout as error:
-        with contextlib.suppress(sa.exc.DBAPIError):
-            found = blocking_sessions(connection)
-            if found:
-                error.what = f"{error.what} Sessions that hold locks: {'; '.join(str(one) for one in found)}."
-                error.details["sessions"] = [asdict(one) for one in found]
-        raise
+    except (LockTimeout, sa.exc.DBAPIError) as error:
+        if isinstance(error, LockTimeout):
+            _name(connection, error)
+            raise
+        known = from_driver(error, translate) if isinstance(translate(error), LockTimeout) else None
+        if not isinstance(known, LockTimeout):
+            raise
+        _name(connection, known)
+        raise known from error
+
+
+def _name(connection: sa.Connection, error: LockTimeout) -> None:
+    if "sessions" in error.details or connection.invalidated:
+        return
+    with contextlib.suppress(sa.exc.DBAPIError):
+        found = blocking_sessions(connection)
+        words = set(re.findall(r"\w+", str(error.details.get("statement", ""))))
+        named = [one for one in found if words & set(one.tables)]
+        chosen = named or list(found)
+        if chosen:
+            error.what = f"{error.what} Sessions that hold locks: {'; '.join(str(one) for one in chosen)}."
+            error.details["sessions"] = [asdict(one) for one in chosen]
