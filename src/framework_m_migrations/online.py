@@ -32,10 +32,25 @@ from framework_m_migrations.adapters.sql.online.constraints import (
     drop_constraint,
     validate_constraint,
 )
+from framework_m_migrations.adapters.sql.online.conversion import (
+    finish_conversion,
+    restore_conversion,
+    start_conversion,
+    swap_conversion,
+    unswap_conversion,
+)
+from framework_m_migrations.adapters.sql.online.exchange import analyze, exists, give_names_back, take_names
 from framework_m_migrations.adapters.sql.online.indexes import (
     add_unique,
     create_index_concurrently,
     drop_index_concurrently,
+)
+from framework_m_migrations.adapters.sql.online.rename import finish_rename, start_rename, undo_rename
+from framework_m_migrations.adapters.sql.online.tables import (
+    finish_table_rename,
+    restore_table_rename,
+    start_table_rename,
+    undo_table_rename,
 )
 
 __all__ = [
@@ -43,12 +58,28 @@ __all__ = [
     "add_enum_value",
     "add_foreign_key",
     "add_unique",
+    "analyze",
     "backfill",
     "create_index_concurrently",
     "drop_constraint",
     "drop_index_concurrently",
     "drop_not_null",
     "execute",
+    "exists",
+    "finish_conversion",
+    "finish_rename",
+    "finish_table_rename",
+    "give_names_back",
+    "restore_conversion",
+    "restore_table_rename",
     "set_not_null",
+    "start_conversion",
+    "start_rename",
+    "start_table_rename",
+    "swap_conversion",
+    "take_names",
+    "undo_rename",
+    "undo_table_rename",
+    "unswap_conversion",
     "validate_constraint",
 ]

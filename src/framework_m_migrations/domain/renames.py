@@ -198,13 +198,15 @@ def _check(check: Check, names: Mapping[str, str]) -> Check:
 
 def stands_on(item: Index | Unique | Check | ForeignKey, columns: Iterable[str]) -> bool:
     """True when an index or constraint has one of the columns, by name or within an expression."""
+    named: set[str | None] = set()
+    text = ""
     match item:
         case Index():
             named = {key.column for key in item.keys} | set(item.include)
             text = " ".join((*(key.expression or "" for key in item.keys), item.where or ""))
         case Check():
-            named, text = set(), item.expression
+            text = item.expression
         case Unique() | ForeignKey():
-            named, text = set(item.columns), ""
+            named = set(item.columns)
     words = {word.strip('"').replace('""', '"') for word in _LITERAL_OR_NAME.findall(text) if not word.startswith("'")}
     return any(name in named or name in words for name in columns)

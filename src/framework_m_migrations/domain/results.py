@@ -266,7 +266,10 @@ class HistoryResult:
 
 @dataclass(frozen=True, slots=True)
 class CreateResult:
-    """A revision that was written. ``path`` is None when there was nothing to write."""
+    """A revision that was written. ``path`` is None when there was nothing to write.
+
+    ``contract`` is the second half of an online change, for when no old code runs any more.
+    """
 
     app: str
     revision: str | None
@@ -274,6 +277,7 @@ class CreateResult:
     text: str
     review: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    contract: CreateResult | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -284,6 +288,7 @@ class CreateResult:
             "path": self.path,
             "review": list(self.review),
             "left_out": list(self.left_out),
+            "contract": None if self.contract is None else self.contract.to_dict(),
         }
 
 

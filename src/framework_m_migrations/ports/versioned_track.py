@@ -59,6 +59,7 @@ class VersionedTrack(Protocol):
         Args:
             draft: id, parents and labels of the revision.
             changes: what its upgrade does; its downgrade does the reverse. Empty for a revision to be filled by hand.
+                Where the draft has a phase, what that half of the changes does.
 
         Returns:
             The path of the file.

@@ -17,7 +17,7 @@ from framework_m_migrations.domain.errors import (
     VersionFolderMissing,
 )
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.revisions import Revision, RevisionDraft, RevisionGraph
+from framework_m_migrations.domain.revisions import Phase, Revision, RevisionDraft, RevisionGraph
 from framework_m_migrations.ports.app_discovery import App
 
 type Change = Callable[[MemoryConnection], None]
@@ -130,10 +130,19 @@ class MemoryTrack:
         if any(item.revision.id == draft.id for item in self._revisions.revisions):
             raise RevisionError(f"There is a revision {draft.id} already.", details={"revision": draft.id})
         path = folder / f"{draft.id}.py"
-        forward = [operation for change in changes for operation in change.operations]
+        # The first half of an online change does all of it: here nobody else is at work.
+        effective = () if draft.phase is Phase.CONTRACT else changes
+        forward = [operation for change in effective for operation in change.operations]
         backward = [reverse for operation in reversed(forward) for reverse in _reverse(operation)]
         revision = Revision(
-            draft.id, draft.app, draft.down_revisions, draft.depends_on, draft.branch_labels, draft.message, str(path)
+            draft.id,
+            draft.app,
+            draft.down_revisions,
+            draft.depends_on,
+            draft.branch_labels,
+            draft.message,
+            str(path),
+            draft.contract_of,
         )
         self._revisions.revisions.append(MemoryRevision(revision, _applies(forward), _applies(backward)))
         return path

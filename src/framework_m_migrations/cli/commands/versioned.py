@@ -47,6 +47,7 @@ def create(
     dry_run: bool = False,
     depends_on: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=())] = (),
     merge: bool = False,
+    online: Annotated[bool, Parameter(negative=())] = False,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Write a revision for people to review.
@@ -60,6 +61,7 @@ def create(
         dry_run: Only print the revision's text.
         depends_on: A revision of another app that must be applied before it; may be repeated.
         merge: Join the app's heads.
+        online: Write what sync withholds in two halves, expand and contract, that hold nobody up on PostgreSQL.
         common: The options of every command.
     """
 
@@ -73,6 +75,7 @@ def create(
             dry_run=dry_run,
             depends_on=tuple(part for text in depends_on for part in text.split(",") if part),
             merge=merge,
+            online=online,
         )
         from framework_m_migrations.cli.reports.versioned import create_report
 

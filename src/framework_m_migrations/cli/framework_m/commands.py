@@ -149,6 +149,7 @@ def create(
     dry_run: bool = False,
     depends_on: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=())] = (),
     merge: bool = False,
+    online: Annotated[bool, Parameter(negative=())] = False,
     common: HostCommon = HOST,
 ) -> int:
     """Write a revision for people to review.
@@ -162,6 +163,7 @@ def create(
         dry_run: Only print the revision's text.
         depends_on: A revision of another app that must be applied before it; may be repeated.
         merge: Join the app's heads.
+        online: Write what sync withholds in two halves, expand and contract, that hold nobody up on PostgreSQL.
         common: The options of every command.
     """
     try:
@@ -175,6 +177,7 @@ def create(
         dry_run=dry_run,
         depends_on=depends_on,
         merge=merge,
+        online=online,
         common=common,
     )
 

@@ -97,12 +97,23 @@ def create_report(result: CreateResult, *, dry_run: bool) -> Document:
         blocks += [Heading(f"Revision {result.revision} of {result.app}, not written"), Code(result.text, 0)]
     else:
         blocks += [line(Span("Wrote ", "safe"), Span(str(result.path), "bold"), f" (revision {result.revision})")]
+    if result.contract is not None:
+        second = result.contract
+        if dry_run:
+            blocks += [Heading(f"Revision {second.revision}, its contract half, not written"), Code(second.text, 0)]
+        else:
+            blocks.append(
+                line(Span("Wrote ", "safe"), Span(str(second.path), "bold"), f" (revision {second.revision}, contract)")
+            )
     if result.review:
         blocks += [Heading("Review before you merge"), *(line(f"- {text}", indent=1) for text in result.review)]
     if result.left_out:
         blocks += [Heading("Left out"), *(line(f"- {text}", indent=1) for text in result.left_out)]
     if result.path is not None:
         blocks += [Heading("Next"), line(Span("m-migrate run", "command"), ": apply it", indent=1)]
+        if result.contract is not None:
+            words = ": apply the contract half too, once no code from before runs"
+            blocks.append(line(Span("m-migrate run --contract", "command"), words, indent=1))
     return tuple(blocks)
 
 

@@ -16,6 +16,7 @@ from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import RevisionDraft
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.sync_planner import SyncPlanner
+from framework_m_migrations.services.use_cases.create_online import write_halves
 from framework_m_migrations.services.use_cases.run import resolver
 from framework_m_migrations.services.version_resolver import VersionResolver
 
@@ -33,6 +34,7 @@ class CreateOptions:
         dry_run: return the text only.
         depends_on: revisions of other apps that must be applied before it.
         merge: join the app's heads instead.
+        online: write what sync withholds, in the form that holds nobody up: expand, and then contract.
     """
 
     app: str
@@ -41,10 +43,14 @@ class CreateOptions:
     dry_run: bool = False
     depends_on: tuple[str, ...] = ()
     merge: bool = False
+    online: bool = False
 
 
 def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
     """Write one revision in the app's own folder, on its own branch; the first one opens the branch.
+
+    Where the database serves while it is changed, ``options.online`` writes one revision for what may run beside old
+    code, and a second one for what must wait until no old code runs; see create_online.
 
     Returns:
         The result; without ``path`` when autogenerate found nothing to do.
@@ -75,6 +81,8 @@ def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
         depends_on=tuple(versions.resolve(text) for text in options.depends_on),
         review=tuple(review_list(chosen)),
     )
+    if autogenerate and options.online and session.capabilities.online_index:
+        return write_halves(session, draft, chosen, left_out, dry_run=options.dry_run)
     with session.reading():
         body = session.versions.preview(draft, chosen)
         parents = (*draft.down_revisions, *draft.depends_on)
@@ -108,6 +116,8 @@ def _changes(session: Session, app: str) -> tuple[list[PlannedChange], list[str]
             continue
         if isinstance(planned.change, REMOVALS) and not _ours(planned, ownership):
             left_out.append(f"{planned.change.table}: {sentence(planned.change)}, which is not ours to drop")
+        elif isinstance(planned.change, c.ColumnRemoved) and planned.change.superseded_by is not None:
+            left_out.append(f"{planned.change.table}: {sentence(planned.change)}; its contract revision drops it")
         elif isinstance(planned.change, c.TableRemoved):
             left_out.append(f"{planned.change.table}: {sentence(planned.change)}; `sync --allow-drop` drops it")
         else:

@@ -33,7 +33,7 @@ def directives(changes: Sequence[PlannedChange], connection: sa.Connection) -> S
     """
     script = Script()
     objects = Objects(connection)
-    ordered = sorted(changes, key=lambda planned: _phase(planned.change))
+    ordered = sorted(changes, key=lambda planned: phase_of(planned.change))
     added = [planned.change.definition for planned in ordered if isinstance(planned.change, c.TableAdded)]
     tables_done = False
     for planned in ordered:
@@ -69,7 +69,8 @@ _PHASES: tuple[tuple[type, ...], ...] = (
 _PHASE_OF = {kind: phase for phase, kinds in enumerate(_PHASES) for kind in kinds}
 
 
-def _phase(change: c.Change) -> int:
+def phase_of(change: c.Change) -> int:
+    """Where a change stands in the order of work."""
     return _PHASE_OF[type(change)]
 
 

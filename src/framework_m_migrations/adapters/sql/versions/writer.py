@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.versions import naming
 from framework_m_migrations.adapters.sql.versions.directives import directives
-from framework_m_migrations.adapters.sql.versions.python_source import docstring, layout
+from framework_m_migrations.adapters.sql.versions.online_form import OLD_CODE, half, online_halves
+from framework_m_migrations.adapters.sql.versions.pieces import Script
+from framework_m_migrations.adapters.sql.versions.python_source import INDENT, docstring, layout
 from framework_m_migrations.adapters.sql.versions.rendering import Renderer
 from framework_m_migrations.domain.errors import RevisionError, VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.revisions import RevisionDraft
+from framework_m_migrations.domain.revisions import Phase, RevisionDraft
 from framework_m_migrations.ports.app_discovery import App
 
 ALWAYS_REVIEW = (
@@ -36,37 +38,54 @@ class RevisionWriter:
 
     def text(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
         """The whole file: the same text for the same draft and changes, whenever and wherever."""
-        script = directives(changes, self._connection)
         renderer = Renderer(self._connection)
-        upgrade = renderer.body(script.upgrade())
-        downgrade = renderer.body(script.downgrade())
-        body = [*upgrade, *downgrade]
+        review: Iterable[str]
+        if draft.phase is None:
+            script = directives(changes, self._connection)
+            review = script.review
+            functions = [("upgrade", renderer.body(script.upgrade())), ("downgrade", renderer.body(script.downgrade()))]
+        else:
+            functions, review = self._online(renderer, draft, changes)
+        body = [line for _, lines in functions for line in lines]
         imports = _imports(renderer.imports, body, by_hand=not changes)
         header = [
             f"revision = {_value(draft.id)}",
             *layout(f"down_revision = {_scalar(draft.down_revisions)!r}", 0),
             *layout(f"branch_labels = {draft.branch_labels or None!r}", 0),
             *layout(f"depends_on = {_scalar(draft.depends_on)!r}", 0),
+            *([] if draft.contract_of is None else [f"contract_of = {_value(draft.contract_of)}"]),
         ]
         lines = [
-            docstring(_description(draft, (*draft.review, *script.review), reviewed=bool(changes))),
+            docstring(_description(draft, (*draft.review, *review), reviewed=bool(changes))),
             "",
             *imports,
             "",
             *header,
-            "",
-            "",
-            "def upgrade() -> None:",
-            *upgrade,
-            "",
-            "",
-            "def downgrade() -> None:",
-            *downgrade,
+            *(line for name, lines in functions for line in ("", "", f"def {name}() -> None:", *lines)),
             "",
         ]
         text = "\n".join(lines)
         ast.parse(text)
         return text
+
+    def _online(
+        self, renderer: Renderer, draft: RevisionDraft, changes: Sequence[PlannedChange]
+    ) -> tuple[list[tuple[str, list[str]]], Iterable[str]]:
+        """The functions of one half: what PostgreSQL does while it serves, and the plain form for other databases."""
+        phase = draft.phase or Phase.EXPAND
+        halves = online_halves(changes, draft)
+        renderer.imports.add("from framework_m_migrations import online")
+        plain = directives(changes, self._connection) if phase is Phase.EXPAND else Script()
+        functions: list[tuple[str, list[str]]] = []
+        later: list[tuple[str, list[str]]] = []
+        pairs = zip(("upgrade", "downgrade"), half(halves, phase), (plain.upgrade(), plain.downgrade()), strict=True)
+        for name, served, alone in pairs:
+            functions.append((name, _by_dialect(name, plain=bool(alone))))
+            later.append((f"{name}_online", renderer.body(served)))
+            if alone:
+                later.append((f"{name}_plain", renderer.body(alone)))
+        note = OLD_CODE if phase is Phase.CONTRACT else None
+        return [*functions, *later], (*([note] if note else halves.review),)
 
     def write(self, app: App, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> Path:
         """Write the file into the app's folder.
@@ -106,6 +125,11 @@ class RevisionWriter:
                 details={"file": str(file)},
             ) from error
         return file
+
+
+def _by_dialect(name: str, *, plain: bool) -> list[str]:
+    lines = [f'{INDENT}if op.get_context().dialect.name == "postgresql":', f"{INDENT * 2}{name}_online()"]
+    return [*lines, f"{INDENT}else:", f"{INDENT * 2}{name}_plain()"] if plain else lines
 
 
 def _value(text: str) -> str:

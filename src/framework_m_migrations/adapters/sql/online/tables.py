@@ -1,0 +1,126 @@
+"""A table renamed in two phases: the table under its new name, a view under the old one, and in the end no view."""
+
+from __future__ import annotations
+
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
+from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
+from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
+from framework_m_migrations.adapters.sql.online.exchange import table_of
+from framework_m_migrations.adapters.sql.online.sending import Sender, on_postgresql, sender
+from framework_m_migrations.domain.schema import TableName
+
+_INVOKER = (15,)
+"""Since when a view can read with the rights of whoever reads it, so that row level security stays as it is."""
+_KIND = "SELECT c.relkind::text FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass({name})"
+
+_OPENED = """DO $m_migrate$
+DECLARE one record;
+BEGIN
+  FOR one IN
+    SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END AS role,
+           a.privilege_type AS privilege, CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS more
+    FROM pg_catalog.pg_class c CROSS JOIN pg_catalog.aclexplode(c.relacl) a
+    LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+    WHERE c.oid = {table}::regclass AND a.grantee <> c.relowner
+      AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+  LOOP
+    EXECUTE format('GRANT %s ON %s TO %s%s', one.privilege, {view}, one.role, one.more);
+  END LOOP;
+  FOR one IN
+    SELECT pg_catalog.pg_get_userbyid(c.relowner) AS owner FROM pg_catalog.pg_class c
+    WHERE c.oid = {table}::regclass AND pg_catalog.pg_get_userbyid(c.relowner) <> current_user
+  LOOP
+    EXECUTE format('ALTER VIEW %s OWNER TO %I', {view}, one.owner);
+  END LOOP;
+END
+$m_migrate$"""
+
+
+def start_table_rename(old: str, new: str, *, schema: str | None = None) -> None:
+    """Rename a table, and leave a view under the old name through which old code reads and writes the same rows.
+
+    Both happen in one transaction under a short lock. Whoever had rights on the table has them on the view. A view
+    takes SELECT, INSERT, UPDATE and DELETE, with ON CONFLICT and RETURNING; no foreign key can refer to it, and
+    TRUNCATE, COPY into it and LOCK TABLE need the table.
+
+    Args:
+        old: the table that there is.
+        new: what it shall be called.
+        schema: of the table, None for the connection's own.
+    """
+    if not on_postgresql():
+        return
+    with sender() as sending:
+        before, after = table_of(sending, old, schema), table_of(sending, new, schema)
+        there = None if sending.offline else (_kind(sending, before), _kind(sending, after))
+        if there is not None and there[0] == "v" and there[1] is not None:
+            return
+        halfway = there is not None and there[0] is None and there[1] is not None
+        renamed = f"ALTER TABLE {qualified(before, None)} RENAME TO {written(after.name)}"
+        sending.short([*(() if halfway else (renamed,)), *_view(sending, before, after)])
+
+
+def finish_table_rename(old: str, new: str, *, schema: str | None = None) -> None:
+    """End what ``start_table_rename`` began: the view under the old name goes.
+
+    Args:
+        old: the name of the view.
+        new: the table.
+        schema: of both, None for the connection's own.
+    """
+    del new
+    if not on_postgresql():
+        return
+    with sender() as sending:
+        sending.short([f"DROP VIEW IF EXISTS {qualified(table_of(sending, old, schema), None)}"])
+
+
+def restore_table_rename(old: str, new: str, *, schema: str | None = None) -> None:
+    """Take ``finish_table_rename`` back: the view under the old name is there again.
+
+    Args:
+        old: the name of the view.
+        new: the table.
+        schema: of both, None for the connection's own.
+    """
+    if not on_postgresql():
+        return
+    with sender() as sending:
+        before, after = table_of(sending, old, schema), table_of(sending, new, schema)
+        if sending.offline or _kind(sending, before) is None:
+            sending.short(_view(sending, before, after))
+
+
+def undo_table_rename(old: str, new: str, *, schema: str | None = None) -> None:
+    """Take ``start_table_rename`` back: the view goes and the table has its old name again, under one short lock.
+
+    Args:
+        old: the name of the view, and again of the table.
+        new: the table.
+        schema: of both, None for the connection's own.
+    """
+    if not on_postgresql():
+        return
+    with sender() as sending:
+        before, after = table_of(sending, old, schema), table_of(sending, new, schema)
+        if sending.offline or _kind(sending, after) is not None:
+            sending.short(
+                [
+                    f"DROP VIEW IF EXISTS {qualified(before, None)}",
+                    f"ALTER TABLE {qualified(after, None)} RENAME TO {written(before.name)}",
+                ]
+            )
+
+
+def _kind(sending: Sender, name: TableName) -> str | None:
+    found = sending.rows(_KIND.format(name=string_literal(qualified(name, None))))
+    return str(found[0][0]) if found else None
+
+
+def _view(sending: Sender, before: TableName, after: TableName) -> list[str]:
+    """The view, owned by the table's owner and open to whoever the table is open to."""
+    view, table = qualified(before, None), qualified(after, None)
+    version = () if sending.offline else sending.connection.dialect.server_version_info or ()
+    invoker = " WITH (security_invoker = true)" if sending.offline or version >= _INVOKER else ""
+    opened = _OPENED.format(table=string_literal(table), view=string_literal(view))
+    return [f"CREATE VIEW {view}{invoker} AS SELECT * FROM {table}", opened]  # noqa: S608 - names are quoted

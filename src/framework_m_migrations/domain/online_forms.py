@@ -1,0 +1,110 @@
+"""Which withheld changes have an online form in two phases, and why another one has none."""
+
+from __future__ import annotations
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.renames import stands_on
+from framework_m_migrations.domain.revisions import Phase
+from framework_m_migrations.domain.schema import Catalog, Check, Column, ForeignKey, Index, Table, TableName, Unique
+
+_KNOWN_OPTIONS = frozenset({"deferrable", "initially", "match"})
+
+
+def obstacle(change: c.Change, catalog: Catalog) -> str | None:
+    """Why no revision can be written that makes a change while old and new code run; None where one can.
+
+    Args:
+        change: withheld by sync.
+        catalog: of all tables, for the foreign keys that point to a column.
+    """
+    match change:
+        case c.PrimaryKeyChanged():
+            return "rows and foreign keys depend on the primary key"
+        case c.EnumValuesIncompatible():
+            return "labels cannot be taken out of an enumeration; it needs another type and a conversion of your own"
+        case c.ColumnGenerationChanged():
+            return "how the database fills a column cannot be changed in place"
+        case c.ColumnAdded(column=column) if column.generated is not None:
+            return "the database would fill the column row by row under a lock"
+        case c.ColumnRenamed(table=table, before=before) | c.ColumnTypeChanged(table=table, before=before):
+            return _on_column(table, before, catalog)
+        case c.ColumnRemoved(table=table, column=column, superseded_by=None):
+            return _pointed_at(table, column.name, catalog)
+        case c.ColumnRemoved():
+            return "an online change is between its phases: its contract revision drops the column"
+        case c.UniqueAdded(unique=unique) | c.UniqueChanged(unique=unique):
+            return _options(unique)
+        case c.IndexAdded(index=index) | c.IndexChanged(index=index):
+            return _options(index)
+        case c.ForeignKeyAdded(foreign_key=key) | c.ForeignKeyChanged(foreign_key=key):
+            return _options(key)
+        case _:
+            return None
+
+
+def has_half(change: c.Change, phase: Phase) -> bool:
+    """Whether a change has something to do in one of the halves of an online revision."""
+    match change:
+        case c.TableRenamed() | c.ColumnRenamed() | c.ColumnTypeChanged():
+            return True
+        case c.ColumnAdded(column=column):
+            waits = not column.nullable and column.default is None
+            return phase is Phase.EXPAND or waits
+        case c.ColumnNullabilityChanged(column=column):
+            return phase is Phase.EXPAND or not column.nullable
+        case c.ColumnRemoved(column=column):
+            return phase is Phase.CONTRACT or (not column.nullable and column.default is None)
+        case c.IndexAdded() | c.UniqueAdded() | c.CheckAdded() | c.ForeignKeyAdded() | c.ConstraintNotValidated():
+            return phase is Phase.EXPAND
+        case _:
+            return phase is Phase.CONTRACT
+
+
+def standing_on(table: Table, column: str) -> tuple[Index | Unique | Check | ForeignKey, ...]:
+    """The indexes and constraints of a table that have a column."""
+    items: tuple[Index | Unique | Check | ForeignKey, ...] = (
+        *table.indexes,
+        *table.uniques,
+        *table.checks,
+        *table.foreign_keys,
+    )
+    return tuple(item for item in items if stands_on(item, [column]))
+
+
+def _on_column(name: TableName, before: Column, catalog: Catalog) -> str | None:
+    table = catalog.tables[name]
+    if before.generated is not None:
+        return f"the database itself fills {before.name}"
+    if table.primary_key is not None and before.name in table.primary_key.columns:
+        return f"{before.name} is in the primary key"
+    for other in table.columns:
+        expression = other.generated.expression if other.generated is not None else None
+        if expression is not None and stands_on(Check(None, expression), [before.name]):
+            return f"{other.name} is computed from {before.name}"
+    for item in standing_on(table, before.name):
+        found = _options(item)
+        if found is not None:
+            return found
+    return _pointed_at(name, before.name, catalog)
+
+
+def _pointed_at(name: TableName, column: str, catalog: Catalog) -> str | None:
+    for other in catalog.tables.values():
+        for key in other.foreign_keys:
+            if key.target == name and column in key.target_columns:
+                return f"a foreign key of {other.name} points to {column}"
+    return None
+
+
+def _options(item: Index | Unique | Check | ForeignKey) -> str | None:
+    """An option of an index or constraint that the helpers do not take."""
+    known: frozenset[str] = frozenset()
+    if isinstance(item, Index):
+        known = frozenset({"nulls_not_distinct"})
+    elif isinstance(item, ForeignKey):
+        known = _KNOWN_OPTIONS
+    unknown = [] if isinstance(item, Check) else [option for option, _ in item.options if option not in known]
+    if not unknown:
+        return None
+    called = item.name or ", ".join(item.columns if isinstance(item, Unique | ForeignKey) else ())
+    return f"{called} has the option {unknown[0]}"

@@ -1,0 +1,101 @@
+"""create --online: what sync withholds as two revisions, expand and contract, for people to review."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from framework_m_migrations.domain.describe import sentence
+from framework_m_migrations.domain.online_forms import has_half, obstacle
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.results import CreateResult
+from framework_m_migrations.domain.revision_ids import revision_id
+from framework_m_migrations.domain.revisions import Phase, RevisionDraft
+from framework_m_migrations.domain.schema import Catalog, Table
+from framework_m_migrations.ports.session import Session
+
+type Tables = tuple[tuple[Table | None, Table], ...]
+
+
+def write_halves(
+    session: Session,
+    draft: RevisionDraft,
+    changes: Sequence[PlannedChange],
+    left_out: Sequence[str],
+    *,
+    dry_run: bool,
+) -> CreateResult:
+    """Write the first half, and the second one where something has to wait until no old code runs.
+
+    Args:
+        session: the ports.
+        draft: of the first half, without an id.
+        changes: of one app; those that sync applies by itself are left to it.
+        left_out: what is left out already, in words.
+        dry_run: return the texts only.
+
+    Returns:
+        The first half, with the second one as its ``contract``; without ``path`` when nothing is withheld.
+    """
+    chosen, said = _withheld(changes)
+    with session.reading():
+        catalog = session.inspector.read(None)
+    reasons = [(planned, obstacle(planned.change, catalog)) for planned in chosen]
+    said += [f"{_named(planned)}: {reason}; write it by hand" for planned, reason in reasons if reason is not None]
+    chosen = [planned for planned, reason in reasons if reason is None]
+    out = (*left_out, *said)
+    if not chosen:
+        return CreateResult(draft.app, None, None, "", (), out)
+    tables = _tables(session, catalog, chosen)
+    message = draft.message
+    two = any(has_half(planned.change, Phase.CONTRACT) for planned in chosen)
+    first = replace(
+        draft,
+        message=f"{message} (expand)" if two else message,
+        phase=Phase.EXPAND,
+        tables=tables,
+        review=tuple(_named(planned) for planned in chosen),
+    )
+    expand = _write(session, first, chosen, dry_run=dry_run)
+    if not two:
+        return replace(expand, left_out=out)
+    second = RevisionDraft(
+        id="",
+        app=draft.app,
+        message=f"{message} (contract)",
+        down_revisions=(expand.revision or "",),
+        branch_labels=(),
+        phase=Phase.CONTRACT,
+        contract_of=expand.revision,
+        tables=tables,
+    )
+    return replace(expand, left_out=out, contract=_write(session, second, chosen, dry_run=dry_run))
+
+
+def _withheld(changes: Sequence[PlannedChange]) -> tuple[list[PlannedChange], list[str]]:
+    safe = sum(1 for planned in changes if not planned.withheld)
+    said = (
+        [f"{safe} safe change{'' if safe == 1 else 's'}: `m-migrate sync` applies what is safe online"] if safe else []
+    )
+    return [planned for planned in changes if planned.withheld], said
+
+
+def _named(planned: PlannedChange) -> str:
+    return f"{planned.change.table}: {sentence(planned.change)}"
+
+
+def _tables(session: Session, catalog: Catalog, chosen: Sequence[PlannedChange]) -> Tables:
+    names = {planned.change.table for planned in chosen}
+    doctypes = {planned.doctype for planned in chosen}
+    wanted = {table.name: table for one in session.source.load(doctypes) for table in one.tables}
+    return tuple((wanted.get(name), table) for name, table in catalog.tables.items() if name in names)
+
+
+def _write(session: Session, draft: RevisionDraft, changes: Sequence[PlannedChange], *, dry_run: bool) -> CreateResult:
+    with session.reading():
+        body = session.versions.preview(draft, changes)
+        parents = (*draft.down_revisions, *draft.depends_on)
+        made = replace(draft, id=revision_id(draft.app, parents, draft.message, body))
+        text = session.versions.preview(made, changes)
+        path = None if dry_run else str(session.versions.write(made, changes))
+    return CreateResult(made.app, made.id, path, text, made.review)
