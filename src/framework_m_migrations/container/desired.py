@@ -90,6 +90,8 @@ def joined(named: Sequence[tuple[str | None, sa.MetaData]]) -> Sequence[tuple[st
     Apps keep MetaData of their own and still have foreign keys to each other's tables, which SQLAlchemy resolves
     within one MetaData only. Copies are made just when there is such a reference; each copy remembers its app.
     """
+    if len(named) == 1:
+        return named
     own = [{(table.schema, table.name) for table in metadata.tables.values()} for _, metadata in named]
     every = set().union(*own)
     if not any(

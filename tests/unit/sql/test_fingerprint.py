@@ -6,7 +6,6 @@ import enum
 import random
 from collections.abc import Callable
 from decimal import Decimal
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -272,19 +271,3 @@ def test_a_lost_target_is_an_error() -> None:
     table = sa.Table("t", sa.MetaData(), sa.Column("c", sa.Integer, sa.ForeignKey("p.id")))
     with pytest.raises(InvalidMetadata):
         Fingerprints(POSTGRES).of(table)
-
-
-@pytest.mark.parametrize("target", [POSTGRES, SQLITE], ids=["postgresql", "sqlite"])
-def test_it_is_quick(target: Target) -> None:
-    """A generous bound on a busy machine; the goal is 100 microseconds, see benchmarks."""
-    tables = [wide_table(sa.MetaData(), f"wide_{number}") for number in range(50)]
-    best = min(_seconds(target, tables) for _ in range(5))
-    assert best / len(tables) < 0.0005
-
-
-def _seconds(target: Target, tables: list[sa.Table]) -> float:
-    prints = Fingerprints(target)
-    start = perf_counter()
-    for table in tables:
-        prints.of(table)
-    return perf_counter() - start

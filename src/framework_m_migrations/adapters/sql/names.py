@@ -35,6 +35,7 @@ class Names:
         self._schema = schema
         self._folds_case = folds_case
         self._stored: dict[str, str] = {}
+        self._tables: dict[tuple[object, object], TableName] = {}
 
     def known(self, name: object) -> str | None:
         """The stored name, where it was asked for before; the quick way to what ``stored`` returns."""
@@ -64,10 +65,14 @@ class Names:
 
     def table(self, name: object, schema: object) -> TableName:
         """A table's name; the session's own schema becomes None."""
-        stored = self.stored(name, "a table")
-        if schema is None:
-            return TableName(stored)
-        return self.relative(TableName(stored, self.stored(schema, f"the schema of table {stored}")))
+        known = self._tables.get((name, schema))
+        if known is not None:
+            return known
+        found = TableName(self.stored(name, "a table"))
+        if schema is not None:
+            found = self.relative(found._replace(schema=self.stored(schema, f"the schema of table {found.name}")))
+        self._tables[name, schema] = found
+        return found
 
     def relative(self, name: TableName) -> TableName:
         """The same name, without its schema where that is the session's."""

@@ -26,29 +26,34 @@ class TypeMemo[T]:
 
     def __init__(self, work_out: Callable[[sa.types.TypeEngine[Any]], T]) -> None:
         self._work_out = work_out
-        self._known: dict[object, T] = {}
+        self.known: dict[object, T] = {}
+        """Results by class, names and values of the state, side by side in the order of their making: the quickest key
+        that says all, for loops in which the call would cost more than the look."""
 
     def __call__(self, type_: sa.types.TypeEngine[Any]) -> T:
         """The result for a type; equal types share one."""
         state = type_.__dict__
         if "dispatch" in state:
-            state = {name: value for name, value in state.items() if name != "dispatch"}
+            return self._looked_at(type_)
         try:
-            # Names and values side by side, in the order of their making: the quickest key that says all.
-            return self._known[type_.__class__, *state, *state.values()]
+            return self.known[type_.__class__, *state, *state.values()]
         except (KeyError, TypeError):
             return self._looked_at(type_)
 
     def _looked_at(self, type_: sa.types.TypeEngine[Any]) -> T:
         class_: type[Any] = type_.__class__
         state = {name: value for name, value in type_.__dict__.items() if name not in _SAYING_NOTHING}
-        # State in slots is not in __dict__, so a class that has any is never remembered.
-        if not all(value.__class__ in _PLAIN for value in state.values()) or _has_slots(class_):  # type: ignore[arg-type]
-            return self._work_out(type_)
         key = (class_, *state, *state.values())
-        if key not in self._known:
-            self._known[key] = self._work_out(type_)
-        return self._known[key]
+        try:
+            if key in self.known:
+                return self.known[key]
+        except TypeError:  # State that cannot be hashed is no plain value.
+            return self._work_out(type_)
+        result = self._work_out(type_)
+        # State in slots is not in __dict__, so a class that has any is never remembered.
+        if all(value.__class__ in _PLAIN for value in state.values()) and not _has_slots(class_):  # type: ignore[arg-type]
+            self.known[key] = result
+        return result
 
 
 @functools.lru_cache(maxsize=1024)
