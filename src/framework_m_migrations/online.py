@@ -34,6 +34,7 @@ from framework_m_migrations.adapters.sql.online.constraints import (
 )
 from framework_m_migrations.adapters.sql.online.conversion import (
     finish_conversion,
+    require_unswappable,
     restore_conversion,
     start_conversion,
     swap_conversion,
@@ -70,6 +71,7 @@ __all__ = [
     "finish_rename",
     "finish_table_rename",
     "give_names_back",
+    "require_unswappable",
     "restore_conversion",
     "restore_table_rename",
     "set_not_null",

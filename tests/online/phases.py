@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,31 @@ class Stage:
             for statement in statements:
                 connection.exec_driver_sql(statement)
 
+    @contextmanager
+    def writing(self, *statements: str) -> Iterator[None]:
+        """Old code at work in another session, as often as it gets to it; none of its writes may fail."""
+        stop, failures = threading.Event(), list[BaseException]()
+
+        def work() -> None:
+            try:
+                with sa.create_engine(self.url, poolclass=sa.NullPool).connect() as connection:
+                    while not stop.is_set():
+                        for statement in statements:
+                            connection.exec_driver_sql(statement)
+                            connection.commit()
+                        stop.wait(0.002)
+            except BaseException as error:  # noqa: BLE001 - told in the test's own thread
+                failures.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+        assert failures == []
+
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         with sa.create_engine(self.url, poolclass=sa.NullPool).begin() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(statement)]
@@ -81,7 +108,8 @@ class Stage:
         )
         constraints = self.rows(
             "SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) FROM pg_constraint "
-            "WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND conrelid::regclass::text NOT LIKE E'\\\\_\\\\_%%'"
+            "WHERE connamespace = 'public'::regnamespace AND contype <> 'n' "
+            "AND conrelid::regclass::text NOT LIKE E'\\\\_\\\\_%%'"
         )
         triggers = self.rows("SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal")
         functions = self.rows("SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace")

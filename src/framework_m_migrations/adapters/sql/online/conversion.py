@@ -148,9 +148,9 @@ def unswap_conversion(
     with sender() as sending:
         table = table_of(sending, table_name, schema)
         swapped = sending.offline or has_column(sending, table, former)
-        lost = f"{written(column)} IS NOT NULL AND {written(former)} IS NULL"
         if swapped and not sending.offline:
-            _refuse_lost(sending, table, column, lost)
+            _refuse_lost(sending, table, column)
+    lost = _lost(column)
     place, proof = qualified(table, None), copy_name(f"{column}_kept")
     if swapped:
         # From here on no value can be written that would be lost; what was written meanwhile is looked at once more.
@@ -180,6 +180,28 @@ def unswap_conversion(
                 f"ALTER TABLE {place} DROP COLUMN IF EXISTS {written(copy)}",
             ]
         )
+
+
+def require_unswappable(table_name: str, *columns: str, schema: str | None = None) -> None:
+    """Refuse to go on where ``unswap_conversion`` would lose a value.
+
+    Called for all columns before the first one is taken back, so that a downgrade is refused as a whole.
+
+    Args:
+        table_name: of the table.
+        columns: whose types changed.
+        schema: of the table, None for the connection's own.
+
+    Raises:
+        RevisionError: a row holds a value that the former type has no room for.
+    """
+    if not on_postgresql():
+        return
+    with sender() as sending:
+        table = table_of(sending, table_name, schema)
+        for column in columns:
+            if has_column(sending, table, former_name(column)):
+                _refuse_lost(sending, table, column)
 
 
 def finish_conversion(table_name: str, column: str, *, schema: str | None = None) -> None:
@@ -232,9 +254,13 @@ def restore_conversion(
     backfill(table_name, {former: back}, where=where, schema=schema, batch_size=batch_size, pause=pause)
 
 
-def _refuse_lost(sending: Sender, table: TableName, column: str, lost: str) -> None:
-    found = sending.rows(f"SELECT EXISTS (SELECT FROM {qualified(table, None)} WHERE {lost})")  # noqa: S608 - quoted
-    if found[0][0]:
+def _lost(column: str) -> str:
+    return f"{written(column)} IS NOT NULL AND {written(former_name(column))} IS NULL"
+
+
+def _refuse_lost(sending: Sender, table: TableName, column: str) -> None:
+    sql = f"SELECT EXISTS (SELECT FROM {qualified(table, None)} WHERE {_lost(column)})"  # noqa: S608 - quoted
+    if sending.rows(sql)[0][0]:
         raise RevisionError(
             f"Rows of {table} hold values in {column} that its former type has no room for; they would be lost.",
             next_step="Change those rows first, or keep the new type.",

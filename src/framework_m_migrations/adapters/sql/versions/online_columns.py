@@ -114,6 +114,7 @@ def convert_column(halves: Halves, change: c.ColumnTypeChanged, actual: Table, *
     )
     begun = source.call_text("start_conversion", table.name, name, after.type.spelling, using=using, table=table)
     halves.expand_up.append(source.under(begun, work))
+    halves.first_down.append(call("require_unswappable", table.name, name, table=table))
     halves.expand_down.append(
         call(
             "unswap_conversion",

@@ -6,7 +6,8 @@ each of which can be repeated, so that a half that failed is simply run again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from framework_m_migrations.adapters.sql.versions import online_columns as columns
 from framework_m_migrations.adapters.sql.versions import online_source as source
@@ -47,11 +48,12 @@ def online_halves(changes: Sequence[PlannedChange], draft: RevisionDraft) -> Hal
         found.expand_down = one.expand_down + found.expand_down
         found.contract_up += one.contract_up
         found.contract_down = one.contract_down + found.contract_down
+        found.first_down += one.first_down
         found.review += one.review
     return found
 
 
-def _is_moved(change: c.Change, moved: Set[tuple[TableName, str]]) -> bool:
+def _is_moved(change: c.Change, moved: AbstractSet[tuple[TableName, str]]) -> bool:
     """True for an index or constraint that comes with the rename of its column."""
     item: Item
     match change:
@@ -67,7 +69,7 @@ def _is_moved(change: c.Change, moved: Set[tuple[TableName, str]]) -> bool:
 def half(halves: Halves, phase: Phase) -> tuple[list[Source], list[Source]]:
     """The upgrade and the downgrade of one half."""
     if phase is Phase.EXPAND:
-        return halves.expand_up, halves.expand_down
+        return halves.expand_up, [*halves.first_down, *halves.expand_down]
     return halves.contract_up, halves.contract_down
 
 

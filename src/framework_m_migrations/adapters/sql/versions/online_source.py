@@ -25,6 +25,8 @@ class Halves:
     expand_down: list[Source] = field(default_factory=list)
     contract_up: list[Source] = field(default_factory=list)
     contract_down: list[Source] = field(default_factory=list)
+    first_down: list[Source] = field(default_factory=list)
+    """What may refuse the downgrade of the first half, before any of it is done."""
     review: list[str] = field(default_factory=list)
 
 
