@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.container.mode import RuntimeMode
+from framework_m_migrations.container.tenancy import has_tenant_schemas
 from framework_m_migrations.domain.errors import UnsupportedDatabase
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def tenants(context: Context) -> Tenants:
     Raises:
         UnsupportedDatabase: the database has no schemas.
     """
-    if not context.sql.capabilities(context.live.dialect).schemas:
+    if not has_tenant_schemas(context.sql.name):
         raise UnsupportedDatabase(
             "Tenants are kept in schemas, which this database does not have.",
             next_step="Use PostgreSQL; on SQLite give each tenant a database of its own.",
@@ -110,8 +111,13 @@ def lock(context: Context) -> MigrationLock:
     return context.sql.lock(context.live, schema=context.settings.schema)
 
 
-def versions(context: Context) -> VersionedTrack:
-    """Alembic's revisions; imported when the versioned track is first used, for a sync that has nothing to do."""
+def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
+    """Alembic's revisions; imported when the versioned track is first used, for a sync that has nothing to do.
+
+    Args:
+        context: of the session.
+        x_args: for the project's env.py.
+    """
     from framework_m_migrations.adapters.sql.online.surroundings import Surroundings
     from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
 
@@ -125,6 +131,7 @@ def versions(context: Context) -> VersionedTrack:
         # Revisions are the database's, not a tenant's.
         version_table_schema=None if settings.tenant else settings.schema,
         project=settings.path if ini.is_file() else None,
+        x_args=tuple(x_args),
         surroundings=Surroundings(settings.locks, context.make("events"), context.make("clock")),
     )
 

@@ -20,10 +20,19 @@ if TYPE_CHECKING:
     from framework_m_migrations.ports.schema_source import SchemaSource
 
 
+def has_tenant_schemas(dialect: str) -> bool:
+    """True where a tenant is a schema: on PostgreSQL. What MariaDB calls a schema is a whole database.
+
+    Args:
+        dialect: SQLAlchemy's name of it.
+    """
+    return dialect == "postgresql"
+
+
 def kept(doctypes: Sequence[DocTypeTables], context: Context) -> list[DocTypeTables]:
     """The DocTypes that belong into the session's schema.
 
-    A database without schemas is one tenant's, or nobody's in particular, and has them all.
+    A database without schemas for tenants is one tenant's, or nobody's in particular, and has them all.
 
     Args:
         doctypes: all that are declared.
@@ -32,7 +41,7 @@ def kept(doctypes: Sequence[DocTypeTables], context: Context) -> list[DocTypeTab
     Raises:
         UnsupportedDatabase: it is to be a tenant's, and the database has no schemas.
     """
-    if not context.sql.capabilities(context.live.dialect).schemas:
+    if not has_tenant_schemas(context.sql.name):
         if context.settings.tenant:
             raise UnsupportedDatabase(
                 "Tenants are kept in schemas, which this database does not have.",

@@ -23,6 +23,10 @@ def is_elsewhere(owned: OwnedTable, apps: frozenset[str]) -> bool:
     return owned.app is not None and owned.app not in apps
 
 
+VERSION_COLUMN = "version_num"
+"""The one column of Alembic's version tables."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What was compared with what.
@@ -61,11 +65,19 @@ class Comparison:
 
     @property
     def unmanaged(self) -> tuple[TableName, ...]:
-        """Tables that are neither wanted nor ours; none are told of unless the comparison is full."""
+        """Tables that are neither wanted nor ours; none are told of unless the comparison is full.
+
+        A version table of Alembic's is none of them, whatever name a project's env.py gave it.
+        """
         if not self.full:
             return ()
         wanted = {table.name for doctype in self.doctypes for table in doctype.tables}
-        return tuple(sorted(self.catalog.names - wanted - self.ownership.keys(), key=str))
+        versions = {
+            name
+            for name, table in self.catalog.tables.items()
+            if [column.name for column in table.columns] == [VERSION_COLUMN]
+        }
+        return tuple(sorted(self.catalog.names - wanted - self.ownership.keys() - versions, key=str))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class HostCommon(Common):
         settings = self.settings()
         register_added_fields()
         x_args = self._place(next(iter(self.tenants()), None)).x_args
-        factories = host_factories(x_args=x_args, version_schema=self.schema)
+        factories = host_factories(x_args=x_args)
         return MigrationManager(settings, events=events, overrides=factories)
 
     def fleet(self, events: EventSink) -> TenantCommands:
@@ -88,9 +88,7 @@ class HostCommon(Common):
         found = [(name, self._place(name)) for name in names]
         places = [TenantPlace(name, place.schema, place.database_url) for name, place in found]
         register_added_fields()
-        manager = MigrationManager(
-            settings, events=events, overrides=host_factories(x_args=self._place().x_args, version_schema=self.schema)
-        )
+        manager = MigrationManager(settings, events=events, overrides=host_factories(x_args=self._place().x_args))
         return manager.tenants(places or None, jobs=self.jobs or JOBS, shared=self.all_tenants)
 
 

@@ -11,11 +11,14 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framework_m_migrations.container.tenancy import has_tenant_schemas, is_tenants
 from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE, HostDiscovery
 from framework_m_migrations.embedding.framework_m.triggers import attach_triggers
 from framework_m_migrations.embedding.framework_m.wiring import host_doctypes, host_factories
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
     from framework_m_migrations.adapters.doctypes.metadata import DocTypeTables
     from framework_m_migrations.domain.results import SyncResult
 
@@ -104,16 +107,35 @@ async def sync_at_startup(container: Any) -> SyncResult | None:
     from framework_m_migrations.container.settings import MigrationSettings
     from framework_m_migrations.embedding.aio import AsyncMigrationManager
 
-    doctypes = publish() if container.config.get(ENGAGED) else _published()
+    doctypes = publish() if container.config.get(ENGAGED) else host_doctypes(HostDiscovery((), Path()).apps())
     manager = AsyncMigrationManager(MigrationSettings(), engine=engine, overrides=host_factories())
     result = await manager.sync()
     for planned in result.withheld:
         logger.warning(
             "Withheld at boot: %s: %s (`m migrate plan` has the reasons)", planned.change.table, planned.judgement.rule
         )
-    await attach_triggers(engine, doctypes)
+    if await attach_triggers(engine, _in_default_schema(engine, doctypes)):
+        # Where a trigger changes the catalog's token, the ledger gets the new one now: the next sync finds it equal.
+        await manager.sync()
     return result
 
 
-def _published() -> list[DocTypeTables]:
-    return host_doctypes(HostDiscovery((), Path()).apps())
+def _in_default_schema(engine: AsyncEngine, doctypes: list[DocTypeTables]) -> list[DocTypeTables]:
+    """The DocTypes that are synced at boot: those of tenants are kept in the tenants' schemas, where there are any."""
+    if not has_tenant_schemas(engine.dialect.name):
+        return doctypes
+    apart = sorted(doctype.name or "" for doctype in doctypes if is_tenants(doctype))
+    if apart and not _has_tenants():
+        logger.warning(
+            "Not synced at boot, for each tenant has a schema of its own: %s. Use `m migrate sync --tenant NAME`; "
+            'or, where there are no tenants, write mode = "single" under [tenancy] in framework_config.toml.',
+            ", ".join(apart),
+        )
+    return [doctype for doctype in doctypes if not is_tenants(doctype)]
+
+
+def _has_tenants() -> bool:
+    from framework_m_core.cli.tenant_resolver import list_configured_tenants
+    from framework_m_core.interfaces.tenant import is_multi_tenant
+
+    return is_multi_tenant() or bool(list_configured_tenants())

@@ -25,8 +25,8 @@ _TRIGGER = re.compile(r"CREATE TRIGGER (?:IF NOT EXISTS )?(\w+)")
 _FUNCTION = re.compile(r"FUNCTION (\w+)\(\)\s+RETURNS TRIGGER AS \$\$(.*)\$\$", re.DOTALL | re.IGNORECASE)
 
 
-async def attach_triggers(engine: AsyncEngine, doctypes: Iterable[DocTypeTables]) -> None:
-    """Create the triggers that are missing.
+async def attach_triggers(engine: AsyncEngine, doctypes: Iterable[DocTypeTables]) -> bool:
+    """Create the triggers that are missing; True when there were any.
 
     Args:
         engine: the container's.
@@ -34,7 +34,7 @@ async def attach_triggers(engine: AsyncEngine, doctypes: Iterable[DocTypeTables]
     """
     tables = sorted({table.name for doctype in doctypes for table in doctype.tables})
     async with engine.begin() as connection:
-        await connection.run_sync(_attach, _wanted(tables, engine.dialect.name))
+        return await connection.run_sync(_attach, _wanted(tables, engine.dialect.name))
 
 
 def _wanted(tables: Iterable[str], dialect: str) -> list[str]:
@@ -55,11 +55,13 @@ def _wanted(tables: Iterable[str], dialect: str) -> list[str]:
     return [statement for statement in found if not statement.startswith("DROP ")]
 
 
-def _attach(connection: sa.Connection, statements: list[str]) -> None:
+def _attach(connection: sa.Connection, statements: list[str]) -> bool:
     if connection.dialect.name == "postgresql" and _missing(connection, statements):
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
-    for statement in _missing(connection, statements):
+    missing = _missing(connection, statements)
+    for statement in missing:
         connection.exec_driver_sql(statement)
+    return bool(missing)
 
 
 def _missing(connection: sa.Connection, statements: list[str]) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
+from framework_m_migrations.container import factories
 from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.container.tenancy import kept
 from framework_m_migrations.embedding.framework_m.discovery import HostDiscovery
@@ -18,30 +20,17 @@ if TYPE_CHECKING:
     from framework_m_migrations.ports.schema_source import SchemaSource
 
 
-def host_factories(*, x_args: Sequence[str] = (), version_schema: str | None = None) -> dict[str, Factory]:
+def host_factories(*, x_args: Sequence[str] = ()) -> dict[str, Factory]:
     """Factories for ``overrides`` of a manager.
 
     Args:
         x_args: for the project's env.py.
-        version_schema: where the version table is. None for the default schema, for tenants too: revisions are the
-            database's, unless an env.py reads ``-x tenant=`` and says otherwise.
     """
-
-    def versions(context: Context) -> Any:
-        from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
-
-        settings = context.settings
-        return AlembicTrack(
-            context.live,
-            context.sql,
-            context.make("discovery"),
-            version_table=settings.version_table,
-            version_table_schema=version_schema,
-            project=settings.path if (settings.path / "alembic.ini").is_file() else None,
-            x_args=tuple(x_args),
-        )
-
-    return {"discovery": discovery, "source": host_source, "versions": versions}
+    return {
+        "discovery": discovery,
+        "source": host_source,
+        "versions": partial(factories.versions, x_args=tuple(x_args)),
+    }
 
 
 def discovery(context: Context) -> HostDiscovery:

@@ -48,15 +48,25 @@ class ProjectEnvironment:
         project: the folder with alembic.ini, or that file itself.
         connection: the session's, handed to env.py as ``config.attributes["connection"]``.
         x_args: what env.py reads with ``context.get_x_argument()``, each as ``name=value``.
+        version_table: the one that was asked for; env.py reads it as the main option ``version_table``. None for
+            whatever alembic.ini and env.py say.
 
     Raises:
         EnvironmentBroken: alembic.ini cannot be read, or names no folder with an env.py.
     """
 
-    def __init__(self, project: Path, connection: sa.Connection, x_args: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        project: Path,
+        connection: sa.Connection,
+        x_args: tuple[str, ...] = (),
+        *,
+        version_table: str | None = None,
+    ) -> None:
         self._ini = (project if project.suffix == ".ini" else project / "alembic.ini").absolute()
         self._connection = connection
         self._x_args = x_args
+        self._version_table = version_table
         self._profile: Profile | None = None
         if not self._ini.is_file():
             raise EnvironmentBroken(f"There is no {self._ini}.", details={"file": str(self._ini)})
@@ -71,12 +81,13 @@ class ProjectEnvironment:
             self.home = Path(coerce_resource_to_filename(location)).absolute()
             self._paths = [str(path) for path in config.get_prepend_sys_paths_list() or ()]
             listed = config.get_version_locations_list()
+            # A package that is named is imported, with whatever its own code does.
+            self._folders = tuple(Path(coerce_resource_to_filename(path)).absolute() for path in listed or ())
         self.file = self.home / "env.py"
         if not self.file.is_file():
             raise EnvironmentBroken(
                 f"{self._ini} names {self.home}, which has no env.py.", details={"file": str(self.file)}
             )
-        self._folders = tuple(Path(coerce_resource_to_filename(path)).absolute() for path in listed or ())
 
     def version_folders(self) -> tuple[Path, ...]:
         """Version folders that alembic.ini names, or its default one; those that do not exist are passed over."""
@@ -108,6 +119,14 @@ class ProjectEnvironment:
                 raise EnvironmentBroken(
                     f"{self.file} never calls context.run_migrations().", details={"file": str(self.file)}
                 )
+            if self._version_table not in {None, seen[0].version_table}:
+                raise EnvironmentBroken(
+                    f"{self.file} keeps the current revisions in {seen[0].version_table}; asked for was "
+                    f"{self._version_table}.",
+                    next_step='Leave --version-table out, or let env.py pass config.get_main_option("version_table") '
+                    "to context.configure.",
+                    details={"file": str(self.file), "version_table": seen[0].version_table},
+                )
             self._profile = Profile(
                 seen[0].connection is self._connection, seen[0].version_table, seen[0].version_table_schema
             )
@@ -133,6 +152,8 @@ class ProjectEnvironment:
             # In memory only, for an env.py that makes its own engine; ConfigParser takes % for an interpolation.
             if not config.file_config.get("alembic", "sqlalchemy.url", raw=True, fallback=""):
                 config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+            if self._version_table is not None:
+                config.set_main_option("version_table", self._version_table.replace("%", "%%"))
         config.attributes[CONNECTION_ATTRIBUTE] = self._connection
         return config
 
@@ -143,7 +164,9 @@ class ProjectEnvironment:
                 # That an ini file is old-fashioned is for its alembic command to say.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 yield
-        except (CommandError, ConfigParserError, OSError, ImportError) as error:
+        except MigrationError:
+            raise
+        except Exception as error:
             raise EnvironmentBroken(
                 f"{self._ini} cannot be used: {self._cause(error)}.", details={"file": str(self._ini)}
             ) from error

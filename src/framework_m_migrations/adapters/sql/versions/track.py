@@ -59,7 +59,10 @@ class AlembicTrack:
         self._version_table_schema = version_table_schema
         self._surroundings = surroundings or Surroundings()
         self._lock_timeout = None if surroundings is None else surroundings.locks.lock_timeout
-        self._environment = None if project is None else ProjectEnvironment(project, connection, x_args)
+        chosen = None if version_table == VERSION_TABLE else version_table
+        self._environment = (
+            None if project is None else ProjectEnvironment(project, connection, x_args, version_table=chosen)
+        )
         self._library: Library | None = None
 
     def graph(self) -> RevisionGraph:
@@ -118,6 +121,10 @@ class AlembicTrack:
             if app.name == name:
                 return app
         return App(name, name)
+
+    def library(self) -> Library:
+        """The revision files of all apps and of the project, loaded."""
+        return self._load()
 
     def _locations(self) -> tuple[Location, ...]:
         found = [
