@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.domain.errors import MigrationError
 from tests._postgres import PostgresDatabase
-from tests.online.phases import Stage
+from tests.online.phases import Define, Stage
 from tests.versions.conftest import apps as apps
 from tests.versions.support import Apps
 
@@ -104,6 +104,28 @@ def test_a_rename_keeps_old_and_new_code_writing(stage: Stage) -> None:
     assert stage.rows("SELECT id, title FROM thing WHERE id > 10000 ORDER BY id") == [*expected, (10005, "a")]
     new.run(contract=True)
     assert stage.shape() == done
+    _the_same_files_on_sqlite(
+        stage, before, after, "INSERT INTO thing (title) VALUES ('kept')", "SELECT label FROM thing"
+    )
+
+
+def _the_same_files_on_sqlite(stage: Stage, old: Define, new: Define, insert: str, select: str) -> None:
+    """The first half does it all; the second one has nothing left to do."""
+    local = Stage(f"sqlite:///{stage.tmp_path / 'local.db'}", stage.apps, stage.tmp_path)
+    first = local.release(old)
+    first.run("0000first000")
+    first.sync()
+    local.send("PRAGMA foreign_keys = OFF", insert)
+    release = local.release(new)
+    assert {one.judgement.rule for one in release.plan().plan.changes} & {"table-renamed", "column-renamed"}
+    ran = release.run()
+    assert (len(ran.revisions), len(ran.held)) == (1, 1)
+    assert local.rows(select) == [("kept",)]
+    release.run(contract=True)
+    assert release.plan(force=True).plan.is_empty
+    release.rollback(steps=2)
+    assert first.plan(force=True).plan.is_empty
+    assert local.rows(select.replace("label", "title").replace("new", "old")) == [("kept",)]
 
 
 def numbers(m: sa.MetaData) -> None:
@@ -277,3 +299,4 @@ def _both_names(stage: Stage) -> None:
     new.rollback()
     assert stage.shape() == shape
     assert stage.rows("SELECT count(*) FROM old") == [(51,)]
+    _the_same_files_on_sqlite(stage, old_name, new_name, "INSERT INTO old (v) VALUES ('kept')", "SELECT v FROM new")

@@ -13,7 +13,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.diff_constraints import constraint_changes
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership
-from framework_m_migrations.domain.renames import renamed_columns, stands_on, superseded_columns
+from framework_m_migrations.domain.renames import stands_on, superseded_columns
 from framework_m_migrations.domain.schema import (
     Catalog,
     Check,
@@ -92,8 +92,8 @@ def _columns(wanted: Table, actual: Table, owned: OwnedTable | None, capabilitie
 
 
 def _without_superseded(found: Iterator[c.Change], wanted: Table, actual: Table) -> Iterator[c.Change]:
-    """What stands on a column that is on its way out, or to be renamed, goes with it and is no surplus of its own."""
-    leaving: set[str] | None = None
+    """What stands on a column that is on its way out goes with that column, and is no surplus of its own."""
+    superseded: dict[str, str] | None = None
     for change in found:
         gone: Index | Unique | Check | ForeignKey
         match change:
@@ -104,9 +104,9 @@ def _without_superseded(found: Iterator[c.Change], wanted: Table, actual: Table)
             case _:
                 yield change
                 continue
-        if leaving is None:
-            leaving = {*superseded_columns(wanted, actual), *renamed_columns(wanted, actual).values()}
-        if not stands_on(gone, leaving):
+        if superseded is None:
+            superseded = superseded_columns(wanted, actual)
+        if not stands_on(gone, superseded):
             yield change
 
 

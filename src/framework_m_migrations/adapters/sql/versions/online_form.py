@@ -16,7 +16,7 @@ from framework_m_migrations.adapters.sql.versions.online_source import Halves, I
 from framework_m_migrations.adapters.sql.versions.pieces import Source
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.renames import copy_name, former_name
+from framework_m_migrations.domain.renames import copy_name, former_name, stands_on
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
 from framework_m_migrations.domain.schema import Table, TableName
 
@@ -33,14 +33,10 @@ def online_halves(changes: Sequence[PlannedChange], draft: RevisionDraft) -> Hal
     tables = {actual.name: (wanted, actual) for wanted, actual in draft.tables}
     found = Halves()
     ordered = sorted(changes, key=lambda planned: phase_of(planned.change))
-    moved = {
-        (planned.change.table, name)
-        for planned in ordered
-        if isinstance(planned.change, c.ColumnRenamed)
-        for name in columns.moved_names(planned.change, *tables[planned.change.table])
-    }
+    renames = [planned.change for planned in ordered if isinstance(planned.change, c.ColumnRenamed)]
+    moved = {(one.table, name) for one in renames for name in columns.moved_names(one, *tables[one.table])}
     for planned in ordered:
-        if _is_moved(planned.change, moved):
+        if _is_moved(planned.change, moved, renames):
             continue
         one = Halves()
         _write(one, planned, tables)
@@ -53,17 +49,25 @@ def online_halves(changes: Sequence[PlannedChange], draft: RevisionDraft) -> Hal
     return found
 
 
-def _is_moved(change: c.Change, moved: AbstractSet[tuple[TableName, str]]) -> bool:
-    """True for an index or constraint that comes with the rename of its column."""
+def _is_moved(change: c.Change, moved: AbstractSet[tuple[TableName, str]], renames: Sequence[c.ColumnRenamed]) -> bool:
+    """True for an index or constraint that comes, or goes, with the rename of its column."""
     item: Item
     match change:
         case c.IndexAdded(index=item) | c.UniqueAdded(unique=item):
             pass
         case c.CheckAdded(check=item) | c.ForeignKeyAdded(foreign_key=item):
             pass
+        case c.IndexRemoved(index=item) | c.UniqueRemoved(unique=item):
+            return _is_renamed(change.table, item, renames)
+        case c.CheckRemoved(check=item) | c.ForeignKeyRemoved(foreign_key=item):
+            return _is_renamed(change.table, item, renames)
         case _:
             return False
     return (change.table, source.item_name(change.table, item)) in moved
+
+
+def _is_renamed(table: TableName, item: Item, renames: Sequence[c.ColumnRenamed]) -> bool:
+    return stands_on(item, [one.column.name for one in renames if one.table == table])
 
 
 def half(halves: Halves, phase: Phase) -> tuple[list[Source], list[Source]]:

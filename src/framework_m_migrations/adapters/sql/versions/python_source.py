@@ -63,6 +63,8 @@ def statement(node: ast.stmt, depth: int) -> list[str]:
 def flat(node: ast.expr) -> str:
     """An expression on one line."""
     match node:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return f"not {flat(operand)}"
         case ast.Constant(value=str() as text):
             return string_literal(text)
         case ast.Call():
