@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
+from framework_m_migrations.adapters.sql.names import hostile
+from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
-from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
 from framework_m_migrations.domain.schema import DocTypeSchema, EnumType, Table, TableName
 
 DOCTYPE_KEY = "doctype"
@@ -56,14 +59,14 @@ def doctypes_of(metadata: sa.MetaData, *, app: str | None = None) -> tuple[DocTy
         app: the app that declares the tables, where their ``info`` does not say.
 
     Raises:
-        InvalidMetadata: tables of one DocType are said to belong to different apps.
+        InvalidMetadata: tables of one DocType are said to belong to different apps, or a name in ``info`` is none.
     """
     found: dict[str | int, DocTypeTables] = {}
     for table in metadata.tables.values():
         if isinstance(table._creator_ddl, (sa.schema.CreateView, sa.schema.CreateTableAs)):  # noqa: SLF001
             continue
-        name: str | None = table.info.get(DOCTYPE_KEY)
-        declared: str | None = table.info.get(APP_KEY, app)
+        name = _text(table, DOCTYPE_KEY)
+        declared = _text(table, APP_KEY, app)
         before = found.get(name) if name is not None else None
         if before is None:
             found[name if name is not None else id(table)] = DocTypeTables(name, declared, (table,))
@@ -72,6 +75,29 @@ def doctypes_of(metadata: sa.MetaData, *, app: str | None = None) -> tuple[DocTy
         else:
             found[before.name or ""] = DocTypeTables(name, declared, (*before.tables, table))
     return tuple(found.values())
+
+
+def _text(table: sa.Table, key: str, default: str | None = None) -> str | None:
+    """A name in ``Table.info``: it ends up in the ledger, and must be one that can be read back from there."""
+    value: object = table.info.get(key, default)
+    if value is None:
+        return None
+    wrong = hostile(value) if isinstance(value, str) else "is not a string"
+    if wrong is not None:
+        raise InvalidMetadata(f"The {key} {value!r} in the info of table {table.name!r} {wrong}.")
+    return str(value)
+
+
+@contextmanager
+def _declared_by(doctype: str) -> Iterator[None]:
+    """What a type or default of the app's own raises when it is looked at says which DocType cannot be had."""
+    try:
+        yield
+    except MigrationError:
+        raise
+    except Exception as error:
+        what = f"DocType {doctype} cannot be read: {type(error).__name__}: {redact(str(error))}"
+        raise InvalidMetadata(f"{what.rstrip('.')}.", details={"doctype": doctype}) from error
 
 
 class MetadataSource:
@@ -149,7 +175,8 @@ class MetadataSource:
         return str(self._target.names.table(table.name, table.schema))
 
     def _checksum(self, doctype: DocTypeTables) -> str:
-        parts = [repr(doctype.app), *(self._fingerprints.of(table) for table in doctype.tables)]
+        with _declared_by(doctype.name or str(doctype.tables[0].name)):
+            parts = [repr(doctype.app), *(self._fingerprints.of(table) for table in doctype.tables)]
         return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     def load(self, names: Collection[str] | None = None) -> tuple[DocTypeSchema, ...]:
@@ -169,7 +196,8 @@ class MetadataSource:
         tables: list[Table] = []
         enums: dict[TableName, EnumType] = {}
         for table in doctype.tables:
-            wanted = wanted_table(table, self._target)
+            with _declared_by(name):
+                wanted = wanted_table(table, self._target)
             tables.append(wanted.table)
             for enum in wanted.enums:
                 if enums.setdefault(enum.name, enum).values != enum.values:

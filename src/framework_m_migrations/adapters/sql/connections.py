@@ -56,7 +56,7 @@ def hook_failures(effect: CallHook) -> Iterator[None]:
     except HookFailed:
         raise
     except Exception as error:
-        what = f"The hook {describe_hook(effect.hook)} raised {type(error).__name__}: {error}"
+        what = f"The hook {describe_hook(effect.hook)} raised {type(error).__name__}: {redact(str(error))}"
         raise HookFailed(what.rstrip(".") + ".", details={"app": effect.hook.app}) from error
 
 

@@ -31,31 +31,48 @@ LONG_NAME_PREFIX = "long-name:"
 """State keys that hold the DocType names which do not fit: the prefix, then the key they are stored under."""
 
 
+TABLE_OPTIONS: dict[str, dict[str, str]] = {
+    # Names are equal when their characters are, whatever the database's own collation says.
+    "mariadb": {
+        "mariadb_engine": "InnoDB",
+        "mariadb_charset": "utf8mb4",
+        "mariadb_collate": "utf8mb4_nopad_bin",
+    }
+}
+"""What the tables are made with, by dialect."""
+
+
 class LedgerTables:
     """The three tables in one schema; None is the connection's default."""
 
-    def __init__(self, schema: str | None) -> None:
+    def __init__(self, schema: str | None, dialect: str = "") -> None:
         metadata = sa.MetaData(schema=schema)
+        options: dict[str, Any] = {**TABLE_OPTIONS.get(dialect, {})}
+        # A key over a text without a limit is refused there.
+        key = sa.String(KEY_LENGTH) if dialect == "mariadb" else sa.Text()
         self.versions = sa.Table(
             VERSIONS_TABLE,
             metadata,
             sa.Column("doctype_name", sa.String(KEY_LENGTH), primary_key=True),
             sa.Column("checksum", sa.String(64), nullable=False),
+            **options,
         )
         self.objects = sa.Table(
             OBJECTS_TABLE,
             metadata,
             sa.Column("table_schema", sa.String(KEY_LENGTH), primary_key=True),
-            sa.Column("table_name", sa.Text(), primary_key=True),
+            sa.Column("table_name", key, primary_key=True),
             sa.Column("doctype_name", sa.Text(), nullable=False),
             sa.Column("origin", sa.String(16), nullable=False),
             sa.Column("members", sa.Text(), nullable=False),
+            **options,
         )
         self.state = sa.Table(
             STATE_TABLE,
             metadata,
             sa.Column("key", sa.String(400), primary_key=True),
             sa.Column("value", sa.Text(), nullable=False),
+            **options,
         )
 
     @property
@@ -96,12 +113,15 @@ def unpack(row: Any) -> OwnedTable:
         LedgerCorrupt: its members are not what ``pack`` writes.
     """
     try:
+        for value in (row.table_schema, row.table_name, row.doctype_name, row.origin):
+            if not isinstance(value, str):
+                raise TypeError("a text was expected")  # noqa: TRY301 - told like all else that is wrong with a row
         members = json.loads(row.members)
         columns, indexes, constraints = (
             frozenset(_strings(members[kind])) for kind in ("columns", "indexes", "constraints")
         )
         app = _text(members.get("app"))
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
         raise LedgerCorrupt(
             f"The row of table {row.table_name} in {OBJECTS_TABLE} cannot be read: {error}.",
             details={"table": str(row.table_name)},

@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
-from alembic.util import CommandError
 from alembic.util.pyfiles import coerce_resource_to_filename
 
 from framework_m_migrations.adapters.sql.url import redact, secrets_of

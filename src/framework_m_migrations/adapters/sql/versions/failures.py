@@ -7,6 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.domain.errors import LockTimeout, MigrationError, RevisionFailed
 
 _FATES: dict[bool | None, str] = {
@@ -38,7 +39,11 @@ def failing_line(error: BaseException, file: Path) -> int | None:
 
 
 def cause_of(error: BaseException) -> str:
-    """The error in one line, without SQLAlchemy's links and without bound values, which may be secrets."""
+    """The error in one line, without SQLAlchemy's links, without bound values and without passwords."""
+    return redact(_plain_cause(error))
+
+
+def _plain_cause(error: BaseException) -> str:
     if isinstance(error, sa.exc.DBAPIError):
         text = str(error.orig).strip() or type(error.orig).__name__
         statement = " ".join((error.statement or "").split())

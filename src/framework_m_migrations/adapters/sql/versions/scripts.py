@@ -15,7 +15,9 @@ from types import ModuleType
 
 import alembic.util as alembic_util
 from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionError as AlembicRevisionError
 
+from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.adapters.sql.versions.failures import failing_line
 from framework_m_migrations.domain.errors import RevisionCycle, RevisionFileBroken, UnknownRevision
 from framework_m_migrations.domain.revisions import Revision, RevisionGraph
@@ -190,7 +192,13 @@ def _load_file(location: Location, file: Path) -> Script | None:
     if revision is None and not location.strict:
         return None
     _check_header(location, file, module, revision)
-    return Script(module, str(revision), os.fspath(file))
+    try:
+        return Script(module, str(revision), os.fspath(file))
+    except AlembicRevisionError as error:
+        # It names itself as its own parent or dependency.
+        raise RevisionCycle(
+            f"Revision {revision!r} waits for itself: {file}.", details={"revision": revision, "file": str(file)}
+        ) from error
 
 
 def _check_header(location: Location, file: Path, module: ModuleType, revision: object) -> None:
@@ -218,6 +226,6 @@ def _broken(location: Location, file: Path, cause: str, line: int | None = None)
     owner = f" of app {location.app!r}" if location.app else ""
     place = f", line {line}" if line else ""
     return RevisionFileBroken(
-        f"The revision file {file}{place}{owner} cannot be loaded: {cause}.",
+        f"The revision file {file}{place}{owner} cannot be loaded: {redact(cause)}.",
         details={"file": str(file), "line": line, "app": location.app},
     )

@@ -1,0 +1,117 @@
+"""Ledgers that somebody meddled with: believed, refused with a code, or repaired; no table is lost by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from framework_m_migrations.domain.errors import MigrationError
+from tests.hostile.outcome import Prey, outcome, sqlite_prey
+from tests.hostile.texts import hostile
+from tests.support.profile import cases
+
+TABLES = {
+    "__schema_versions__": ("doctype_name", "checksum"),
+    "__schema_objects__": ("table_schema", "table_name", "doctype_name", "origin", "members"),
+    "__schema_state__": ("key", "value"),
+    "alembic_version": ("version_num",),
+}
+
+
+def wanted(*columns: str) -> sa.MetaData:
+    metadata = sa.MetaData()
+    sa.Table(
+        "customer", metadata, sa.Column("id", sa.Integer, primary_key=True), *(sa.Column(c, sa.Text) for c in columns)
+    )
+    return metadata
+
+
+scalars = st.one_of(
+    hostile.filter(lambda text: not any(0xD800 <= ord(c) <= 0xDFFF for c in text)),
+    st.none(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.binary(max_size=8),
+    st.sampled_from(("customer", "sentinel", "created", "adopted", "catalog_token", "ghosts", "yes", "0" * 64)),
+)  # fmt: skip
+shapes = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(("id", "note", "sentinel", "x"))),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(("columns", "indexes", "constraints", "app", "options", "x")), inner, max_size=4
+        ),
+    ),
+    max_leaves=6,
+).map(json.dumps)
+values = st.one_of(scalars, scalars, shapes)
+
+
+@st.composite
+def meddlings(draw: st.DrawFn) -> Callable[[sa.Connection], None]:
+    """Something done to the ledger behind the engine's back."""
+    table = draw(st.sampled_from(sorted(TABLES)))
+    columns = TABLES[table]
+    kind = draw(st.sampled_from(("update", "update", "insert", "delete", "drop", "column", "loose", "view")))
+    given_values = [draw(values) for _ in columns]
+    column = draw(st.sampled_from(columns))
+
+    def run(connection: sa.Connection) -> None:
+        marks = ", ".join("?" for _ in columns)
+        statements: dict[str, list[tuple[str, tuple[object, ...]]]] = {
+            "update": [(f"UPDATE {table} SET {column} = ?", (given_values[0],))],
+            "insert": [(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", tuple(given_values))],
+            "delete": [(f"DELETE FROM {table}", ())],
+            "drop": [(f"DROP TABLE {table}", ())],
+            "column": [(f"ALTER TABLE {table} RENAME COLUMN {column} TO gone", ())],
+            # Without a type and a key, as somebody would make it by hand, and filled with what is no text.
+            "loose": [
+                (f"DROP TABLE IF EXISTS {table}", ()),
+                (f"CREATE TABLE {table} ({', '.join(columns)})", ()),
+                (f"INSERT INTO {table} VALUES ({marks})", tuple(given_values)),
+                (f"INSERT INTO {table} VALUES ({marks})", tuple(given_values)),
+            ],
+            "view": [(f"DROP TABLE IF EXISTS {table}", ()), (f"CREATE VIEW {table} AS SELECT 1 AS {column}", ())],
+        }
+        for text, parameters in statements[kind]:
+            try:
+                connection.exec_driver_sql(text, parameters)
+            except sa.exc.SQLAlchemyError:
+                return
+
+    return run
+
+
+@settings(max_examples=cases(80, 2000), suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(meddlings(), min_size=1, max_size=3), st.booleans())
+def test_a_ledger_full_of_lies(meddled: list[Callable[[sa.Connection], None]], change: bool) -> None:
+    with sqlite_prey() as prey:
+        manager = prey.manager(wanted("note"))
+        manager.sync()
+        with prey.engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO customer (id, note) VALUES (1, 'kept')")
+            connection.exec_driver_sql(
+                "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) PRIMARY KEY)"
+            )
+            for meddle in meddled:
+                meddle(connection)
+        use(prey, wanted("note", "more") if change else wanted("note"))
+        with prey.engine.connect() as connection:
+            assert connection.exec_driver_sql("SELECT id, note FROM customer").all() == [(1, "kept")]
+
+
+def use(prey: Prey, metadata: sa.MetaData) -> None:
+    """Every command that reads or writes the ledger, drops among them; then a repair, after which all is well."""
+    manager = prey.manager(metadata)
+    for call in (manager.status, manager.verify, manager.plan, manager.run, manager.sync):
+        outcome(call)
+        prey.check()
+    outcome(lambda: prey.manager(metadata).sync(allow_drop=True))
+    prey.check()
+    repaired = outcome(prey.manager(metadata).repair)
+    prey.check()
+    if not isinstance(repaired, MigrationError):
+        assert not isinstance(outcome(prey.manager(metadata).sync), MigrationError)
+        assert prey.manager(metadata).plan(force=True).plan.is_empty
+        prey.check()
