@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from cyclopts import App, Parameter
 
-from framework_m_migrations.cli.commands import declarative, maintenance, versioned
+from framework_m_migrations.cli.commands import declarative, lint, maintenance, versioned
 
 HELP = """Schema migrations on two tracks over one database: sync brings it to what the DocTypes declare, \
 run applies the ordered revisions that apps ship. When in doubt: m-migrate all."""
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 usage; 3 verify found the schema dirty, \
-or status --ready found it not ready; 4 another migrator holds the lock; 130 interrupted."""
+lint found what should not be merged, or status --ready found it not ready; \
+4 another migrator holds the lock; 130 interrupted."""
 
 COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("all", declarative.run_all),
@@ -24,6 +25,7 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("rollback", versioned.rollback),
     ("status", maintenance.status),
     ("history", versioned.history),
+    ("lint", lint.lint),
     ("init", maintenance.init),
     ("stamp", maintenance.stamp),
     ("repair", maintenance.repair),

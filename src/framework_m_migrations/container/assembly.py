@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.wired_session import WiredSession
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
+from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.results import InitResult
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.event_sink import EventSink
@@ -126,7 +127,8 @@ class Assembly:
         if found is None:
             raise UnsupportedDatabase(
                 f"There is no adapter for the dialect {name!r}.",
-                next_step="Use a PostgreSQL or SQLite URL; CONTRIBUTING.md tells how to write an adapter.",
+                next_step="Use PostgreSQL, SQLite or MariaDB (mariadb+pymysql://); CONTRIBUTING.md tells how to write an "
+                "adapter.",
             )
         return found
 
@@ -193,6 +195,33 @@ class Assembly:
 
         files = init_project(self.settings.path, self.apps(), version_table=self.settings.version_table)
         return InitResult(tuple(str(file) for file in files))
+
+    def lint(self, names: Sequence[str], *, use_squawk: bool) -> LintResult:
+        """Judge revision files; no database is needed.
+
+        Raises:
+            UnknownRevision: a name that no revision has.
+        """
+        self._make_importable()
+        import sqlalchemy as sa
+
+        from framework_m_migrations.adapters.sql.lint.linter import lint
+        from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
+
+        ini = self.settings.path / "alembic.ini"
+        engine = sa.create_engine("sqlite://")
+        try:
+            # The track reads the files; the connection that it wants is never asked for anything.
+            with engine.connect() as connection:
+                track = AlembicTrack(
+                    connection,
+                    self.dialect("sqlite"),
+                    self._make_lasting("discovery"),
+                    project=self.settings.path if ini.is_file() else None,
+                )
+                return lint(track.library(), names, connection, project=self.settings.path, use_squawk=use_squawk)
+        finally:
+            engine.dispose()
 
     def _make_importable(self) -> None:
         """Apps and models of a project are found from its folder, as ``python -m`` would."""

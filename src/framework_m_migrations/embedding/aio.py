@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.context import Factory
 from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.plan import Risk
 from framework_m_migrations.domain.results import (
     AllResult,
@@ -172,6 +173,18 @@ class AsyncMigrationManager:
         from framework_m_migrations.embedding.fleet import AsyncTenantCommands
 
         return AsyncTenantCommands(self._assembly, names, jobs, shared, self._events)
+
+    def lint(self, *revisions: str, use_squawk: bool = True) -> LintResult:
+        """Judge revision files by the SQL that they would send to a PostgreSQL. Needs no database.
+
+        Args:
+            revisions: ids, their beginnings, or files; all revisions of the apps where none is named.
+            use_squawk: ask squawk too, where it is installed.
+
+        Raises:
+            UnknownRevision: a name that no revision has.
+        """
+        return self._assembly.lint(revisions, use_squawk=use_squawk)
 
     def init(self) -> InitResult:
         """Write alembic.ini and a thin env.py, for those who also use the ``alembic`` command."""

@@ -37,7 +37,7 @@ class Sender:
         self.offline = bool(context.as_sql)
         self.dialect = context.dialect
         self.sql_dialect: SqlDialect = PostgresqlDialect()
-        self.surroundings = surroundings_of(context.connection)
+        self.surroundings = surroundings_of(None if self.offline else context.connection)
 
     @property
     def connection(self) -> sa.Connection:

@@ -37,6 +37,6 @@ def known_to_helpers(connection: sa.Connection, surroundings: Surroundings) -> I
 
 
 def surroundings_of(connection: sa.Connection | None) -> Surroundings:
-    """What was told for the connection, else the defaults."""
+    """What was told for the connection, else the defaults; offline there is no connection."""
     told = None if connection is None else connection.get_execution_options().get(_OPTION)
     return told if isinstance(told, Surroundings) else Surroundings()

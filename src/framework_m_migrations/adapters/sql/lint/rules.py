@@ -1,0 +1,259 @@
+"""The rules: what a statement does to those who use the database meanwhile, or to the data.
+
+They say what is documented of PostgreSQL's locks and rewrites (postgres-online-ddl.md; chapters "Explicit Locking" and
+"ALTER TABLE" of its manual). What is finer is squawk's business, where it is installed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from framework_m_migrations.adapters.sql.lint.statements import actions, bare
+
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))*'
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of this package.
+
+    Attributes:
+        code: stable; docs/lint.md lists all.
+        pattern: of the statement, or of what an ALTER TABLE does.
+        what: what such a statement does.
+        next_step: what to write instead.
+        squawk: rules of squawk's that say the same, so that nothing is told twice.
+    """
+
+    code: str
+    pattern: re.Pattern[str]
+    what: str
+    next_step: str
+    squawk: frozenset[str] = frozenset()
+
+    @property
+    def destroys(self) -> bool:
+        """Whether data goes, or code that runs fails, however short the lock."""
+        return self.code.startswith("L3")
+
+
+def _rule(code: str, pattern: str, what: str, next_step: str, *squawk: str) -> Rule:
+    compiled = re.compile(pattern.replace(" ", r"\s+").replace("NAME", _NAME), re.IGNORECASE | re.DOTALL)
+    return Rule(code, compiled, what, next_step, frozenset(squawk))
+
+
+_INDEX_HELPER = "Use online.create_index_concurrently() in a revision of its own."
+_CONTRACT = "Do it in a later revision, when no code that runs uses it (create --online writes both)."
+
+STATEMENTS = (
+    _rule(
+        "L101",
+        r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY\b).*?\bON (?:ONLY )?(?P<table>NAME).*",
+        "Writers of {table} wait until the index is built.",
+        _INDEX_HELPER,
+        "require-concurrent-index-creation",
+    ),
+    _rule(
+        "L102",
+        r"DROP INDEX (?!CONCURRENTLY\b)(?:IF EXISTS )?(?P<table>NAME).*",
+        "Dropping index {table} waits for all who use its table, and all others wait behind it.",
+        "Use online.drop_index_concurrently().",
+        "require-concurrent-index-deletion",
+    ),
+    _rule(
+        "L108",
+        r"REINDEX (?:\([^)]*\) )?(?:INDEX|TABLE|SCHEMA|DATABASE|SYSTEM) (?!CONCURRENTLY\b)(?P<table>NAME).*",
+        "Writers of {table} wait until the index is rebuilt.",
+        "Write REINDEX ... CONCURRENTLY with online.execute() or in an autocommit_block().",
+        "require-concurrent-reindex",
+    ),
+    _rule(
+        "L109",
+        r"LOCK (?:TABLE )?(?:ONLY )?(?P<table>NAME).*",
+        "{table} stays locked until the revision's transaction ends.",
+        "Do without, or let nothing slow follow in the revision.",
+    ),
+    _rule(
+        "L203",
+        r"(?:VACUUM (?:\(.*?\bFULL\b.*?\)|FULL)|CLUSTER)(?: (?P<table>NAME))?.*",
+        "{table} is copied while nobody may use it.",
+        "Do it in a maintenance window, outside of revisions.",
+    ),
+    _rule(
+        "L204",
+        r"UPDATE (?:ONLY )?(?P<table>NAME) .*",
+        "The rows of {table} stay locked until all of them are changed.",
+        "Use online.backfill(), which changes them in batches.",
+    ),
+    _rule(
+        "L301",
+        r"DROP TABLE (?:IF EXISTS )?(?P<table>NAME).*",
+        "Table {table} goes, with its rows.",
+        _CONTRACT,
+        "ban-drop-table",
+    ),
+    _rule(
+        "L303",
+        r"TRUNCATE (?:TABLE )?(?:ONLY )?(?P<table>NAME).*",
+        "All rows of {table} go.",
+        "Be certain that they are wanted nowhere.",
+        "ban-truncate-cascade",
+    ),
+    _rule(
+        "L303",
+        r"DELETE FROM (?:ONLY )?(?P<table>NAME).*",
+        "Rows of {table} go.",
+        "Be certain of the condition; delete many rows in batches.",
+    ),
+    _rule(
+        "L305",
+        r"DROP (?:SCHEMA|DATABASE|TYPE|DOMAIN|SEQUENCE|EXTENSION|OWNED BY)"
+        r"(?: IF EXISTS)? (?P<table>NAME).*",
+        "{table} goes, with what depends on it.",
+        _CONTRACT,
+        "ban-drop-database",
+    ),
+    _rule(
+        "L304",
+        r"ALTER (?:VIEW|SEQUENCE|TYPE) (?:IF EXISTS )?(?P<table>NAME) RENAME .*",
+        "{table} gets another name, under which code that runs does not know it.",
+        _CONTRACT,
+    ),
+)
+"""For whole statements."""
+
+ACTIONS = (
+    _rule(
+        "L103",
+        r"ADD (?:CONSTRAINT NAME )?FOREIGN KEY (?!.*\bNOT VALID\b).*",
+        "All rows of {table} are checked while writers of both tables wait.",
+        "Use online.add_foreign_key().",
+        "adding-foreign-key-constraint",
+        "constraint-missing-not-valid",
+    ),
+    _rule(
+        "L104",
+        r"ADD (?:CONSTRAINT NAME )?CHECK ?(?!.*\bNOT VALID\b)\(.*",
+        "All rows of {table} are read while nobody may use it.",
+        "Use online.add_check().",
+        "constraint-missing-not-valid",
+    ),
+    _rule(
+        "L105",
+        r"ADD (?:CONSTRAINT NAME )?(?:UNIQUE|PRIMARY KEY|EXCLUDE)\b(?!.*\bUSING INDEX\b).*",
+        "An index over {table} is built while nobody may use it.",
+        "Use online.add_unique(), or build the index with online.create_index_concurrently() and adopt it.",
+        "disallowed-unique-constraint",
+        "adding-serial-primary-key-field",
+    ),
+    _rule(
+        "L106",
+        r"ALTER (?:COLUMN )?NAME SET NOT NULL",
+        "All rows of {table} are read while nobody may use it.",
+        "Use online.set_not_null().",
+        "adding-not-nullable-field",
+    ),
+    _rule(
+        "L107",
+        r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?(?!CONSTRAINT\b)NAME (?!.*\bDEFAULT\b)(?!.*\bGENERATED\b)"
+        r"(?!.*\bSERIAL\d?\b)(?!.*\b(?:BIG|SMALL)SERIAL\b).*\bNOT NULL\b.*",
+        "A required column without a default is refused as soon as {table} has a row.",
+        "Add it nullable, fill it with online.backfill(), then online.set_not_null().",
+        "adding-required-field",
+        "adding-not-nullable-field",
+    ),
+    _rule(
+        "L201",
+        r"ALTER (?:COLUMN )?NAME (?:SET DATA )?TYPE .*",
+        "A change of type copies {table} while nobody may use it, unless it only widens.",
+        "Let create --online write it; m-migrate plan tells whether it copies.",
+        "changing-column-type",
+    ),
+    _rule(
+        "L202",
+        r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?(?!CONSTRAINT\b)NAME .*"
+        r"(?:\b(?:BIG|SMALL)?SERIAL[248]?\b|\bGENERATED (?:ALWAYS|BY DEFAULT) AS IDENTITY\b|\bSTORED\b"
+        r"|\bDEFAULT\b.*\b(?:random|gen_random_uuid|uuid_generate_v\w+|uuidv\d|clock_timestamp|timeofday|nextval)\b).*",
+        "Each row of {table} gets a value of its own: the table is copied while nobody may use it.",
+        "Add it nullable, set the default, fill it with online.backfill(), then online.set_not_null().",
+        "adding-field-with-default",
+        "adding-serial-primary-key-field",
+    ),
+    _rule(
+        "L203",
+        r"SET (?:TABLESPACE|LOGGED|UNLOGGED|ACCESS METHOD)\b.*",
+        "{table} is copied while nobody may use it.",
+        "Do it in a maintenance window, outside of revisions.",
+    ),
+    _rule(
+        "L302",
+        r"DROP (?:COLUMN )?(?:IF EXISTS )?(?!CONSTRAINT\b|EXPRESSION\b|IDENTITY\b)NAME(?: CASCADE| RESTRICT)?",
+        "A column of {table} goes, with its values; code that runs still selects it.",
+        _CONTRACT,
+        "ban-drop-column",
+    ),
+    _rule(
+        "L304",
+        r"RENAME .*",
+        "A name in {table} changes under code that runs.",
+        "Declare renamed_from and let create --online write it in two phases.",
+        "renaming-column",
+        "renaming-table",
+    ),
+)
+"""For what an ALTER TABLE does."""
+
+COVERED_BY = {
+    name: frozenset(rule.code for rule in (*STATEMENTS, *ACTIONS) if name in rule.squawk)
+    for name in {name for rule in (*STATEMENTS, *ACTIONS) for name in rule.squawk}
+}
+"""Rules of squawk's that have a counterpart here."""
+
+_CREATE = re.compile(
+    rf"CREATE\s+(?:(?:GLOBAL|LOCAL)\s+)?(?:TEMP(?:ORARY)?\s+|UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?({_NAME}).*",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule that a statement breaks, and the table it is about."""
+
+    rule: Rule
+    table: str | None
+
+    @property
+    def what(self) -> str:
+        """The rule's words, with the name in them."""
+        return self.rule.what.format(table=self.table or "the table")
+
+
+def created_table(statement: str) -> str | None:
+    """The table that the statement makes, in the server's spelling without its schema."""
+    match = _CREATE.fullmatch(statement)
+    return None if match is None else bare(match[1])
+
+
+def hits(statement: str, created: set[str]) -> Iterator[Hit]:
+    """What is wrong with a statement.
+
+    Args:
+        statement: in one line, as ``statements.split`` gives it.
+        created: tables that the same revision made before: nobody uses them yet.
+    """
+    for rule in STATEMENTS:
+        match = rule.pattern.fullmatch(statement)
+        if match is not None:
+            table = match["table"]
+            if table is None or bare(table) not in created:
+                yield Hit(rule, table)
+            return
+    for action in actions(statement):
+        if bare(action.table) in created:
+            continue
+        for rule in ACTIONS:
+            if rule.pattern.fullmatch(action.text):
+                yield Hit(rule, action.table)
+                break
