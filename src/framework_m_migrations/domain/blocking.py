@@ -13,6 +13,8 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
 from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName
 
+_WHOLE_NUMBERS = {"smallint", "integer", "int", "bigint"}
+
 
 @dataclass(slots=True)
 class _Standing:
@@ -40,13 +42,18 @@ class _Standing:
         return self.first_unready(table, key.columns) or self.first_unready(key.target, key.target_columns)
 
 
-def withhold_dependents(planned: Sequence[PlannedChange], existing: frozenset[TableName]) -> list[PlannedChange]:
+def withhold_dependents(
+    planned: Sequence[PlannedChange], existing: frozenset[TableName], tables: Iterable[Table] = ()
+) -> list[PlannedChange]:
     """The same changes, those withheld too that need what is withheld.
 
     Args:
         planned: judged changes of one plan.
         existing: tables in the database before it.
+        tables: what is known of them: a foreign key on a column stands in the way of another type, whether the key is
+            still wanted or not.
     """
+    planned = _without_types_under_keys(planned, tables)
     made = {p.change.table for p in planned if isinstance(p.change, c.TableAdded)}
     standing = _Standing(existing | made)
     for p in planned:
@@ -70,6 +77,28 @@ def withhold_dependents(planned: Sequence[PlannedChange], existing: frozenset[Ta
         else:
             blocker = _blocker(p.change, standing)
             result.append(p if blocker is None else replace(p, judgement=_waits(blocker)))
+    return result
+
+
+def _without_types_under_keys(planned: Sequence[PlannedChange], tables: Iterable[Table]) -> list[PlannedChange]:
+    """Withhold other types for columns that a foreign key stands on: its two ends must always compare.
+
+    Whole numbers compare whatever their size, and what is merely widened stays what it is.
+    """
+    ends: dict[tuple[TableName, str], ForeignKey] = {}
+    for table in tables:
+        for key in table.foreign_keys:
+            ends.update({(table.name, name): key for name in key.columns})
+            ends.update({(key.target, name): key for name in key.target_columns})
+    result: list[PlannedChange] = []
+    for p in planned:
+        if isinstance(p.change, c.ColumnTypeChanged) and p.judgement.rule == "type-rewritten" and not p.withheld:
+            before, after = p.change.before.type, p.change.column.type
+            key = ends.get((p.change.table, p.change.column.name))
+            if key is not None and not {before.base, after.base} <= _WHOLE_NUMBERS:
+                what = f"The foreign key {key.name or key.columns} stands on it, and both its ends must compare."
+                p = replace(p, judgement=Judgement(Risk.WARNING, "type-under-key", what, "create"))  # noqa: PLW2901
+        result.append(p)
     return result
 
 

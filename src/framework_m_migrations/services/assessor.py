@@ -50,7 +50,7 @@ class Assessor:
                         continue
                     seen.add(key)
                 judged.append(PlannedChange(name, apps.get(name), change, judge(change, known)))
-        return Assessed(tuple(withhold_dependents(judged, self.catalog.names)), known)
+        return Assessed(tuple(withhold_dependents(judged, self.catalog.names, self.catalog.tables.values())), known)
 
     def plain(self, doctype: str, app: str | None, change: c.Change) -> PlannedChange:
         """Judge a change whose class needs no facts."""

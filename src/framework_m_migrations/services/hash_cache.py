@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerForm, LedgerSnapshot
 
 GHOSTS = "ghosts"
-"""Key of the state entry that is set while tables of ours stand that no DocType wants."""
+"""Key of the state entry that is set while anything is withheld.
+
+A table of ours that no DocType wants has no checksum to miss. Nor has a DocType with a withheld change, which has to be
+found again as a ghost when it is declared no more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class CacheVerdict:
             or the caller said so.
         changed: DocTypes whose definition is not the one the database was seen to match.
         removed: DocTypes of the ledger that are not declared any more.
-        ghosts: the last full look found tables of ours that nobody wants.
+        ghosts: the last look withheld something, be it a table of ours that nobody wants.
     """
 
     full: bool

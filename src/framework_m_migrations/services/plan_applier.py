@@ -60,7 +60,7 @@ class PlanApplier:
         with self.session.reading():
             token = self.session.inspector.catalog_token()
         with self.session.transaction():
-            self.session.ledger.set_state({CATALOG_TOKEN: token, GHOSTS: "yes" if plan.ghosts else None})
+            self.session.ledger.set_state({CATALOG_TOKEN: token, GHOSTS: "yes" if plan.withheld else None})
 
     def _step(self, step: Step) -> None:
         session = self.session

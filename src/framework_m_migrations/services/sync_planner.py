@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.diff import diff_doctype
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable, Ownership
-from framework_m_migrations.domain.plan import Plan, PlannedChange
+from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import through_renames
+from framework_m_migrations.domain.risk import MANUAL
 from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, Table, TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.assessor import Assessor
@@ -67,7 +68,7 @@ class SyncPlanner:
                 return Plan(token=token)
             plan = self._compare(verdict, wanted, snapshot.checksums, token)
         ghosts_known = GHOSTS in snapshot.state
-        return replace(plan, refresh=snapshot.state.get(CATALOG_TOKEN) != token or ghosts_known != bool(plan.ghosts))
+        return replace(plan, refresh=snapshot.state.get(CATALOG_TOKEN) != token or ghosts_known != bool(plan.withheld))
 
     def _compare(
         self, verdict: CacheVerdict, checksums: Mapping[str, str], stored: Mapping[str, str], token: str | None
@@ -124,7 +125,11 @@ class SyncPlanner:
         checksums: Mapping[str, str],
     ) -> list[PlannedChange]:
         """Tables of ours that no DocType wants any more and that still stand."""
-        wanted_tables = set(_tables_of(doctypes))
+        wanted_tables = {table.name for doctype in doctypes for table in doctype.tables}
+        # The former name of a table that waits for its rename is wanted as well. Where the new name stands too, nothing
+        # is left to be renamed, and the old table must not be passed over in silence.
+        former = _former_names(doctypes)
+        wanted_tables |= {old for old, name in former.items() if name not in catalog.names}
         compared = {doctype.name for doctype in doctypes}
         apps = self.session.source.apps()
         ghosts: list[OwnedTable] = []
@@ -141,9 +146,15 @@ class SyncPlanner:
         drops = table_drops([read[name] for name in names if name in read], self.session.capabilities)
         owners = {owned.table: owned.doctype for owned in ghosts}
         assessor = Assessor(self.session, catalog)
-        return [
+        found = [
             replace(assessor.plain(owners[name], None, c.TableRemoved(name, owned=True)), operations=operations)
             for name, operations in drops.items()
+        ]
+        # By its declaration a DocType says that its rows were here: such a table is never offered to be dropped.
+        former = _former_names(self.session.source.load())
+        return [
+            replace(one, judgement=_overtaken(former[one.change.table])) if one.change.table in former else one
+            for one in found
         ]
 
 
@@ -151,8 +162,22 @@ def _tables_of(doctypes: Iterable[DocTypeSchema]) -> Iterable[TableName]:
     for doctype in doctypes:
         for table in doctype.tables:
             yield table.name
-            if table.renamed_from is not None:
-                yield TableName(table.renamed_from, table.name.schema)
+            former = _former(table)
+            if former is not None:
+                yield former
+
+
+def _former_names(doctypes: Iterable[DocTypeSchema]) -> dict[TableName, TableName]:
+    return {old: table.name for doctype in doctypes for table in doctype.tables if (old := _former(table)) is not None}
+
+
+def _overtaken(name: TableName) -> Judgement:
+    what = f"It is declared as the former name of {name}, and both exist: move its rows, or leave the declaration out."
+    return Judgement(Risk.BREAKING, "table-removed", what, MANUAL)
+
+
+def _former(table: Table) -> TableName | None:
+    return None if table.renamed_from is None else TableName(table.renamed_from, table.name.schema)
 
 
 def _with(doctype: DocTypeSchema, respelt: dict[TableName, Table]) -> DocTypeSchema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.blocking import withhold_dependents
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
-from framework_m_migrations.domain.schema import Check, TableName
+from framework_m_migrations.domain.schema import Check, Column, ColumnType, TableName
 from tests.unit.domain.build import column, index, key, table, unique
 
 T, P = TableName("t"), TableName("p")
@@ -81,3 +81,20 @@ def test_not_null_waits_for_the_type_and_the_default_that_come_with_it() -> None
 def test_nothing_waits_when_nothing_is_withheld() -> None:
     planned = [safe(c.ColumnAdded(T, column("a"))), safe(c.IndexAdded(T, index("i", "a")))]
     assert withhold_dependents(planned, frozenset({T})) == planned
+
+
+def test_another_type_waits_while_a_foreign_key_stands_on_the_column_wanted_or_not() -> None:
+    def retyped(name: str, after: str) -> PlannedChange:
+        types = (ColumnType(base, base=base) for base in ("integer", after))
+        change = c.ColumnTypeChanged(T, *(Column(name, type_) for type_ in types))
+        return PlannedChange("T", None, change, Judgement(Risk.SAFE, "type-rewritten", "empty.", "sync"))
+
+    actual = table("t", column("a"), column("b"), foreign_keys=(key("a", "p"), key("b", "p")))
+    planned = [
+        retyped("a", "numeric"),
+        retyped("b", "bigint"),
+        retyped("c", "numeric"),
+        safe(c.ForeignKeyAdded(T, key("a", "other"))),
+    ]
+    result = withhold_dependents(planned, frozenset({T, P, TableName("other")}), [actual])
+    assert [one.judgement.rule for one in result] == ["type-under-key", "type-rewritten", "type-rewritten", "waits"]
