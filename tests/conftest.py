@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -18,6 +18,9 @@ from hypothesis import settings
 from tests._postgres import PostgresDatabase, PostgresServer, shared_server, stop_server
 from tests.support import sync_path
 from tests.support.profile import NIGHTLY
+
+if TYPE_CHECKING:
+    from tests._mariadb import MariadbDatabase, MariadbServer
 
 SESSION_FOLDER = pytest.StashKey[Path]()
 SESSION_OWNER = pytest.StashKey[int]()
@@ -70,6 +73,17 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and SESSION_FOLDER in config.stash:
         stop_server(config.stash[SESSION_FOLDER])
+        folder = mariadb_folder(config)
+        if folder.exists():
+            from tests import _mariadb
+
+            _mariadb.stop_server(folder)
+
+
+def mariadb_folder(config: pytest.Config) -> Path:
+    """Where the keeper of this session's MariaDB writes, once a test has asked for one."""
+    folder = config.stash[SESSION_FOLDER]
+    return folder.with_name(f"{folder.name}-mariadb")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -113,6 +127,22 @@ def make_postgres_database(postgres_server: PostgresServer) -> Iterator[Callable
 def postgres_database(make_postgres_database: Callable[[], PostgresDatabase]) -> PostgresDatabase:
     """An empty database of the test's own: url (asyncpg), sync_url (psycopg), dsn (drivers themselves)."""
     return make_postgres_database()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(pytestconfig: pytest.Config) -> MariadbServer:
+    """The MariaDB server of this test session; for tests marked mariadb."""
+    from tests import _mariadb
+
+    return _mariadb.shared_server(mariadb_folder(pytestconfig), pytestconfig.stash[SESSION_OWNER])
+
+
+@pytest.fixture
+def mariadb_database(mariadb_server: MariadbServer) -> Iterator[MariadbDatabase]:
+    """An empty database of the test's own: url (asyncmy), sync_url (PyMySQL), execute(*statements)."""
+    database = mariadb_server.create_database()
+    yield database
+    mariadb_server.drop_database(database.name)
 
 
 @pytest.fixture(scope="session")

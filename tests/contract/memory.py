@@ -113,6 +113,12 @@ class MemoryHarness:
         yield MemorySession(connection, self.world)
         connection.close()
 
+    def quote(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def literal(self, text: str) -> str:
+        return "'" + text.replace("'", "''") + "'"
+
     def die_holding_lock(self) -> bool:
         connection = self.database.connect()
         assert MemorySession(connection, self.world).lock.try_acquire()

@@ -157,6 +157,12 @@ class SqlHarness:
             finally:
                 session.close()
 
+    def quote(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def literal(self, text: str) -> str:
+        return "'" + text.replace("'", "''") + "'"
+
     def die_holding_lock(self) -> bool:
         if sys.platform == "emscripten":
             return False
@@ -253,7 +259,7 @@ class SqlRunnerHarness:
         return await assembly.async_runner().run(use_case) if self._is_async() else assembly.runner().run(use_case)
 
     def _is_async(self) -> bool:
-        return any(driver in self.url for driver in ("asyncpg", "aiosqlite"))
+        return any(driver in self.url for driver in ("asyncpg", "aiosqlite", "asyncmy"))
 
     @staticmethod
     def _assembly(url: str, database: object = None) -> Assembly:

@@ -127,8 +127,8 @@ class Assembly:
         if found is None:
             raise UnsupportedDatabase(
                 f"There is no adapter for the dialect {name!r}.",
-                next_step="Use PostgreSQL, SQLite or MariaDB (mariadb+pymysql://); CONTRIBUTING.md tells how to write an "
-                "adapter.",
+                next_step="Use PostgreSQL, SQLite or MariaDB (mariadb+pymysql://). CONTRIBUTING.md tells how to write "
+                "an adapter.",
             )
         return found
 

@@ -98,6 +98,10 @@ def sync_source(settings: MigrationSettings, mode: RuntimeMode, database: Any) -
         plain = url.set(drivername="sqlite")
         # A database in memory lives as long as its engine: the caller of this function keeps it.
         return create_sync_engine(plain) if is_memory(plain) else lambda: create_sync_engine(plain)
+    if backend == "mariadb":
+        from framework_m_migrations.adapters.mariadb.engine import sync_engine
+
+        return lambda: sync_engine(url)
     if url.drivername == "postgresql+asyncpg":
         raise ConfigurationError(
             "The driver asyncpg needs an event loop, and the runtime mode is sync.",
@@ -141,6 +145,10 @@ def async_source(settings: MigrationSettings, database: Any) -> AsyncSource:
         from framework_m_migrations.adapters.async_postgres.engine import asyncpg_engine
 
         return lambda: asyncpg_engine(url)
+    if backend == "mariadb":
+        from framework_m_migrations.adapters.mariadb.engine import async_engine
+
+        return lambda: async_engine(url)
     raise UnsupportedDatabase(
-        f"There is no async adapter for {backend!r}.", next_step="Use a PostgreSQL or SQLite URL."
+        f"There is no async adapter for {backend!r}.", next_step="Use a PostgreSQL, SQLite or MariaDB URL."
     )

@@ -31,6 +31,8 @@ class Capabilities:
         table_locks: readers and writers of one table are not held up by a transaction that changes another, so that
             each existing table is changed in a step of its own.
         unique_is_index: the dialect keeps unique constraints as indexes, so each satisfies the other.
+        expression_indexes: an index may be over expressions.
+        partial_indexes: an index may leave out rows by a predicate.
     """
 
     dialect: str
@@ -50,3 +52,5 @@ class Capabilities:
     add_volatile_default: bool = True
     unique_is_index: bool = False
     table_locks: bool = False
+    expression_indexes: bool = True
+    partial_indexes: bool = True

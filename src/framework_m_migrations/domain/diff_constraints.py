@@ -13,7 +13,7 @@ from dataclasses import replace
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
-from framework_m_migrations.domain.schema import Check, ForeignKey, Index, Table, TableName, Unique
+from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
 
 def constraint_changes(
@@ -42,6 +42,11 @@ def _indexes_and_uniques(
         before = indexes.pop(index.name, None)
         if before is not None:
             yield from _index(wanted.name, before, index)
+        elif capabilities.unique_is_index and (holder := _take(uniques, _name, index.name)) is not None:
+            # The name is taken: the constraint is the index, and may have changed.
+            if _enforces(index) != sorted(holder.columns):
+                keys = tuple(IndexKey(column) for column in holder.columns)
+                yield c.IndexChanged(wanted.name, Index(index.name, keys, unique=True), index)
         elif not _unique_stands_in(index, uniques):
             yield c.IndexAdded(wanted.name, index)
     for unique in wanted.uniques:
@@ -50,7 +55,9 @@ def _indexes_and_uniques(
         if owned is not None and index.name in owned.indexes:
             yield c.IndexRemoved(wanted.name, index)
     for unique in uniques:
-        if _is_ours(unique, owned):
+        # Where a constraint is an index, an index of ours is told as a constraint.
+        indexed = capabilities.unique_is_index and owned is not None and unique.name in owned.indexes
+        if indexed or _is_ours(unique, owned):
             yield c.UniqueRemoved(wanted.name, unique)
 
 

@@ -103,6 +103,14 @@ class Harness(Protocol):
         """An empty schema beside the default one, None where the database has none."""
         ...
 
+    def quote(self, name: str) -> str:
+        """A name as it is written in SQL: quoted, whatever characters it has."""
+        ...
+
+    def literal(self, text: str) -> str:
+        """A text as a literal in SQL: not all databases take a backslash for one."""
+        ...
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """Texts that no answer may contain, such as the password."""

@@ -45,7 +45,7 @@ def words(sql: str, dialect_name: str, *, backslash_escapes: bool = False) -> It
 
     A literal or comment that does not end is read as words: what cannot be understood is never passed over.
     """
-    postgres = dialect_name == "postgresql"
+    postgres, mariadb = dialect_name == "postgresql", dialect_name == "mariadb"
     position, end = 0, len(sql)
     while position < end:
         character = sql[position]
@@ -53,15 +53,18 @@ def words(sql: str, dialect_name: str, *, backslash_escapes: bool = False) -> It
         if character == "'":
             after = _quoted(sql, position, "'", backslash=backslash_escapes)
         elif character == '"':
-            after = _quoted(sql, position, '"')
+            # MariaDB's strings have either quote.
+            after = _quoted(sql, position, '"', backslash=mariadb and backslash_escapes)
         elif not postgres and character == "`":
             after = _quoted(sql, position, "`")
-        elif not postgres and character == "[":
+        elif not postgres and not mariadb and character == "[":
             closing = sql.find("]", position)
             after = None if closing < 0 else closing + 1
         elif sql.startswith("--", position):
             newline = sql.find("\n", position)
             after = end if newline < 0 else newline
+        elif mariadb and sql.startswith(("/*!", "/*M!"), position):
+            after = None  # What stands in such a comment is carried out.
         elif sql.startswith("/*", position):
             after = _comment(sql, position, nested=postgres)
         elif postgres and character == "$":

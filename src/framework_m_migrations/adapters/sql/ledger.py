@@ -43,7 +43,7 @@ class SqlLedger:
         self._connection = connection
         self._translate = sql_dialect.translate
         self._schema = schema
-        self._tables = LedgerTables(schema)
+        self._tables = LedgerTables(schema, sql_dialect.name)
         self._known = False
         self._made_in: sa.Transaction | None = None
 

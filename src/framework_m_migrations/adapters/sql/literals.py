@@ -34,7 +34,7 @@ _FACTORIES: dict[object, Callable[[], object]] = {
 }
 """Builtin callables whose result without arguments is known without calling anything of the application's."""
 
-_BYTES: dict[str, str] = {"postgresql": "'\\x{}'", "sqlite": "X'{}'"}
+_BYTES: dict[str, str] = {"postgresql": "'\\x{}'", "sqlite": "X'{}'", "mariadb": "X'{}'"}
 _NOTHING = object()
 
 

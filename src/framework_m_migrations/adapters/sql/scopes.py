@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import translated
+from framework_m_migrations.domain.errors import ConfigurationError
 
 
 class ConnectionScopes:
@@ -32,12 +33,24 @@ class ConnectionScopes:
         """The caller's own transaction is open: everything happens inside it, and it stays the caller's to commit."""
 
     def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
-        """A write transaction; see ports.session.Session. What COMMIT itself raises is translated too."""
+        """A write transaction; see ports.session.Session. What COMMIT itself raises is translated too.
+
+        Raises:
+            ConfigurationError: the caller's transaction is open, on a database whose DDL would commit it.
+        """
+        self._check_caller()
         return self._scope(self._sql_dialect.transaction(self._connection, lock_timeout=lock_timeout))
 
     def autocommit(self) -> AbstractContextManager[None]:
         """No transaction; see ports.session.Session."""
         return self._scope(self._sql_dialect.autocommit(self._connection))
+
+    def _check_caller(self) -> None:
+        if self.within and not self._sql_dialect.capabilities(self._connection.dialect).transactional_ddl:
+            raise ConfigurationError(
+                "The connection is in a transaction of the caller's, which every DDL statement would commit.",
+                next_step="Commit it before, or hand over an engine.",
+            )
 
     @contextmanager
     def _scope(self, scope: AbstractContextManager[None]) -> Iterator[None]:

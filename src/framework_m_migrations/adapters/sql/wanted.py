@@ -50,7 +50,7 @@ class Target:
         identifier = sql_dialect.spelling(dialect).identifier
         # What a spelling compiles itself is compared with texts that have no doubled percent signs.
         spelling = sql_dialect.spelling(verbatim_dialect(dialect, identifier))
-        names = Names(identifier, schema=schema, folds_case=dialect.name == "sqlite")
+        names = Names(identifier, schema=schema, folds_case=dialect.name in {"sqlite", "mariadb"})
 
         def spelled(type_: sa.types.TypeEngine[Any]) -> SpelledType:
             found = spelling.column_type(type_)

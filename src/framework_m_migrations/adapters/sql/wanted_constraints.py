@@ -118,6 +118,12 @@ def _key(index: sa.Index, table: sa.Table, position: int, target: Target) -> Ind
         column = _column_named(body, table, target)
     if column is not None:
         return IndexKey(target.names.stored(column.name, f"a column of table {table.name}"), modifiers=modifiers)
+    if not target.capabilities.expression_indexes:
+        raise InvalidMetadata(
+            f"Index {index.name} of table {table.name} is over the expression {body}, and this database knows indexes "
+            "over columns only.",
+            next_step="Index a computed column, or declare the index for other databases alone (ddl_if).",
+        )
     return IndexKey(None, target.spelling.expression(body), modifiers)
 
 

@@ -162,7 +162,7 @@ class ExecutorTablesContract(DatabaseContract):
         """Any identifier works for tables, columns, indexes and constraints: reserved words, mixed case, spaces."""
 
         def work(session: Session) -> None:
-            quoted = '"' + name.replace('"', '""') + '"'
+            quoted = harness.quote(name)
             wanted = build.table(
                 name,
                 build.column(name, "integer"),

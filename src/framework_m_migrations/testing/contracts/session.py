@@ -7,6 +7,7 @@ import time
 import pytest
 
 from framework_m_migrations.domain.errors import LockTimeout
+from framework_m_migrations.domain.facts import FactKind, Question
 from framework_m_migrations.domain.operations import AddColumn
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.session import Session
@@ -197,6 +198,9 @@ class SessionContract(DatabaseContract):
             with harness.second() as other:
                 with other.transaction():
                     other.executor.apply(AddColumn(TableName("busy"), build.column("theirs", "integer")))
+                    if not session.capabilities.transactional_ddl:
+                        # The change is committed and holds nothing; a transaction that has read the table does.
+                        other.inspector.ask([Question(FactKind.HAS_ROWS, TableName("busy"))])
                     started = time.monotonic()
                     with pytest.raises(LockTimeout):
                         _alter(session, build)

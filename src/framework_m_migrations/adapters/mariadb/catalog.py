@@ -1,0 +1,101 @@
+"""Reads information_schema into values of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.mariadb import queries
+from framework_m_migrations.adapters.mariadb.rows import RawCheck, RawColumn, RawTable, build_table
+from framework_m_migrations.domain.schema import Catalog, TableName
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """How the server names schemas and tables, and how the session does.
+
+    ``folds``: the server keeps names of tables in lower case, or compares them so (lower_case_table_names 1 or 2).
+    """
+
+    schema: str
+    folds: bool
+    asked: dict[tuple[str, str], TableName]
+
+    def of(self, schema: str, name: str) -> TableName:
+        """The session's name of a table: as it was asked for, where only case differs and case means nothing."""
+        known = self.asked.get((schema.lower(), name.lower())) if self.folds else None
+        if known is not None:
+            return known
+        return TableName(name, None if schema == self.schema else schema)
+
+
+class CatalogReader:
+    """Reads tables over one connection.
+
+    Args:
+        connection: to the database.
+        schema: the session's (a database, in MariaDB's words), None for the connection's own.
+        ignored: tables of that schema that never show up.
+        also: further schemas that ``read`` of everything takes in.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, schema: str | None, ignored: frozenset[str], also: frozenset[str]
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._ignored = ignored
+        self._also = also
+
+    def read(self, tables: Collection[TableName] | None) -> Catalog:
+        """See Inspector.read: five statements, one where no table is asked for."""
+        beside = self._also if tables is None else {name.schema for name in tables if name.schema is not None}
+        schemas = {self._schema, *beside}
+        *rows, last = self._rows(queries.tables(schemas))
+        names = self._names(tables, str(self._schema or last[5]), folds=int(last[6]) != 0)
+        ignored = {name.lower() for name in self._ignored} if names.folds else self._ignored
+        raw: dict[tuple[str, str], RawTable] = {}
+        for schema, name, collation, comment, engine, *_ in rows:
+            if schema != names.schema or (name.lower() if names.folds else name) not in ignored:
+                raw[schema, name] = RawTable(names.of(schema, name), collation, comment or None, engine)
+        found = frozenset(table.name for table in raw.values())
+        wanted = {key for key, table in raw.items() if tables is None or table.name in tables}
+        if not wanted:
+            return Catalog({}, found)
+        self._fill(raw, names, schemas, None if tables is None else {name for _, name in wanted})
+        return Catalog({raw[key].name: build_table(raw[key]) for key in raw if key in wanted}, found)
+
+    @staticmethod
+    def _names(tables: Collection[TableName] | None, schema: str, *, folds: bool) -> _Names:
+        asked = {((name.schema or schema).lower(), name.name.lower()): name for name in tables or ()}
+        return _Names(schema, folds, asked)
+
+    def _fill(
+        self,
+        raw: dict[tuple[str, str], RawTable],
+        names: _Names,
+        schemas: Collection[str | None],
+        named: Collection[str] | None,
+    ) -> None:
+        columns, indexes, keys, checks = (self._rows(query) for query in queries.details(schemas, named))
+        # Views have columns too, and another session may have made a table since the first statement.
+        other = RawTable(TableName(""), None, None, None)
+        for row in columns:
+            raw.get((row[0], row[1]), other).columns.append(RawColumn(*row[2:]))
+        for row in indexes:
+            raw.get((row[0], row[1]), other).add_key(*row[2:])
+        for row in keys:
+            raw.get((row[0], row[1]), other).add_reference(row[2], row[3], names.of(row[4], row[5]), *row[6:])
+        for row in checks:
+            raw.get((row[0], row[1]), other).checks.append(RawCheck(*row[2:]))
+
+    def _rows(self, query: sa.Executable) -> list[Any]:
+        return [tuple(_text(value) for value in row) for row in self._connection.execute(query)]
+
+
+def _text(value: Any) -> Any:
+    """Some drivers give long texts of the server's own tables as bytes."""
+    return value.decode("utf-8") if isinstance(value, (bytes, bytearray)) else value

@@ -1,0 +1,131 @@
+"""What SHOW CREATE TABLE prints, cut into its parts.
+
+A column is changed by saying all of it again (MODIFY COLUMN); what is left out is lost. So the server's own words are
+taken, and only the clause in question is put in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.mariadb.tokens import NAME, OPERATOR, WORD, Token, closing, tokens
+from framework_m_migrations.domain.errors import DatabaseError
+
+TYPE, NULLITY, DEFAULT, ON_UPDATE, GENERATED, CHECK, COMMENT, OTHER = (
+    *("type", "nullity", "default", "on update", "generated", "check", "comment", "other"),
+)
+_STARTS = {
+    "NOT": NULLITY,
+    "NULL": NULLITY,
+    "DEFAULT": DEFAULT,
+    "ON": ON_UPDATE,
+    "GENERATED": GENERATED,
+    "CHECK": CHECK,
+    "COMMENT": COMMENT,
+    "AUTO_INCREMENT": OTHER,
+    "INVISIBLE": OTHER,
+    "COMPRESSED": OTHER,
+    "WITHOUT": OTHER,
+}
+_ORDER = (TYPE, GENERATED, NULLITY, DEFAULT, ON_UPDATE, OTHER, COMMENT, CHECK)
+# Of a clause that has begun: these words belong to it.
+_CONTINUE = frozenset({("NOT", "NULL"), ("DEFAULT", "NULL")})
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDefinition:
+    """A column's clauses as the server prints them, by kind."""
+
+    clauses: Mapping[str, str]
+
+    def sql(self, **changed: str | None) -> str:
+        """The definition with some clauses in place of its own; None leaves one out.
+
+        Keyword arguments are kinds with underscores: ``type``, ``nullity``, ``default``, ``on_update``, ``comment``.
+        """
+        clauses: dict[str, str | None] = {**self.clauses}
+        clauses |= {kind.replace("_", " "): text for kind, text in changed.items()}
+        return " ".join(text for kind in _ORDER if (text := clauses.get(kind)))
+
+
+@dataclass(frozen=True, slots=True)
+class TableDefinition:
+    """A table's columns by name, and its named checks' expressions."""
+
+    columns: Mapping[str, ColumnDefinition]
+    checks: Mapping[str, str]
+    engine: str
+
+    def column(self, name: str) -> ColumnDefinition | None:
+        """The column of this name, whatever its case."""
+        found = self.columns.get(name)
+        if found is not None:
+            return found
+        return next((definition for key, definition in self.columns.items() if key.lower() == name.lower()), None)
+
+
+def read_definition(connection: sa.Connection, table: str) -> TableDefinition:
+    """Ask the server; ``table`` is quoted already.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: there is no such table.
+        DatabaseError: what the server printed could not be read.
+    """
+    row = connection.exec_driver_sql(f"SHOW CREATE TABLE {table}").one()
+    return parse_definition(str(row[1]))
+
+
+def parse_definition(sql: str) -> TableDefinition:
+    """Read the text of SHOW CREATE TABLE."""
+    items = tokens(sql)
+    start = next((place for place, item in enumerate(items) if item.kind == OPERATOR and item.text == "("), None)
+    if start is None:
+        raise DatabaseError("SHOW CREATE TABLE told of no columns.")
+    end = closing(items, start)
+    columns: dict[str, ColumnDefinition] = {}
+    checks: dict[str, str] = {}
+    for part in _split(items[start + 1 : end]):
+        if part[0].kind == NAME:
+            columns[part[0].value] = ColumnDefinition(_clauses(sql, part[1:]))
+        elif len(part) > 3 and part[0].text == "CONSTRAINT" and part[2].text == "CHECK":
+            checks[part[1].value] = sql[part[3].start + 1 : part[-1].start]
+    engine = next(
+        (items[place + 2].text for place in range(end, len(items) - 2) if items[place].text.upper() == "ENGINE"), ""
+    )
+    return TableDefinition(columns, checks, engine)
+
+
+def _split(items: list[Token]) -> list[list[Token]]:
+    """The parts between the commas outside of parentheses."""
+    parts: list[list[Token]] = [[]]
+    depth = 0
+    for item in items:
+        if item.kind == OPERATOR:
+            depth += {"(": 1, ")": -1}.get(item.text, 0)
+            if item.text == "," and depth == 0:
+                parts.append([])
+                continue
+        parts[-1].append(item)
+    return [part for part in parts if part]
+
+
+def _clauses(sql: str, items: list[Token]) -> dict[str, str]:
+    starts = [(TYPE, 0)]
+    depth = 0
+    for place, item in enumerate(items):
+        if item.kind == OPERATOR:
+            depth += {"(": 1, ")": -1}.get(item.text, 0)
+        if depth or item.kind != WORD or place == 0:
+            continue
+        kind = _STARTS.get(item.text.upper())
+        if kind is not None and (items[place - 1].text.upper(), item.text.upper()) not in _CONTINUE:
+            starts.append((kind, place))
+    found: dict[str, str] = {}
+    for number, (kind, place) in enumerate(starts):
+        last = starts[number + 1][1] if number + 1 < len(starts) else len(items)
+        text = sql[items[place].start : items[last - 1].end]
+        found[kind] = f"{found[kind]} {text}" if kind in found else text
+    return found

@@ -1,0 +1,110 @@
+"""MariaDB; implements base.SqlDialect."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.mariadb import scopes
+from framework_m_migrations.adapters.mariadb.failures import translate
+from framework_m_migrations.adapters.mariadb.inspector import MariadbInspector
+from framework_m_migrations.adapters.mariadb.lock import NamedLock
+from framework_m_migrations.adapters.mariadb.spelling import NAME_LIMIT, MariadbSpelling
+from framework_m_migrations.adapters.mariadb.statements import Writer, lock_levels
+from framework_m_migrations.adapters.sql.dialects.base import Statement
+from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
+from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.schema import Table, TableName
+
+_DESTRUCTIVE = o.DropTable | o.DropColumn | o.DropIndex | o.DropConstraint | o.DropNotNull
+
+
+class MariadbDialect:
+    """The services of MariaDB, from 10.6 on, where each DDL statement is atomic, for any driver that SQLAlchemy has."""
+
+    @property
+    def name(self) -> str:
+        """``mariadb``."""
+        return "mariadb"
+
+    def capabilities(self, dialect: sa.Dialect) -> Capabilities:
+        """What MariaDB can do.
+
+        Each DDL statement commits, what came before it included, so that every operation is one statement and a step
+        of its own. A unique constraint is an index; indexes are over columns alone, and over all rows.
+        """
+        version: tuple[int, ...] = tuple(getattr(dialect, "server_version_info", None) or ())
+        return Capabilities(
+            dialect=self.name,
+            server_version=version,
+            transactional_ddl=False,
+            identifier_limit=NAME_LIMIT,
+            schemas=True,
+            comments=True,
+            unique_is_index=True,
+            expression_indexes=False,
+            partial_indexes=False,
+        )
+
+    def spelling(self, dialect: sa.Dialect) -> MariadbSpelling:
+        """The canonical spelling."""
+        return MariadbSpelling(dialect)
+
+    def inspector(
+        self,
+        connection: sa.Connection,
+        *,
+        schema: str | None,
+        ignored: frozenset[str],
+        also: frozenset[str] = frozenset(),
+    ) -> MariadbInspector:
+        """The catalog reader. ``also`` names further schemas to look at."""
+        return MariadbInspector(connection, schema=schema, ignored=ignored, also=also)
+
+    def lock(self, connection: sa.Connection, *, schema: str | None) -> NamedLock:
+        """GET_LOCK on the session's own connection."""
+        return NamedLock(connection, schema=schema)
+
+    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
+        """A transaction that the first DDL statement ends; see scopes.py."""
+        return scopes.transaction(connection, lock_timeout=lock_timeout)
+
+    def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """No transaction."""
+        return scopes.autocommit(connection)
+
+    def statements(
+        self, operation: o.Operation, connection: sa.Connection, *, schema: str | None
+    ) -> tuple[Statement, ...] | None:
+        """What MariaDB writes in its own way; None for the shared form."""
+        text = SqlText(connection.dialect, MariadbSpelling(connection.dialect).identifier, schema=schema)
+        writer = Writer(connection, text, schema=schema)
+        match operation:
+            case o.DropColumn(table=name, column=column):
+                table = self._table(connection, name, schema)
+                if table.column(column) is None:
+                    raise InvalidMetadata(f"Table {name} has no column {column}.")
+                return writer.drop_column(table, column)
+            case o.DropIndex(table=name, index=index) | o.DropConstraint(table=name, constraint=index, kind="unique"):
+                return writer.drop_index(self._table(connection, name, schema), index)
+            case _:
+                pass
+        return writer.destructive(operation) if isinstance(operation, _DESTRUCTIVE) else writer.additive(operation)
+
+    def _table(self, connection: sa.Connection, name: TableName, schema: str | None) -> Table:
+        found = self.inspector(connection, schema=schema, ignored=frozenset()).read([name]).tables.get(name)
+        if found is None:
+            raise InvalidMetadata(f"There is no table {name}.")
+        return found
+
+    def lock_levels(self, operation: o.Operation) -> tuple[tuple[TableName, LockLevel], ...]:
+        """Locks on tables that exist before the operation."""
+        return lock_levels(operation)
+
+    def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
+        """The meaning of a driver's error."""
+        return translate(error)

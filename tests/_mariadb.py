@@ -1,0 +1,139 @@
+"""A real MariaDB for tests: one server a session, shared by its processes, one database a test.
+
+``shared_server`` starts the server on first use or joins the one that another process of the session started;
+``stop_server`` ends it. What runs the server, and ends it even when nobody asks, is `_mariadb_keeper.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pymysql
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 180.0
+_numbers = itertools.count(1)
+_keepers: dict[Path, subprocess.Popen[bytes]] = {}
+
+
+class MariadbUnavailable(RuntimeError):
+    """The server that the suite promises to test against could not be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class MariadbServer:
+    """Where the server of this session listens."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+    def url(self, database: str, driver: str = "asyncmy") -> str:
+        """A SQLAlchemy URL over TCP."""
+        return f"mariadb+{driver}://{self.user}:{self.password}@{self.host}:{self.port}/{database}"
+
+    def execute(self, *statements: str, database: str | None = None) -> list[tuple[Any, ...]]:
+        """Run statements on a connection of their own, in autocommit; the rows of the last one."""
+        place = {"host": self.host, "port": self.port, "user": self.user, "password": self.password}
+        connection = pymysql.connect(**place, database=database, autocommit=True)
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def create_database(self) -> MariadbDatabase:
+        """An empty database, named uniquely in this session."""
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        self.execute(f"CREATE DATABASE {name}")
+        return MariadbDatabase(self, name)
+
+    def drop_database(self, name: str) -> None:
+        """End whoever is still connected to it, and drop it."""
+        busy = f"SELECT ID FROM information_schema.PROCESSLIST WHERE DB = '{name}'"
+        for (number,) in self.execute(busy):
+            with contextlib.suppress(pymysql.err.OperationalError):
+                self.execute(f"KILL {number}")
+        self.execute("SET lock_wait_timeout = 10", f"DROP DATABASE IF EXISTS {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class MariadbDatabase:
+    """One empty database of the server, and how to reach it."""
+
+    server: MariadbServer
+    name: str
+
+    @property
+    def url(self) -> str:
+        """For SQLAlchemy with asyncmy."""
+        return self.server.url(self.name)
+
+    @property
+    def sync_url(self) -> str:
+        """For SQLAlchemy with PyMySQL."""
+        return self.server.url(self.name, "pymysql")
+
+    def execute(self, *statements: str) -> list[tuple[Any, ...]]:
+        """As MariadbServer.execute, in this database."""
+        return self.server.execute(*statements, database=self.name)
+
+
+def shared_server(folder: Path, owner: int, options: Sequence[str] = ()) -> MariadbServer:
+    """Start the server of this folder, or join it; it ends with the owner process at the latest."""
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        ready, failure = folder / "server.json", folder / "failure.txt"
+        if not ready.exists() and not failure.exists():
+            _start_keeper(folder, owner, options)
+        if failure.exists():
+            raise MariadbUnavailable(f"MariaDB did not start.\n{failure.read_text(encoding='utf-8')}")
+        return MariadbServer(**json.loads(ready.read_text(encoding="utf-8")))
+
+
+def _start_keeper(folder: Path, owner: int, options: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "tests._mariadb_keeper", str(folder), str(owner), *options]
+    with (folder / "keeper.log").open("wb") as log:
+        keeper = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    (folder / "keeper.pid").write_text(str(keeper.pid), encoding="ascii")
+    deadline = time.monotonic() + PATIENCE
+    while not (folder / "server.json").exists() and not (folder / "failure.txt").exists():
+        if keeper.poll() is not None or time.monotonic() > deadline:
+            text = (folder / "keeper.log").read_text(encoding="utf-8", errors="replace")
+            raise MariadbUnavailable(f"The keeper of MariaDB gave no answer.\n{text}")
+        time.sleep(0.02)
+    _keepers[folder] = keeper
+
+
+def stop_server(folder: Path) -> None:
+    """End the server of this folder if one was started, and wait until its last trace is gone."""
+    pid_file = folder / "keeper.pid"
+    if pid_file.exists() and not (folder / "failure.txt").exists():
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            os.kill(int(pid_file.read_text(encoding="ascii")), signal.SIGTERM)
+        deadline = time.monotonic() + PATIENCE
+        while folder.exists():
+            if time.monotonic() > deadline:
+                raise MariadbUnavailable(f"The MariaDB of {folder} could not be stopped.")
+            time.sleep(0.02)
+    keeper = _keepers.pop(folder, None)
+    if keeper is not None:
+        keeper.wait(10)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.with_name(f"{folder.name}.lock").unlink(missing_ok=True)
