@@ -133,7 +133,7 @@ ini_lines = st.lists(
 ).map("\n".join)  # fmt: skip
 CONTEXT = "from alembic import context\n"
 SHARED = "connection=context.config.attributes['connection']"
-INJECTED = "version_table='a\\"; DROP TABLE sentinel; --'"
+INJECTED = "version_table='a\\\"; DROP TABLE sentinel; --'"
 IN_TRANSACTION = "\nwith context.begin_transaction():\n    context.run_migrations()"
 envs = st.sampled_from((
     "from framework_m_migrations import alembic_env\nalembic_env.run()\n",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 
-from framework_m_migrations.domain.errors import ConfigurationError, VersionFolderMissing
+from framework_m_migrations.domain.errors import AppBroken, ConfigurationError, VersionFolderMissing
 
 VERSIONS = "migrations/versions"
 FLAT = "migrations"
@@ -34,29 +35,52 @@ def version_folder(package_folder: Path, app: str, configured: str | None = None
     Raises:
         ConfigurationError: ``configured`` leads out of the package.
         VersionFolderMissing: ``configured`` does not exist.
+        AppBroken: a file in the folder is a link to one outside of the package.
     """
     if configured is not None:
-        return _configured(package_folder, app, configured)
+        return without_foreign_links(_configured(package_folder, app, configured), package_folder, app)
     for layout in (VERSIONS, FLAT, ALEMBIC):
         folder = package_folder / layout
-        if not folder.is_dir() or not _is_inside(folder, package_folder):
+        if not folder.is_dir() or not is_inside(folder, package_folder):
             continue
         if layout == FLAT and not _holds_revision(folder):
             continue
-        return folder.resolve()
+        return without_foreign_links(folder.resolve(), package_folder, app)
     return None
+
+
+def without_foreign_links(folder: Path, package_folder: Path, app: str) -> Path:
+    """The same folder, once it is certain that no Python file in it is a link to somewhere else.
+
+    Code is run from the folders of installed apps only. A package whose own ``__init__.py`` is a link was installed as
+    a tree of links (setuptools' strict editable mode, Bazel), and where that one leads the others may lead too.
+
+    Raises:
+        AppBroken: there is such a link.
+    """
+    links = [Path(entry.path) for entry in os.scandir(folder) if entry.name.endswith(".py") and entry.is_symlink()]
+    homes = (package_folder.resolve(), (package_folder / "__init__.py").resolve().parent)
+    for link in sorted(links):
+        target = link.resolve()
+        if not any(target.is_relative_to(home) for home in homes):
+            raise AppBroken(
+                f"{link} of app {app!r} is a link to {target}, outside of its package; it was not run.",
+                next_step="Put the file itself there.",
+                details={"app": app, "file": str(link), "target": str(target)},
+            )
+    return folder
 
 
 def new_version_folder(package_folder: Path, configured: str | None = None) -> Path | None:
     """Where the first revision of an app would go; None when something stands in the way there."""
     folder = package_folder / (configured or VERSIONS)
-    return folder if _is_inside(folder, package_folder) else None
+    return folder if is_inside(folder, package_folder) else None
 
 
 def _configured(package_folder: Path, app: str, configured: str) -> Path:
     relative = PurePosixPath(configured.replace("\\", "/"))
     folder = package_folder / relative
-    if relative.is_absolute() or ".." in relative.parts or not _is_inside(folder, package_folder):
+    if relative.is_absolute() or ".." in relative.parts or not is_inside(folder, package_folder):
         raise ConfigurationError(
             f"The version folder {configured!r} of app {app!r} leads out of its package.",
             details={"app": app, "folder": configured},
@@ -70,9 +94,13 @@ def _configured(package_folder: Path, app: str, configured: str) -> Path:
     return folder.resolve()
 
 
-def _is_inside(folder: Path, package_folder: Path) -> bool:
+def is_inside(folder: Path, package_folder: Path) -> bool:
     """True when the folder, with its symbolic links followed, lies in the package."""
-    return folder.resolve().is_relative_to(package_folder.resolve())
+    try:
+        return folder.resolve().is_relative_to(package_folder.resolve())
+    except ValueError:
+        # No file system has such a name: a NUL, or what is no text.
+        return False
 
 
 def _holds_revision(folder: Path) -> bool:

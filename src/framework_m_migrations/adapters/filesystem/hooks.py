@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from framework_m_migrations.adapters.filesystem.folders import is_inside, without_foreign_links
 from framework_m_migrations.adapters.filesystem.packages import error_place, locate
 from framework_m_migrations.domain.effects import Hook, HookPhase
 from framework_m_migrations.domain.errors import AppBroken
@@ -40,6 +41,14 @@ def _hook_module(app: App) -> ModuleType | None:
     located = locate(app.package)
     if located is None or located.folder is None or not (located.folder / "migrations" / "__init__.py").is_file():
         return None
+    folder = located.folder / "migrations"
+    if not is_inside(folder, located.folder):
+        raise AppBroken(
+            f"The hooks of app {app.name!r} lie in {folder.resolve()}, outside of its package; they were not loaded.",
+            next_step="Put the folder itself into the package.",
+            details={"app": app.name, "folder": str(folder.resolve())},
+        )
+    without_foreign_links(folder, located.folder, app.name)
     name = f"{app.package}.migrations"
     try:
         return importlib.import_module(name)
