@@ -267,7 +267,7 @@ def test_an_entry_point_may_have_another_name_than_its_module(on_sqlite: Project
     assert "thing" in on_sqlite.tables()
 
 
-def test_a_broken_override_is_told_by_the_doctor(on_sqlite: Project) -> None:
+def test_a_broken_override_is_an_error_that_names_it(on_sqlite: Project) -> None:
     project = on_sqlite
     project.app(
         "shop",
@@ -275,6 +275,14 @@ def test_a_broken_override_is_told_by_the_doctor(on_sqlite: Project) -> None:
         plugins="[framework_m.overrides]\nschema_mapper = shop.nowhere:Mapper\n",
     )
     assert "shop.nowhere" in project.m("doctor", code=3).out
+    for command in ("sync", "verify", "all"):
+        run = project.m(command, code=1)
+        assert "shop.nowhere" in run.err
+        assert "M111" in run.err
+    boot = project.start("boot")
+    boot.wait()
+    assert "shop.nowhere" in boot.err
+    assert "thing" not in project.tables()
 
 
 def test_the_doctor_is_content_with_a_healthy_project(on_sqlite: Project) -> None:

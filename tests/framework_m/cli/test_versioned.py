@@ -28,8 +28,7 @@ def downgrade():
 '''
 
 
-def test_a_revision_never_drops_what_has_no_doctype(on_sqlite: Project) -> None:
-    project = on_sqlite
+def test_a_revision_never_drops_what_has_no_doctype(project: Project) -> None:
     project.things("title: str = ''")
     project.m("sync")
     project.sql("create table strange (id integer)")
@@ -44,10 +43,12 @@ def test_a_revision_never_drops_what_has_no_doctype(on_sqlite: Project) -> None:
     upgrade, downgrade = text.split("def downgrade")
     assert "drop_table" not in upgrade
     assert "drop_column" in downgrade
+    project.sql("delete from thing")
+    project.m("run")
+    assert {"strange", "__schema_versions__"} <= project.tables()
 
 
-def test_rows_get_a_value_before_not_null(on_sqlite: Project) -> None:
-    project = on_sqlite
+def test_rows_get_a_value_before_not_null(project: Project) -> None:
     project.things("title: str = ''")
     project.m("sync")
     project.insert(title="a")
@@ -123,6 +124,18 @@ def test_revision_ids_are_distinct(on_sqlite: Project) -> None:
         made.append(project.json("create", "empty", "--app", app, "--no-autogenerate")["revision"])
     assert len(set(made)) == 4
     project.m("run")
+    # Different changes of one kind, with one message.
+    project.app("shop", {"doctypes/thing.py": thing("a: int = 1")})
+    project.app("mall", {"doctypes/other.py": thing("b: int = 1", name="Other")})
+    made += [project.json("create", "change", "--app", app)["revision"] for app in ("shop", "mall")]
+    project.m("run")
+    project.app("shop", {"doctypes/thing.py": thing("a: int = 1\nc: int | None = None")})
+    project.app("mall", {"doctypes/other.py": thing("b: int = 1\nd: int | None = None", name="Other")})
+    made += [project.json("create", "change", "--app", app)["revision"] for app in ("shop", "mall")]
+    assert len(set(made)) == 8
+    project.m("run")
+    assert "c" in project.columns()
+    assert "d" in project.columns("other")
 
 
 def test_an_app_beside_others_with_revisions_elsewhere(on_sqlite: Project) -> None:

@@ -67,13 +67,15 @@ def schema_mapper() -> Any:
     Raises:
         AppBroken: the override cannot be loaded. The host itself would pass over it and use the standard one.
     """
+    overrides: list[EntryPoint] = [entry for entry in entry_points(group=OVERRIDES) if entry.name == MAPPER]
+    # As in the host, the last one wins. It is made even where the container has made it: the host says nothing of one
+    # that cannot be loaded, and its container would go on with the standard mapper.
+    own = _load(overrides[-1]) if overrides else None
     container = sys.modules.get("framework_m_core.container")
     if container is not None:
         return container.Container().schema_mapper()
-    overrides: list[EntryPoint] = [entry for entry in entry_points(group=OVERRIDES) if entry.name == MAPPER]
-    if overrides:
-        # As in the host, the last one wins.
-        return _load(overrides[-1])
+    if own is not None:
+        return own
     from framework_m_standard.adapters.db.schema_mapper import SchemaMapper
 
     return SchemaMapper()
