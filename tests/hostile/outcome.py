@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -112,3 +113,31 @@ def command(arguments: list[str], environ: Mapping[str, str] | None = None) -> S
     with patch.dict(os.environ, {**kept, **(environ or {})}, clear=True), redirect_stdout(out), redirect_stderr(err):
         code = launch(arguments)
     return Shown(code, out.getvalue(), err.getvalue())
+
+
+class Log(logging.Handler):
+    """Everything that anybody logs, at DEBUG."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    @classmethod
+    @contextmanager
+    def of_everything(cls) -> Iterator[Log]:
+        """While it lasts, every logger speaks, SQLAlchemy's and the drivers' too."""
+        log, root = cls(), logging.getLogger()
+        before = root.level
+        root.addHandler(log)
+        root.setLevel(logging.DEBUG)
+        try:
+            yield log
+        finally:
+            root.removeHandler(log)
+            root.setLevel(before)

@@ -174,7 +174,7 @@ lies: dict[str, Callable[[sa.Table, str], None]] = {
 LIES = sorted(lies)
 
 
-@settings(max_examples=cases(200, 4000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(120, 4000), suppress_health_check=[HealthCheck.too_slow])
 @given(liars())
 def test_metadata_that_lies(declare: Callable[[], sa.MetaData]) -> None:
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.adapters.sql.url import parse_url, redact, secrets_of, show_url
 from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.domain.errors import MigrationError
-from tests.hostile.outcome import outcome
+from tests.hostile.outcome import Log, outcome
 from tests.hostile.texts import hostile
 from tests.support.profile import cases
 
@@ -25,20 +24,6 @@ import sqlalchemy as sa
 metadata = sa.MetaData()
 sa.Table("customer", metadata, sa.Column("id", sa.Integer, primary_key=True))
 """
-
-
-class Log(logging.Handler):
-    """Everything that anybody logs, at DEBUG."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
-
-    def text(self) -> str:
-        return "\n".join(self.lines)
 
 
 odd = st.text(st.sampled_from("ab1 @:/?#%&=+'\"\\;[]{}$!é~"), max_size=4)
@@ -110,12 +95,6 @@ def test_a_manager_with_a_wrong_url_says_so(
 @pytest.fixture(scope="module")
 def everything_logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
     """In a folder of its own, where a SQLite URL may make its file, with every logger at DEBUG."""
-    log, root = Log(), logging.getLogger()
-    before = root.level
-    root.addHandler(log)
-    root.setLevel(logging.DEBUG)
-    with pytest.MonkeyPatch.context() as patch:
+    with Log.of_everything() as log, pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("cwd"))
         yield log
-    root.removeHandler(log)
-    root.setLevel(before)
