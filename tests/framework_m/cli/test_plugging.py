@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from textwrap import dedent
 
@@ -20,12 +21,11 @@ from tests.framework_m.conftest import MakeApp
 from tests.framework_m.test_loading import doctype
 
 ORDER = """
-import importlib.metadata, json, sys
+import json, sys
 from framework_m_core.cli import plugin_loader
-found = plugin_loader.discover_plugins()
-ours = [one for one in found if one.value.startswith("framework_m_migrations.")]
-host = [one for one in found if one not in ours]
-plugin_loader.discover_plugins = lambda: ours + host if sys.argv[1] == "first" else host + ours
+found = [one.value.partition(".")[0] for one in plugin_loader.discover_plugins()]
+ours, host = found.index("framework_m_migrations"), found.index("framework_m_standard")
+assert (ours < host) == (sys.argv[1] == "first"), found
 from framework_m_core.cli.main import app
 from framework_m_migrations.embedding.framework_m.host_cli import served_by_us
 sys.stdout.write(json.dumps({name: served_by_us(name) for name in app["migrate"] if not name.startswith("-")}))
@@ -33,11 +33,19 @@ sys.stdout.write(json.dumps({name: served_by_us(name) for name in app["migrate"]
 
 
 @pytest.mark.parametrize("order", ["first", "last"])
-def test_every_command_is_ours_whatever_the_order(order: str) -> None:
+def test_every_command_is_ours_whatever_the_order(order: str, tmp_path: Path) -> None:
+    """Python lists packages folder by folder, and one that it meets again counts where it was met first."""
+    for name in ("framework-m-standard", "framework-m-migrations"):
+        info = tmp_path / name / f"{name.replace('-', '_')}-{distribution(name).version}.dist-info"
+        info.mkdir(parents=True)
+        for file in ("METADATA", "entry_points.txt"):
+            (info / file).write_text(distribution(name).read_text(file) or "", encoding="utf-8")
+    folders = [str(tmp_path / name) for name in ("framework-m-migrations", "framework-m-standard")]
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ORDER, order],
         cwd=ROOT, capture_output=True, text=True, check=True,
-        env={key: value for key, value in os.environ.items() if key in PASSED_ON},
+        env={key: value for key, value in os.environ.items() if key in PASSED_ON}
+        | {"PYTHONPATH": os.pathsep.join(folders if order == "first" else reversed(folders))},
     )  # fmt: skip
     found = json.loads(ended.stdout)
     named = {"all", "run", "sync", "verify", "create", "rollback", "status", "history", "init", "plan", "doctor"}
@@ -135,6 +143,28 @@ def test_the_container_builds_our_manager(overridden: object, tmp_path: Path, ma
     manager.current()
     manager.history()
     assert not manager.has_multiple_heads()
+
+
+def test_what_the_hosts_metadata_says_is_kept_under_the_doctypes_name(tmp_path: Path, make_app: MakeApp) -> None:
+    from framework_m_core.registry import MetaRegistry
+    from framework_m_standard.adapters.db.schema_mapper import SchemaMapper
+
+    from framework_m_migrations.embedding.framework_m.manager import Manager
+
+    app = make_app(
+        "shop", {"doctypes/thing.py": doctype("title: str = ''\n    class Meta:\n        table_name = 'things'")}
+    )
+    registry = MetaRegistry.get_instance()
+    registry.load_apps([app.package])
+    metadata = sa.MetaData()
+    SchemaMapper().create_table(registry.get_doctype("Thing"), metadata)
+    sa.Table("plain", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    file = tmp_path / "site.db"
+    (thing, _) = Manager(tmp_path, f"sqlite+aiosqlite:///{file}").auto_migrate(metadata, dev_mode=True)
+    assert thing.table_name == "things"
+    with sa.create_engine(f"sqlite:///{file}", poolclass=sa.pool.NullPool).connect() as connection:
+        found = connection.exec_driver_sql("select doctype_name from __schema_versions__ order by 1").scalars()
+        assert list(found) == ["Thing", "plain"]
 
 
 def test_the_hosts_readiness_check(

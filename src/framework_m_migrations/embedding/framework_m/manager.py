@@ -14,6 +14,7 @@ from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.errors import ConfigurationError, RevisionError
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.embedding.framework_m.discovery import host_apps
+from framework_m_migrations.embedding.framework_m.naming import name_doctypes
 from framework_m_migrations.embedding.framework_m.settings import SYSTEM_DATABASE
 from framework_m_migrations.embedding.framework_m.wiring import host_factories
 from framework_m_migrations.embedding.sync import MigrationManager
@@ -202,6 +203,7 @@ class Manager:
         from framework_m_migrations.embedding.framework_m.changes import host_changes
 
         del allow_dangerous
+        name_doctypes(target_metadata)
         manager = self._manager(target_metadata, engine=engine, max_lock_time=max_lock_time)
         listed = manager.plan(force=force)
         planned = listed.plan
