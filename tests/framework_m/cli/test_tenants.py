@@ -72,8 +72,8 @@ def test_many_tenants_in_one_command(on_postgres: Project) -> None:
     assert "thing" in project.tables()
     for schema in ("acme", "beta", "gamma_schema"):
         assert own_tables(project, schema) == {"own", "part"}
-        (key,) = sa.inspect(project.plain).get_foreign_keys("part", schema=schema) or [{}]
-        assert key.get("referred_schema") in {schema, None}
+        assert "ref" in project.columns("own", schema=schema)
+        assert sa.inspect(project.plain).get_foreign_keys("own", schema=schema) == []
     again = project.m("sync", "--all-tenants")
     assert again.out.startswith("3 tenants: 3 unchanged")
     assert project.m("status", "--ready", "--all-tenants").out.startswith("3 tenants: 3 ready")
