@@ -20,8 +20,8 @@ from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.testing.contracts.base import DatabaseContract
 from framework_m_migrations.testing.contracts.session import names
+from framework_m_migrations.testing.contracts.versioned_phases import VersionedPhases
 from framework_m_migrations.testing.harness import Harness
 from framework_m_migrations.testing.obligations import obligation
 from framework_m_migrations.testing.tables import Builder, creation
@@ -39,7 +39,7 @@ def draft(name: str, app: str, *down: str) -> RevisionDraft:
     return RevisionDraft(name, app, f"the {name}", tuple(down), labels)
 
 
-class VersionedTrackContract(DatabaseContract):
+class VersionedTrackContract(VersionedPhases):
     """Obligations of ports.versioned_track.VersionedTrack."""
 
     def _graph(self, harness: Harness) -> RevisionGraph:
