@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
-from framework_m_migrations.adapters.sql.dialects.postgresql.lock import AdvisoryLock, lock_key
+from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock, lock_key
 from framework_m_migrations.domain.errors import ConfigurationError
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import DRIVERS, connected, ddl, run
 
 
 @contextlib.contextmanager
-def lock_of(connection: sa.Connection, schema: str | None = None) -> Iterator[AdvisoryLock]:
+def lock_of(connection: sa.Connection, schema: str | None = None) -> Iterator[PostgresqlLock]:
     lock = PostgresqlDialect().lock(connection, schema=schema)
     try:
         yield lock

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.container.tenancy import has_tenant_schemas
-from framework_m_migrations.domain.errors import UnsupportedDatabase
+from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
 
 if TYPE_CHECKING:
     from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from framework_m_migrations.ports.schema_source import SchemaSource
     from framework_m_migrations.ports.tenants import Tenants
     from framework_m_migrations.ports.versioned_track import VersionedTrack
+
+LOCK_KINDS = ("auto", "advisory", "lease")
+"""What MigrationSettings.lock may be."""
 
 
 def discovery(context: Context) -> AppDiscovery:
@@ -107,7 +110,20 @@ def ledger(context: Context) -> Ledger:
 
 
 def lock(context: Context) -> MigrationLock:
-    """The dialect's migration lock."""
+    """The dialect's migration lock.
+
+    Raises:
+        ConfigurationError: the settings name a kind of lock that does not exist.
+    """
+    kind = context.settings.lock
+    if kind not in LOCK_KINDS:
+        raise ConfigurationError(
+            f"There is no kind of lock {kind!r}.", next_step=f"The kinds are {', '.join(LOCK_KINDS)}."
+        )
+    if context.sql.name == "postgresql":
+        from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock
+
+        return PostgresqlLock(context.live, schema=context.settings.schema, kind=kind)
     return context.sql.lock(context.live, schema=context.settings.schema)
 
 

@@ -35,6 +35,8 @@ class MigrationSettings:
         version_table: Alembic's version table.
         online: use the forms of DDL that hold nobody up.
         locks: how long to wait for locks.
+        lock: on PostgreSQL, how one migrator keeps others away: ``auto`` (an advisory lock, or a lease where a pooling
+            proxy is seen), ``advisory`` or ``lease``.
     """
 
     database_url: str = ""
@@ -48,12 +50,14 @@ class MigrationSettings:
     version_table: str = "alembic_version"
     online: bool = True
     locks: LockOptions = field(default_factory=LockOptions)
+    lock: str = "auto"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None, **chosen: Any) -> MigrationSettings:
         """Settings from the environment, with ``chosen`` fields on top where they are not None.
 
-        Read are DATABASE_URL, INSTALLED_APPS and FRAMEWORK_M_MIGRATIONS_METADATA (comma separated).
+        Read are DATABASE_URL, INSTALLED_APPS, FRAMEWORK_M_MIGRATIONS_METADATA (comma separated) and
+        FRAMEWORK_M_MIGRATIONS_LOCK.
 
         Args:
             environ: environment variables, ``os.environ`` when None.
@@ -67,6 +71,7 @@ class MigrationSettings:
         base = cls(
             database_url=variables.get("DATABASE_URL", ""),
             installed_apps=variables.get("INSTALLED_APPS", ""),
+            lock=variables.get("FRAMEWORK_M_MIGRATIONS_LOCK") or "auto",
             metadata=tuple(part.strip() for part in metadata.split(",") if part.strip()),
         )
         given = {name: value for name, value in chosen.items() if value is not None}

@@ -37,6 +37,19 @@ def acquire(session: Session, options: LockOptions) -> UseCase[bool]:
     return waited
 
 
+def still_held(session: Session) -> None:
+    """Make sure that the lock is still this session's before something is changed.
+
+    Raises:
+        MigrationLocked: it was lost: this process stood still for so long that another took over.
+    """
+    if not session.lock.try_acquire():
+        raise MigrationLocked(
+            "The migration lock was lost: another migrator may have taken over.",
+            next_step="Run the same command again: it goes on where it stopped.",
+        )
+
+
 def retrying[T](
     session: Session, options: LockOptions, attempt: Callable[[], T], retried: Callable[[int, float, str], Event]
 ) -> UseCase[T]:

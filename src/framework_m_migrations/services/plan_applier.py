@@ -18,7 +18,7 @@ from framework_m_migrations.ports.pruner import Pruner
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.drops import droppable, owned_after
 from framework_m_migrations.services.hash_cache import GHOSTS
-from framework_m_migrations.services.locking import retrying
+from framework_m_migrations.services.locking import retrying, still_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class PlanApplier:
             session.ledger.store(dict(plan.settled))
         total = len(plan.steps)
         for number, step in enumerate(plan.steps, start=1):
+            still_held(session)
             session.events.emit(StepStarted(number, total, step))
             yield from retrying(session, self.locks, partial(self._step, step), partial(StepRetried, number))
             session.events.emit(StepFinished(number, total, step))

@@ -9,7 +9,7 @@ from framework_m_migrations.domain.events import RevisionFinished, RevisionRetri
 from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.results import AllResult, RepairResult, RunResult
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.locking import acquire, retrying
+from framework_m_migrations.services.locking import acquire, retrying, still_held
 from framework_m_migrations.services.privileges import require_for_revisions
 from framework_m_migrations.services.use_cases.sync import sync
 from framework_m_migrations.services.version_resolver import VersionResolver
@@ -126,6 +126,7 @@ def _apply(session: Session, locks: LockOptions, revisions: tuple[str, ...], dir
     graph = session.versions.graph()
     for name in revisions:
         app = graph.by_id[name].app
+        still_held(session)
         session.events.emit(RevisionStarted(name, app, direction))
         work = session.versions.upgrade if direction == "upgrade" else session.versions.downgrade
         yield from retrying(session, locks, partial(work, name), partial(RevisionRetried, name))

@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named
+from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import is_pooled
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import BEGIN, set_limits, unlimited
 from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
 from framework_m_migrations.adapters.sql.errors import translated
@@ -79,6 +80,7 @@ class Sender:
             self._print("SET lock_timeout = 0", "SET statement_timeout = 0", sql)
             self._print("RESET statement_timeout", "RESET lock_timeout")
             return
+        is_pooled(self.connection)
         with unlimited(self.connection):
             self.send(sql)
 

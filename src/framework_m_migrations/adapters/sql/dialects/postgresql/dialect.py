@@ -13,7 +13,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blo
 from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT
 from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
-from framework_m_migrations.adapters.sql.dialects.postgresql.lock import AdvisoryLock
+from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock
 from framework_m_migrations.adapters.sql.dialects.postgresql.lock_levels import lock_levels
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
 from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
@@ -74,9 +74,9 @@ class PostgresqlDialect:
         """See SqlDialect. ``also`` names further schemas to look at."""
         return PostgresqlInspector(connection, schema=schema, ignored=ignored, also=also)
 
-    def lock(self, connection: sa.Connection, *, schema: str | None) -> AdvisoryLock:
+    def lock(self, connection: sa.Connection, *, schema: str | None) -> PostgresqlLock:
         """See SqlDialect."""
-        return AdvisoryLock(connection, schema=schema)
+        return PostgresqlLock(connection, schema=schema)
 
     @contextmanager
     def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> Iterator[None]:

@@ -1,8 +1,7 @@
-"""The migration lock: an advisory lock of a session of its own.
+"""The migration lock: an advisory lock of a session of its own, or a lease where a proxy pools transactions.
 
 It is polled: a session that waits in pg_advisory_lock holds a snapshot, for which a concurrent index build of the
-holder would wait in turn. Where a proxy pools transactions, a session lock belongs to nobody; such a database needs
-another implementation of ports.lock.MigrationLock (a lease in a row), which ``PostgresqlDialect.lock`` would choose.
+holder would wait in turn. Where a proxy pools transactions, a session lock belongs to nobody; see lease.py.
 """
 
 from __future__ import annotations
@@ -11,7 +10,11 @@ import hashlib
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.postgresql import lease
+from framework_m_migrations.adapters.sql.dialects.postgresql.lease import Lease
+from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import is_pooled, mark_pooled
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
+from framework_m_migrations.adapters.sql.ledger_tables import LEASE_TABLE
 from framework_m_migrations.domain.errors import ConfigurationError, ConnectionFailed
 
 _NAMESPACE = "framework_m_migrations"
@@ -31,19 +34,63 @@ def lock_key(database: str, schema: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
+class PostgresqlLock:
+    """Implements ports.lock.MigrationLock: by an advisory lock, or by a lease behind a proxy.
+
+    Args:
+        connection: the session's; its engine gives the lock a connection of its own on the first ``try_acquire``.
+        schema: the session's schema, None for the connection's own.
+        kind: ``auto`` (a lease where a proxy is seen), ``advisory`` or ``lease``, for proxies that are not seen.
+    """
+
+    def __init__(self, connection: sa.Connection, *, schema: str | None, kind: str = "auto") -> None:
+        self._session = connection
+        self._schema = schema
+        self._kind = kind
+        self._chosen: AdvisoryLock | Lease | None = None
+
+    def try_acquire(self) -> bool:
+        """See the port, AdvisoryLock and Lease."""
+        return self._choice().try_acquire()
+
+    def release(self) -> None:
+        """See the port."""
+        if self._chosen is not None:
+            self._chosen.release()
+
+    def holder(self) -> str | None:
+        """See the port."""
+        return self._choice().holder()
+
+    def _choice(self) -> AdvisoryLock | Lease:
+        if self._chosen is None:
+            if self._kind == "lease":
+                mark_pooled(self._session)
+            pooled = self._kind != "advisory" and is_pooled(self._session)
+            key = self._key()
+            self._chosen = Lease(self._session, key) if pooled else AdvisoryLock(self._session, key)
+        return self._chosen
+
+    def _key(self) -> int:
+        """Asked of the session's own connection, for whose search_path it may have been set by hand."""
+        sql = "SELECT current_database()::text, COALESCE(current_schema()::text, '')"
+        with taken_back(self._session):
+            database, schema = self._session.exec_driver_sql(sql).one()
+        return lock_key(database, self._schema or schema)
+
+
 class AdvisoryLock:
     """Implements ports.lock.MigrationLock.
 
     Args:
         connection: the session's; its engine gives the lock a connection of its own on the first ``try_acquire``.
-        schema: the session's schema, None for the connection's own.
+        key: of the database and schema.
     """
 
-    def __init__(self, connection: sa.Connection, *, schema: str | None) -> None:
+    def __init__(self, connection: sa.Connection, key: int) -> None:
         self._session = connection
-        self._schema = schema
+        self._key = key
         self._own: sa.Connection | None = None
-        self._key: int | None = None
         self._held = False
 
     def try_acquire(self) -> bool:
@@ -55,15 +102,22 @@ class AdvisoryLock:
         """
         if self._held and self._own is not None and not self._own.invalidated:
             return True
-        key = self._resolve()
         connection = self._connect()
+        table = f"pg_catalog.to_regclass('{LEASE_TABLE}') IS NOT NULL"
         try:
-            answer = connection.exec_driver_sql(f"SELECT pg_catalog.pg_try_advisory_lock({key})").scalar_one()
+            answer = connection.exec_driver_sql(f"SELECT pg_catalog.pg_try_advisory_lock({self._key}), {table}").one()
+            self._held = bool(answer[0])
+            if self._held and answer[1] and not lease.ended(connection, self._key):
+                # Somebody behind a proxy is at work.
+                self._unlock(connection)
         except BaseException:
             self._close()
             raise
-        self._held = bool(answer)
         return self._held
+
+    def _unlock(self, connection: sa.Connection) -> None:
+        self._held = False
+        connection.exec_driver_sql(f"SELECT pg_catalog.pg_advisory_unlock({self._key})").close()
 
     def release(self) -> None:
         """See the port. Closing the connection alone would do, but for a pool that keeps it."""
@@ -71,7 +125,7 @@ class AdvisoryLock:
         self._held = False
         try:
             if connection is not None and held and not connection.invalidated:
-                connection.exec_driver_sql(f"SELECT pg_catalog.pg_advisory_unlock({self._key})").close()
+                self._unlock(connection)
         except sa.exc.DBAPIError as error:
             if not error.connection_invalidated:
                 raise
@@ -80,12 +134,16 @@ class AdvisoryLock:
 
     def holder(self) -> str | None:
         """See the port: process id, application, role, address and since when; never a statement."""
-        if self._own is None or self._key is None:
-            return None
+        if self._own is not None:
+            return self._told(self._own)
+        with taken_back(self._session):
+            return self._told(self._session)
+
+    def _told(self, connection: sa.Connection) -> str | None:
         unsigned = self._key % 2**64
-        row = self._own.exec_driver_sql(_HOLDER.format(high=unsigned >> 32, low=unsigned % 2**32)).first()
+        row = connection.exec_driver_sql(_HOLDER.format(high=unsigned >> 32, low=unsigned % 2**32)).first()
         if row is None:
-            return None
+            return lease.holder(connection, self._key) if lease.there(connection) else None
         pid, application, role, address, since = row
         parts = [f"process {pid}"]
         if application:
@@ -97,15 +155,6 @@ class AdvisoryLock:
         if since:
             parts.append(f"since {since} UTC")
         return " ".join(parts)
-
-    def _resolve(self) -> int:
-        """The key; asked of the session's own connection, for whose search_path it may have been set by hand."""
-        if self._key is None:
-            sql = "SELECT current_database()::text, COALESCE(current_schema()::text, '')"
-            with taken_back(self._session):
-                database, schema = self._session.exec_driver_sql(sql).one()
-            self._key = lock_key(database, self._schema or schema)
-        return self._key
 
     def _connect(self) -> sa.Connection:
         if self._own is not None and not self._own.invalidated:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import known_to_be_pooled
 from framework_m_migrations.domain.errors import ConfigurationError
 
 _PLAIN_ISOLATION = "READ COMMITTED"
@@ -69,17 +70,19 @@ def autocommit(connection: sa.Connection) -> Iterator[None]:
             stack.enter_context(_isolation(connection, "AUTOCOMMIT"))
         # Registered after the isolation level, so that it runs before it.
         stack.callback(_leave, connection)
-        before = _set(connection, _limits(None, 0), local=False)
-        try:
-            yield
-        finally:
-            if not connection.invalidated:
-                _set(connection, before, local=False)
+        stack.enter_context(unlimited(connection))
+        yield
 
 
 @contextmanager
 def unlimited(connection: sa.Connection) -> Iterator[None]:
-    """No timeouts within, on a connection in AUTOCOMMIT; what the session had before is set again afterwards."""
+    """No timeouts within, on a connection in AUTOCOMMIT; what the session had before is set again afterwards.
+
+    Behind a proxy that pools transactions nothing is set: it would stay with somebody else's session.
+    """
+    if known_to_be_pooled(connection):
+        yield
+        return
     before = _set(connection, _limits(None, 0), local=False)
     try:
         yield

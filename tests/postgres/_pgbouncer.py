@@ -1,0 +1,82 @@
+"""A real PgBouncer in transaction mode in front of the tests' server."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests._postgres import PostgresDatabase
+
+CHOSEN = "FMM_PGBOUNCER"
+_CONFIG = """
+[databases]
+{name} = host={host} port={port} dbname={name} user={user} password={password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {own}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 8
+ignore_startup_parameters = extra_float_digits
+"""
+
+
+def program() -> str | None:
+    """The program that FMM_PGBOUNCER names, else the one that is installed."""
+    return os.environ.get(CHOSEN) or shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin")
+
+
+@contextmanager
+def pooled(database: PostgresDatabase) -> Iterator[str]:
+    """The URL (psycopg) of the database behind a PgBouncer, which ends with the block."""
+    command = program()
+    assert command is not None, "a test that is marked pgbouncer runs only where there is one"
+    server = database.server
+    folder = Path(tempfile.mkdtemp(prefix="fmm-pgbouncer-"))
+    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        own = probe.getsockname()[1]
+    config = folder / "pgbouncer.ini"
+    config.write_text(
+        _CONFIG.format(
+            name=database.name,
+            host=server.host,
+            port=server.port,
+            user=server.user,
+            password=server.password,
+            own=own,
+        ),
+        encoding="utf-8",
+    )
+    if account is not None:
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        os.chown(config, account.pw_uid, account.pw_gid)
+    process = subprocess.Popen(
+        [command, str(config)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        user=None if account is None else account.pw_uid,
+        group=None if account is None else account.pw_gid,
+        extra_groups=None if account is None else [],
+    )
+    try:
+        for _ in range(500):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", own)) == 0:
+                    break
+            time.sleep(0.02)
+        yield f"postgresql+psycopg://{server.user}@127.0.0.1:{own}/{database.name}"
+    finally:
+        process.terminate()
+        process.wait(10)
+        shutil.rmtree(folder, ignore_errors=True)
