@@ -46,7 +46,11 @@ def released(lock: MigrationLock) -> Iterator[MigrationLock]:
 
 def soon(lock: MigrationLock) -> bool:
     """True as soon as the lock is had."""
-    return any(lock.try_acquire() or time.sleep(0.05) for _ in range(400))
+    for _ in range(400):
+        if lock.try_acquire():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

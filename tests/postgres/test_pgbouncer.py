@@ -70,10 +70,10 @@ def test_a_crowd_of_migrators_works_once_and_leaves_no_settings(
                 errors.append(error)
 
         crowd = [threading.Thread(target=migrate) for _ in range(4)]
-        for one in crowd:
-            one.start()
-        for one in crowd:
-            one.join()
+        for member in crowd:
+            member.start()
+        for member in crowd:
+            member.join()
         assert errors == []
         assert sorted(map(bool, steps)) == [False, False, False, True]
         valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_orders_note'::regclass"

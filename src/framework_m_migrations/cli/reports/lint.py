@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework_m_migrations.cli.document import Block, Document, Heading, Span, line
+from framework_m_migrations.cli.document import Block, Document, Heading, Span, Style, line
 from framework_m_migrations.domain.lint import LintFinding, LintResult, Severity
 
 
@@ -25,7 +25,7 @@ def lint_report(result: LintResult) -> Document:
     judged = f"{len(result.revisions)} {_many(len(result.revisions), 'revision')} judged"
     told = f"{errors} {_many(errors, 'error')}, {others} {_many(others, 'warning')}"
     rules = "own rules" if result.squawk is None else f"own rules and squawk {result.squawk}"
-    style = "breaking" if errors else "safe"
+    style: Style = "breaking" if errors else "safe"
     blocks.append(line(f"{judged} ({rules}): ", Span(told, style), "."))
     return tuple(blocks)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import TextIO, cast
 
 import sqlalchemy as sa
 from alembic.config import Config
@@ -80,7 +81,7 @@ def render(library: Library, script: Script, connection: sa.Connection) -> Rende
     with exclusive(connection), EnvironmentContext(config, library, as_sql=True) as environment:
         environment.configure(
             dialect_name="postgresql",
-            output_buffer=recorder,
+            output_buffer=cast(TextIO, recorder),
             literal_binds=True,
             dialect_opts={"paramstyle": "named"},
         )

@@ -69,5 +69,5 @@ def actions(statement: str) -> Iterator[Action]:
 
 def bare(name: str) -> str:
     """The last part of a name, unquoted, as the server stores it."""
-    last = re.findall(r'"(?:[^"]|"")+"|[^.]+', name)[-1]
+    last: str = re.findall(r'"(?:[^"]|"")+"|[^.]+', name)[-1]
     return last[1:-1].replace('""', '"') if last.startswith('"') else last.lower()

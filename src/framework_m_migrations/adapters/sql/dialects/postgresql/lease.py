@@ -57,7 +57,10 @@ def there(connection: sa.Connection) -> bool:
 def holder(connection: sa.Connection, key: int) -> str | None:
     """Who holds the row now, and since when; the table is there."""
     row = execute(connection, _HOLDER.format(table=LEASE_TABLE, key=key)).first()
-    return None if row is None else f"{row[0]} since {row[1]} UTC"
+    if row is None:
+        return None
+    who, since = tuple(row)
+    return f"{who} since {since} UTC"
 
 
 def ended(connection: sa.Connection, key: int) -> bool:
