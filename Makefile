@@ -14,7 +14,7 @@ PORTABLE := not corpus and not browser and not pyodide
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
 
-.PHONY: help venv check format lint types layers purity test test-second test-fast nightly demo bench constraints clean
+.PHONY: help venv check format lint types layers purity test test-second test-fast nightly demo bench playground constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ demo: $(STAMP_DEMO) ## the whole engine at work, on SQLite
 
 bench: $(STAMP) ## measure against Alembic, reflection and create_all
 	$(BIN)/python -m benchmarks
+
+playground: $(STAMP) ## the engine in a page of your browser, on http://localhost:8000/
+	@$(BIN)/python -m scripts.playground $(if $(PORT),--port $(PORT))
 
 constraints: $(STAMP) ## resolve constraints/*.txt anew
 	$(BIN)/python scripts/pin_constraints.py

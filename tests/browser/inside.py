@@ -1,4 +1,4 @@
-"""What the browser tests run in the worker."""
+"""What the browser tests run in the worker, where it is a module of the same name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+import __main__
 from framework_m_migrations import AsyncMigrationManager, MigrationSettings
 from framework_m_migrations.adapters.pyodide import IdbfsPersistence, OpfsPersistence
 from framework_m_migrations.domain.errors import MigrationError
 
-signal: Any = globals().get("signal")
+tell: Any = getattr(__main__, "tell", None)
 URL = "sqlite+aiosqlite:////data/dev.db"
 held: list[Any] = []
 HOLDERS: dict[str, Any] = {"idbfs": IdbfsPersistence, "opfs": OpfsPersistence}
@@ -83,7 +84,7 @@ async def stop_inside_transaction(kind: str) -> None:
     connection.exec_driver_sql("CREATE TABLE big (content BLOB)")
     for _ in range(50):
         connection.exec_driver_sql("INSERT INTO big VALUES (randomblob(20000))")
-    signal("inside")
+    tell("inside")
     wait_to_be_killed()
 
 
@@ -92,7 +93,7 @@ async def stop_before_flush(kind: str) -> None:
     await store_of(kind).load()
     with engine().begin() as connection:
         connection.exec_driver_sql("ALTER TABLE thing ADD COLUMN committed TEXT")
-    signal("committed")
+    tell("committed")
     wait_to_be_killed()
 
 
@@ -104,9 +105,9 @@ async def stop_during_flush(kind: str) -> None:
         connection.exec_driver_sql("CREATE TABLE big (content BLOB)")
         for _ in range(30):
             connection.exec_driver_sql("INSERT INTO big VALUES (randomblob(1000000))")
-    signal("flushing")
+    tell("flushing")
     await store.flush()
-    signal("flushed")
+    tell("flushed")
     await store.release()
 
 

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.pyodide.once import once_a_session, run_node
+from tests.browser.driven import value
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-PACKAGES = ("sqlalchemy", "alembic", "mako", "markupsafe", "typing_extensions.py")
 KEPT = ["ok", "id,name,note", "kept", None]
-
-
-def pack(root: Path, archive: Path) -> None:
-    """What a worker imports, in one archive."""
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
-        for base, names in ((root / ".pyodide" / "site", PACKAGES), (root / "src", ("framework_m_migrations",))):
-            for file in sorted(file for name in names for file in [base / name, *(base / name).rglob("*")]):
-                if file.is_file() and "__pycache__" not in file.parts:
-                    packed.write(file, file.relative_to(base))
-
-
-@pytest.fixture(scope="module")
-def seen(pytestconfig: pytest.Config) -> dict[str, Any]:
-    def work(folder: Path) -> str:
-        archive = folder / "packages.zip"
-        pack(pytestconfig.rootpath, archive)
-        script = ["tests/browser/drive.mjs", str(archive), str(folder / "results.json")]
-        return run_node(pytestconfig.rootpath, script, {})
-
-    return once_a_session(pytestconfig, "browser", work)
-
-
-def value(seen: dict[str, Any], scenario: str) -> Any:
-    assert scenario in seen, f"The browser did not get to it:\n{seen['text']}"
-    assert "error" not in seen[scenario], seen[scenario]["error"]
-    return seen[scenario]["value"]
 
 
 @pytest.mark.parametrize("store", ["idbfs", "opfs"])
@@ -62,7 +33,8 @@ def test_a_worker_killed_between_commit_and_flush(seen: dict[str, Any], store: s
 
 
 def test_a_worker_killed_during_the_flush_of_30_megabytes_leaves_the_old_or_the_new_state(seen: dict[str, Any]) -> None:
-    states = value(seen, "flush")
+    first, *states = value(seen, "flush")
+    assert first == "1 steps"  # of the shared configuration, with nothing configured
     assert states
     for integrity, columns, names, rows in states:
         assert (integrity, columns, names) == ("ok", "id,name", "kept")
@@ -76,7 +48,3 @@ def test_two_tabs_take_turns_and_lose_nothing(seen: dict[str, Any], store: str) 
     assert waited == "1 steps"
     assert both == ["1 steps", "up to date"]
     assert found == ["ok", "id,name,note", "from the first,from the second", None]
-
-
-def test_the_shared_configuration_is_stored_with_nothing_configured(seen: dict[str, Any]) -> None:
-    assert value(seen, "default_store") == ["1 steps", "up to date"]

@@ -28,6 +28,7 @@ _MEANINGS: dict[str, type[PersistenceError]] = {
     "NotAllowedError": StoreUnavailable,
     "SecurityError": StoreUnavailable,
     "StoreUnavailable": StoreUnavailable,
+    "TypeMismatchError": StoreUnavailable,
     "UnknownError": StoreUnavailable,
     "VersionError": StoreUnavailable,
 }

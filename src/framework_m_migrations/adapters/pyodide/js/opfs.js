@@ -15,6 +15,18 @@
     return directory;
   };
 
+  // Python never hears of a promise that is rejected with Chromium's QuotaExceededError, which is a class of its own.
+  const plain = (error) => {
+    throw Object.assign(new Error(error.message), { name: error.name });
+  };
+  const plainly = (work) => {
+    try {
+      return work();
+    } catch (error) {
+      return plain(error);
+    }
+  };
+
   // As an access handle, for files that nobody misses afterwards.
   const inMemory = () => {
     let bytes = new Uint8Array(0);
@@ -164,14 +176,18 @@
       throw error;
     }
     return {
-      flush: () => slots.forEach(settle),
-      close: () => {
-        FS.unmount(folder);
-        slots.forEach(settle);
-        closeAll();
-      },
+      flush: () => plainly(() => slots.forEach(settle)),
+      close: () =>
+        plainly(() => {
+          FS.unmount(folder);
+          try {
+            slots.forEach(settle);
+          } finally {
+            closeAll();
+          }
+        }),
     };
   };
 
-  return { open };
+  return { open: (...rest) => open(...rest).catch(plain) };
 })();

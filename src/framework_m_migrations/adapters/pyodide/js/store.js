@@ -75,7 +75,14 @@
       transaction.onabort = () => reject(transaction.error ?? failure("AbortError", "the browser gave up the transaction"));
     });
 
-  const withDatabase = async (name, work) => {
+  // Chromium's QuotaExceededError is a class of its own, and Python never hears of a promise that is rejected with one.
+  const plain = (error) => {
+    throw failure(error.name, error.message);
+  };
+
+  const withDatabase = (name, work) => opened(name, work).catch(plain);
+
+  const opened = async (name, work) => {
     if (!globalThis.indexedDB) throw failure("StoreUnavailable", "there is no IndexedDB here");
     const opening = indexedDB.open(name, VERSION);
     opening.onupgradeneeded = () => {

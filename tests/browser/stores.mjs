@@ -16,14 +16,14 @@ for (const kind of ["idbfs", "opfs"]) {
 
     // killed within a transaction
     await tab.begin(`await stop_inside_transaction("${kind}")`);
-    await tab.signalled("inside");
+    await tab.told("inside");
     await tab.kill();
     await tab.restart();
     seen.push(await tab.run(`await look("${kind}")`));
 
     // killed between commit and flush
     await tab.begin(`await stop_before_flush("${kind}")`);
-    await tab.signalled("committed");
+    await tab.told("committed");
     await tab.kill();
     await tab.restart();
     seen.push(await tab.run(`await look("${kind}")`));
@@ -51,12 +51,11 @@ for (const kind of ["idbfs", "opfs"]) {
 
 scenarios.flush = async (context, Tab) => {
   const tab = await Tab.open(context);
-  await tab.run('await migrate("idbfs", "name")');
+  const seen = [await tab.run("await default_store()")];
   await tab.run('await insert("idbfs", "kept")');
-  const seen = [];
   for (const pause of PAUSES) {
     await tab.begin('await stop_during_flush("idbfs")');
-    await tab.signalled("flushing");
+    await tab.told("flushing");
     await sleep(pause);
     await tab.kill();
     await tab.restart();
@@ -64,13 +63,5 @@ scenarios.flush = async (context, Tab) => {
     seen.push(found);
     if (found[3] !== null && found[3] !== undefined) break; // the flush was quicker than the kill
   }
-  return seen;
-};
-
-scenarios.default_store = async (context, Tab) => {
-  const tab = await Tab.open(context);
-  const seen = [await tab.run("await default_store()")];
-  await tab.reload();
-  seen.push(await tab.run('await migrate("idbfs", "name")'));
   return seen;
 };

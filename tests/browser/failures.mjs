@@ -1,0 +1,41 @@
+// What goes wrong around a store, in a real browser: a full quota, files that are no database, a store of another kind.
+export const scenarios = {};
+const QUOTA = 600_000; // bytes beyond what the page itself takes; IndexedDB looks at its quota now and then only
+
+const limit = async (context, tab, quotaSize) => {
+  const session = await context.newCDPSession(tab.page);
+  const origin = new URL(tab.page.url()).origin;
+  await session.send("Storage.overrideQuotaForOrigin", quotaSize === undefined ? { origin } : { origin, quotaSize });
+  const { usage } = await session.send("Storage.getUsageAndQuota", { origin });
+  return usage;
+};
+
+for (const kind of ["idbfs", "opfs"]) {
+  scenarios[`failures_${kind}`] = async (context, Tab) => {
+    const tab = await Tab.open(context);
+    await limit(context, tab, (await limit(context, tab)) + QUOTA);
+    await tab.run(`await migrate("${kind}", "name")`);
+    await tab.run(`await insert("${kind}", "kept")`);
+    const seen = { full: await tab.run(`await migrate_much("${kind}")`) };
+    await tab.restart();
+    seen.restarted = await tab.run(`await look("${kind}")`);
+    await limit(context, tab);
+    seen.again = await tab.run(`await migrate("${kind}", "name", "note", "late")`);
+    seen.end = await tab.run(`await look("${kind}")`);
+
+    if (kind === "opfs") {
+      // Somebody else has the file itself open, and knows nothing of our lock.
+      await tab.run("await open_raw_and_keep()");
+      seen.stranger = await tab.run('await migrate("opfs", "name", patience=0.3)');
+      await tab.run("close_raw()");
+    }
+    await tab.run(`await write_raw("${kind}", b"this is no database, but a text" * 300)`);
+    seen.corrupt = await tab.run(`await migrate("${kind}", "name", "more")`);
+    seen.stored = await tab.run(`await read_raw("${kind}")`);
+    await tab.run(`await make_unopenable("${kind}")`);
+    seen.unopenable = await tab.run(`await migrate("${kind}", "name", patience=0.3)`);
+    // What of asyncio.run works depends on the browser's JSPI; the engine itself never needs it.
+    if (kind === "idbfs") seen.loops = await tab.run("await try_asyncio_run()");
+    return seen;
+  };
+}

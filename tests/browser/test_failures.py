@@ -1,0 +1,51 @@
+"""What goes wrong around a store in a real Chromium: each a clear error, and what is stored untouched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.browser.driven import value
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+BOTH = pytest.mark.parametrize("store", ["idbfs", "opfs"])
+
+
+@BOTH
+def test_a_full_quota_is_told_and_the_stored_database_is_as_before(seen: dict[str, Any], store: str) -> None:
+    found = value(seen, f"failures_{store}")
+    # IndexedDB refuses the flush; in the private file system SQLite itself meets the limit, within its transaction.
+    assert found["full"] == {"idbfs": "M601", "opfs": "M204"}[store]
+    assert found["restarted"] == ["ok", "id,name", "kept", None]
+
+
+@BOTH
+def test_with_room_again_the_same_command_goes_through(seen: dict[str, Any], store: str) -> None:
+    found = value(seen, f"failures_{store}")
+    assert found["again"] == "1 steps"
+    assert found["end"] == ["ok", "id,name,note,late", "kept", None]
+
+
+@BOTH
+def test_a_corrupt_database_is_told_and_its_stored_bytes_are_left(seen: dict[str, Any], store: str) -> None:
+    found = value(seen, f"failures_{store}")
+    assert found["corrupt"] == "M205"
+    assert found["stored"] == "this is no database, but a text 9300"
+
+
+@BOTH
+def test_a_store_that_cannot_be_opened_is_told(seen: dict[str, Any], store: str) -> None:
+    assert value(seen, f"failures_{store}")["unopenable"] == "M603"
+
+
+def test_a_private_file_that_somebody_else_has_open_is_in_use(seen: dict[str, Any]) -> None:
+    assert value(seen, "failures_opfs")["stranger"] == "M602"
+
+
+def test_with_jspi_hooks_and_env_py_may_call_asyncio_run(seen: dict[str, Any]) -> None:
+    has_jspi, *commands, ran = value(seen, "failures_idbfs")["loops"]
+    assert has_jspi  # of this Chromium; tests/pyodide tries it without
+    assert commands == ["done", "done"]
+    assert ran == ["hook"]
