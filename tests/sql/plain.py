@@ -122,7 +122,9 @@ class PlainDialect:
         raise AssertionError("not used here")
 
     @contextlib.contextmanager
-    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> Iterator[None]:
+    def transaction(
+        self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+    ) -> Iterator[None]:
         with connection.begin():
             yield
 

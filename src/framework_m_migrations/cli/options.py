@@ -102,6 +102,11 @@ class Common:
     ] = None
     """How long one try waits for a table's lock, holding up those behind it. Default: 500ms."""
 
+    statement_timeout: Annotated[
+        float | None, Parameter(group=LOCKS, converter=_duration, n_tokens=1, metavar="TIME")
+    ] = None
+    """How long a statement of a step may take under its locks (PostgreSQL). Default: no limit."""
+
     lock_retries: Annotated[int | None, Parameter(group=LOCKS, metavar="N")] = None
     """How often a step is tried again when it did not get its lock. Default: 30."""
 
@@ -213,12 +218,15 @@ class Common:
         if self.lock_timeout is not None and self.lock_timeout < 0.001:
             # PostgreSQL reads 0 as "wait for ever", which would hold up the whole table.
             raise UsageError("--lock-timeout must be at least 1ms.")
+        if self.statement_timeout is not None and self.statement_timeout < 0.001:
+            raise UsageError("--statement-timeout must be at least 1ms.")
         if self.lock_retries is not None and self.lock_retries < 0:
             raise UsageError("--lock-retries cannot be less than 0.")
         return LockOptions(
             lock_timeout=default.lock_timeout if self.lock_timeout is None else self.lock_timeout,
             retries=default.retries if self.lock_retries is None else self.lock_retries,
             wait=default.wait if self.lock_wait is None else self.lock_wait,
+            statement_timeout=self.statement_timeout,
         )
 
 

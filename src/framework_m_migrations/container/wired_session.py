@@ -132,9 +132,11 @@ class WiredSession:
             self._made["tenants"] = tenants(self._context)
         return self._made["tenants"]  # type: ignore[no-any-return]
 
-    def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
+    def transaction(
+        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None
+    ) -> AbstractContextManager[None]:
         """See ports.session.Session."""
-        return self._scopes.transaction(lock_timeout=lock_timeout)
+        return self._scopes.transaction(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
 
     def autocommit(self) -> AbstractContextManager[None]:
         """See ports.session.Session."""

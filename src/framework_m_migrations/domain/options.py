@@ -17,6 +17,8 @@ class LockOptions:
         backoff_first, backoff_limit: seconds between tries, growing by half each time, with jitter.
         wait: seconds to wait for another migrator; 0 gives up at once.
         poll: seconds between looks at the migration lock.
+        statement_timeout: seconds that a statement of a step may take under its locks, None for no limit; builds
+            outside transactions and validations, which hold nobody up, never have one.
     """
 
     lock_timeout: float = 0.5
@@ -25,6 +27,7 @@ class LockOptions:
     backoff_limit: float = 60.0
     wait: float = 600.0
     poll: float = 0.1
+    statement_timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,11 +78,14 @@ class Session(Protocol):
         """Time."""
         ...
 
-    def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
+    def transaction(
+        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None
+    ) -> AbstractContextManager[None]:
         """A write transaction: commits at the end, rolls everything back on an exception.
 
         Args:
             lock_timeout: seconds to wait for a table's lock before LockTimeout is raised; None waits for ever.
+            statement_timeout: seconds after which a statement is given up, where the database can; None for no limit.
         """
         ...
 

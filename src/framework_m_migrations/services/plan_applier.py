@@ -9,7 +9,7 @@ from functools import partial
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import DropRefused
 from framework_m_migrations.domain.events import StepFinished, StepRetried, StepStarted
-from framework_m_migrations.domain.operations import DestructiveOperation
+from framework_m_migrations.domain.operations import DestructiveOperation, ValidateConstraint
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable
 from framework_m_migrations.domain.plan import Plan, PlannedChange, Step
@@ -66,7 +66,10 @@ class PlanApplier:
     def _step(self, step: Step) -> None:
         session = self.session
         if step.transactional:
-            with session.transaction(lock_timeout=self.locks.lock_timeout):
+            # What reads the whole table to validate takes its time and holds nobody up.
+            slow = any(isinstance(operation, ValidateConstraint) for operation in step.operations)
+            limit = None if slow else self.locks.statement_timeout
+            with session.transaction(lock_timeout=self.locks.lock_timeout, statement_timeout=limit):
                 for operation in step.operations:
                     session.executor.apply(operation)
                 session.ledger.record(step.owns)
@@ -112,7 +115,8 @@ class PlanApplier:
     def _drop(
         self, pruner: Pruner, operations: Sequence[DestructiveOperation], table: TableName, entry: OwnedTable | None
     ) -> None:
-        with self.session.transaction(lock_timeout=self.locks.lock_timeout):
+        locks = self.locks
+        with self.session.transaction(lock_timeout=locks.lock_timeout, statement_timeout=locks.statement_timeout):
             for operation in operations:
                 pruner.apply(operation)
             if entry is None:

@@ -69,8 +69,11 @@ class MariadbDialect:
         """GET_LOCK on the session's own connection."""
         return NamedLock(connection, schema=schema)
 
-    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
+    def transaction(
+        self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+    ) -> AbstractContextManager[None]:
         """A transaction that the first DDL statement ends; see scopes.py."""
+        del statement_timeout  # the server's own limit is for SELECT only
         return scopes.transaction(connection, lock_timeout=lock_timeout)
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:

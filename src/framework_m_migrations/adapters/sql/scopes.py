@@ -32,14 +32,19 @@ class ConnectionScopes:
         self.within = connection.in_transaction()
         """The caller's own transaction is open: everything happens inside it, and it stays the caller's to commit."""
 
-    def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
+    def transaction(
+        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None
+    ) -> AbstractContextManager[None]:
         """A write transaction; see ports.session.Session. What COMMIT itself raises is translated too.
 
         Raises:
             ConfigurationError: the caller's transaction is open, on a database whose DDL would commit it.
         """
         self._check_caller()
-        return self._scope(self._sql_dialect.transaction(self._connection, lock_timeout=lock_timeout))
+        scope = self._sql_dialect.transaction(
+            self._connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout
+        )
+        return self._scope(scope)
 
     def autocommit(self) -> AbstractContextManager[None]:
         """No transaction; see ports.session.Session."""

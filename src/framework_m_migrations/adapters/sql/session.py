@@ -106,9 +106,11 @@ class SqlSession:
     def _scopes(self) -> ConnectionScopes:
         return ConnectionScopes(self.sql_dialect, self.connection)
 
-    def transaction(self, *, lock_timeout: float | None = None) -> AbstractContextManager[None]:
+    def transaction(
+        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None
+    ) -> AbstractContextManager[None]:
         """A write transaction; see the port."""
-        return self._scopes.transaction(lock_timeout=lock_timeout)
+        return self._scopes.transaction(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
 
     def autocommit(self) -> AbstractContextManager[None]:
         """No transaction; see the port."""

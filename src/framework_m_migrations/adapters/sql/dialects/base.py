@@ -111,11 +111,14 @@ class SqlDialect(Protocol):
         """The migration lock, on a connection or file of its own. Opens nothing before the first ``try_acquire``."""
         ...
 
-    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
+    def transaction(
+        self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+    ) -> AbstractContextManager[None]:
         """A write transaction that takes DDL along, whatever mode the driver's connection is in.
 
         When the caller's connection is in a transaction already, a savepoint within it. Commits at the end, else
-        rolls back; session settings are as before afterwards.
+        rolls back; session settings are as before afterwards. Where the server has no limit for a statement,
+        ``statement_timeout`` (seconds) means nothing.
         """
         ...
 

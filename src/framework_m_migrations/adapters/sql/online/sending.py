@@ -141,7 +141,8 @@ class Sender:
         connection = self.connection
         self.send(BEGIN)
         try:
-            set_limits(connection, lock=self.surroundings.locks.lock_timeout)
+            locks = self.surroundings.locks
+            set_limits(connection, lock=locks.lock_timeout, statement=locks.statement_timeout)
             yield
             self.send("COMMIT")
         except BaseException:

@@ -79,9 +79,12 @@ class PostgresqlDialect:
         return PostgresqlLock(connection, schema=schema)
 
     @contextmanager
-    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> Iterator[None]:
+    def transaction(
+        self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+    ) -> Iterator[None]:
         """See SqlDialect. A LockTimeout that leaves it names the sessions that hold locks."""
-        with blockers_named(connection), settings.transaction(connection, lock_timeout=lock_timeout):
+        limited = settings.transaction(connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+        with blockers_named(connection), limited:
             yield
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:

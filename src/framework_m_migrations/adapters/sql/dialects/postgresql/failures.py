@@ -52,6 +52,12 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
         return None
     if state in _LOCKED:
         return e.LockTimeout(f"The step was rolled back: {_LOCKED[state]}.", details=details)
+    if state == "57014" and "statement timeout" in text:
+        return e.DatabaseError(
+            f"A statement took longer than its limit: {text}.",
+            next_step="Nothing of that step was done. Raise --statement-timeout, or look what held it up.",
+            details=details,
+        )
     if state == "42501":
         return e.MissingPrivilege(f"The role lacks a right: {text}.", details=details)
     if state == "25006":

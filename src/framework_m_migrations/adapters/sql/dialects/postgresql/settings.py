@@ -18,20 +18,23 @@ _NAMES = ("lock_timeout", "statement_timeout")
 
 
 @contextmanager
-def transaction(connection: sa.Connection, *, lock_timeout: float | None) -> Iterator[None]:
+def transaction(
+    connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+) -> Iterator[None]:
     """A write transaction, or a savepoint where the caller's connection is in one already.
 
-    Statements have no time limit in it but the wait for locks: a statement_timeout that a role or database sets would
+    Statements have no time limit in it but the wait for locks, unless one is asked for: a statement_timeout that a role or database sets would
     kill a validation that nobody waits for.
 
     Args:
         connection: of any isolation level; one in AUTOCOMMIT is taken out of it for the length of the scope.
         lock_timeout: seconds to wait for a lock, None for as long as it takes.
+        statement_timeout: seconds that a statement may take, its waiting included; None for no limit.
 
     Raises:
         ConfigurationError: the connection is in AUTOCOMMIT and within a ``begin()`` of the caller's.
     """
-    limits = _limits(lock_timeout, 0)
+    limits = _limits(lock_timeout, statement_timeout or 0)
     if is_autocommit(connection):
         if connection.in_transaction():
             raise ConfigurationError(
@@ -91,9 +94,9 @@ def unlimited(connection: sa.Connection) -> Iterator[None]:
             _set(connection, before, local=False)
 
 
-def set_limits(connection: sa.Connection, *, lock: float | None) -> None:
-    """Limit the wait for locks to ``lock`` seconds until the transaction ends, and nothing else."""
-    _set(connection, _limits(lock, 0), local=True)
+def set_limits(connection: sa.Connection, *, lock: float | None, statement: float | None = None) -> None:
+    """Limit until the transaction ends the wait for locks and the statements, in seconds; None for no limit."""
+    _set(connection, _limits(lock, statement or 0), local=True)
 
 
 @contextmanager

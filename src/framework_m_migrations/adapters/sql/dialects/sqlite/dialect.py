@@ -70,8 +70,11 @@ class SqliteDialect:
         """The lock on a file beside the database."""
         return SqliteLock(connection, schema=schema)
 
-    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
+    def transaction(
+        self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+    ) -> AbstractContextManager[None]:
         """BEGIN IMMEDIATE or a savepoint; see transactions.py."""
+        del statement_timeout  # nobody else could use the file meanwhile anyway
         return transactions.transaction(connection, lock_timeout=lock_timeout)
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
