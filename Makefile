@@ -14,7 +14,7 @@ PORTABLE := not corpus and not browser and not pyodide
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
 
-.PHONY: help venv check format lint types layers purity test test-second test-fast nightly demo bench playground constraints clean
+.PHONY: help venv check format lint types layers purity test test-second test-fast nightly demo bench bench-load playground constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ nightly: $(STAMP) ## generated cases by the ten thousand: hostile input, random 
 
 demo: $(STAMP_DEMO) ## the whole engine at work, on SQLite
 	@$(BIN)/python -m examples.demo
+
+bench-load: $(STAMP) ## changes on two million rows while probes measure every stall; takes its time
+	$(BIN)/python -m benchmarks.load
 
 bench: $(STAMP) ## measure against Alembic, reflection and create_all
 	$(BIN)/python -m benchmarks

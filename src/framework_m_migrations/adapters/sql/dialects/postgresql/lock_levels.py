@@ -1,7 +1,7 @@
 """The locks that operations take on tables which exist before them.
 
 From the table of postgres-online-ddl.md (PostgreSQL 15) and the manual's chapter on explicit locking;
-tests/postgres/test_lock_levels.py observes each in pg_locks.
+tests/postgres/test_statements.py observes each in pg_locks.
 """
 
 from __future__ import annotations
