@@ -49,6 +49,12 @@ class PostgresServer:
         scheme = f"postgresql+{driver}" if driver else "postgresql"
         return f"{scheme}://{self.user}:{self.password}@{self.host}:{self.port}/{database}"
 
+    @property
+    def major(self) -> int:
+        """The first number of its version."""
+        with contextlib.closing(self.admin()) as connection:
+            return connection.info.server_version // 10000
+
     def admin(self) -> psycopg.Connection[tuple[object, ...]]:
         """A fresh connection to the maintenance database, in autocommit."""
         return psycopg.connect(self.url(driver=None), autocommit=True)

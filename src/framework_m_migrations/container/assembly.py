@@ -114,9 +114,10 @@ class Assembly:
         """The session over a synchronous connection (for async drivers: the face that ``run_sync`` gives).
 
         Raises:
-            UnsupportedDatabase: there is no adapter for its dialect.
+            UnsupportedDatabase: there is no adapter for its dialect, or the server is too old.
         """
         dialect = self.dialect(connection.dialect.name)
+        factories.refuse_old_server(connection)
         context = Context(self.settings, self.mode, self._make_lasting, connection, dialect, drops)
         return WiredSession(context, self._factories)
 

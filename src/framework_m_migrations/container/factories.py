@@ -15,6 +15,8 @@ from framework_m_migrations.container.tenancy import has_tenant_schemas
 from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
     from framework_m_migrations.ports.app_discovery import AppDiscovery
     from framework_m_migrations.ports.clock import Clock
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from framework_m_migrations.ports.tenants import Tenants
     from framework_m_migrations.ports.versioned_track import VersionedTrack
 
+OLDEST = {"postgresql": ((13,), "PostgreSQL")}
+"""The oldest server of a database that is served, and its name for people."""
 LOCK_KINDS = ("auto", "advisory", "lease")
 """What MigrationSettings.lock may be."""
 
@@ -199,6 +203,19 @@ DEFAULTS: dict[str, Factory] = {
     "clock": clock,
     "persistence": persistence,
 }
+
+
+def refuse_old_server(connection: sa.Connection) -> None:
+    """Raise UnsupportedDatabase where the server lacks what the engine is built on; asks nothing of it."""
+    oldest = OLDEST.get(connection.dialect.name)
+    version: tuple[int, ...] = tuple(getattr(connection.dialect, "server_version_info", None) or ())
+    if oldest is not None and version and version < oldest[0]:
+        shown = ".".join(map(str, version))
+        raise UnsupportedDatabase(
+            f"This is {oldest[1]} {shown}; the engine needs {oldest[0][0]} or later.",
+            next_step="Upgrade the server: what is missing is told in docs/online.md.",
+            details={"server_version": shown},
+        )
 
 
 def sql_dialect(name: str) -> SqlDialect | None:

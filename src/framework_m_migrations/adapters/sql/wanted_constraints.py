@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 _MERGES_UNIQUES = frozenset({"postgresql"})
+# InnoDB checks at once whatever is said, and prints one word for both.
+_RESTRICT_IS_NO_ACTION = frozenset({"mariadb"})
 _ACTION = re.compile(r"^([\w\s]+?)\s*(\(.*\))?\s*$", re.DOTALL)
 
 
@@ -85,6 +87,8 @@ def _index(index: sa.Index, table: sa.Table, target: Target) -> Index:
         keys = tuple([_key(index, table, position, target) for position in range(len(index.expressions))])
         return Index(stored, keys, bool(index.unique), native=index)
     method, include, options = target.spelling.index_options(index)
+    if ("nulls_not_distinct", "true") in options:
+        _needs_nulls_not_distinct(f"index {stored}", target)
     where = index.dialect_options[target.dialect.name].get("where")
     return Index(
         name=stored,
@@ -209,8 +213,8 @@ def wanted_foreign_keys(table: sa.Table, target: Target) -> tuple[ForeignKey, ..
                 columns=_columns((element.parent for element in constraint.elements), target),
                 target=_table_name(remote, target),
                 target_columns=_columns((column for _, column in pairs), target),
-                on_delete=action(constraint.ondelete),
-                on_update=action(constraint.onupdate),
+                on_delete=_action(constraint.ondelete, target),
+                on_update=_action(constraint.onupdate, target),
                 options=_options(constraint, target),
                 native=constraint,
             )
@@ -248,6 +252,11 @@ def foreign_key_target(element: sa.ForeignKey) -> tuple[sa.Table, sa.Column[Any]
 
 def _describe(element: sa.ForeignKey) -> str:
     return f"The foreign key of column {element.parent.table.name}.{element.parent.name}"
+
+
+def _action(phrase: str | None, target: Target) -> str | None:
+    found = action(phrase)
+    return None if found == "RESTRICT" and target.dialect.name in _RESTRICT_IS_NO_ACTION else found
 
 
 def action(phrase: str | None) -> str | None:
@@ -297,9 +306,19 @@ def _options(constraint: sa.Constraint, target: Target) -> tuple[tuple[str, str]
     return tuple(sorted(options.items()))
 
 
+def _needs_nulls_not_distinct(what: str, target: Target) -> None:
+    version = target.capabilities.server_version
+    if version and version < (15,):
+        raise InvalidMetadata(
+            f"NULLS NOT DISTINCT of {what} needs PostgreSQL 15; this server is {'.'.join(map(str, version))}.",
+            next_step="Upgrade the server, or declare it without postgresql_nulls_not_distinct.",
+        )
+
+
 def _dialect_options(constraint: sa.Constraint, target: Target) -> Iterator[tuple[str, str]]:
     given = constraint.dialect_options[target.dialect.name]
     if given.get("nulls_not_distinct") is True:
+        _needs_nulls_not_distinct(f"a unique constraint of table {constraint.table.name}", target)
         yield "nulls_not_distinct", "true"
     include = given.get("include")
     if include:
