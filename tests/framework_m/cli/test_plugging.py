@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import subprocess
@@ -51,6 +52,16 @@ def test_every_command_is_ours_whatever_the_order(order: str, tmp_path: Path) ->
     named = {"all", "run", "sync", "verify", "create", "rollback", "status", "history", "init", "plan", "doctor"}
     assert named <= found.keys()
     assert set(found.values()) == {True}
+
+
+def test_every_command_of_ours_is_there_with_all_its_options() -> None:
+    from framework_m_migrations.cli.app import COMMANDS
+    from framework_m_migrations.cli.framework_m.commands import COMMANDS as HOSTED
+
+    for name, function in COMMANDS:
+        # The host has it the other way round.
+        ours = set(inspect.signature(function).parameters) - {"no_autogenerate"}
+        assert ours <= set(inspect.signature(HOSTED[name]).parameters), name
 
 
 def test_the_program_itself(on_sqlite: Project) -> None:

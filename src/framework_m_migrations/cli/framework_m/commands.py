@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from framework_m_migrations.cli.commands import declarative, maintenance, versioned
+from framework_m_migrations.cli.commands import declarative, lint, maintenance, versioned
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.failures import report_failure
 from framework_m_migrations.cli.framework_m.options import HostCommon
@@ -224,6 +224,7 @@ COMMANDS: dict[str, Command] = {
     "rollback": hosted(versioned.rollback),
     "status": hosted(maintenance.status),
     "history": hosted(versioned.history),
+    "lint": hosted(lint.lint),
     "init": hosted(maintenance.init),
     "stamp": hosted(maintenance.stamp),
     "repair": hosted(maintenance.repair),
