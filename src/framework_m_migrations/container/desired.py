@@ -31,13 +31,13 @@ def schema_source(context: Context) -> SchemaSource:
         MissingDependency: an app has DocTypes, and Framework M is not installed.
     """
     from framework_m_migrations.adapters.doctypes.metadata import MetadataSource
-    from framework_m_migrations.adapters.sql.ledger_tables import LEDGER_TABLES
+    from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
     from framework_m_migrations.adapters.sql.wanted import Target
 
     target = Target.of(context.live.dialect, context.sql, schema=context.settings.schema)
     apps = named_apps(context.settings, context.make("discovery"))
     doctypes = kept(declared(context.settings, apps), context)
-    reserved = (*LEDGER_TABLES, context.settings.version_table)
+    reserved = (*ENGINE_TABLES, context.settings.version_table)
     return MetadataSource(doctypes, target, [app.name for app in apps], reserved)
 
 

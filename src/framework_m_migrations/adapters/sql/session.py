@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.clock import SystemClock
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.executor import SqlExecutor
-from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES, SqlLedger
+from framework_m_migrations.adapters.sql.ledger import SqlLedger
+from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
 from framework_m_migrations.adapters.sql.pruner import SqlPruner
 from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
 from framework_m_migrations.adapters.sql.sinks import NullSink
@@ -57,7 +58,7 @@ class SqlSession:
     clock: Clock = field(default_factory=SystemClock)
     schema: str | None = None
     allow_drop: bool = False
-    own_tables: frozenset[str] = LEDGER_TABLES | {ALEMBIC_TABLE}
+    own_tables: frozenset[str] = ENGINE_TABLES | {ALEMBIC_TABLE}
 
     def __post_init__(self) -> None:
         _ = self._scopes  # whose transaction is open is settled now, before any port reads

@@ -14,7 +14,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import m
 from framework_m_migrations.adapters.sql.dialects.postgresql.token import catalog_token
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_rules import type_change
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_trial import try_type_change
-from framework_m_migrations.adapters.sql.ledger_tables import LEDGER_TABLES
+from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
 from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
@@ -78,6 +78,6 @@ class PostgresqlInspector:
             return missing_privileges(self._connection, schema=self._schema, also=self._also)
         if needed.unknown:
             return rights.missing_for_revisions(
-                self._connection, schema=self._schema, also=self._also, version_tables=self._ignored - LEDGER_TABLES
+                self._connection, schema=self._schema, also=self._also, version_tables=self._ignored - ENGINE_TABLES
             )
         return rights.missing_for(self._connection, needed, schema=self._schema)
