@@ -1,0 +1,86 @@
+"""Killed after each statement in turn: nothing is half done, the ledger is true, and the next run gets there.
+
+``make test`` takes a part of the statements, spread over the whole run; the nightly profile takes every one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.killed.conftest import Stage
+from tests.killed.sites import Copy, look
+
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+STRIDE = {"sqlite": 4, "psycopg": 6, "asyncpg": 9}
+
+
+def stops(stage: Stage, driver: str, offset: int = 0) -> list[int]:
+    """Numbers of statements, the last one always among them."""
+    last = len(stage.statements)
+    step = 1 if NIGHTLY else STRIDE[driver]
+    return sorted({*range(1 + offset, last + 1, step), last})
+
+
+def ledger_is_true(stage: Stage, copy: Copy, where: str) -> None:
+    """What the engine says of a database that was left in the middle is so."""
+    found = look(copy)
+    said = stage.fork("look", copy, stage.project)
+    tables = {key[1] for key in found.traits if key[0] == "type"}
+    assert found.column("__schema_objects__", 1) <= tables, where
+    recorded = found.column("__schema_versions__")
+    wanted = {row[0]: row[1] for row in stage.expected.rows["__schema_versions__"]}
+    held = {str(row[0]) for row in found.rows["__schema_versions__"] if wanted.get(row[0]) == row[1]}
+    assert not held & set(said["differing"]), (where, "a checksum is stored of what the database does not match")
+    assert recorded <= tables, where
+    done = {int(name.removeprefix("made")) for name in tables if name.startswith("made")}
+    version = found.column("alembic_version")
+    assert version <= {f"yard{number:04}" for number in range(1, 9)}
+    latest = max(int(one.removeprefix("yard")) for one in version)
+    assert done == set(range(1, min(latest, 7) + 1)), (where, "a revision is recorded that was not done, or reversed")
+    matches = found.traits == stage.expected.traits
+    assert said["empty"] or not matches, where
+    assert said["pending"] == [f"yard{number:04}" for number in range(latest + 1, 9)], where
+    findings = {*(() if said["empty"] else ("change",)), *(("pending-revision",) if latest < 8 else ())}
+    assert set(said["findings"]) == findings, where
+
+
+def goes_on(stage: Stage, copy: Copy, where: str) -> None:
+    """Another run converges to what an undisturbed one gives."""
+    again = stage.fork("all", copy, stage.project)
+    assert again["code"] is None, (where, again)
+    assert again["withheld"] == [], where
+    now = look(copy)
+    assert now.traits == stage.expected.traits, where
+    assert now.users == stage.expected.users, where
+    assert now.column("__schema_versions__") == stage.expected.column("__schema_versions__"), where
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_killed_after_each_statement(stage: Stage, request: pytest.FixtureRequest) -> None:
+    driver = request.node.callspec.params["stage"]
+    for stop in stops(stage, driver):
+        where = f"killed after statement {stop}: {stage.statements[stop - 1]}"
+        with stage.site.copy(stage.base) as copy:
+            assert stage.fork("all", copy, stage.project, stop=stop)["exit"] == -signal.SIGKILL, where
+            ledger_is_true(stage, copy, where)
+            goes_on(stage, copy, where)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("stage", ["psycopg", "asyncpg"], indirect=True)
+def test_backend_ended_after_each_statement(stage: Stage, request: pytest.FixtureRequest) -> None:
+    driver = request.node.callspec.params["stage"]
+    for stop in stops(stage, driver, offset=2):
+        where = f"backend ended after statement {stop}: {stage.statements[stop - 1]}"
+        with stage.site.copy(stage.base) as copy:
+            told = stage.fork("all", copy, stage.project, stop=stop, way="terminate")
+            assert told["exit"] == 0, (where, told)
+            if stop < len(stage.statements):
+                assert told["code"] is not None, (where, "the loss of the connection was not told")
+            ledger_is_true(stage, copy, where)
+            goes_on(stage, copy, where)
