@@ -13,7 +13,11 @@ from types import FrameType
 import sqlalchemy as sa
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]")
-_DESTRUCTIVE = re.compile(r"\b(DROP|TRUNCATE|RENAME)\b|\bDELETE\s+FROM\s+(?!(?:\w+\.|''\.)?__schema_)", re.IGNORECASE)
+# A temporary table is the session's own, and MariaDB has no transaction that would take it back.
+_DESTRUCTIVE = re.compile(
+    r"\b(DROP(?!\s+TEMPORARY\s+TABLE\s+m_migrate_trial\b)|TRUNCATE|RENAME)\b|\bDELETE\s+FROM\s+(?!(?:\w+\.|''\.)?__schema_)",
+    re.IGNORECASE,
+)
 _SYNC_PATH = ("services/sync_planner.py", "services/plan_applier.py", "adapters/sql/executor.py")
 _ELSEWHERE = ("adapters/sql/pruner.py", "adapters/sql/versions/", "/alembic/")
 

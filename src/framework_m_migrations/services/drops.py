@@ -62,7 +62,9 @@ def droppable(planned: PlannedChange, ownership: Ownership) -> bool:
         case c.IndexRemoved(index=index):
             return index.name in owned.indexes
         case c.UniqueRemoved(unique=constraint):
-            return bool(owned.constraints.intersection(constraint_identities(constraint)))
+            # Where a constraint is an index, one of ours may be recorded as an index.
+            ours = owned.constraints.intersection(constraint_identities(constraint))
+            return bool(ours) or constraint.name in owned.indexes
         case c.CheckRemoved(check=check):
             return bool(owned.constraints.intersection(constraint_identities(check)))
         case c.ForeignKeyRemoved(foreign_key=key):
@@ -81,7 +83,8 @@ def after_drop(planned: PlannedChange, owned: OwnedTable) -> OwnedTable | None:
         case c.IndexRemoved(index=index):
             return replace(owned, indexes=owned.indexes - {index.name})
         case c.UniqueRemoved(unique=unique):
-            return replace(owned, constraints=owned.constraints - set(constraint_identities(unique)))
+            rest = owned.constraints - set(constraint_identities(unique))
+            return replace(owned, constraints=rest, indexes=owned.indexes - {unique.name or ""})
         case c.CheckRemoved(check=check):
             return replace(owned, constraints=owned.constraints - set(constraint_identities(check)))
         case c.ForeignKeyRemoved(foreign_key=key):

@@ -17,19 +17,21 @@ from framework_m_migrations.domain.schema import Catalog, TableName
 class _Names:
     """How the server names schemas and tables, and how the session does.
 
-    ``folds``: the server keeps names of tables in lower case, or compares them so (lower_case_table_names 1 or 2).
+    ``folds``: the server keeps names of tables in lower case, or compares them so (lower_case_table_names 1 or 2); the
+    wanted schema has them in lower case then.
     """
 
     schema: str
     folds: bool
-    asked: dict[tuple[str, str], TableName]
+
+    def folded(self, name: str) -> str:
+        """A name as names are compared."""
+        return name.lower() if self.folds else name
 
     def of(self, schema: str, name: str) -> TableName:
-        """The session's name of a table: as it was asked for, where only case differs and case means nothing."""
-        known = self.asked.get((schema.lower(), name.lower())) if self.folds else None
-        if known is not None:
-            return known
-        return TableName(name, None if schema == self.schema else schema)
+        """The session's name of a table."""
+        own = self.folded(schema) == self.folded(self.schema)
+        return TableName(self.folded(name), None if own else self.folded(schema))
 
 
 class CatalogReader:
@@ -55,23 +57,19 @@ class CatalogReader:
         beside = self._also if tables is None else {name.schema for name in tables if name.schema is not None}
         schemas = {self._schema, *beside}
         *rows, last = self._rows(queries.tables(schemas))
-        names = self._names(tables, str(self._schema or last[5]), folds=int(last[6]) != 0)
-        ignored = {name.lower() for name in self._ignored} if names.folds else self._ignored
+        names = _Names(str(self._schema or last[5]), int(last[6]) != 0)
+        ignored = {names.folded(name) for name in self._ignored}
         raw: dict[tuple[str, str], RawTable] = {}
         for schema, name, collation, comment, engine, *_ in rows:
-            if schema != names.schema or (name.lower() if names.folds else name) not in ignored:
-                raw[schema, name] = RawTable(names.of(schema, name), collation, comment or None, engine)
+            known = names.of(schema, name)
+            if known.schema is not None or known.name not in ignored:
+                raw[schema, name] = RawTable(known, collation, comment or None, engine)
         found = frozenset(table.name for table in raw.values())
         wanted = {key for key, table in raw.items() if tables is None or table.name in tables}
         if not wanted:
             return Catalog({}, found)
         self._fill(raw, names, schemas, None if tables is None else {name for _, name in wanted})
         return Catalog({raw[key].name: build_table(raw[key]) for key in raw if key in wanted}, found)
-
-    @staticmethod
-    def _names(tables: Collection[TableName] | None, schema: str, *, folds: bool) -> _Names:
-        asked = {((name.schema or schema).lower(), name.name.lower()): name for name in tables or ()}
-        return _Names(schema, folds, asked)
 
     def _fill(
         self,

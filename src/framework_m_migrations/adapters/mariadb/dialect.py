@@ -73,8 +73,7 @@ class MariadbDialect:
         self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
     ) -> AbstractContextManager[None]:
         """A transaction that the first DDL statement ends; see scopes.py."""
-        del statement_timeout  # the server's own limit is for SELECT only
-        return scopes.transaction(connection, lock_timeout=lock_timeout)
+        return scopes.transaction(connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout)
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""

@@ -25,6 +25,7 @@ from framework_m_migrations.adapters.mariadb.tokens import (
 )
 from framework_m_migrations.domain.schema import ColumnType
 
+_BITS = re.compile(r"0[xX]|[xXbB]'")
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Names that stand for a value where they are bare.
 _VALUES = frozenset({"true", "false", "null", "current_user", "current_date", "current_time", "current_timestamp"})
@@ -61,7 +62,7 @@ def is_constant_default(sql: str) -> bool:
     items = _unwrapped(tokens(sql))
     if items and items[0].kind == WORD and lower(items[0].text) in _NOW:
         return len(items) <= 1 or closing(items, 1) == len(items) - 1
-    return _constant(items) is not None
+    return _constant(items) is not None or (len(items) == 1 and items[0].kind == NUMBER)
 
 
 def _now(items: list[Token]) -> str:
@@ -83,7 +84,7 @@ def _constant(items: list[Token]) -> str | None:
     if len(items) != 1:
         return None
     item = items[0]
-    if item.kind in {STRING, NUMBER}:
+    if item.kind == STRING or (item.kind == NUMBER and not _BITS.match(item.text)):
         return sign + item.value
     if item.kind == WORD and lower(item.text) in {"true", "false"}:
         return "1" if lower(item.text) == "true" else "0"

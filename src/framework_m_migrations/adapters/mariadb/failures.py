@@ -7,7 +7,11 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.domain import errors as e
 
-_LOCKED = {1205: "a lock was not had in time", 1213: "two sessions waited for each other (deadlock)"}
+_LOCKED = {
+    1205: "a lock was not had in time",
+    1213: "two sessions waited for each other (deadlock)",
+    1969: "the time limit for a statement was reached",
+}
 _PRIVILEGES = frozenset({1044, 1142, 1143, 1227, 1370, 1410})
 _READ_ONLY = frozenset({1036, 1290, 1792, 1836})
 _FULL = frozenset({1021, 1114})

@@ -16,11 +16,11 @@ from framework_m_migrations.adapters.mariadb.definitions import TableDefinition,
 from framework_m_migrations.adapters.mariadb.expressions import canonical_default, canonical_expression
 from framework_m_migrations.adapters.mariadb.rows import TableTraits
 from framework_m_migrations.adapters.mariadb.scopes import taken_back
-from framework_m_migrations.adapters.mariadb.tokens import lower, quoted
+from framework_m_migrations.adapters.mariadb.tokens import quoted
 from framework_m_migrations.adapters.mariadb.type_rules import bytes_of
 from framework_m_migrations.adapters.mariadb.typenames import parse_type
 from framework_m_migrations.adapters.sql import render
-from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Index, Table
+from framework_m_migrations.domain.schema import Check, Column, ColumnType, Index, Table
 
 TRIAL = "m_migrate_trial"
 KEY_BYTES = 3072
@@ -30,18 +30,16 @@ type Pairs = Sequence[tuple[Table, Table]]
 
 def normalise(connection: sa.Connection, pairs: Pairs) -> list[Table]:
     """See Inspector.normalise: three statements for each table that still looks different."""
-    return [_normalised(connection, _renamed(wanted, actual), actual) for wanted, actual in pairs]
+    return [_normalised(connection, wanted, actual) for wanted, actual in pairs]
 
 
 def _normalised(connection: sa.Connection, wanted: Table, actual: Table) -> Table:
     existing = {column.name: column for column in actual.columns}
     columns = tuple(_as_named(column, existing.get(column.name)) for column in wanted.columns)
-    keys = tuple(_foreign_key(key) for key in wanted.foreign_keys)
     indexes = {index.name: index for index in actual.indexes}
     wanted = replace(
         wanted,
         columns=columns,
-        foreign_keys=keys,
         indexes=tuple(_as_cut(index, indexes.get(index.name), existing) for index in wanted.indexes),
     )
     said = {check.expression for check in actual.checks}
@@ -49,16 +47,38 @@ def _normalised(connection: sa.Connection, wanted: Table, actual: Table) -> Tabl
     doubtful = [column for column in columns if column.name in existing and _differs(column, existing[column.name])]
     if not checks and not doubtful:
         return wanted
-    answer = _tried(connection, wanted, actual, checks, {column.name for column in doubtful})
-    return wanted if answer is None else _respelt(wanted, actual, answer, checks, {column.name for column in doubtful})
+    names = [column.name for column in doubtful]
+    asked = _asked(connection, wanted, actual, checks, names)
+    if not asked and len(checks) + len(names) > 1:
+        # One that the server refuses takes the others with it: each is asked about alone.
+        for check in checks:
+            wanted = _asked(connection, wanted, actual, [check], []) or wanted
+        for name in names:
+            wanted = _asked(connection, wanted, actual, [], [name]) or wanted
+        return wanted
+    return asked or wanted
+
+
+def _asked(
+    connection: sa.Connection, wanted: Table, actual: Table, checks: Sequence[Check], names: Sequence[str]
+) -> Table | None:
+    answer = _tried(connection, wanted, actual, checks, set(names))
+    return None if answer is None else _respelt(wanted, actual, answer, checks, set(names))
 
 
 def _differs(wanted: Column, actual: Column) -> bool:
-    if wanted.type != actual.type and wanted.type.spelling.partition(" ")[2]:
+    if wanted.type != actual.type and _is_relative(wanted.type):
         return True
     if wanted.generated != actual.generated:
         return wanted.generated is not None and wanted.generated.expression is not None
     return wanted.default is not None and wanted.default != actual.default
+
+
+def _is_relative(type_: ColumnType) -> bool:
+    """Whether the server makes another text of it: a character set becomes a collation, TEXT(20) a TINYTEXT."""
+    if type_.base == "json":
+        return False
+    return " " in type_.spelling or (type_.base.endswith(("text", "blob")) and "(" in type_.spelling)
 
 
 def _as_named(wanted: Column, actual: Column | None) -> Column:
@@ -92,51 +112,6 @@ def _cut(column: Column | None) -> int | None:
         return None
     held = KEY_BYTES // bytes_of(column.type)
     return held if column.type.length is None or column.type.length > held else None
-
-
-def _foreign_key(key: ForeignKey) -> ForeignKey:
-    """RESTRICT and NO ACTION are one to InnoDB."""
-    deleted = None if key.on_delete == "RESTRICT" else key.on_delete
-    updated = None if key.on_update == "RESTRICT" else key.on_update
-    return replace(key, on_delete=deleted, on_update=updated)
-
-
-def _renamed(wanted: Table, actual: Table) -> Table:
-    """With names that differ in case only as the table has them: those of columns and indexes are one to the server."""
-    columns = {lower(column.name): column.name for column in actual.columns}
-    indexes = {lower(index.name): index.name for index in actual.indexes}
-    uniques = {lower(unique.name): unique.name for unique in actual.uniques if unique.name is not None}
-    known = {*columns.values()}
-    names = {name for column in wanted.columns if (name := column.name) not in known and lower(name) in columns}
-    if not names and all(indexes.get(lower(i.name), i.name) == i.name for i in wanted.indexes):
-        return wanted
-
-    def column(name: str) -> str:
-        return columns.get(lower(name), name)
-
-    key = wanted.primary_key
-    return replace(
-        wanted,
-        columns=tuple(replace(item, name=column(item.name)) for item in wanted.columns),
-        primary_key=None if key is None else replace(key, columns=tuple(map(column, key.columns))),
-        indexes=tuple(
-            replace(
-                item,
-                name=indexes.get(lower(item.name), item.name),
-                keys=tuple(k if k.column is None else k._replace(column=column(k.column)) for k in item.keys),
-            )
-            for item in wanted.indexes
-        ),
-        uniques=tuple(
-            replace(
-                item,
-                name=None if item.name is None else uniques.get(lower(item.name), item.name),
-                columns=tuple(map(column, item.columns)),
-            )
-            for item in wanted.uniques
-        ),
-        foreign_keys=tuple(replace(item, columns=tuple(map(column, item.columns))) for item in wanted.foreign_keys),
-    )
 
 
 def _tried(
@@ -200,7 +175,7 @@ def _column(wanted: Column, answer: TableDefinition, table_collation: str | None
         return wanted
     clauses = definition.clauses
     type_ = wanted.type
-    if type_.spelling.partition(" ")[2] and type_.base != "json":
+    if _is_relative(type_):
         type_ = _type(clauses["type"], table_collation, wanted.type.native)
     default = wanted.default
     if default is not None and "default" in clauses:

@@ -16,20 +16,10 @@ from framework_m_migrations.domain.schema import TableName
 _ROWS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _EVERYTHING = (*_ROWS, "CREATE", "ALTER", "INDEX", "REFERENCES", "CREATE TEMPORARY TABLES")
 _CHANGES = frozenset({"CREATE", "ALTER"})
-# The account itself, the roles that are enabled, and what everybody has (from MariaDB 10.11 on).
-_WHO = """
-SELECT CONCAT("'", SUBSTRING_INDEX(CURRENT_USER(), '@', 1), "'@'", SUBSTRING_INDEX(CURRENT_USER(), '@', -1), "'")
-UNION SELECT CONCAT("'", r.ROLE_NAME, "'@''") FROM information_schema.ENABLED_ROLES r WHERE r.ROLE_NAME IS NOT NULL
-UNION SELECT "'PUBLIC'@''"
-"""
-_GRANTED = f"""
-SELECT '%', NULL, u.PRIVILEGE_TYPE, DATABASE(), CURRENT_USER()
-FROM information_schema.USER_PRIVILEGES u WHERE u.GRANTEE IN ({_WHO})
-UNION ALL SELECT s.TABLE_SCHEMA, NULL, s.PRIVILEGE_TYPE, DATABASE(), CURRENT_USER()
-FROM information_schema.SCHEMA_PRIVILEGES s WHERE s.GRANTEE IN ({_WHO})
-UNION ALL SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.PRIVILEGE_TYPE, DATABASE(), CURRENT_USER()
-FROM information_schema.TABLE_PRIVILEGES t WHERE t.GRANTEE IN ({_WHO})
-"""  # noqa: S608 - written here alone
+_GRANT = re.compile(
+    r"GRANT (?P<rights>.+?) ON (?P<schema>\*|`(?:[^`]|``)*`)\.(?P<table>\*|`(?:[^`]|``)*`) TO ", re.DOTALL
+)
+_ALL = "ALL PRIVILEGES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +32,7 @@ class _Grant:
 
     def covers(self, right: str, schema: str, table: str | None) -> bool:
         """Whether it gives ``right`` on a table, or, where that is None, on all of a schema."""
-        if self.right != right:
+        if self.right not in {right, _ALL}:
             return False
         if self.table is not None:
             return (self.schema, self.table) == (schema, table)
@@ -50,15 +40,42 @@ class _Grant:
 
 
 def missing_privileges(connection: sa.Connection, *, schema: str | None, needed: Needs | None) -> tuple[str, ...]:
-    """See Inspector.missing_privileges. One statement."""
-    rows = connection.exec_driver_sql(_GRANTED, execution_options={"no_parameters": True}).all()
-    if not rows:
-        return ()  # The account may not even see its own rights; the first statement will tell.
-    here = schema or str(rows[0][3] or "")
-    account = "@".join(quoted(part) for part in str(rows[0][4]).rsplit("@", 1))
-    grants = [_Grant(str(row[0]), None if row[1] is None else str(row[1]), str(row[2]).upper()) for row in rows]
+    """See Inspector.missing_privileges. Three statements at most.
+
+    SHOW GRANTS tells of the account and its enabled roles, which information_schema does not.
+    """
+    row = connection.exec_driver_sql("SELECT DATABASE(), CURRENT_USER()").one()
+    here, account = schema or str(row[0] or ""), "@".join(quoted(part) for part in str(row[1]).rsplit("@", 1))
+    grants = _grants(connection, "SHOW GRANTS")
+    missing = _missing(grants, needed, here, account)
+    if missing:
+        # What everybody has (from MariaDB 10.11 on) counts too.
+        missing = _missing([*grants, *_grants(connection, "SHOW GRANTS FOR PUBLIC")], needed, here, account)
+    return missing
+
+
+def _grants(connection: sa.Connection, sql: str) -> list[_Grant]:
+    try:
+        texts = [str(row[0]) for row in connection.exec_driver_sql(sql)]
+    except sa.exc.DBAPIError:
+        if connection.invalidated:
+            raise
+        return []  # An older server, which has no PUBLIC.
+    found = []
+    for match in filter(None, map(_GRANT.match, texts)):
+        where, table = (_name(match[part]) for part in ("schema", "table"))
+        rights = match["rights"].upper().split(", ")
+        found += [_Grant("%" if where is None else where, table, right) for right in rights]
+    return found
+
+
+def _name(text: str) -> str | None:
+    return None if text == "*" else text[1:-1].replace("``", "`")
+
+
+def _missing(grants: list[_Grant], needed: Needs | None, here: str, account: str) -> tuple[str, ...]:
     if needed is not None and needed.unknown:
-        if any(grant.right in _CHANGES for grant in grants):
+        if any(grant.right in {*_CHANGES, _ALL} for grant in grants):
             return ()
         return (_sentence("CREATE", here, None, account),)
     wanted = dict.fromkeys(_wanted(needed, here))

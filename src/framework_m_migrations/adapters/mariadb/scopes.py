@@ -24,12 +24,15 @@ type Values = tuple[int, int, float, str]
 
 
 @contextmanager
-def transaction(connection: sa.Connection, *, lock_timeout: float | None) -> Iterator[None]:
+def transaction(
+    connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+) -> Iterator[None]:
     """A write transaction, or a savepoint where one is open already; a DDL statement within commits either.
 
     Args:
         connection: of any isolation level; one in AUTOCOMMIT is taken out of it for the length of the scope.
         lock_timeout: seconds to wait for a table or row, in whole seconds rounded up; None for as long as it takes.
+        statement_timeout: seconds that a statement may take, waits included; None for no limit.
 
     Raises:
         ConfigurationError: the connection is in AUTOCOMMIT and within a ``begin()`` of the caller's, or its sql_mode
@@ -47,7 +50,7 @@ def transaction(connection: sa.Connection, *, lock_timeout: float | None) -> Ite
             stack.enter_context(_savepoint(connection))
         else:
             stack.enter_context(connection.begin())
-        stack.enter_context(_settings(connection, lock_timeout))
+        stack.enter_context(_settings(connection, lock_timeout, statement_timeout or 0.0))
         yield
 
 
@@ -67,7 +70,7 @@ def autocommit(connection: sa.Connection) -> Iterator[None]:
         if not is_autocommit(connection):
             stack.enter_context(_isolation(connection, "AUTOCOMMIT"))
         stack.callback(_leave, connection)
-        stack.enter_context(_settings(connection, None))
+        stack.enter_context(_settings(connection, None, 0.0))
         yield
 
 
@@ -127,7 +130,7 @@ def _end_savepoint(connection: sa.Connection, sql: str) -> None:
 
 
 @contextmanager
-def _settings(connection: sa.Connection, lock_timeout: float | None) -> Iterator[None]:
+def _settings(connection: sa.Connection, lock_timeout: float | None, statement_timeout: float) -> Iterator[None]:
     """Time limits, and a strict sql_mode: without it the server cuts values and keys with a warning only."""
     names = ", ".join(f"@@SESSION.{name}" for name in _SETTINGS)
     before: Values = tuple(connection.exec_driver_sql(f"SELECT {names}").one())
@@ -140,7 +143,7 @@ def _settings(connection: sa.Connection, lock_timeout: float | None) -> Iterator
         )
     strict = before[3] if set(_STRICT) & set(modes) else ",".join([*modes, _STRICT[0]])
     seconds = _FOR_EVER if lock_timeout is None else max(1, -int(-lock_timeout // 1))
-    _set(connection, (seconds, seconds, 0.0, strict))
+    _set(connection, (seconds, seconds, statement_timeout, strict))
     try:
         yield
     except BaseException:

@@ -28,12 +28,16 @@ class Names:
         identifier: Spelling.identifier.
         schema: the session's schema: tables declared in it are the default schema's.
         folds_case: two names that differ in the case of ASCII letters only are one to the database.
+        folds_tables: the server keeps or compares names of tables and schemas in lower case.
     """
 
-    def __init__(self, identifier: Callable[[str], str], *, schema: str | None, folds_case: bool) -> None:
+    def __init__(
+        self, identifier: Callable[[str], str], *, schema: str | None, folds_case: bool, folds_tables: bool = False
+    ) -> None:
         self._identifier = identifier
         self._schema = schema
         self._folds_case = folds_case
+        self._folds_tables = folds_tables
         self._stored: dict[str, str] = {}
         self._tables: dict[tuple[object, object], TableName] = {}
 
@@ -71,6 +75,8 @@ class Names:
         found = TableName(self.stored(name, "a table"))
         if schema is not None:
             found = self.relative(found._replace(schema=self.stored(schema, f"the schema of table {found.name}")))
+        if self._folds_tables:
+            found = TableName(found.name.lower(), None if found.schema is None else found.schema.lower())
         self._tables[name, schema] = found
         return found
 

@@ -50,7 +50,14 @@ class Target:
         identifier = sql_dialect.spelling(dialect).identifier
         # What a spelling compiles itself is compared with texts that have no doubled percent signs.
         spelling = sql_dialect.spelling(verbatim_dialect(dialect, identifier))
-        names = Names(identifier, schema=schema, folds_case=dialect.name in {"sqlite", "mariadb"})
+        names = Names(
+            identifier,
+            # Tables that name the default schema (public, main) are those of a session that names none.
+            schema=schema if schema is not None else dialect.default_schema_name,
+            folds_case=dialect.name in {"sqlite", "mariadb"},
+            # MariaDB's lower_case_table_names, as SQLAlchemy found it.
+            folds_tables=getattr(dialect, "_casing", 0) != 0,
+        )
 
         def spelled(type_: sa.types.TypeEngine[Any]) -> SpelledType:
             found = spelling.column_type(type_)

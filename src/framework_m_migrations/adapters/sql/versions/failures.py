@@ -12,8 +12,8 @@ from framework_m_migrations.domain.errors import LockTimeout, MigrationError, Re
 
 _FATES: dict[bool | None, str] = {
     False: "It was rolled back: the database is as it was before this revision.",
-    True: "The part before its COMMIT or autocommit block stands; the rest was rolled back, and the revision is not "
-    "recorded as done.",
+    True: "The part before its COMMIT or autocommit block stands (on MariaDB: up to its last DDL statement); the rest "
+    "was rolled back, and the revision is not recorded as done.",
     None: "env.py ran it on a SQLite connection of its own, so a part of it may stand.",
 }
 

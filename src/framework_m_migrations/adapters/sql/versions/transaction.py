@@ -16,17 +16,23 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from sqlalchemy import event
 
+from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError, RevisionError
 
 _COMMIT = re.compile(r"\s*(COMMIT|END)(\s+(WORK|TRANSACTION))?\s*;?\s*", re.IGNORECASE)
 _BEGIN = re.compile(
     r"\s*(BEGIN|START\s+TRANSACTION)(\s+(WORK|TRANSACTION|IMMEDIATE|DEFERRED|EXCLUSIVE))*\s*;?\s*", re.IGNORECASE
 )
+_DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE)\b(?!\s+TEMPORARY\b)", re.IGNORECASE)
 _NOTHING = "SELECT 1"
 
 
 class Scopes(Protocol):
     """What is needed of a SqlDialect."""
+
+    def capabilities(self, dialect: sa.Dialect) -> Capabilities:
+        """As SqlDialect.capabilities."""
+        ...
 
     def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
         """As SqlDialect.transaction."""
@@ -70,12 +76,18 @@ class RevisionTransaction:
         self._in_autocommit = False
         self._switching = False
         self._nested = False
+        self._ddl_commits = not scopes.capabilities(connection.dialect).transactional_ddl
         self.committed = False
 
     @contextmanager
     def run(self) -> Iterator[None]:
         """The scope of the whole revision: commits at the end, rolls back what is not committed on any exception."""
         self._nested = self._connection.in_transaction()
+        if self._nested and self._ddl_commits:
+            raise RevisionError(
+                "The connection handed in is in a transaction, which every DDL statement of the revision would commit.",
+                next_step="Commit before revisions are run, or hand in an engine.",
+            )
         event.listen(self._connection, "before_execute", self._on_execute, retval=True)
         try:
             self._enter(autocommit=False)
@@ -164,6 +176,8 @@ class RevisionTransaction:
     ) -> tuple[Any, Any, Any]:
         """Carry out COMMIT and BEGIN in place of sending them."""
         del connection, options
+        if self._ddl_commits and _is_ddl(element):
+            self.committed = True
         if self._switching or not isinstance(element, sa.TextClause):
             return element, multiparams, params
         if _COMMIT.fullmatch(element.text):
@@ -174,3 +188,10 @@ class RevisionTransaction:
             self.resume()
             return sa.text(_NOTHING), multiparams, params
         return element, multiparams, params
+
+
+def _is_ddl(element: object) -> bool:
+    if isinstance(element, sa.schema.ExecutableDDLElement):
+        return True
+    text = element.text if isinstance(element, sa.TextClause) else element
+    return isinstance(text, str) and _DDL.match(text) is not None
