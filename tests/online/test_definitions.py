@@ -142,5 +142,5 @@ def test_tables_of_another_schema(stage: Stage) -> None:
         release.run(contract=True)
         assert release.plan(force=True).plan.is_empty
     assert stage.rows("SELECT id, m FROM side.u") == [(1, 7)]
-    release.rollback(steps=4)
+    stage.release(newer).rollback(steps=4)
     assert stage.rows("SELECT id, n FROM side.t") == [(1, 7)]
