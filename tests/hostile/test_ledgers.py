@@ -83,7 +83,7 @@ def meddlings(draw: st.DrawFn) -> Callable[[sa.Connection], None]:
     return run
 
 
-@settings(max_examples=cases(80, 2000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(60, 2000), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(meddlings(), min_size=1, max_size=3), st.booleans())
 def test_a_ledger_full_of_lies(meddled: list[Callable[[sa.Connection], None]], change: bool) -> None:
     with sqlite_prey() as prey:

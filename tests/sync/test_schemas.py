@@ -54,3 +54,21 @@ def test_a_site_of_its_own_schema(site: Site) -> None:
     assert "item" in inspector.get_table_names(schema="tenant")
     assert inspector.get_table_names() == []
     assert tenant.sync().up_to_date
+
+
+def test_tables_that_name_the_default_schema_are_those_of_it(site: Site) -> None:
+    """MetaData(schema="public") is common; it is the same as none where the session works in that schema."""
+    default = "main" if site.is_sqlite else "public"
+    metadata = sa.MetaData(schema=default)
+    sa.Table("plain", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    sa.Table(
+        "item",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("kind", sa.Enum("a", "b", name="kind")),
+        sa.Column("plain_id", sa.ForeignKey(f"{default}.plain.id"), index=True),
+    )
+    site.settle(metadata)
+    metadata.tables[f"{default}.item"].append_column(sa.Column("note", sa.Text))
+    site.settle(metadata)
+    assert {"plain", "item"} <= set(site.inspect().get_table_names())

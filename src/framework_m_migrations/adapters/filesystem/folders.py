@@ -85,7 +85,7 @@ def _configured(package_folder: Path, app: str, configured: str) -> Path:
             f"The version folder {configured!r} of app {app!r} leads out of its package.",
             details={"app": app, "folder": configured},
         )
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise VersionFolderMissing(
             f"App {app!r} is to keep its revisions in {configured}, but {folder} does not exist.",
             next_step="Create the folder, or correct the setting.",
@@ -94,11 +94,19 @@ def _configured(package_folder: Path, app: str, configured: str) -> Path:
     return folder.resolve()
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        # Too long for a name, for example: what cannot be looked at is not there.
+        return False
+
+
 def is_inside(folder: Path, package_folder: Path) -> bool:
     """True when the folder, with its symbolic links followed, lies in the package."""
     try:
         return folder.resolve().is_relative_to(package_folder.resolve())
-    except ValueError:
+    except (ValueError, OSError):
         # No file system has such a name: a NUL, or what is no text.
         return False
 

@@ -1,0 +1,39 @@
+"""What the ledger remembers of a table, and how two records of it become one."""
+
+from __future__ import annotations
+
+import hashlib
+
+from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
+from framework_m_migrations.domain.schema import Check, TableName
+from tests.unit.domain.build import column, index, key, table, unique
+
+
+def test_a_constraint_is_known_by_what_it_is_and_by_its_name() -> None:
+    digest = hashlib.sha256(b"id > 0").hexdigest()[:16]
+    assert constraint_identities(unique("b", "a")) == ("unique(a, b)",)
+    assert constraint_identities(unique("a", name="uq")) == ("unique(a)", "uq")
+    assert constraint_identities(Check("ck", "id > 0")) == (f"check({digest})", "ck")
+    assert constraint_identities(key("a", "other")) == ("foreign key(a) other",)
+
+
+def test_everything_of_a_table_is_recorded() -> None:
+    made = table(
+        "item", column("a"), indexes=(index("ix", "a"),), uniques=(unique("a", name="uq"),),
+        checks=(Check("ck", "a > 0"),), foreign_keys=(key("a", "other", "fk"),),
+    )  # fmt: skip
+    owned = OwnedTable.of(made, "Item", "adopted", "shop")
+    assert (owned.table, owned.doctype, owned.origin, owned.app) == (TableName("item"), "Item", "adopted", "shop")
+    assert (owned.columns, owned.indexes) == ({"id", "a"}, {"ix"})
+    assert {"uq", "ck", "fk", "unique(a)", "foreign key(a) other"} < owned.constraints
+
+
+def test_records_are_joined_and_the_later_one_names_the_doctype() -> None:
+    name = TableName("item")
+    first = OwnedTable(name, "Old", "created", frozenset("a"), frozenset("i"), frozenset("x"), "shop")
+    second = OwnedTable(name, "New", "adopted", frozenset("b"), frozenset("j"), frozenset("y"), "store")
+    assert first.merge(second) == OwnedTable(
+        name, "New", "created", frozenset("ab"), frozenset("ij"), frozenset("xy"), "store"
+    )
+    assert second.merge(OwnedTable(name, "New", "created")).app == "store", "an app that is known is not forgotten"
+    assert OwnedTable(name, "New", "created").merge(second).app == "store"
