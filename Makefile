@@ -91,5 +91,5 @@ constraints: $(STAMP) ## resolve constraints/*.txt anew
 	$(BIN)/python scripts/pin_constraints.py
 
 clean: ## remove environments, caches and builds
-	rm -rf $(VENV) .venv-* .pyodide node_modules build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-* .pyodide .mariadb node_modules build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
