@@ -12,18 +12,19 @@ from tests.framework_m.cli.project import Project, thing
 from tests.framework_m.cli.test_versioned import _revision
 
 
-def _made_by_the_host(project: Project) -> None:
-    """The host's own manager, called as its ``m migrate init``, ``run`` and ``sync`` call it."""
+def made_by_the_host(project: Project, schema: str | None = None) -> None:
+    """The host's own manager, called as its ``m migrate init``, ``run`` and ``sync [--tenant]`` call it."""
     script = f"""
         import sqlalchemy as sa
         from framework_m_core.registry import MetaRegistry
         from framework_m_standard.adapters.db.migration import MigrationManager
         from framework_m_standard.adapters.db.schema_mapper import SchemaMapper
-        registry, metadata = MetaRegistry.get_instance(), sa.MetaData()
+        registry, metadata = MetaRegistry.get_instance(), sa.MetaData(schema={schema!r})
         registry.load_apps(["framework_m_core", "shop"])
         for name in registry.list_doctypes():
             model = registry.get_doctype(name)
-            if model._meta_config.create_schema:
+            meta = model._meta_config
+            if meta.create_schema and getattr(meta, "is_tenant_specific", False) == {schema is not None}:
                 SchemaMapper().create_tables(model, metadata)
         manager = MigrationManager({str(project.home)!r}, {project.url!r})
         manager.init()
@@ -41,7 +42,7 @@ def _made_by_the_host(project: Project) -> None:
 def test_a_database_of_the_host_is_adopted(project: Project) -> None:
     revision = _revision("aaaa", None, "one")
     project.app("shop", {"doctypes/thing.py": thing("title: str = ''"), "migrations/versions/a.py": revision})
-    _made_by_the_host(project)
+    made_by_the_host(project)
     project.insert(title="kept")
     ledger = dict(project.sql("select doctype_name, checksum from __schema_versions__"))
     assert "thing" in ledger

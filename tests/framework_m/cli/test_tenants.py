@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from tests.framework_m.apps import HEADER
 from tests.framework_m.cli.project import Project, thing
+from tests.framework_m.cli.test_adoption import made_by_the_host
 
 OWN = "is_tenant_specific = True"
 
@@ -110,3 +111,18 @@ def test_revisions_are_no_tenants(on_postgres: Project, command: str) -> None:
     shop(on_postgres)
     arguments = ("a message",) if command == "create" else ()
     assert "one tenant at a time" in on_postgres.m(command, *arguments, "--tenant", "a,b", code=2).err
+
+
+def test_a_tenants_schema_that_the_host_made_is_adopted(on_postgres: Project) -> None:
+    project = on_postgres
+    project.app("shop", {"doctypes/own.py": thing("a: int = 1", name="Own", meta=OWN)})
+    made_by_the_host(project, schema="acme")
+    project.sql(
+        "insert into acme.own (id, name, creation, modified, custom_fields, a)"
+        " values ('a2345678-b234-5678-1234-567812345678', 'one', now(), now(), '{}', 5)"
+    )
+    project.app("shop", {"doctypes/own.py": thing("a: int = 1\nb: str = 'x'", name="Own", meta=OWN)})
+    assert project.json("sync", "--tenant", "acme,fresh")["states"] == {"changed": 2}
+    assert project.sql("select a, b from acme.own") == [(5, "x")]
+    assert project.json("plan", "--force", "--tenant", "acme,fresh")["states"] == {"unchanged": 2}
+    assert project.json("sync", "--all-tenants")["states"] == {"unchanged": 2}
