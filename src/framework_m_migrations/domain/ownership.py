@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName, Unique
+from framework_m_migrations.domain.values import quick
 
 
 def constraint_identities(constraint: Unique | Check | ForeignKey) -> tuple[str, ...]:
@@ -33,6 +34,7 @@ class LedgerForm(StrEnum):
     CURRENT = "current"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OwnedTable:
     """A table that this engine created or adopted, with the names of what on it is ours.

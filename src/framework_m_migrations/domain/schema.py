@@ -8,7 +8,10 @@ What an adapter needs beyond that to write DDL rides along in ``native``, which 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
+
+from framework_m_migrations.domain.values import quick
 
 
 class TableName(NamedTuple):
@@ -33,6 +36,7 @@ class EnumType:
     native: object = field(default=None, compare=False, repr=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ColumnType:
     """A column's type. Two types are equal when ``spelling`` is; the rest helps to judge a change.
@@ -71,6 +75,7 @@ class Generated:
     options: tuple[tuple[str, str], ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column. ``default`` is its server default as canonical SQL, None for none.
@@ -107,6 +112,13 @@ class IndexKey(NamedTuple):
         return f"{body} {self.modifiers}".rstrip()
 
 
+@lru_cache(maxsize=16384)
+def plain_key(column: str) -> IndexKey:
+    """The key of a column alone. Equal ones are one object, so that to compare two takes no time."""
+    return IndexKey(column)
+
+
+@quick
 @dataclass(frozen=True, slots=True)
 class Index:
     """An index. ``where`` is the predicate of a partial one; ``options`` holds what else its dialect knows."""
@@ -129,6 +141,7 @@ class Index:
         return tuple(key.column for key in self.keys if key.column is not None)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Unique:
     """A unique constraint. ``name`` is None where neither side chose one; it then takes no part in matching."""
@@ -139,6 +152,7 @@ class Unique:
     native: object = field(default=None, compare=False, repr=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Check:
     """A check constraint; ``expression`` is canonical SQL. ``valid`` is False while existing rows are unchecked."""
@@ -149,6 +163,7 @@ class Check:
     native: object = field(default=None, compare=False, repr=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
     """A foreign key. ``on_delete`` and ``on_update`` are upper case, None for NO ACTION."""
@@ -164,6 +179,7 @@ class ForeignKey:
     native: object = field(default=None, compare=False, repr=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PrimaryKey:
     """A primary key; ``columns`` in key order."""
@@ -172,6 +188,7 @@ class PrimaryKey:
     name: str | None = field(default=None, compare=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table with all that belongs to it."""
@@ -196,6 +213,7 @@ class Table:
         return None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DocTypeSchema:
     """What one DocType wants of the database: its tables and the enumerations they use.

@@ -10,10 +10,10 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.lowering import Lowering, creation_order
-from framework_m_migrations.domain.ownership import OwnedTable, Ownership
+from framework_m_migrations.domain.ownership import OwnedTable, Ownership, constraint_identities
 from framework_m_migrations.domain.plan import Plan, PlannedChange
 from framework_m_migrations.domain.risk import Knowledge
-from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, ForeignKey, Table, TableName
+from framework_m_migrations.domain.schema import Catalog, Check, DocTypeSchema, ForeignKey, Table, TableName, Unique
 from framework_m_migrations.domain.steps import LockLevels, Work, build_steps
 from framework_m_migrations.services.assessor import Assessed
 
@@ -149,14 +149,26 @@ def _adopted(compared: Comparison) -> list[OwnedTable]:
     for doctype in compared.doctypes:
         for table in doctype.tables:
             actual = compared.catalog.tables.get(table.name)
-            if actual is None:
+            before = compared.ownership.get(table.name)
+            if actual is None or (before is not None and _is_known(before, table, doctype)):
                 continue
             ours = OwnedTable.of(_common(table, actual), doctype.name, "adopted", doctype.app)
-            before = compared.ownership.get(table.name)
             merged = ours if before is None else before.merge(ours)
             if merged != before:
                 adopted.append(ours)
     return adopted
+
+
+def _is_known(before: OwnedTable, table: Table, doctype: DocTypeSchema) -> bool:
+    """Whether all that is wanted is ours already, so that nothing that exists of it can be new to the ledger."""
+    constraints: tuple[Unique | Check | ForeignKey, ...] = (*table.uniques, *table.checks, *table.foreign_keys)
+    return (
+        before.doctype == doctype.name
+        and before.app == (doctype.app if doctype.app is not None else before.app)
+        and before.columns.issuperset([column.name for column in table.columns])
+        and before.indexes.issuperset([index.name for index in table.indexes])
+        and before.constraints.issuperset([name for item in constraints for name in constraint_identities(item)])
+    )
 
 
 def _common(wanted: Table, actual: Table) -> Table:

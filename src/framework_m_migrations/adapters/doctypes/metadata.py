@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -79,7 +78,8 @@ def doctypes_of(metadata: sa.MetaData, *, app: str | None = None) -> tuple[DocTy
 
 def _text(table: sa.Table, key: str, default: str | None = None) -> str | None:
     """A name in ``Table.info``: it ends up in the ledger, and must be one that can be read back from there."""
-    value: object = table.info.get(key, default)
+    info = table.__dict__.get("info")  # To ask SQLAlchemy for it would make one for every table.
+    value: object = info.get(key, default) if info else default
     if value is None:
         return None
     wrong = hostile(value) if isinstance(value, str) else "is not a string"
@@ -88,16 +88,24 @@ def _text(table: sa.Table, key: str, default: str | None = None) -> str | None:
     return str(value)
 
 
-@contextmanager
-def _declared_by(doctype: str) -> Iterator[None]:
-    """What a type or default of the app's own raises when it is looked at says which DocType cannot be had."""
-    try:
-        yield
-    except MigrationError:
-        raise
-    except Exception as error:
-        what = f"DocType {doctype} cannot be read: {type(error).__name__}: {redact(str(error))}"
-        raise InvalidMetadata(f"{what.rstrip('.')}.", details={"doctype": doctype}) from error
+class _declared_by:  # noqa: N801 - read as a word after ``with``
+    """What a type or default of the app's own raises when it is looked at says which DocType cannot be had.
+
+    A class, as a generator would cost as much for each table as all its indexes do.
+    """
+
+    __slots__ = ("_doctype",)
+
+    def __init__(self, doctype: str) -> None:
+        self._doctype = doctype
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, MigrationError):
+            what = f"DocType {self._doctype} cannot be read: {type(error).__name__}: {redact(str(error))}"
+            raise InvalidMetadata(f"{what.rstrip('.')}.", details={"doctype": self._doctype}) from error
 
 
 class MetadataSource:
@@ -175,9 +183,12 @@ class MetadataSource:
         return str(self._target.names.table(table.name, table.schema))
 
     def _checksum(self, doctype: DocTypeTables) -> str:
+        owner = repr(doctype.app)
         with _declared_by(doctype.name or str(doctype.tables[0].name)):
-            parts = [repr(doctype.app), *(self._fingerprints.of(table) for table in doctype.tables)]
-        return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+            prints = [self._fingerprints.of(table, owner) for table in doctype.tables]
+        if len(prints) == 1:
+            return prints[0]
+        return hashlib.sha256("\n".join(prints).encode()).hexdigest()
 
     def load(self, names: Collection[str] | None = None) -> tuple[DocTypeSchema, ...]:
         """The wanted schema of the named DocTypes, of all when ``names`` is None; only these are converted.
@@ -211,14 +222,14 @@ class MetadataSource:
         owners: dict[tuple[str | None, str], TableName] = {}
         for doctype in doctypes:
             for table in doctype.tables:
-                for index in table.indexes:
-                    key = (table.name.schema, self._target.names.key(index.name))
-                    if key in owners:
+                names = [index.name for index in table.indexes]
+                schema = table.name.schema
+                for name, key in zip(names, self._target.names.keys(names), strict=True):
+                    if owners.setdefault((schema, key), table.name) is not table.name:
                         raise InvalidMetadata(
-                            f"Tables {owners[key]} and {table.name} both have an index called {index.name}.",
-                            details={"index": index.name},
+                            f"Tables {owners[schema, key]} and {table.name} both have an index called {name}.",
+                            details={"index": name},
                         )
-                    owners[key] = table.name
 
 
 def _check_enums(doctypes: Iterable[DocTypeSchema]) -> None:

@@ -17,8 +17,8 @@ from framework_m_migrations.adapters.sql.ledger_tables import (
     OBJECTS_TABLE,
     STATE_TABLE,
     VERSIONS_TABLE,
-    LedgerTables,
     key_of,
+    ledger_tables,
     pack,
     unpack,
 )
@@ -43,7 +43,7 @@ class SqlLedger:
         self._connection = connection
         self._translate = sql_dialect.translate
         self._schema = schema
-        self._tables = LedgerTables(schema, sql_dialect.name)
+        self._tables = ledger_tables(schema, sql_dialect.name)
         self._known = False
         self._made_in: sa.Transaction | None = None
 
@@ -53,16 +53,12 @@ class SqlLedger:
         Raises:
             LedgerCorrupt: a table of the ledger lacks columns or holds what does not belong there.
         """
-        versions, state = self._tables.versions, self._tables.state
-        both = sa.union_all(
-            sa.select(sa.literal_column("'v'"), versions.c.doctype_name, versions.c.checksum),
-            sa.select(sa.literal_column("'s'"), state.c.key, state.c.value),
-        )
-        rows = self._read(both, STATE_TABLE)
+        rows = self._read(self._tables.snapshot, STATE_TABLE)
         if rows is not None:
             return snapshot_of(rows, LedgerForm.CURRENT)
         if VERSIONS_TABLE not in self._existing():
             return LedgerSnapshot(LedgerForm.ABSENT)
+        versions = self._tables.versions
         with translated(self._translate):
             legacy = self._connection.execute(
                 sa.select(sa.literal_column("'v'"), versions.c.doctype_name, versions.c.checksum)

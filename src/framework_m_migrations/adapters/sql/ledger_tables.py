@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from typing import Any
@@ -43,7 +44,7 @@ TABLE_OPTIONS: dict[str, dict[str, str]] = {
 
 
 class LedgerTables:
-    """The three tables in one schema; None is the connection's default."""
+    """The three tables in one schema, and what the first look at them asks; None is the connection's default."""
 
     def __init__(self, schema: str | None, dialect: str = "") -> None:
         metadata = sa.MetaData(schema=schema)
@@ -75,10 +76,22 @@ class LedgerTables:
             **options,
         )
 
+        # One statement object, so that an engine that looks again finds it compiled.
+        self.snapshot = sa.union_all(
+            sa.select(sa.literal_column("'v'"), self.versions.c.doctype_name, self.versions.c.checksum),
+            sa.select(sa.literal_column("'s'"), self.state.c.key, self.state.c.value),
+        )
+
     @property
     def all(self) -> tuple[sa.Table, sa.Table, sa.Table]:
         """In the order in which they are made: with the last one there, the ledger is whole."""
         return self.versions, self.objects, self.state
+
+
+@functools.lru_cache(maxsize=64)
+def ledger_tables(schema: str | None, dialect: str) -> LedgerTables:
+    """The tables in ``schema``, made once for each dialect: nobody changes them."""
+    return LedgerTables(schema, dialect)
 
 
 def key_of(doctype: str) -> str:
@@ -117,9 +130,9 @@ def unpack(row: Any) -> OwnedTable:
             if not isinstance(value, str):
                 raise TypeError("a text was expected")  # noqa: TRY301 - told like all else that is wrong with a row
         members = json.loads(row.members)
-        columns, indexes, constraints = (
+        columns, indexes, constraints = [
             frozenset(_strings(members[kind])) for kind in ("columns", "indexes", "constraints")
-        )
+        ]
         app = _text(members.get("app"))
     except (TypeError, ValueError, KeyError, RecursionError) as error:
         raise LedgerCorrupt(
@@ -131,7 +144,7 @@ def unpack(row: Any) -> OwnedTable:
 
 
 def _strings(values: Any) -> list[str]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+    if not isinstance(values, list) or not {str}.issuperset(map(type, values)):
         raise TypeError("a list of names was expected")
     return values
 

@@ -69,7 +69,10 @@ class Names:
 
     def table(self, name: object, schema: object) -> TableName:
         """A table's name; the session's own schema becomes None."""
-        known = self._tables.get((name, schema))
+        try:
+            known = self._tables.get((name, schema))
+        except TypeError:  # What cannot be hashed is no name, as is said below.
+            known = None
         if known is not None:
             return known
         found = TableName(self.stored(name, "a table"))
@@ -86,14 +89,21 @@ class Names:
 
     def distinct(self, names: Sequence[str], what: str) -> None:
         """Raise InvalidMetadata where two names are one to the database, e.g. after both were cut."""
-        keys = [self.key(name) for name in names]
-        if len(set(keys)) == len(keys):
+        if len(set(self.keys(names))) == len(names):
             return
         seen: dict[str, str] = {}
-        for name, key in zip(names, keys, strict=True):
+        for name, key in zip(names, self.keys(names), strict=True):
             if key in seen:
                 raise InvalidMetadata(f"Two {what} have the same name to this database: {seen[key]!r} and {name!r}.")
             seen[key] = name
+
+    def keys(self, names: Sequence[str]) -> Sequence[str]:
+        """``key`` of each name."""
+        if not self._folds_case:
+            return names
+        if "".join(names).isascii():
+            return [name.lower() for name in names]
+        return [self.key(name) for name in names]
 
     def key(self, name: str) -> str:
         """What decides whether two names are the same."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -100,7 +100,7 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
         foreign_keys = constraints.wanted_foreign_keys(table, target)
         declared = [column for column in table.columns if not column.system]
         types = [target.types(column.type) for column in declared]
-        columns = tuple([_column(*pair, target) for pair in zip(declared, types, strict=True)])
+        columns = _columns(declared, types, target)
         if not columns:
             raise InvalidMetadata(f"Table {name} has no columns.")
         target.names.distinct([column.name for column in columns], f"columns of table {name}")
@@ -126,16 +126,29 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
         raise InvalidMetadata(f"Table {name} cannot be written as SQL: {error}") from error
 
 
-def _column(column: sa.Column[Any], spelled: SpelledType, target: Target) -> Column:
-    type_ = spelled.type
-    name = target.names.known(column.name)
-    if name is None:
-        name = target.names.stored(column.name, f"a column of table {column.table.name}")
+def _columns(declared: Sequence[sa.Column[Any]], types: Sequence[SpelledType], target: Target) -> tuple[Column, ...]:
+    known = target.names.known
+    found = []
+    for column, spelled in zip(declared, types, strict=True):
+        # As in fingerprint.py: the dictionary answers twice as fast as the attributes.
+        says = column.__dict__
+        name = known(says["name"]) or target.names.stored(column.name, f"a column of table {column.table.name}")
+        if (
+            says["server_default"] is None
+            and says["default"] is None
+            and not (says["primary_key"] or says["comment"] or says.get("info"))
+        ):
+            # Most columns say no more.
+            found.append(Column(name, spelled.type, bool(says["nullable"]), native=column))
+        else:
+            found.append(_column(column, name, spelled.type, target))
+    return tuple(found)
+
+
+def _column(column: sa.Column[Any], name: str, type_: ColumnType, target: Target) -> Column:
     info = column.__dict__.get("info")
     comment = column.comment
     written = column.server_default is not None
-    if not (written or info or comment or column.primary_key or column.default is not None):
-        return Column(name, type_, bool(column.nullable), native=column)  # Most columns say no more.
     spelling = target.spelling
     generated = spelling.generated(column) if written or column.primary_key else None
     default = None
@@ -155,7 +168,7 @@ def _column(column: sa.Column[Any], spelled: SpelledType, target: Target) -> Col
         fill=_fill(column, type_, target) if default is None and generated is None else None,
         volatile_default=default is not None and spelling.is_volatile(default),
         foreign_default=generated is None and is_fetched(column),
-        renamed_from=_renamed_from(info, target, f"the former name of column {name}"),
+        renamed_from=_renamed_from(info, target, f"the former name of column {name}") if info else None,
         native=column,
     )
 
@@ -192,7 +205,8 @@ def _primary_key(table: sa.Table, target: Target) -> PrimaryKey | None:
         return None
     # The order in which DDL names them: an implicit key puts the column that counts first.
     columns = key.columns_autoinc_first if key._implicit_generated else key.columns  # noqa: SLF001
-    names = tuple(target.names.stored(column.name, f"a key column of table {table.name}") for column in columns)
+    what = f"a key column of table {table.name}"
+    names = tuple([target.names.stored(column.name, what) for column in columns])
     name = target.text.constraint_name(key)
     return PrimaryKey(
         names, None if name is None else target.names.stored(name, f"the primary key of table {table.name}")
@@ -206,8 +220,8 @@ def _renamed_from(info: dict[Any, Any] | None, target: Target, what: str) -> str
 
 def _enums(table: TableName, types: Iterable[SpelledType]) -> tuple[EnumType, ...]:
     found: dict[TableName, EnumType] = {}
-    for spelled in types:
-        for enum in spelled.enums:
+    for enums in [spelled.enums for spelled in types if spelled.enums]:
+        for enum in enums:
             known = found.setdefault(enum.name, enum)
             if known.values != enum.values:
                 raise InvalidMetadata(

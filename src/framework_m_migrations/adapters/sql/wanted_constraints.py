@@ -12,7 +12,7 @@ from sqlalchemy.sql import coercions, roles
 from sqlalchemy.sql import elements as sa_elements
 
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, TableName, Unique
+from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, TableName, Unique, plain_key
 
 if TYPE_CHECKING:
     from framework_m_migrations.adapters.sql.wanted import Target
@@ -43,7 +43,8 @@ def table_constraints(table: sa.Table) -> Iterator[sa.Constraint]:
     """All constraints of a table, those written at its columns included."""
     yield from table.constraints
     for column in table.columns:
-        yield from column.constraints
+        if column.constraints:
+            yield from column.constraints
 
 
 def is_created(constraint: sa.Constraint, target: Target) -> bool:
@@ -82,17 +83,23 @@ def _index(index: sa.Index, table: sa.Table, target: Target) -> Index:
     if name is None:
         raise InvalidMetadata(f"An index of table {table.name} has no name.")
     stored = target.names.stored(name, f"an index of table {table.name}")
+    expressions = index.expressions
     if not has_options(index):
-        # No option at all: every dialect's defaults.
-        keys = tuple([_key(index, table, position, target) for position in range(len(index.expressions))])
-        return Index(stored, keys, bool(index.unique), native=index)
+        # No option at all: every dialect's defaults. Nearly all keys say nothing but which column they are.
+        keys = [
+            plain_key(target.names.stored(expression.name, "a column of an index"))
+            if isinstance(expression, sa.Column)
+            else _key(index, table, position, target)
+            for position, expression in enumerate(expressions)
+        ]
+        return Index(stored, tuple(keys), bool(index.unique), native=index)
     method, include, options = target.spelling.index_options(index)
     if ("nulls_not_distinct", "true") in options:
         _needs_nulls_not_distinct(f"index {stored}", target)
     where = index.dialect_options[target.dialect.name].get("where")
     return Index(
         name=stored,
-        keys=tuple([_key(index, table, position, target) for position in range(len(index.expressions))]),
+        keys=tuple([_key(index, table, position, target) for position in range(len(expressions))]),
         unique=bool(index.unique),
         where=None if where is None else target.spelling.expression(clause_text(where, target)),
         method=method,
@@ -112,9 +119,6 @@ def clause_text(clause: Any, target: Target) -> str:
 def _key(index: sa.Index, table: sa.Table, position: int, target: Target) -> IndexKey:
     expression: Any = index.expressions[position]
     plain = isinstance(expression, sa.Column)
-    if plain and not has_options(index):
-        # Nearly all keys: nothing is said of them but which column they are.
-        return IndexKey(target.names.stored(expression.name, f"a column of table {table.name}"))
     rendered = target.text.quote(expression.name) if plain else target.text.expression(expression)
     body, modifiers = target.spelling.index_modifiers(index, position, rendered)
     column = _plain_column(expression)
@@ -280,13 +284,13 @@ def _name(constraint: sa.Constraint, target: Target) -> str | None:
 
 
 def _columns(columns: Iterable[sa.Column[Any]], target: Target) -> tuple[str, ...]:
-    return tuple(target.names.stored(column.name, "a column of a constraint") for column in columns)
+    return tuple([target.names.stored(column.name, "a column of a constraint") for column in columns])
 
 
 def _options(constraint: sa.Constraint, target: Target) -> tuple[tuple[str, str], ...]:
     """What else DDL says of a constraint, as sorted pairs; what the database takes by default is left out."""
     options: dict[str, str] = {}
-    initially = " ".join((constraint.initially or "").upper().split())
+    initially = " ".join(constraint.initially.upper().split()) if constraint.initially else ""
     # INITIALLY DEFERRED alone makes a constraint deferrable.
     if constraint.deferrable or (constraint.deferrable is None and initially == "DEFERRED"):
         options["deferrable"] = "true"

@@ -8,10 +8,9 @@ texts, which are parsed where they hold such a thing.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import quoted
 
@@ -34,8 +33,7 @@ _SHADOW_SUFFIXES = (
 )
 
 
-@dataclass(slots=True)
-class RawColumn:
+class RawColumn(NamedTuple):
     """A row of table_xinfo. ``hidden`` is 2 for a virtual generated column, 3 for a stored one."""
 
     name: str
@@ -110,21 +108,20 @@ def read_raw(
         has_table_list: SQLite is at least 3.37 and can tell shadow tables.
     """
     reader = _Reader(execute, schema, tables)
-    found = [row for row in reader.master() if not _is_internal(row[1]) and row[1] not in ignored]
+    master = reader.master()
+    found = [row for row in master if row[0] == "table" and not _is_internal(row[1]) and row[1] not in ignored]
     virtual = [row[1] for row in found if row[3].startswith(_VIRTUAL)]
     hidden = frozenset(virtual)
     if virtual:
         hidden |= reader.shadows() if has_table_list else _guessed_shadows(virtual, (row[1] for row in found))
     rows = [row for row in found if row[1] not in hidden]
-    names = [row[1] for row in rows if row[0] == "table"]
+    names = [row[1] for row in rows]
     wanted = None if tables is None else frozenset(tables)
-    read = {
-        row[1]: RawTable(row[1], row[3]) for row in rows if row[0] == "table" and (wanted is None or row[1] in wanted)
-    }
+    read = {row[1]: RawTable(row[1], row[3]) for row in rows if wanted is None or row[1] in wanted}
     if read:
         reader.columns(read)
         reader.foreign_keys(read)
-        reader.indexes(read)
+        reader.indexes(read, {row[1]: row[3] for row in master if row[0] == "index"})
     return RawCatalog(read, names)
 
 
@@ -147,10 +144,12 @@ class _Reader:
         self._parameters: tuple[object, ...] = () if tables is None else (json.dumps(sorted(tables)),)
 
     def master(self) -> Sequence[Any]:
-        """(type, name, table, text) of tables; the statement stays short for SQLite reads it from memory."""
+        """(type, name, table, text) of all tables, and of the indexes that CREATE INDEX made on the chosen ones."""
+        chosen = self._chosen.replace("m.name", "tbl_name")
         return self._execute(
-            f"SELECT type, name, tbl_name, sql FROM {self._master} WHERE type = 'table' AND sql IS NOT NULL",  # noqa: S608
-            (),
+            f"SELECT type, name, tbl_name, sql FROM {self._master}"  # noqa: S608
+            f" WHERE sql IS NOT NULL AND (type = 'table' OR (type = 'index'{chosen}))",
+            self._parameters,
         )
 
     def shadows(self) -> frozenset[str]:
@@ -175,7 +174,7 @@ class _Reader:
         for table, name, type_, not_null, default, key, hidden in rows:
             raw = tables.get(table)
             if raw is not None and hidden != 1:
-                raw.columns.append(RawColumn(name, type_, bool(not_null), default, key, hidden))
+                raw.columns.append(RawColumn(name, type_, not_null != 0, default, key, hidden))
 
     def foreign_keys(self, tables: dict[str, RawTable]) -> None:
         rows = self._joined(
@@ -196,21 +195,20 @@ class _Reader:
             raw.foreign_keys[-1].columns.append(column)
             raw.foreign_keys[-1].target_columns.append(target_column)
 
-    def indexes(self, tables: dict[str, RawTable]) -> None:
+    def indexes(self, tables: dict[str, RawTable], texts: Mapping[str, str]) -> None:
         rows = self._joined(
-            'x.name, x."unique", x.origin, x.partial, i.name, i."desc", i.coll, i.cid, d.sql',
-            "JOIN pragma_index_list(m.name, ?) AS x JOIN pragma_index_xinfo(x.name, ?) AS i ON i.key = 1"
-            f" LEFT JOIN {self._master} AS d ON d.type = 'index' AND d.name = x.name",
+            'x.name, x."unique", x.origin, x.partial, i.name, i."desc", i.coll, i.cid',
+            "JOIN pragma_index_list(m.name, ?) AS x JOIN pragma_index_xinfo(x.name, ?) AS i ON i.key = 1",
             order="",
             schemas=2,
         )
-        known: dict[str, dict[str, RawIndex]] = defaultdict(dict)
-        for table, name, unique, origin, partial, column, descending, collation, position, sql in rows:
-            raw = tables.get(table)
-            if raw is None:
-                continue
-            index = known[table].get(name)
+        known: dict[str, RawIndex] = {}  # Names of indexes are unique within a schema.
+        for table, name, unique, origin, partial, column, descending, collation, position in rows:
+            index = known.get(name)
             if index is None:
-                index = known[table][name] = RawIndex(name, bool(unique), origin, bool(partial), sql)
+                raw = tables.get(table)
+                if raw is None:
+                    continue
+                index = known[name] = RawIndex(name, unique != 0, origin, partial != 0, texts.get(name))
                 raw.indexes.append(index)
-            index.keys.append((column if position >= 0 else None, bool(descending), collation))
+            index.keys.append((column if position >= 0 else None, descending != 0, collation))

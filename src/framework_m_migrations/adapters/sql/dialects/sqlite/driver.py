@@ -41,23 +41,35 @@ def control(connection: sa.Connection, sql: str) -> list[Any]:
     """Run a statement on the driver's cursor and return its rows; driver errors come as SQLAlchemy's."""
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(sql)
-        return list(cursor.fetchall())
+        with _failures_of_driver(connection, sql):
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+    finally:
+        cursor.close()
+
+
+@contextmanager
+def _failures_of_driver(connection: sa.Connection, sql: str) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         module = connection.dialect.loaded_dbapi
         if not isinstance(error, module.Error):
             raise
         raise sa.exc.DBAPIError.instance(sql, None, error, module.Error, dialect=connection.dialect) from error
-    finally:
-        cursor.close()
 
 
 def executor(connection: sa.Connection) -> Execute:
-    """Runs statements through SQLAlchemy, so that its events and logs see them."""
+    """Runs statements through SQLAlchemy, so that its events and logs see them; rows are the driver's own tuples."""
 
     def execute(sql: str, parameters: tuple[object, ...]) -> list[Any]:
         result = connection.exec_driver_sql(sql, parameters) if parameters else connection.exec_driver_sql(sql)
-        return list(result.fetchall())
+        try:
+            # SQLAlchemy's rows cost more than all that SQLite does for them.
+            with _failures_of_driver(connection, sql):
+                return list(result.cursor.fetchall())
+        finally:
+            result.close()
 
     return execute
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
+from operator import attrgetter
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import RawColumn, RawIndex, RawTable
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_index, read_table
@@ -30,6 +31,7 @@ from framework_m_migrations.domain.schema import (
     Table,
     TableName,
     Unique,
+    plain_key,
 )
 
 # Without any of these words a definition says nothing that the pragmas do not tell.
@@ -65,17 +67,23 @@ def build_table(raw: RawTable, *, schema: str | None, keys: KeysOfTables, names:
     texts = {} if text is None else {column.name: column for column in text.columns}
     key_columns = primary_key_columns(raw)
     rowid = rowid_alias(raw, text)
-    columns = tuple(_column(column, texts.get(column.name), is_rowid=column.name == rowid) for column in raw.columns)
+    plain = not texts and rowid is None
+    columns = tuple(
+        [
+            _plain_column(column.name, column.type, column.not_null, column.default)
+            if plain and not column.hidden
+            else _column(column, texts.get(column.name), is_rowid=column.name == rowid)
+            for column in raw.columns
+        ]
+    )
     types = {column.name: column.type for column in columns}
-    own = {lower(column.name): column.name for column in raw.columns}
+    own = {lower(name): name for name in types}
     return Table(
         name=TableName(raw.name, schema),
         columns=columns,
         primary_key=PrimaryKey(key_columns, None if text is None else text.primary_key_name) if key_columns else None,
         indexes=tuple(
-            sorted(
-                (_index(index, own, types) for index in raw.indexes if index.origin == "c"), key=lambda item: item.name
-            )
+            sorted([_index(index, own, types) for index in raw.indexes if index.origin == "c"], key=attrgetter("name"))
         ),
         uniques=_uniques(raw, text),
         checks=_checks(text),
@@ -133,9 +141,10 @@ def _column(raw: RawColumn, text: ColumnText | None, *, is_rowid: bool) -> Colum
 
 
 def _index(raw: RawIndex, own: Mapping[str, str], types: Mapping[str, ColumnType]) -> Index:
-    if not raw.partial and all(_is_plain(column, collation, types) for column, _, collation in raw.keys):
-        keys = tuple(IndexKey(column, None, "DESC" if descending else "") for column, descending, _ in raw.keys)
-        return Index(raw.name, keys, raw.unique)
+    if not raw.partial:
+        keys = [_plain_key(*key, types) for key in raw.keys]
+        if None not in keys:
+            return Index(raw.name, tuple([key for key in keys if key is not None]), raw.unique)
     try:
         text = parse_index(raw.sql or "")
     except UnreadableSql:
@@ -158,9 +167,16 @@ def _index(raw: RawIndex, own: Mapping[str, str], types: Mapping[str, ColumnType
     return Index(raw.name, tuple(found), raw.unique, where)
 
 
-def _is_plain(column: str | None, collation: str | None, types: Mapping[str, ColumnType]) -> bool:
-    """A key that is a column compared byte by byte, of which the pragmas tell all."""
-    return column is not None and column in types and collation == DEFAULT_COLLATION and types[column].collation is None
+def _plain_key(
+    column: str | None, descending: bool, collation: str | None, types: Mapping[str, ColumnType]
+) -> IndexKey | None:
+    """A key that is a column compared byte by byte, of which the pragmas tell all; None for any other."""
+    if column is None or collation != DEFAULT_COLLATION:
+        return None
+    type_ = types.get(column)
+    if type_ is None or type_.collation is not None:
+        return None
+    return IndexKey(column, None, "DESC") if descending else plain_key(column)
 
 
 def _untold_key(key: tuple[str | None, bool, str | None], types: Mapping[str, ColumnType]) -> IndexKey:
