@@ -113,6 +113,41 @@ def test_what_has_no_online_form_is_named_with_the_reason(stage: Stage) -> None:
     assert "c: type of u" in made.text
 
 
+def test_a_rename_that_also_widens_waits_with_the_rest(stage: Stage) -> None:
+    """What only the new column has room for could not be kept in the old one, so new code would be refused."""
+
+    def old(m: sa.MetaData) -> None:
+        title = sa.Column("title", sa.String(4), nullable=False)
+        sa.Table("t", m, sa.Column("id", sa.Integer, primary_key=True), title)
+
+    def new(m: sa.MetaData) -> None:
+        label = sa.Column("label", sa.String(40), server_default="x", info={"renamed_from": "title"})
+        sa.Table("t", m, sa.Column("id", sa.Integer, primary_key=True), label)
+
+    stage.start(old, "INSERT INTO t VALUES (1, 'kept')")
+    release = stage.release(new)
+    shape = stage.shape()
+    stage.create(release)
+    release.run()
+    between = stage.shape()
+    rules = {one.judgement.rule for one in release.sync().withheld}
+    assert rules == {"contract-due", "waits"}
+    assert stage.shape() == between
+    stage.send("INSERT INTO t (id, label) VALUES (2, NULL)", "INSERT INTO t (id, title) VALUES (3, 'old')")
+    assert stage.rows("SELECT id, title, label FROM t ORDER BY id") == [
+        (1, "kept", "kept"),
+        (2, None, None),
+        (3, "old", "old"),
+    ]
+    release.run(contract=True)
+    release.sync()
+    assert release.plan(force=True).plan.is_empty
+    stage.send("DELETE FROM t WHERE id = 2")
+    release.rollback()
+    release.rollback()
+    assert [row for row in stage.shape() if "label" not in str(row)] == shape
+
+
 def test_tables_of_another_schema(stage: Stage) -> None:
     def old(m: sa.MetaData) -> None:
         sa.Table("t", m, sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer), schema="side")

@@ -36,6 +36,11 @@ class _Standing:
         names = (*self.missing.get(table, ()), *self.retyped.get(table, ()))
         return next((f"{table}.{name}" for name in names if name in text), None)
 
+    def end_of(self, table: TableName, column: str) -> str | None:
+        """The former column that a column is kept equal to until its contract step."""
+        former = self.leaving.get(table, {}).get(column)
+        return None if former is None else f"the end of {table}.{former}"
+
     def blocks_key(self, table: TableName, key: ForeignKey) -> str | None:
         if key.target not in self.names:
             return str(key.target)
@@ -134,8 +139,10 @@ def _blocker(change: c.Change, standing: _Standing) -> str | None:
             if column.name in standing.retyped.get(table, ()):
                 return f"{table}.{column.name}"
             # The trigger that keeps both columns equal tells by the defaults which of the two a writer left out.
-            former = standing.leaving.get(table, {}).get(column.name)
-            return None if former is None else f"the end of {table}.{former}"
+            return standing.end_of(table, column.name)
+        case c.ColumnTypeChanged(column=column):
+            # What has room in the new column only could not be kept in the other one.
+            return standing.end_of(table, column.name)
         case _:
             return None
 

@@ -38,6 +38,10 @@ def rename_column(halves: Halves, change: c.ColumnRenamed, wanted: Table, actual
     default, old_default = _constant(_default(after)), _constant(before.default)
     final = None if default is not None else _default(after)
     halves.review.append(f"{table}.{before.name} and {after.name} are kept equal until the contract step.")
+    if after.nullable and not before.nullable:
+        # New code may write NULL, which the trigger carries over.
+        halves.expand_up.append(call("drop_not_null", table.name, before.name, table=table))
+        halves.expand_down.append(call("set_not_null", table.name, before.name, table=table))
     halves.expand_up.append(
         call(
             "start_rename",
@@ -55,7 +59,7 @@ def rename_column(halves: Halves, change: c.ColumnRenamed, wanted: Table, actual
     halves.expand_up.extend(_copies(table, copies, clash))
     if clash:
         halves.expand_up.append(call("take_names", table.name, clash, table=table))
-    halves.expand_down.append(call("undo_rename", table.name, before.name, after.name, take=clash, table=table))
+    halves.expand_down.insert(0, call("undo_rename", table.name, before.name, after.name, take=clash, table=table))
     halves.contract_up.extend(source.drop(table, old, _former(table, old, clash)) for old, _ in reversed(pairs))
     halves.contract_up.append(call("finish_rename", table.name, before.name, after.name, default=final, table=table))
     halves.contract_down.append(
@@ -70,7 +74,7 @@ def rename_column(halves: Halves, change: c.ColumnRenamed, wanted: Table, actual
             table=table,
         )
     )
-    if not before.nullable:
+    if not before.nullable and not after.nullable:
         halves.contract_down.append(call("set_not_null", table.name, before.name, table=table))
     halves.contract_down.extend(source.create(table, old, _former(table, old, clash)) for old, _ in pairs)
 
