@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 import pytest
 
 from tests.killed.conftest import Stage
 from tests.killed.sites import Copy, look
+from tests.support.profile import NIGHTLY
 
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 STRIDE = {"sqlite": 4, "psycopg": 6, "asyncpg": 9}
 
 
