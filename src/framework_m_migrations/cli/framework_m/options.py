@@ -76,15 +76,14 @@ class HostCommon(Common):
 
     def fleet(self, events: EventSink) -> TenantCommands:
         """The commands over the tenants that are named, or over those that the host's configuration lists."""
-        from framework_m_core.cli.tenant_resolver import list_configured_tenants
-
         from framework_m_migrations.embedding.fleet_flow import TenantPlace
         from framework_m_migrations.embedding.framework_m.hydrate import register_added_fields
+        from framework_m_migrations.embedding.framework_m.settings import configured_tenants
         from framework_m_migrations.embedding.framework_m.wiring import host_factories
         from framework_m_migrations.embedding.sync import MigrationManager
 
         settings = self.shared_settings()
-        names = self.tenants() or tuple(list_configured_tenants())
+        names = self.tenants() or configured_tenants()
         found = [(name, self._place(name)) for name in names]
         places = [TenantPlace(name, place.schema, place.database_url) for name, place in found]
         register_added_fields()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.tenancy import has_tenant_schemas, is_tenants
 from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE, HostDiscovery
+from framework_m_migrations.embedding.framework_m.settings import configured_tenants
 from framework_m_migrations.embedding.framework_m.triggers import attach_triggers
 from framework_m_migrations.embedding.framework_m.wiring import host_doctypes, host_factories
 
@@ -135,7 +136,6 @@ def _in_default_schema(engine: AsyncEngine, doctypes: list[DocTypeTables]) -> li
 
 
 def _has_tenants() -> bool:
-    from framework_m_core.cli.tenant_resolver import list_configured_tenants
     from framework_m_core.interfaces.tenant import is_multi_tenant
 
-    return is_multi_tenant() or bool(list_configured_tenants())
+    return is_multi_tenant() or bool(configured_tenants())

@@ -66,6 +66,13 @@ def resolve_place(
     return HostPlace(url, schema_of(url, found.schema), x_args)
 
 
+def configured_tenants() -> tuple[str, ...]:
+    """The tenants that the host's configuration lists, as ``m tenants list`` shows them."""
+    from framework_m_core.cli.tenant_resolver import list_configured_tenants
+
+    return tuple(list_configured_tenants())
+
+
 def schema_of(url: str, tenant: str | None) -> str | None:
     """The schema of a tenant; None where the database has no schemas: there a tenant has a database of its own."""
     return None if url.startswith("sqlite") else tenant
