@@ -14,10 +14,10 @@ PORTABLE := not corpus and not browser and not pyodide
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
 
-.PHONY: help venv check format lint types layers purity test test-second test-fast nightly demo bench bench-load playground constraints clean
+.PHONY: help venv check format lint types layers purity test test-second test-fast nightly mutation demo bench bench-load bench-browser playground constraints clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 venv: $(STAMP) ## the development environment in .venv
 
@@ -75,6 +75,15 @@ NIGHTLY := $(wildcard tests/hostile tests/histories)
 nightly: $(STAMP) ## generated cases by the ten thousand: hostile input, random schema histories
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python $(PYTEST) --timeout=14400 $(NIGHTLY)
 
+# In a copy of its own, as mutmut leaves its tree behind. ONLY="*services.drops*" looks at a part.
+ONLY ?=
+mutation: $(STAMP) ## the mutation score of domain and services (docs/reliability.md)
+	@test -x .mutation/venv/bin/mutmut || { $(BIN)/python -m venv .mutation/venv && .mutation/venv/bin/python -m pip install -q mutmut==3.8.1; }
+	@rm -rf .mutation/tree && mkdir .mutation/tree && cp -r src tests docs scripts pyproject.toml README.md CHANGELOG.md LICENSE .mutation/tree
+	@$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > "$$(.mutation/venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/development.pth"
+	cd .mutation/tree && nice ../venv/bin/mutmut run --max-children 2 $(ONLY)
+	cd .mutation/tree && ../venv/bin/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json
+
 demo: $(STAMP_DEMO) ## the whole engine at work, on SQLite
 	@$(BIN)/python -m examples.demo
 
@@ -84,6 +93,9 @@ bench-load: $(STAMP) ## changes on two million rows while probes measure every s
 bench: $(STAMP) ## measure against Alembic, reflection and create_all
 	$(BIN)/python -m benchmarks
 
+bench-browser: $(STAMP) ## measure a browser's tab against plain SQLAlchemy with Alembic
+	$(BIN)/python -m benchmarks.browser
+
 playground: $(STAMP) ## the engine in a page of your browser, on http://localhost:8000/
 	@$(BIN)/python -m scripts.playground $(if $(PORT),--port $(PORT))
 
@@ -91,5 +103,5 @@ constraints: $(STAMP) ## resolve constraints/*.txt anew
 	$(BIN)/python scripts/pin_constraints.py
 
 clean: ## remove environments, caches and builds
-	rm -rf $(VENV) .venv-* .pyodide .mariadb node_modules build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-* .mutation .pyodide .mariadb node_modules build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

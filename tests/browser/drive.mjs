@@ -14,7 +14,7 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const MODULES = ["inside", "inside_failures"];
 const { origin, close } = await serve(folder);
 const results = {};
-const LIMIT = 300_000; // milliseconds for a scenario: one that hangs is told by its name
+const LIMIT = 600_000; // milliseconds for a scenario: one that hangs is told by its name
 const browser = await launch();
 results.version = browser.version();
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -115,6 +116,11 @@ async def hold(kind: str) -> None:
     """Keep the store until killed."""
     held.append(store_of(kind))
     await held[0].load()
+
+
+def modules_of_alembic() -> str:
+    """Those that were imported."""
+    return " ".join(name for name in sys.modules if name.partition(".")[0] in {"alembic", "mako"})
 
 
 async def default_store() -> str:

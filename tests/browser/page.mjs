@@ -63,7 +63,7 @@ scenarios.page_doctype = async (context, Tab, origin) => {
   await press(page, "4. Remove a field");
   await press(page, "Sync 1 safe change");
   seen.withheld = await plan(page);
-  await press(page, "Create a revision");
+  await press(page, "Create revision");
   await press(page, "Run");
   seen.refused = await problem(page); // a row has no email
   const text = page.locator("#revision-list textarea");

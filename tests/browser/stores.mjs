@@ -13,6 +13,7 @@ for (const kind of ["idbfs", "opfs"]) {
     seen.push(await tab.run(`await migrate("${kind}", "name", "note")`));
     seen.push(await tab.run(`await migrate("${kind}", "name", "note")`));
     seen.push(await tab.run(`await look("${kind}")`));
+    const imported = await tab.run("modules_of_alembic()");
 
     // killed within a transaction
     await tab.begin(`await stop_inside_transaction("${kind}")`);
@@ -28,6 +29,7 @@ for (const kind of ["idbfs", "opfs"]) {
     await tab.restart();
     seen.push(await tab.run(`await look("${kind}")`));
     seen.push(await tab.run(`await migrate("${kind}", "name", "note", "after")`));
+    seen.push(imported);
     return seen;
   };
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.driven import value
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1000)]
 
 KEPT = ["ok", "id,name,note", "kept", None]
 
@@ -18,6 +18,11 @@ def test_a_reload_keeps_the_data_and_the_second_migration_adds_to_it(seen: dict[
     first, second, third, found, *_ = value(seen, f"life_{store}")
     assert (first, second, third) == ("1 steps", "1 steps", "up to date")
     assert found == KEPT
+
+
+@pytest.mark.parametrize("store", ["idbfs", "opfs"])
+def test_a_plan_a_sync_and_one_with_nothing_to_do_import_no_alembic(seen: dict[str, Any], store: str) -> None:
+    assert value(seen, f"life_{store}")[7] == ""
 
 
 @pytest.mark.parametrize("store", ["idbfs", "opfs"])

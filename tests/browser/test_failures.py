@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.driven import value
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1000)]
 
 BOTH = pytest.mark.parametrize("store", ["idbfs", "opfs"])
 
@@ -46,6 +46,6 @@ def test_a_private_file_that_somebody_else_has_open_is_in_use(seen: dict[str, An
 
 def test_with_jspi_hooks_and_env_py_may_call_asyncio_run(seen: dict[str, Any]) -> None:
     has_jspi, *commands, ran = value(seen, "failures_idbfs")["loops"]
-    assert has_jspi  # of this Chromium; tests/pyodide tries it without
+    assert has_jspi  # of this Chromium; without it they fail, as docs/browser.md says
     assert commands == ["done", "done"]
     assert ran == ["hook"]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.driven import value
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1000)]
 
 
 def test_the_plan_is_there_before_anything_is_applied(seen: dict[str, Any]) -> None:
