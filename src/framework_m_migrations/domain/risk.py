@@ -52,7 +52,7 @@ def assumed(added: tuple[Column, ...], columns: tuple[str, ...], text: str = "")
         text: an expression; every added column whose name occurs in it counts.
     """
     return tuple(
-        (column.name, column.type.spelling, column.default or column.fill or "NULL")
+        (column.name, column.type.spelling, column.default or (None if column.nullable else column.fill) or "NULL")
         for column in added
         if column.name in columns or column.name in text
     )

@@ -110,6 +110,10 @@ def test_a_question_assumes_the_columns_that_the_same_plan_adds() -> None:
     about_text = row_question(c.CheckAdded(T, Check("ck", "c > 0")), new)
     assert about_text is not None
     assert about_text.assuming == (("c", "integer", "NULL"),)
+    optional = {T: (column("d", fill="5"), column("e", fill="5", nullable=False))}
+    filled = row_question(c.UniqueAdded(T, unique("d", "e")), optional)
+    assert filled is not None
+    assert filled.assuming == (("d", "integer", "NULL"), ("e", "integer", "5")), "rows keep NULL where they may"
 
 
 def test_a_unique_index_over_an_expression_cannot_be_asked_about() -> None:
