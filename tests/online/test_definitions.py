@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from sqlalchemy.dialects import postgresql as pg
 
+from framework_m_migrations.adapters.sql.lint.statements import split
 from tests._postgres import PostgresDatabase
-from tests.online.phases import Stage
+from tests.online.phases import APP, Stage
 from tests.versions.conftest import apps as apps
 from tests.versions.support import Apps
 
@@ -93,6 +97,38 @@ def test_everything_else_up_and_down(stage: Stage) -> None:
     assert stage.rows('SELECT "Der Titel%%"::text, mood::text FROM "Odd Thing" WHERE id = 901') == [("[1]", "it's")]
     new.run(contract=True)
     assert stage.shape() == done
+
+
+def test_the_offline_script_does_the_same(stage: Stage, postgres_database: PostgresDatabase) -> None:
+    """What ``alembic upgrade --sql`` prints of both halves, fed to the server statement by statement."""
+    stage.start(
+        before,
+        "INSERT INTO kind VALUES (1, 1)",
+        "INSERT INTO \"Odd Thing\" (id, mood, kind, a, b) SELECT n, 'it''s', 1, n + 1, n FROM generate_series(1, 5) n",
+    )
+    new = stage.release(after)
+    stage.create(new)
+    home = stage.tmp_path / "alembic"
+    home.mkdir()
+    (home / "env.py").write_text(
+        "from alembic import context\n"
+        "context.configure(url='postgresql://', literal_binds=True, transaction_per_migration=True)\n"
+        "with context.begin_transaction():\n    context.run_migrations()\n"
+    )
+    project = Config(output_buffer=io.StringIO())
+    project.set_main_option("script_location", str(home))
+    project.set_main_option("path_separator", "os")
+    project.set_main_option("version_locations", str(stage.apps.root / APP / "migrations" / "versions"))
+    command.upgrade(project, "0000first000:heads", sql=True)
+    engine = sa.create_engine(postgres_database.sync_url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in split(project.output_buffer.getvalue()):
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+    engine.dispose()
+    assert new.run().revisions == ()
+    assert tuple(new.sync().withheld) == ()
+    titles = 'SELECT "The ""Title\'"::text, mood, b FROM "Odd Thing" WHERE id = 1'
+    assert stage.rows(titles) == [('{"a": 1}', "it's", 1)]
 
 
 def test_what_has_no_online_form_is_named_with_the_reason(stage: Stage) -> None:

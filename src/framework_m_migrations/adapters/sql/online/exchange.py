@@ -146,9 +146,11 @@ def taken(
 
 def _renamed(sending: Sender, table: TableName, before: str, after: str) -> str:
     place = qualified(table, None)
-    literal = string_literal(place)
-    constraint = _IS_CONSTRAINT.format(table=literal, name=string_literal(before))
-    if not sending.offline and sending.rows(constraint)[0][0]:
-        return f"ALTER TABLE {place} RENAME CONSTRAINT {written(before)} TO {written(after)}"
-    index = qualified(TableName(before, table.schema), None)
-    return f"ALTER INDEX IF EXISTS {index} RENAME TO {written(after)}"
+    is_constraint = _IS_CONSTRAINT.format(table=string_literal(place), name=string_literal(before))
+    constraint = f"ALTER TABLE {place} RENAME CONSTRAINT {written(before)} TO {written(after)}"
+    index = f"ALTER INDEX IF EXISTS {qualified(TableName(before, table.schema), None)} RENAME TO {written(after)}"
+    if sending.offline:
+        # A script is written without a look at the database, and so looks itself.
+        body = f"BEGIN\n  IF ({is_constraint}) THEN\n    {constraint};\n  ELSE\n    {index};\n  END IF;\nEND"
+        return f"DO $m_migrate$\n{body}\n$m_migrate$"
+    return constraint if sending.rows(is_constraint)[0][0] else index
