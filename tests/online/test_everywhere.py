@@ -82,9 +82,9 @@ def config(bench: Bench, url: str, *, each: bool = True) -> Config:
 
 
 @pytest.mark.parametrize("each", [True, False])
-def test_under_plain_alembic(postgres: Bench, postgres_database: PostgresDatabase, each: bool) -> None:
+def test_under_plain_alembic(postgres: Bench, emptied_database: PostgresDatabase, each: bool) -> None:
     Revisions(postgres).write(UP, DOWN)
-    project = config(postgres, postgres_database.sync_url, each=each)
+    project = config(postgres, emptied_database.sync_url, each=each)
     command.upgrade(project, "heads")
     check(postgres, there=True)
     command.downgrade(project, "base")
@@ -92,7 +92,7 @@ def test_under_plain_alembic(postgres: Bench, postgres_database: PostgresDatabas
     assert postgres.rows("SELECT * FROM alembic_version") == []
 
 
-def test_under_m_migrate_with_asyncpg(postgres: Bench, postgres_database: PostgresDatabase) -> None:
+def test_under_m_migrate_with_asyncpg(postgres: Bench, emptied_database: PostgresDatabase) -> None:
     name = Revisions(postgres).write(UP, DOWN)
 
     def migrate(connection: sa.Connection) -> None:
@@ -103,7 +103,7 @@ def test_under_m_migrate_with_asyncpg(postgres: Bench, postgres_database: Postgr
         check(postgres, there=False)
 
     async def main() -> None:
-        engine = create_async_engine(postgres_database.url, poolclass=sa.NullPool)
+        engine = create_async_engine(emptied_database.url, poolclass=sa.NullPool)
         async with engine.connect() as connection:
             await connection.run_sync(migrate)
         await engine.dispose()
@@ -120,17 +120,17 @@ def test_on_sqlite_the_plain_forms_do_it(sqlite: Bench) -> None:
     assert sqlite.tables() == {"orders", "customers", "alembic_version"}
 
 
-def test_the_offline_script_does_the_same(postgres: Bench, postgres_database: PostgresDatabase) -> None:
+def test_the_offline_script_does_the_same(postgres: Bench, emptied_database: PostgresDatabase) -> None:
     """What ``--sql`` prints is fed to the server as a person would, statement by statement."""
     Revisions(postgres).write(UP, DOWN)
-    project = config(postgres, postgres_database.sync_url)
+    project = config(postgres, emptied_database.sync_url)
     for direction, there in (("upgrade", True), ("downgrade", False)):
         buffer = project.output_buffer = io.StringIO()
         if direction == "upgrade":
             command.upgrade(project, "heads", sql=True)
         else:
             command.downgrade(project, "heads:base", sql=True)
-        _psql(postgres_database, buffer.getvalue())
+        _psql(emptied_database, buffer.getvalue())
         check(postgres, there=there)
 
 

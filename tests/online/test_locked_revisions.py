@@ -43,11 +43,11 @@ def heard() -> Heard:
 
 @pytest.fixture(params=["asyncpg", "psycopg"])
 def manager(
-    request: pytest.FixtureRequest, postgres: Bench, postgres_database: PostgresDatabase, apps: Apps, heard: Heard
+    request: pytest.FixtureRequest, postgres: Bench, emptied_database: PostgresDatabase, apps: Apps, heard: Heard
 ) -> MigrationManager:
     postgres.run(TABLE)
     apps.file("wms", "__init__.py", "")
-    url = postgres_database.url if request.param == "asyncpg" else postgres_database.sync_url
+    url = emptied_database.url if request.param == "asyncpg" else emptied_database.sync_url
     settings = MigrationSettings(
         database_url=url, apps=("wms",), metadata=(sa.MetaData(),), path=apps.root, locks=QUICK
     )
