@@ -17,7 +17,7 @@ from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.adapters.sql.dialects.postgresql.lease import Lease
 from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock
 from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import is_pooled
-from framework_m_migrations.domain.errors import ConfigurationError, MigrationLocked
+from framework_m_migrations.domain.errors import ConfigurationError, MigrationLocked, MissingPrivilege
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.ports.lock import MigrationLock
 from tests._postgres import PostgresDatabase
@@ -181,6 +181,18 @@ def test_a_server_without_a_proxy_is_none(postgres_database: PostgresDatabase, d
         assert not connection.in_transaction()
 
     run(postgres_database, check, driver)
+
+
+def test_a_role_without_the_right_is_told_so(postgres_database: PostgresDatabase) -> None:
+    role = f"clerk_{postgres_database.name}"
+    with connected(postgres_database) as connection:
+        ddl(connection, f"CREATE ROLE {role} LOGIN PASSWORD 'clerk'")
+        url = sa.make_url(postgres_database.sync_url).set(username=role, password="clerk")
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.connect() as own, pytest.raises(MissingPrivilege, match="schema public"):
+            Lease(own, KEY).try_acquire()
+        engine.dispose()
+        ddl(connection, f"DROP ROLE {role}")
 
 
 def test_an_engine_with_one_connection_is_told_so(postgres_database: PostgresDatabase) -> None:

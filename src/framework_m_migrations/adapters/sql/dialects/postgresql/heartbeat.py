@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from framework_m_migrations.domain.errors import MigrationError
+
 
 class Heartbeat:
     """Calls ``beat`` every so many seconds until it is stopped, or until ``beat`` says that there is no use in it.
@@ -57,6 +59,6 @@ class Heartbeat:
                 return
 
     def _beaten(self) -> bool:
-        with contextlib.suppress(sa.exc.SQLAlchemyError, OSError):
+        with contextlib.suppress(MigrationError, sa.exc.SQLAlchemyError, OSError):
             return self._beat()
         return True

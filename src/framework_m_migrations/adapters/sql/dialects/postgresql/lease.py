@@ -16,9 +16,11 @@ from time import monotonic
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.heartbeat import Heartbeat
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute
+from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.ledger_tables import LEASE_TABLE
 from framework_m_migrations.domain.errors import ConfigurationError, ConnectionFailed
 
@@ -98,6 +100,7 @@ class Lease:
         Raises:
             ConfigurationError: the caller's engine gives out one connection only.
             ConnectionFailed: no second connection was to be had.
+            MissingPrivilege: the role may not make the table in which leases are kept.
         """
         if self._heartbeat is not None:
             if monotonic() < self._until or self._renewed():
@@ -149,7 +152,7 @@ class Lease:
     def _on_own_connection[T](self, work: Callable[[sa.Connection], T]) -> T:
         """Each statement has a connection for itself: the session's may be in use, or in a transaction."""
         try:
-            with self._session.engine.connect() as own:
+            with translated(translate), self._session.engine.connect() as own:
                 if own.connection.dbapi_connection is self._session.connection.dbapi_connection:
                     raise ConfigurationError(
                         "The engine gives out one connection for all, and the migration lock needs its own.",

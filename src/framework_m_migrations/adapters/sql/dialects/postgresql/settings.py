@@ -23,8 +23,8 @@ def transaction(
 ) -> Iterator[None]:
     """A write transaction, or a savepoint where the caller's connection is in one already.
 
-    Statements have no time limit in it but the wait for locks, unless one is asked for: a statement_timeout that a role or database sets would
-    kill a validation that nobody waits for.
+    Statements have no time limit in it but the wait for locks, unless one is asked for: a statement_timeout that a role
+    or database sets would kill a validation that nobody waits for.
 
     Args:
         connection: of any isolation level; one in AUTOCOMMIT is taken out of it for the length of the scope.
