@@ -1,0 +1,170 @@
+"""A history as it is lived through: a release, rows, a sync in each world, and everything that must hold afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.results import PlanResult
+from tests.histories.explaining import explained, identity, renames_of
+from tests.histories.kinds import essence, value_text
+from tests.histories.model import Schema
+from tests.histories.mutations import Mutation, mutate
+from tests.histories.traits import Key, differences
+from tests.histories.worlds import Memory, Rows, World
+from tests.support import sync_path
+
+UNKNOWN = {"constraint-unknown", "unique-unknown"}
+NO_OBJECTS_IN_SQLITE = (c.CommentChanged, c.EnumAdded, c.EnumValueAdded, c.EnumValuesIncompatible)
+
+
+@dataclass(slots=True)
+class History:
+    """A schema, and the worlds that follow it. The memory world comes first: rows are made to fit what it has."""
+
+    memory: Memory
+    others: Sequence[World]
+    schema: Schema = field(default_factory=Schema)
+    inserted: int = 0
+    differing: set[tuple[str, str]] = field(default_factory=set)
+    """Columns whose change of type the adapters judge differently, each by the rules of its own database."""
+
+    @property
+    def worlds(self) -> tuple[World, ...]:
+        return (self.memory, *self.others)
+
+    def release(self, mutations: Sequence[Mutation], rows: Sequence[int] = ()) -> None:
+        """One release: the schema changes, every world is synced and judged, and users put in rows."""
+        for mutation in mutations:
+            self.schema = mutate(self.schema, mutation)
+        plans = {world.name: self._sync(world) for world in self.worlds}
+        for world in self.others:
+            self._agree(plans[self.memory.name], world, plans[world.name])
+        self._rows_agree()
+        for number in rows:
+            self._insert(number)
+
+    def _sync(self, world: World) -> Sequence[PlannedChange]:
+        before = world.rows()
+        sync_path.caught.clear()
+        first = result = world.sync(self.schema)
+        if any(one.judgement.rule in UNKNOWN for one in result.withheld):
+            # What nobody could tell of rows before a column or a table was there can be told once it is.
+            result = world.sync(self.schema)
+        assert sync_path.caught == []
+        _rows_are_kept(world.name, before, world.rows())
+        withheld = list(result.withheld)
+        for force in (False, True):
+            left = world.plan(self.schema, force=force)
+            assert not left.plan.applied, (world.name, force, _shown(left))
+            assert not left.plan.steps
+            if force or withheld:
+                assert _identities(left.plan.withheld) == _identities(withheld), (world.name, force, _shown(left))
+        self._built_as_wanted(world, withheld)
+        return first.plan.plan.changes
+
+    def _built_as_wanted(self, world: World, withheld: Sequence[PlannedChange]) -> None:
+        """The catalogue is that of a database built from scratch but for what is withheld; nothing else is."""
+        differing = differences(world.traits(), world.ideal(self.schema))
+        renames = renames_of(one.change for one in withheld)
+        unexplained = {
+            key: pair
+            for key, pair in differing.items()
+            if not any(explained(one.change, key, pair, renames) for one in withheld) and not self._is_kept(key, pair)
+        }
+        assert not unexplained, (world.name, unexplained)
+        phantoms = [
+            one.change
+            for one in withheld
+            if not any(explained(one.change, key, pair, renames) for key, pair in differing.items())
+        ]
+        assert not phantoms, (world.name, phantoms)
+
+    def _is_kept(self, key: Key, pair: tuple[object, object]) -> bool:
+        """A default that sync left for old code, an enumeration that nothing uses any more."""
+        if key[0] == "enum":
+            return pair[1] is None
+        table = self.schema.table(key[1])
+        if key[0] != "default" or table is None:
+            return False
+        wanted = next((one for one in table.fields if one.name == key[2]), None)
+        return wanted is not None and wanted.in_code and pair[1] is None
+
+    def _agree(self, reference: Sequence[PlannedChange], world: World, planned: Sequence[PlannedChange]) -> None:
+        """An adapter planned the same as memory, as far as its database has the objects, and withheld the same."""
+        apart = NO_OBJECTS_IN_SQLITE if world.name == "sqlite" else ()
+        ours, theirs = (
+            {identity(one.change): one.withheld for one in changes if not isinstance(one.change, apart)}
+            for changes in (reference, planned)
+        )
+        both = ours.keys() | theirs.keys()
+        self.differing |= {
+            (name[1], name[2]) for name in both if name[0] == "ColumnTypeChanged" and ours.get(name) != theirs.get(name)
+        }
+        touched = {name for name in both if any(name[1] == table and one in name[2:] for table, one in self.differing)}
+        wrong = {
+            name: (ours.get(name), theirs.get(name)) for name in both - touched if ours.get(name) != theirs.get(name)
+        }
+        assert not wrong, (world.name, "(withheld in memory, here)", wrong)
+
+    def _insert(self, number: int) -> None:
+        """Put a row into each world, or into none where one of them refuses it."""
+        tables = list(self.memory.database.state.tables.values())
+        if not tables:
+            return
+        table = tables[number % len(tables)]
+        self.inserted += 1
+        references = {key.columns[0]: key.target for key in table.foreign_keys}
+        row: dict[str, object] = {"id": self.inserted}
+        for place, column in enumerate(table.columns[1:]):
+            value = number // 4 + place
+            if column.nullable and value % 4 == 3:
+                row[column.name] = None
+            elif column.name in references:
+                partners = [one["id"] for one in self.memory.database.rows(references[column.name])]
+                row[column.name] = partners[value % len(partners)] if partners else None
+            elif column.type.enum is not None:
+                labels = self.memory.database.state.enums[column.type.enum].values
+                row[column.name] = labels[value % len(labels)].replace("'", "''")
+            elif not (value % 5 == 4 and column.default is not None):
+                row[column.name] = value_text(column.type.base, value % 10)
+        done: list[World] = []
+        for world in self.worlds:
+            if not world.insert(table.name.name, row):
+                for other in done:
+                    other.remove(table.name.name, self.inserted)
+                return
+            done.append(world)
+
+    def _rows_agree(self) -> None:
+        """Rows mean the same in each world, what they got by default in new columns included."""
+        reference = self.memory.rows()
+        for world in self.others:
+            found = world.rows()
+            assert found.keys() == reference.keys(), world.name
+            for table, rows in reference.items():
+                assert found[table].keys() == rows.keys(), (world.name, table)
+                for number, row in rows.items():
+                    here = found[table][number]
+                    for column, value in row.items():
+                        if (table, column) not in self.differing:
+                            assert essence(here[column]) == essence(value), (world.name, table, column, number)
+
+
+def _identities(changes: Sequence[PlannedChange]) -> set[tuple[str, ...]]:
+    return {identity(one.change) for one in changes}
+
+
+def _shown(result: PlanResult) -> list[tuple[object, ...]]:
+    return [(identity(one.change), one.withheld, one.judgement.rule, one.change) for one in result.plan.changes]
+
+
+def _rows_are_kept(where: str, before: Rows, after: Rows) -> None:
+    for table, rows in before.items():
+        for number, row in rows.items():
+            now = after[table][number]
+            changed = {name: (value, now[name]) for name, value in row.items() if now[name] != value}
+            assert not changed, (where, table, number, changed)
+        assert after[table].keys() == rows.keys(), (where, table)

@@ -1,0 +1,51 @@
+"""Histories that found something, each shortened to what it takes, and named after what was wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.histories.conftest import MakeHistory
+from tests.histories.mutations import Mutation
+
+type Release = tuple[list[Mutation], list[int]]
+
+FIRST: Release = ([Mutation("add_table", 0, 0, 2, 1)], [])
+CASES: dict[str, list[Release]] = {
+    "a DocType whose change was withheld left no checksum, so that its table was no ghost when it went": [
+        ([Mutation("add_table", 0, 0, 2, 1)], [0]),
+        ([Mutation("add_reference", 5, 8, 7, 8)], []),
+        ([Mutation("remove_table", 10, 8, 3, 7)], []),
+    ],
+    "a table declared as a former name was passed over where the new name existed": [
+        FIRST,
+        ([Mutation("add_table", 5, 9, 10, 4)], []),
+        ([Mutation("rename_table", 11, 10, 2, 11)], []),
+        ([Mutation("add_table", 8, 0, 2, 4), Mutation("add_table", 6, 4, 4, 9)], []),
+        ([Mutation("rename_table", 7, 3, 10, 3)], []),
+    ],
+    "PostgreSQL refused another type under a foreign key that nobody wanted any more": [
+        FIRST,
+        ([Mutation("add_table", 5, 6, 4, 7), Mutation("add_reference", 10, 11, 8, 0)], []),
+        ([Mutation("rename_table", 3, 1, 9, 10)], []),
+        ([Mutation("add_table", 2, 6, 9, 11), Mutation("add_table", 8, 6, 7, 4)], []),
+    ],
+    "a reference over a new optional column was judged by the application's default": [
+        ([Mutation("add_table", 0, 0, 2, 1)], [0]),
+        ([Mutation("add_field", 3, 4, 5, 4), Mutation("add_reference", 9, 7, 5, 3)], []),
+    ],
+    "an index goes with its column when that is renamed": [
+        FIRST,
+        ([Mutation("add_key", 1, 7, 7, 7)], []),
+        ([Mutation("add_field", 6, 8, 10, 1)], []),
+        ([Mutation("remove_key", 8, 10, 3, 4), Mutation("remove_field", 6, 10, 2, 5)], []),
+        ([Mutation("rename_field", 0, 4, 11, 9)], []),
+    ],
+}
+
+
+@pytest.mark.parametrize("make_history", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+@pytest.mark.parametrize("case", CASES)
+def test_a_history_that_once_failed(make_history: MakeHistory, case: str) -> None:
+    history = make_history()
+    for mutations, rows in CASES[case]:
+        history.release(mutations, rows)
