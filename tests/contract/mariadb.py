@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -29,12 +27,6 @@ class MariadbHarness(SqlHarness):
         super().__init__(url, database.sync_url, folder)
         self.beside = self.other_schema = f"{database.name}_beside"
         self._execute(f"CREATE OR REPLACE DATABASE {self.beside}")
-
-    @property
-    def types(self) -> Mapping[str, Any]:
-        # What the dialect can spell depends on the server's version, which it learns when it connects.
-        with self.engine.connect():
-            return super().types
 
     def quote(self, name: str) -> str:
         return "`" + name.replace("`", "``") + "`"

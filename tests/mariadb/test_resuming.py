@@ -97,7 +97,7 @@ def test_killed_after_each_statement_it_converges_to_the_same(
     mariadb_database.execute("DELETE FROM __schema_objects__", "DELETE FROM __schema_versions__")
     site = start_small(mariadb_database)
     stops = set()
-    for at in range(40, 400, 12):
+    for at in range(44, 400, 18):
         code, said = run(tmp_path, mariadb_database.sync_url, at)
         stops.add(str(definitions(mariadb_database)))
         tables = {str(name) for (name,) in mariadb_database.execute("SHOW TABLES")}

@@ -6,12 +6,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from framework_m_migrations.container.factories import sql_dialect
 from framework_m_migrations.container.mode import RuntimeMode, detect_mode
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.errors import ConfigurationError, MissingDependency, UnsupportedDatabase
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from framework_m_migrations.adapters.sql.async_runner import AsyncSource
     from framework_m_migrations.adapters.sql.runner import SyncSource
@@ -124,6 +126,14 @@ def _plain_engine(url: sa.URL) -> sa.Engine:
         ) from error
 
 
+def _plain_async_engine(url: sa.URL) -> AsyncEngine:
+    """For a dialect of another package."""
+    import sqlalchemy as sa
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    return create_async_engine(url, poolclass=sa.pool.NullPool)
+
+
 def async_source(settings: MigrationSettings, database: Any) -> AsyncSource:
     """Where asynchronous connections come from; a synchronous SQLite URL gets aiosqlite."""
     if database is not None:
@@ -149,6 +159,8 @@ def async_source(settings: MigrationSettings, database: Any) -> AsyncSource:
         from framework_m_migrations.adapters.mariadb.engine import async_engine
 
         return lambda: async_engine(url)
+    if sql_dialect(backend) is not None:
+        return lambda: _plain_async_engine(url)
     raise UnsupportedDatabase(
         f"There is no async adapter for {backend!r}.", next_step="Use a PostgreSQL, SQLite or MariaDB URL."
     )

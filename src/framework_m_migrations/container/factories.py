@@ -189,6 +189,8 @@ def persistence(context: Context) -> Persistence:
     return persistence_of(url.database or "")
 
 
+DIALECTS = "framework_m_migrations.dialects"
+"""Entry points of dialects that other packages bring, by SQLAlchemy's name of each."""
 DEFAULTS: dict[str, Factory] = {
     "discovery": discovery,
     "hooks": hooks,
@@ -232,4 +234,14 @@ def sql_dialect(name: str) -> SqlDialect | None:
         from framework_m_migrations.adapters.mariadb.dialect import MariadbDialect
 
         return MariadbDialect()
+    return _installed_dialect(name)
+
+
+def _installed_dialect(name: str) -> SqlDialect | None:
+    """A dialect of another package: a class, without arguments, under its name in the group of entry points."""
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=DIALECTS, name=name):
+        made: SqlDialect = entry.load()()
+        return made
     return None

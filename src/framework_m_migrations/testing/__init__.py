@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from framework_m_migrations.testing.contracts.versioned_track import (
         VersionedTrackContract as VersionedTrackContract,
     )
+    from framework_m_migrations.testing.databases import AppFiles as AppFiles
+    from framework_m_migrations.testing.databases import SqlHarness as SqlHarness
+    from framework_m_migrations.testing.databases import SqlRunnerHarness as SqlRunnerHarness
     from framework_m_migrations.testing.harness import KINDS as KINDS
     from framework_m_migrations.testing.harness import DiscoveryHarness as DiscoveryHarness
     from framework_m_migrations.testing.harness import Harness as Harness
@@ -69,6 +72,7 @@ _WHERE = {
         "SchemaSourceContract",
     ),
     "contracts.versioned_track": ("VersionedTrackContract",),
+    "databases": ("AppFiles", "SqlHarness", "SqlRunnerHarness"),
     "harness": (
         "KINDS",
         "DiscoveryHarness",

@@ -16,10 +16,12 @@ from framework_m_migrations.adapters.sql.dialects.base import Statement
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
+from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError, UnsupportedDatabase
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import Table, TableName
 
+OLDEST = (10, 6)
+"""The first version in which each DDL statement is done wholly or not at all."""
 _DESTRUCTIVE = o.DropTable | o.DropColumn | o.DropIndex | o.DropConstraint | o.DropNotNull
 
 
@@ -38,6 +40,12 @@ class MariadbDialect:
         of its own. A unique constraint is an index; indexes are over columns alone, and over all rows.
         """
         version: tuple[int, ...] = tuple(getattr(dialect, "server_version_info", None) or ())
+        if version and version[:2] < OLDEST:
+            raise UnsupportedDatabase(
+                f"MariaDB {'.'.join(map(str, version))} is too old: there a DDL statement that is interrupted may be "
+                "done in part.",
+                next_step="Use MariaDB 10.6 or later.",
+            )
         return Capabilities(
             dialect=self.name,
             server_version=version,
