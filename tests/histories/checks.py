@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.results import PlanResult
+from tests.histories.choices import Mutation
 from tests.histories.explaining import explained, identity, renames_of
 from tests.histories.kinds import essence, value_text
 from tests.histories.model import Schema
-from tests.histories.mutations import Mutation, mutate
+from tests.histories.mutations import mutate
 from tests.histories.traits import Key, differences
 from tests.histories.worlds import Memory, Rows, World
 from tests.support import sync_path

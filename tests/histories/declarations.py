@@ -12,8 +12,8 @@ from framework_m_migrations.adapters.memory import memory_type
 from framework_m_migrations.adapters.memory.types import enum_type
 from framework_m_migrations.domain import schema as d
 from tests.histories import model as m
+from tests.histories.choices import ENUM
 from tests.histories.kinds import KINDS
-from tests.histories.mutations import ENUM
 
 
 def metadata_of(schema: m.Schema) -> sa.MetaData:

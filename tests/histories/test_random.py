@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from tests.histories.choices import Mutation
 from tests.histories.conftest import MakeHistory
-from tests.histories.mutations import VERBS, Mutation
+from tests.histories.mutations import VERBS
 from tests.support.profile import NIGHTLY, cases
 
 NUMBERS = st.integers(0, 11)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.histories.choices import Mutation
 from tests.histories.conftest import MakeHistory
-from tests.histories.mutations import Mutation
 
 type Release = tuple[list[Mutation], list[int]]
 
