@@ -70,9 +70,9 @@ test-second: $(STAMP) ## the unit and contract suites on Python 3.13 (on 3.12 wh
 test-fast: $(STAMP) ## what takes under a minute
 	$(BIN)/python $(PYTEST) -m "$(QUICK)"
 
-NIGHTLY := $(wildcard tests/hostile tests/histories)
+NIGHTLY := $(wildcard tests/hostile tests/histories tests/killed)
 
-nightly: $(STAMP) ## generated cases by the ten thousand: hostile input, random schema histories
+nightly: $(STAMP) ## generated cases by the ten thousand: hostile input, random histories; every kill point
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python $(PYTEST) --timeout=14400 $(NIGHTLY)
 
 # In a copy of its own, as mutmut leaves its tree behind. ONLY="*services.drops*" looks at a part.
