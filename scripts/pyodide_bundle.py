@@ -36,6 +36,7 @@ LEFT_OUT = (
     *("framework_m_migrations/__main__.py", "framework_m_migrations/adapters/async_", "framework_m_migrations/cli/"),
     *("framework_m_migrations/container/di.py", "framework_m_migrations/testing/"),
     *("framework_m_migrations/embedding/framework_m/", "framework_m_migrations/adapters/sql/async_runner.py"),
+    "framework_m_migrations/adapters/mariadb/",
 )
 # Of the host's standard adapters, those that run in a worker.
 STANDARD = tuple(
