@@ -115,14 +115,15 @@ def test_the_offline_script_does_the_same(stage: Stage, postgres_database: Postg
         "context.configure(url='postgresql://', literal_binds=True, transaction_per_migration=True)\n"
         "with context.begin_transaction():\n    context.run_migrations()\n"
     )
-    project = Config(output_buffer=io.StringIO())
+    script = io.StringIO()
+    project = Config(output_buffer=script)
     project.set_main_option("script_location", str(home))
     project.set_main_option("path_separator", "os")
     project.set_main_option("version_locations", str(stage.apps.root / APP / "migrations" / "versions"))
     command.upgrade(project, "0000first000:heads", sql=True)
     engine = sa.create_engine(postgres_database.sync_url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        for statement in split(project.output_buffer.getvalue()):
+        for statement in split(script.getvalue()):
             connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
     engine.dispose()
     assert new.run().revisions == ()
