@@ -65,14 +65,30 @@ def build(archive: Path, groups: Sequence[str]) -> None:
     files = dict(_files(groups))
     names = {name: file for name, file in files.items() if name.endswith(".py")}
     compiled = _compile(names)
+    entries = {f"{name}c" if name in compiled else name: compiled.get(name, file) for name, file in files.items()}
     archive.parent.mkdir(parents=True, exist_ok=True)
     fresh = archive.with_suffix(f".{os.getpid()}")
-    with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
-        for name, file in sorted(files.items()):
-            entry = zipfile.ZipInfo(f"{name}c" if name in compiled else name, MOMENT)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            packed.writestr(entry, compiled.get(name, file).read_bytes())
+    shutil.copyfile(_packed(entries), fresh)
     fresh.replace(archive)
+
+
+def _packed(entries: dict[str, Path]) -> Path:
+    """The archive of these entries, which is kept: compressing takes longer than everything else."""
+    digest = hashlib.sha256()
+    for name, file in sorted(entries.items()):
+        digest.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())
+    kept = CACHE / "archives" / f"{digest.hexdigest()}.zip"
+    if kept.exists():
+        return kept
+    kept.parent.mkdir(exist_ok=True)
+    fresh = kept.with_suffix(f".{os.getpid()}")
+    with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+        for name, file in sorted(entries.items()):
+            entry = zipfile.ZipInfo(name, MOMENT)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            packed.writestr(entry, file.read_bytes(), compresslevel=9)
+    fresh.replace(kept)
+    return kept
 
 
 def _files(groups: Sequence[str]) -> Iterator[tuple[str, Path]]:
