@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -108,3 +109,10 @@ def test_a_helper_that_gives_up_says_what_stands(postgres: Bench, manager: Migra
     assert [event.attempt for event in heard if isinstance(event, StatementRetried)] == [1, 2]
     assert not [event for event in heard if isinstance(event, RevisionRetried)]
     assert manager.run().revisions == (name,)
+
+
+def test_of_two_at_once_one_works_and_the_other_ends_well(postgres: Bench, manager: MigrationManager) -> None:
+    name = Revisions(postgres).write('op.execute("SELECT pg_sleep(0.3)")\nop.execute("CREATE TABLE made (n int)")')
+    with ThreadPoolExecutor(2) as pool:
+        ran = [one.result().revisions for one in [pool.submit(manager.run) for _ in range(2)]]
+    assert sorted(ran) == [(), (name,)]
