@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerForm, LedgerSnapshot
-from framework_m_migrations.services.hash_cache import GHOSTS, HashCache
+from framework_m_migrations.services.hash_cache import HashCache
 
 WANTED = {"A": "1", "B": "2"}
 
@@ -45,12 +45,12 @@ def test_everything_is_compared(stored: LedgerSnapshot, token: str | None, force
 
 def test_only_what_changed_is_compared() -> None:
     verdict = HashCache().judge(WANTED, snapshot(checksums={"A": "1", "B": "old", "C": "3"}), "t")
-    assert (verdict.full, verdict.changed, verdict.removed) == (False, {"B"}, {"C"})
+    assert (verdict.full, verdict.changed, verdict.removed) == (False, frozenset("B"), frozenset("C"))
     assert not verdict.hit
     assert HashCache().judge(WANTED, snapshot(checksums={"A": "1"}), "t").changed == {"B"}
 
 
 def test_ghosts_of_the_last_look_are_looked_at_again() -> None:
-    verdict = HashCache().judge(WANTED, snapshot(**{GHOSTS: "yes"}), "t")
+    verdict = HashCache().judge(WANTED, snapshot(ghosts="yes"), "t")
     assert verdict.ghosts
     assert not verdict.hit
