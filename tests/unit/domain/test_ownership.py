@@ -24,7 +24,8 @@ def test_everything_of_a_table_is_recorded() -> None:
     )  # fmt: skip
     owned = OwnedTable.of(made, "Item", "adopted", "shop")
     assert (owned.table, owned.doctype, owned.origin, owned.app) == (TableName("item"), "Item", "adopted", "shop")
-    assert (owned.columns, owned.indexes) == ({"id", "a"}, {"ix"})
+    assert owned.columns == {"id", "a"}
+    assert owned.indexes == {"ix"}
     assert {"uq", "ck", "fk", "unique(a)", "foreign key(a) other"} < owned.constraints
 
 
