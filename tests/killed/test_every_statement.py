@@ -13,7 +13,7 @@ from tests.killed.conftest import Stage
 from tests.killed.sites import Copy, look
 from tests.support.profile import NIGHTLY
 
-STRIDE = {"sqlite": 4, "psycopg": 6, "asyncpg": 9}
+STRIDE = {"sqlite": 6, "psycopg": 12, "asyncpg": 18}
 
 
 def stops(stage: Stage, driver: str, offset: int = 0) -> list[int]:
