@@ -35,6 +35,7 @@ HISTORIES = {"sqlite": cases(100, 1000), "postgresql": cases(8, 1000)}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(14400 if NIGHTLY else 900)
 @pytest.mark.parametrize("make_history", WORLDS, indirect=True)
 def test_random_histories(make_history: MakeHistory, request: pytest.FixtureRequest) -> None:
     class Histories(RuleBasedStateMachine):
