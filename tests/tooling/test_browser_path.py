@@ -10,6 +10,7 @@ SERVER_ONLY = {
     "adapters.async_sqlite",
     "adapters.sql.async_runner",
     "adapters.doctypes.framework_m",
+    "adapters.mariadb",
     "container.di",
     "embedding.aio",
     "embedding.framework_m",
