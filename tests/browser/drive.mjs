@@ -65,6 +65,7 @@ const one = async (name, work) => {
   } catch (error) {
     results[name] = { error: String(error.stack ?? error), seconds: (Date.now() - started) / 1000 };
   } finally {
+    fs.writeFileSync(output, JSON.stringify(results, null, 1)); // each at once: a run that is cut short still tells
     await context.close();
   }
 };
@@ -77,7 +78,6 @@ try {
     for (let next = waiting.shift(); next; next = waiting.shift()) await one(...next);
   }));
 } finally {
-  fs.writeFileSync(output, JSON.stringify(results, null, 1));
   await browser.close();
   close();
 }
