@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ escapes = st.sampled_from((
     "../outside", "..", ".", "/", "..outside", "inside_app/../../outside", "inside_app..outside", ".outside",
     "inside_app.", "outside:migrations", "file:///outside", "~", "C:\\outside", "\\\\host\\share", "inside_app\x00",
     "os", "sys", "__main__", "builtins", "json", "xml.etree", "encodings.idna", "this", "antigravity", "inside_app",
-    "inside_app.migrations", "tests", "a" * 5000, "a." * 500 + "b", "__import__('os')", "%2e%2e%2foutside",
+    "inside_app.migrations", "a" * 5000, "a." * 500 + "b", "__import__('os')", "%2e%2e%2foutside",
 ))  # fmt: skip
 app_names = st.one_of(escapes, hostile, st.builds("{}/{}".format, escapes, hostile))
 
@@ -71,6 +72,15 @@ def test_app_names_that_lead_elsewhere(site: Path, names: list[str], installed: 
     assert not marker.exists(), "code from outside was run"
     assert sorted(path.name for path in site.parent.iterdir()) == ["outside", "project"], "nothing is written outside"
     shutil.rmtree(site / "inside_app" / "migrations" / "versions", ignore_errors=True)
+
+
+@pytest.mark.parametrize("app", ["json", "json.decoder", "xml.etree", "os", "sys"])
+def test_python_itself_is_no_app(site: Path, app: str) -> None:
+    """Its folders are writable on many machines: a revision would land in the standard library."""
+    with sqlite_prey() as prey:
+        found = outcome(lambda: prey.manager(METADATA, path=site).create("x", app=app, autogenerate=False))
+    assert isinstance(found, MigrationError)
+    assert not (Path(json.__file__).parent / "migrations").exists()
 
 
 @settings(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+import sysconfig
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from framework_m_migrations.domain.errors import AppBroken, AppNotFound
 
+_STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib")).resolve()
 _DOTTED_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -35,7 +37,7 @@ def locate(module: str) -> Located | None:
 
     Raises:
         AppBroken: the package lies in an archive, or is a namespace package alone, so that it has no folder.
-        AppNotFound: ``module`` is no module name.
+        AppNotFound: ``module`` is no module name, or a part of Python itself, whose folders are not ours to write to.
     """
     if not is_module_name(module):
         raise AppNotFound(f"{module!r} is not the name of an app or of a package.")
@@ -55,7 +57,10 @@ def locate(module: str) -> Located | None:
             next_step=f"Name the package inside it ({name}.something), or give it an __init__.py.",
             details={"package": name},
         )
-    return Located(name, _folder(name, spec))
+    folder = _folder(name, spec)
+    if folder is not None and parts[0] in sys.stdlib_module_names and folder.is_relative_to(_STANDARD_LIBRARY):
+        raise AppNotFound(f"{name!r} is a part of Python, not an app.", details={"package": name})
+    return Located(name, folder)
 
 
 def _top_level(name: str) -> ModuleSpec | None:
