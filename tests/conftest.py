@@ -7,7 +7,6 @@ process that started the session. Where it cannot be started, the tests that nee
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,7 +31,6 @@ settings.register_profile("nightly", deadline=None, print_blob=True, derandomize
 settings.load_profile("nightly" if NIGHTLY else "suite")
 
 CORPUS_ABSENT = "the corpus is not at {}: the tests marked corpus are deselected"
-PGBOUNCER_ABSENT = "there is no PgBouncer (FMM_PGBOUNCER names one): the tests marked pgbouncer are deselected"
 
 
 sync_path.install()
@@ -54,11 +52,6 @@ def find_corpus(config: pytest.Config) -> Path:
 
 def has_corpus(config: pytest.Config) -> bool:
     return (find_corpus(config) / "index.json").is_file()
-
-
-def has_pgbouncer() -> bool:
-    """PgBouncer comes with no Python package: FMM_PGBOUNCER names the program, or it is installed."""
-    return bool(os.environ.get("FMM_PGBOUNCER") or shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,8 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if {"postgres_server", "postgres_database", "make_postgres_database"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.postgres)
-    missing = {name for name, there in (("corpus", has_corpus(config)), ("pgbouncer", has_pgbouncer())) if not there}
-    absent = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
+    absent = [] if has_corpus(config) else [item for item in items if item.get_closest_marker("corpus")]
     if absent:
         items[:] = [item for item in items if item not in absent]
         config.hook.pytest_deselected(items=absent)
@@ -107,8 +99,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if not has_corpus(config):
         terminalreporter.write_line(CORPUS_ABSENT.format(find_corpus(config)))
-    if not has_pgbouncer():
-        terminalreporter.write_line(PGBOUNCER_ABSENT)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""A real PgBouncer in transaction mode in front of the tests' server."""
+"""A real PgBouncer in transaction mode in front of the tests' server.
+
+The program is the one that FMM_PGBOUNCER names, or the machine's own, or that of Debian's package, in .pgbouncer/.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts import debian
 from tests._postgres import PostgresDatabase
 
 CHOSEN = "FMM_PGBOUNCER"
+CACHE = Path(__file__).resolve().parent.parent.parent / ".pgbouncer"
+OTHERWISE = f"Name a PgBouncer in {CHOSEN}, or leave these tests out: pytest -m 'not pgbouncer'."
 _CONFIG = """
 [databases]
 {name} = host={host} port={port} dbname={name} user={user} password={password}
@@ -30,18 +36,30 @@ ignore_startup_parameters = extra_float_digits
 """
 
 
-def program() -> str | None:
-    """The program that FMM_PGBOUNCER names, else the one that is installed."""
-    return os.environ.get(CHOSEN) or shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin")
+def _program(folder: Path) -> tuple[Path, Path | None]:
+    """The program and the folder of its libraries. It refuses to run as root, so that others must be able to read it.
+
+    Raises:
+        SetupFailed: there is none, and it cannot be fetched.
+    """
+    found = os.environ.get(CHOSEN) or shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin")
+    if found:
+        return Path(found), None
+    root = debian.unpacked("pgbouncer", CACHE, OTHERWISE)
+    program = Path(shutil.copy2(root / "usr" / "sbin" / "pgbouncer", folder))
+    libraries = debian.libraries(root)
+    if libraries is None:
+        return program, None
+    return program, Path(shutil.copytree(libraries, folder / "libraries"))
 
 
 @contextmanager
 def pooled(database: PostgresDatabase) -> Iterator[str]:
     """The URL (psycopg) of the database behind a PgBouncer, which ends with the block."""
-    command = program()
-    assert command is not None, "a test that is marked pgbouncer runs only where there is one"
     server = database.server
     folder = Path(tempfile.mkdtemp(prefix="fmm-pgbouncer-"))
+    folder.chmod(0o755)
+    command, libraries = _program(folder)
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -63,6 +81,7 @@ def pooled(database: PostgresDatabase) -> Iterator[str]:
         os.chown(config, account.pw_uid, account.pw_gid)
     process = subprocess.Popen(
         [command, str(config)],
+        env={**os.environ, **({"LD_LIBRARY_PATH": str(libraries)} if libraries else {})},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         user=None if account is None else account.pw_uid,

@@ -1,0 +1,90 @@
+"""Programs for the tests from Debian's packages, unpacked into a folder of the project, without installing anything.
+
+Needs apt-get and dpkg-deb; root, where apt's lists have to be fetched first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+
+class SetupFailed(Exception):
+    """The program is not to be had; the message says what to do."""
+
+
+def unpacked(package: str, cache: Path, otherwise: str) -> Path:
+    """The root folder that a package and the libraries it needs are unpacked into. Two processes take turns.
+
+    Args:
+        package: Debian's name of it.
+        cache: a folder of its own; a later call finds the package there.
+        otherwise: what a person can do on a machine without Debian's tools; a part of the message.
+
+    Raises:
+        SetupFailed: it cannot be fetched.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        root = cache / "root"
+        if not (cache / "stamp").is_file():
+            shutil.rmtree(root, ignore_errors=True)
+            _fetch(package, cache, otherwise)
+            (cache / "stamp").touch()
+    return root
+
+
+def libraries(root: Path) -> Path | None:
+    """Where the libraries of an unpacked package are, for LD_LIBRARY_PATH; None where the machine has them all."""
+    return next((folder for folder in (root / "usr" / "lib").glob("*-linux-gnu*") if folder.is_dir()), None)
+
+
+def _fetch(package: str, cache: Path, otherwise: str) -> None:
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise SetupFailed(f"The tests need {package}, and this machine has no {tool} to get it. {otherwise}")
+    packages = cache / "packages"
+    shutil.rmtree(packages, ignore_errors=True)
+    packages.mkdir(parents=True)
+    try:
+        _download(packages, package)
+    except SetupFailed:
+        _run("apt-get", "update", "-qq", cwd=packages)
+        _download(packages, package)
+    for library in _missing_libraries(package, cache):
+        _download(packages, library)
+    for archive in sorted(packages.glob("*.deb")):
+        _run("dpkg-deb", "--extract", str(archive), str(cache / "root"), cwd=packages)
+    shutil.rmtree(packages)
+
+
+def _missing_libraries(package: str, cache: Path) -> list[str]:
+    """Libraries that a package depends on and that this machine does not have."""
+    text = _run("apt-cache", "depends", "--important", package, cwd=cache)
+    names = re.findall(r"^\s*Depends: (lib[\w.+-]+)$", text, re.MULTILINE)
+    return [name for name in names if not _is_installed(name)]
+
+
+def _is_installed(name: str) -> bool:
+    done = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${Status}", name], capture_output=True, text=True, check=False
+    )
+    return done.returncode == 0 and done.stdout.endswith(" installed")
+
+
+def _download(folder: Path, package: str) -> None:
+    # Without its sandbox user, who may not write where the project is.
+    _run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package, cwd=folder)
+
+
+def _run(*command: str, cwd: Path) -> str:
+    environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode != 0:
+        raise SetupFailed(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
+    return done.stdout
