@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import make_url, text
 
@@ -36,6 +36,8 @@ def test_docstrings_end_where_they_should(value: str) -> None:
     assert found == value + "\n"
 
 
+@example("$:0")
+@example("a\\:b :c$ ::d e:f")
 @given(NASTY.filter(lambda value: "\0" not in value))
 def test_escaped_sql_reaches_the_database_as_it_was(sql: str) -> None:
     compiled = text(escape_binds(sql)).compile(dialect=make_url("postgresql+asyncpg://").get_dialect()())

@@ -7,8 +7,9 @@ Alembic rendered, or that was written here; passing it through the parser also p
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
+
+from sqlalchemy.sql.compiler import BIND_PARAMS, BIND_PARAMS_ESC
 
 WIDTH = 88
 INDENT = "    "
@@ -139,10 +140,7 @@ def _opened(node: ast.expr) -> tuple[str, Sequence[tuple[str, str, ast.expr]], s
             return None
 
 
-_BIND = re.compile(r"(?<![:\w$\\])(:[\w$]+)(?![:\w$])")
-_ESCAPED = re.compile(r"(\\:[\w$]*)(?![:\w$])")
-
-
 def escape_binds(sql: str) -> str:
     """SQL as ``sqlalchemy.text`` must be given it, so that a colon in a literal is no bound parameter."""
-    return _BIND.sub(r"\\\1", _ESCAPED.sub(r"\\\1", sql))
+    # SQLAlchemy's own patterns: what may be in a name has changed between its versions.
+    return BIND_PARAMS.sub(r"\\\g<0>", BIND_PARAMS_ESC.sub(r"\\\g<0>", sql))
