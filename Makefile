@@ -9,7 +9,7 @@ INPUTS := pyproject.toml constraints/dev.txt scripts/make_venv.sh
 STAMP := $(VENV)/.stamp-dev
 STAMP_DEMO := $(VENV)/.stamp-demo
 
-QUICK := not slow and not corpus and not framework_m and not browser and not pyodide
+QUICK := not slow and not corpus and not framework_m and not browser and not pyodide and not mariadb and not pgbouncer
 PORTABLE := not corpus and not browser and not pyodide
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from framework_m_migrations.domain.errors import MigrationError
@@ -95,6 +95,7 @@ def emptied(folder: Path) -> Path:
 @settings(
     max_examples=cases(70, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
+@example(files={"aa01.py": b"revision = 'select'\ndown_revision = ''\ndef upgrade():\n    pass\n"}, fine=False)
 @given(files=st.dictionaries(file_names, revision_files(), min_size=1, max_size=2), fine=st.booleans())
 def test_hostile_revision_files(folder: Path, files: dict[str, bytes], fine: bool) -> None:
     versions = emptied(folder / "project")

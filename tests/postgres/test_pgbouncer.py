@@ -42,7 +42,10 @@ def test_the_proxy_is_seen_and_a_lease_is_taken(engine: sa.Engine, postgres_data
         direct.release()
         assert theirs.try_acquire()
         theirs.release()
-        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        held = (
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database "
+            "WHERE locktype = 'advisory' AND datname = current_database()"
+        )
         assert straight.exec_driver_sql(held).scalar() == 0
 
 

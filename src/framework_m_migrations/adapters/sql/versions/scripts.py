@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,8 +145,11 @@ class Library(ScriptDirectory):
     def _check_map(self) -> None:
         """Let Alembic build its own map now, so that what it alone objects to is known before anything is done."""
         try:
-            _ = self.revision_map.heads
-        except alembic_util.CommandError as error:
+            with warnings.catch_warnings():
+                # A reference to nothing, such as down_revision = "", is only warned of.
+                warnings.simplefilter("error", UserWarning)
+                _ = self.revision_map.heads
+        except (alembic_util.CommandError, UserWarning) as error:
             raise RevisionFileBroken(f"The revisions do not fit together: {error}") from error
         except Exception as error:
             # Cycles and labels used twice come as RevisionError, which is no CommandError.

@@ -29,10 +29,14 @@ LENGTH = 30.0
 BEAT = 5.0
 """Seconds between renewals."""
 
-_TABLE = (
-    f"CREATE TABLE IF NOT EXISTS {LEASE_TABLE} (name text PRIMARY KEY, owner text NOT NULL, holder text NOT NULL, "
-    "since timestamptz NOT NULL, until timestamptz NOT NULL)"
-)
+# IF NOT EXISTS alone fails where another session makes the table at the same time and commits first.
+_TABLE = f"""
+DO $$ BEGIN
+    CREATE TABLE IF NOT EXISTS {LEASE_TABLE} (name text PRIMARY KEY, owner text NOT NULL, holder text NOT NULL,
+        since timestamptz NOT NULL, until timestamptz NOT NULL);
+EXCEPTION WHEN unique_violation OR duplicate_table OR duplicate_object THEN NULL;
+END $$
+"""
 _TAKE = """
 WITH free AS MATERIALIZED (SELECT pg_catalog.pg_try_advisory_xact_lock({key}) AS ok)
 INSERT INTO {table} AS kept (name, owner, holder, since, until)
