@@ -9,11 +9,8 @@ never be; the server ends, and its data with it, when the keeper is told to or t
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
-import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -24,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from scripts.mariadb_setup import Installation, ensure
-from tests._postgres_keeper import Told, free_port, publish, told
+from tests._postgres_keeper import free_port, main
 
 START_SECONDS = 60
 # Speed only, and no more memory and disk than the tests need.
@@ -148,29 +145,6 @@ class Keeper:
         self.server.wait(10)
 
 
-def main(folder: Path, owner: int, options: tuple[str, ...]) -> None:
-    signal.signal(signal.SIGTERM, told)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    keeper: Keeper | None = None
-    try:
-        keeper = Keeper(folder, psutil.Process(owner), options)
-        publish(folder / "server.json", json.dumps(keeper.start()))
-        keeper.keep()
-    except (Told, psutil.NoSuchProcess):
-        pass
-    except Exception as error:
-        log = folder / "log"
-        tail = log.read_text(encoding="utf-8", errors="replace")[-4000:] if log.exists() else ""
-        publish(folder / "failure.txt", f"{type(error).__name__}: {error}\n{tail}")
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if keeper is not None:
-            keeper.stop_server()
-            shutil.rmtree(keeper.home, ignore_errors=True)
-        if not (folder / "failure.txt").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), tuple(sys.argv[3:]))
+    FOLDER = Path(sys.argv[1])
+    main(FOLDER, lambda: Keeper(FOLDER, psutil.Process(int(sys.argv[2])), tuple(sys.argv[3:])))

@@ -27,8 +27,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import psutil
 
@@ -189,12 +191,25 @@ def told(number: int, frame: FrameType | None) -> None:
     raise Told
 
 
-def main(folder: Path, owner: int) -> None:
+class KeepsAServer(Protocol):
+    """What ``main`` asks of a keeper, whatever its server is."""
+
+    home: Path
+
+    def start(self) -> dict[str, object]: ...
+
+    def keep(self) -> None: ...
+
+    def stop_server(self) -> None: ...
+
+
+def main(folder: Path, make: Callable[[], KeepsAServer]) -> None:
+    """Start a server, publish where it listens, or why not, and keep it to the end of the session."""
     signal.signal(signal.SIGTERM, told)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    keeper: Keeper | None = None
+    keeper: KeepsAServer | None = None
     try:
-        keeper = Keeper(folder, psutil.Process(owner))
+        keeper = make()
         publish(folder / "server.json", json.dumps(keeper.start()))
         keeper.keep()
     except (Told, psutil.NoSuchProcess):
@@ -214,4 +229,5 @@ def main(folder: Path, owner: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    FOLDER = Path(sys.argv[1])
+    main(FOLDER, lambda: Keeper(FOLDER, psutil.Process(int(sys.argv[2]))))

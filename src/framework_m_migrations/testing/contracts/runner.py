@@ -33,7 +33,7 @@ class _RunnerScenarios(ContractSuite):
     @pytest.fixture
     def carry_out(self) -> Callable[[Scenario], object]:
         """How a scenario is brought to its end."""
-        raise NotImplementedError
+        missing(self, "carry_out", "a function that brings a scenario to its end")
 
     @obligation("runner.run.returns")
     def test_the_answer_is_returned(self, runner: RunnerHarness, carry_out: Callable[[Scenario], object]) -> object:
