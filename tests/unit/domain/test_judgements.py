@@ -1,0 +1,229 @@
+"""Each change's rule, and who is told to handle it, as docs/risk.md promises; and what its reason says to a reader."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.facts import FactKind, Question
+from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.risk import Knowledge, judge, needs_rows, row_question
+from framework_m_migrations.domain.schema import (
+    Check,
+    Column,
+    EnumType,
+    ForeignKey,
+    Generated,
+    Index,
+    IndexKey,
+    PrimaryKey,
+    TableName,
+)
+from framework_m_migrations.domain.type_change import TypeChange
+from tests.unit.domain.build import column, index, key, table, unique
+
+T, OLD = TableName("t"), TableName("old")
+HAS_ROWS = Question(FactKind.HAS_ROWS, T)
+EMPTY, FULL, UNKNOWN = Knowledge({HAS_ROWS: 0}), Knowledge({HAS_ROWS: 1}), Knowledge()
+NEEDED = column("a", nullable=False)
+RETYPED = c.ColumnTypeChanged(T, column("a", "smallint"), column("a", "text"))
+CHECK, KEY = Check("ck", "a > 0"), key("a", "p", "fk")
+
+
+def typed(kind: TypeChange, rows: int = 1) -> Knowledge:
+    return Knowledge({HAS_ROWS: rows}, {(T, "a"): kind})
+
+
+def answered(change: c.Change, answer: int) -> Knowledge:
+    question = row_question(change, {})
+    assert question is not None
+    return Knowledge({HAS_ROWS: 1, question: answer})
+
+
+def computed(*, stored: bool) -> Column:
+    return column("a", generated=Generated("computed", "b + 1", stored=stored))
+
+
+UNIQUE_INDEX = c.IndexAdded(T, Index("i", (IndexKey("a"), IndexKey("b", modifiers="DESC")), unique=True))
+PAIR = c.UniqueAdded(T, unique("a", "b"))
+RULED = c.CheckAdded(T, CHECK)
+
+# Change, what is known, rule, who handles it, and the particulars without which the reason would not help.
+CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
+    (c.TableAdded(T, table("t")), FULL, "table-added", "sync", ("new table",)),
+    (c.TableRemoved(T, owned=True), FULL, "table-removed", "sync --allow-drop", ("rows would be lost",)),
+    (c.TableRemoved(T, owned=False), FULL, "table-removed", "manual", ("rows would be lost", "never offered")),
+    (c.TableRenamed(T, OLD, table("t")), FULL, "table-renamed", "create", ("old",)),
+    (c.EnumAdded(T, EnumType(T, ("a",))), FULL, "enum-added", "sync", ("enumeration",)),
+    (c.EnumValueAdded(T, T, "x", "a"), FULL, "enum-value-added", "sync", ("label",)),
+    (c.EnumValuesIncompatible(T, EnumType(T, ()), EnumType(T, ())), FULL, "enum-values-incompatible", "manual",
+     ("removed or reordered",)),
+    (c.ColumnAdded(T, NEEDED), EMPTY, "column-added", "sync", ("table is empty",)),
+    (c.ColumnAdded(T, NEEDED), FULL, "column-required", "create", ("NOT NULL", "default")),
+    (c.ColumnAdded(T, column("a")), FULL, "column-added", "sync", ("NULL",)),
+    (c.ColumnAdded(T, column("a", default="7")), FULL, "column-added", "sync", ("default 7",)),
+    (c.ColumnAdded(T, column("a", nullable=False, fill="8")), FULL, "column-added", "sync", ("application", "8")),
+    (c.ColumnAdded(T, column("a", default="9", volatile_default=True)), FULL, "column-rewrites", "create",
+     ("default 9", "each row")),
+    (c.ColumnAdded(T, column("a", default="9", volatile_default=True)),
+     Knowledge({HAS_ROWS: 1}, add_volatile_default=False), "column-rewrites", "create", ("default 9", "cannot")),
+    (c.ColumnAdded(T, column("a", generated=Generated("identity"))), FULL, "column-rewrites", "create", ("rewrites",)),
+    (c.ColumnAdded(T, computed(stored=True)), FULL, "column-rewrites", "create", ("rewrites",)),
+    (c.ColumnAdded(T, computed(stored=False)), FULL, "column-added", "sync", ("computed",)),
+    (c.ColumnRemoved(T, column("a"), owned=True), FULL, "column-removed", "sync --allow-drop", ("values",)),
+    (c.ColumnRemoved(T, column("a"), owned=False), FULL, "column-removed", "manual", ("values", "never offered")),
+    (c.ColumnRemoved(T, column("a"), owned=True, superseded_by="b"), FULL, "contract-due", "run --contract",
+     ("b has",)),
+    (c.ColumnRenamed(T, column("a"), column("b")), FULL, "column-renamed", "create", ("says a",)),
+    (RETYPED, typed(TypeChange.EQUAL), "type-widened", "sync", ("smallint to text",)),
+    (RETYPED, typed(TypeChange.WIDENING), "type-widened", "sync", ("smallint to text",)),
+    (RETYPED, typed(TypeChange.REWRITE), "type-rewritten", "create", ("smallint to text", "rewrites")),
+    (RETYPED, typed(TypeChange.REWRITE, 0), "type-rewritten", "sync", ("smallint to text", "empty")),
+    (RETYPED, typed(TypeChange.NARROWING), "type-narrowed", "create", ("smallint to text", "cut or refuse")),
+    (RETYPED, typed(TypeChange.INCOMPATIBLE), "type-incompatible", "create", ("smallint to text", "conversion")),
+    (c.ColumnNullabilityChanged(T, column("a"), NEEDED), FULL, "null-forbidden", "create", ("NULL",)),
+    (c.ColumnNullabilityChanged(T, column("a"), NEEDED), EMPTY, "null-forbidden", "sync", ("empty",)),
+    (c.ColumnNullabilityChanged(T, NEEDED, column("a")), EMPTY, "null-allowed", "create", ("constraint",)),
+    (c.ColumnDefaultChanged(T, NEEDED, NEEDED), FULL, "default-removed", "create", ("NOT NULL",)),
+    (c.ColumnDefaultChanged(T, NEEDED, column("a", nullable=False, default="1")), FULL, "default-changed", "sync",
+     ("later",)),
+    (c.ColumnDefaultChanged(T, column("a", default="1"), column("a")), FULL, "default-changed", "sync", ("later",)),
+    (c.ColumnGenerationChanged(T, column("a"), column("a")), FULL, "generation-changed", "create", ("in place",)),
+    (c.PrimaryKeyChanged(T, PrimaryKey(("id",)), None), FULL, "primary-key-changed", "manual", ("primary key",)),
+    (c.IndexAdded(T, index("i", "a")), FULL, "index-added", "sync", ("no row",)),
+    (c.IndexInvalid(T, index("i", "a")), FULL, "index-invalid", "sync", ("built again",)),
+    (UNIQUE_INDEX, EMPTY, "unique-added", "sync", ("empty",)),
+    (UNIQUE_INDEX, answered(UNIQUE_INDEX, 0), "unique-added", "sync", ("a, b DESC",)),
+    (UNIQUE_INDEX, answered(UNIQUE_INDEX, 1), "unique-duplicates", "create", ("a, b DESC",)),
+    (UNIQUE_INDEX, FULL, "unique-unknown", "create", ("a, b DESC", "not known")),
+    (PAIR, answered(PAIR, 0), "unique-added", "sync", ("a, b",)),
+    (PAIR, answered(PAIR, 1), "unique-duplicates", "create", ("a, b",)),
+    (c.UniqueAdded(T, unique("a"), via_index="adopted"), FULL, "unique-added", "sync", ("index adopted",)),
+    (RULED, EMPTY, "constraint-added", "sync", ("empty",)),
+    (RULED, answered(RULED, 0), "constraint-added", "sync", ("keeps it",)),
+    (RULED, answered(RULED, 1), "constraint-violated", "create", ("break it",)),
+    (RULED, FULL, "constraint-unknown", "create", ("not known",)),
+    (c.CommentChanged(T, None, "x", None), FULL, "comment-changed", "sync", ("comment",)),
+    *(
+        (change, EMPTY, "definition-changed", "create", ("dropped",))
+        for change in (
+            c.IndexChanged(T, index("i", "a"), index("i", "b")),
+            c.UniqueChanged(T, unique("a", name="u"), unique("b", name="u")),
+            c.CheckChanged(T, CHECK, Check("ck", "a > 1")),
+            c.ForeignKeyChanged(T, KEY, key("a", "q", "fk")),
+        )
+    ),
+    *(
+        (change, EMPTY, "surplus", "sync --allow-drop", ("loses no rows",))
+        for change in (
+            c.IndexRemoved(T, index("i", "a")),
+            c.UniqueRemoved(T, unique("a", name="u")),
+            c.CheckRemoved(T, CHECK),
+            c.ForeignKeyRemoved(T, KEY),
+        )
+    ),
+]  # fmt: skip
+
+
+def documented() -> dict[str, str]:
+    """Rule to the text of its risk in docs/risk.md."""
+    text = (Path(__file__).parents[3] / "docs" / "risk.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    return {rule: row[2] for row in rows for rule in re.findall(r"`([a-z-]+)`", row[1])}
+
+
+@pytest.mark.parametrize(("change", "known", "rule", "handler", "particulars"), CASES)
+def test_every_change_has_the_rule_the_risk_and_the_handler_of_the_documentation(
+    change: c.Change, known: Knowledge, rule: str, handler: str, particulars: tuple[str, ...]
+) -> None:
+    verdict = judge(change, known)
+    assert (verdict.rule, verdict.handled_by) == (rule, handler)
+    assert verdict.risk.name in documented()[rule]
+    assert (handler == "sync") is (verdict.risk is Risk.SAFE), "sync does what is safe and nothing else"
+    for words in particulars:
+        assert words.lower() in verdict.reason.lower()
+    # Whole sentences: the table of `plan` and the review file of `create` print them as they stand.
+    assert re.fullmatch(r"[A-Za-z0-9].*\w\.", verdict.reason)
+    assert verdict.reason != verdict.reason.upper()
+    first_of_schema = verdict.reason.startswith(("smallint", "b has"))
+    assert first_of_schema or verdict.reason[0].isupper()
+
+
+def test_every_rule_of_the_documentation_is_among_the_cases() -> None:
+    by_others = {"type-under-key", "waits"}
+    assert {rule for _, _, rule, _, _ in CASES} == documented().keys() - by_others
+
+
+def test_rows_are_looked_for_only_where_they_decide() -> None:
+    """Where needs_rows says no, a table with rows is judged as one without."""
+    for change, *_ in CASES:
+        differs = any(
+            judge(change, Knowledge({HAS_ROWS: 0}, types)).risk
+            is not judge(change, Knowledge({HAS_ROWS: 1}, types)).risk
+            for types in ({(T, "a"): kind} for kind in TypeChange)
+        )
+        assert needs_rows(change) or not differs, change
+    asked = {type(change) for change, *_ in CASES if needs_rows(change)}
+    assert asked == {
+        c.ColumnAdded, c.ColumnTypeChanged, c.ColumnNullabilityChanged, c.IndexAdded, c.UniqueAdded, c.CheckAdded,
+    }  # fmt: skip
+    spared = [column("a"), column("a", default="1"), column("a", nullable=False, default="1"),
+              column("a", nullable=False, fill="1")]  # fmt: skip
+    assert not any(needs_rows(c.ColumnAdded(T, one)) for one in spared)
+    assert needs_rows(c.ForeignKeyAdded(T, KEY))
+    assert not needs_rows(c.IndexAdded(T, index("i", "a")))
+    assert not needs_rows(c.ColumnNullabilityChanged(T, NEEDED, column("a")))
+
+
+def test_the_question_about_a_foreign_key_names_both_ends_and_what_the_plan_adds() -> None:
+    change = c.ForeignKeyAdded(T, ForeignKey("fk", ("a", "b"), OLD, ("x", "y")))
+    new = {T: (column("b", default="3"), column("X")), OLD: (column("a"),)}
+    assert row_question(change, new) == Question(
+        FactKind.ORPHANS, T, ("a", "b"), None, OLD, ("x", "y"), (("b", "integer", "3"),)
+    )
+
+
+def test_the_question_about_a_check_is_its_expression() -> None:
+    new = {T: (column("price", "numeric", default="0"), column("other"))}
+    assert row_question(c.CheckAdded(T, Check(None, "price >= 0")), new) == Question(
+        FactKind.VIOLATIONS, T, (), "price >= 0", assuming=(("price", "numeric", "0"),)
+    )
+
+
+def test_the_question_about_a_unique_index_leaves_out_what_its_predicate_leaves_out() -> None:
+    partial = index("i", "a", unique=True, where="live")
+    new = {T: (column("live", "boolean", default="true"), column("z"), column("X"))}
+    assert row_question(c.IndexAdded(T, partial), new) == Question(
+        FactKind.DUPLICATES, T, ("a",), "live", assuming=(("live", "boolean", "true"),)
+    )
+    whole = index("i", "a", "z", unique=True)
+    assert row_question(c.IndexAdded(T, whole), new) == Question(
+        FactKind.DUPLICATES, T, ("a", "z"), None, assuming=(("z", "integer", "NULL"),)
+    )
+
+
+def test_the_question_about_a_unique_constraint_is_over_its_columns() -> None:
+    assert row_question(c.UniqueAdded(T, unique("a", "b")), {OLD: (column("a"),)}) == Question(
+        FactKind.DUPLICATES, T, ("a", "b")
+    )
+    assert row_question(c.UniqueAdded(T, unique("a"), via_index="i"), {}) is None, "the index holds it already"
+
+
+@pytest.mark.parametrize("constraint", [CHECK, KEY])
+def test_a_constraint_that_was_not_validated_is_asked_about_as_a_new_one(constraint: Check | ForeignKey) -> None:
+    new = {T: (column("a"),)}
+    added = c.CheckAdded(T, constraint) if isinstance(constraint, Check) else c.ForeignKeyAdded(T, constraint)
+    question = row_question(c.ConstraintNotValidated(T, constraint), new)
+    assert question == row_question(added, new)
+    assert question is not None
+    assert question.assuming == (("a", "integer", "NULL"),)
+
+
+def test_only_a_known_absence_of_rows_counts_as_empty() -> None:
+    assert EMPTY.empty(T)
+    assert not FULL.empty(T)
+    assert not UNKNOWN.empty(T)
+    assert not EMPTY.empty(OLD), "another table's answer says nothing"
