@@ -70,32 +70,7 @@ class RevisionGraph:
     @cached_property
     def order(self) -> tuple[str, ...]:
         """Every id, parents first; among equals the order in which apps and files were given."""
-        done: dict[str, None] = {}
-        waiting: dict[str, None] = {}
-        for start in self.revisions:
-            stack: list[tuple[str, bool]] = [(start.id, False)]
-            while stack:
-                current, expanded = stack.pop()
-                if current in done:
-                    continue
-                if expanded:
-                    waiting.pop(current, None)
-                    done[current] = None
-                    continue
-                if current in waiting:
-                    raise RevisionCycle(
-                        f"The revisions {', '.join(waiting)} wait for each other.", details={"revisions": list(waiting)}
-                    )
-                waiting[current] = None
-                stack.append((current, True))
-                for parent in reversed(self.by_id[current].parents):
-                    if parent in waiting:
-                        raise RevisionCycle(
-                            f"The revisions {', '.join(waiting)} wait for each other.",
-                            details={"revisions": list(waiting)},
-                        )
-                    stack.append((parent, False))
-        return tuple(done)
+        return _parents_first(self.revisions, self.by_id)
 
     def heads(self, app: str | None = None) -> tuple[str, ...]:
         """Revisions that no other follows through down_revision, of one app or of all, in order."""
@@ -150,6 +125,30 @@ class RevisionGraph:
                     f"App {app!r} has {len(heads)} heads: {', '.join(heads)}.",
                     details={"app": app, "heads": list(heads)},
                 )
+
+
+def _parents_first(revisions: Iterable[Revision], by_id: Mapping[str, Revision]) -> tuple[str, ...]:
+    done: dict[str, None] = {}
+    waiting: dict[str, None] = {}
+    for start in revisions:
+        stack: list[tuple[str, bool]] = [(start.id, False)]
+        while stack:
+            current, expanded = stack.pop()
+            if current in done:
+                continue
+            if expanded:
+                waiting.pop(current)
+                done[current] = None
+                continue
+            waiting[current] = None
+            stack.append((current, True))
+            for parent in reversed(by_id[current].parents):
+                if parent in waiting:
+                    raise RevisionCycle(
+                        f"The revisions {', '.join(waiting)} wait for each other.", details={"revisions": list(waiting)}
+                    )
+                stack.append((parent, False))
+    return tuple(done)
 
 
 class Phase(StrEnum):

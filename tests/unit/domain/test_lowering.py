@@ -1,0 +1,203 @@
+"""What brings each change about: the operations that sync applies, `create` writes down and `--allow-drop` sends."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.lowering import Lowering, creation_order, unique_name
+from framework_m_migrations.domain.schema import Check, EnumType, Index, IndexKey, PrimaryKey, Table, TableName, Unique
+from tests.unit.domain.build import LOCAL, SERVER, column, index, key, table, unique
+
+T, OLD, E = TableName("t"), TableName("old"), TableName("e")
+BEFORE, AFTER = column("a", "smallint", nullable=False), column("a", "bigint", default="1", nullable=False)
+CHECK, KEY, UNIQUE = Check("ck", "a > 0"), key("a", "u", "fk"), unique("a", "b", name="uq")
+INDEX = index("i", "a")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (c.EnumAdded(T, EnumType(E, ("x",))), o.CreateEnum(EnumType(E, ("x",)))),
+        (c.EnumValueAdded(T, E, "y", "x", None), o.AddEnumValue(E, "y", "x", None)),
+        (c.EnumValueAdded(T, E, "w", None, "x"), o.AddEnumValue(E, "w", None, "x")),
+        (c.ColumnAdded(T, AFTER), o.AddColumn(T, AFTER)),
+        (c.ColumnTypeChanged(T, BEFORE, AFTER), o.AlterType(T, BEFORE, AFTER)),
+        (c.ColumnNullabilityChanged(T, column("a"), AFTER), o.SetNotNull(T, AFTER)),
+        (c.ColumnNullabilityChanged(T, AFTER, column("a")), o.DropNotNull(T, column("a"))),
+        (c.ColumnDefaultChanged(T, BEFORE, AFTER), o.SetDefault(T, BEFORE, AFTER)),
+        (c.CommentChanged(T, "a", "x", "y"), o.SetComment(T, "a", "y")),
+        (c.CommentChanged(T, None, "x", None), o.SetComment(T, None, None)),
+        (c.IndexInvalid(T, INDEX), o.RebuildIndex(T, INDEX)),
+        (c.ConstraintNotValidated(T, CHECK), o.ValidateConstraint(T, CHECK)),
+        (c.ConstraintNotValidated(T, KEY), o.ValidateConstraint(T, KEY)),
+        (c.UniqueAdded(T, UNIQUE, via_index="i"), o.AddUnique(T, UNIQUE, "i")),
+        (c.TableRemoved(T, owned=True), o.DropTable(T)),
+        (c.ColumnRemoved(T, AFTER, owned=True), o.DropColumn(T, "a")),
+        (c.IndexRemoved(T, INDEX), o.DropIndex(T, "i")),
+        (c.UniqueRemoved(T, UNIQUE), o.DropConstraint(T, "uq", "unique")),
+        (c.CheckRemoved(T, CHECK), o.DropConstraint(T, "ck", "check")),
+        (c.ForeignKeyRemoved(T, KEY), o.DropConstraint(T, "fk", "foreign_key")),
+    ],
+)
+def test_a_change_that_one_operation_brings_about_wherever_it_is(change: c.Change, expected: o.Operation) -> None:
+    for capabilities in (SERVER, LOCAL):
+        for online in (False, True):
+            assert Lowering(capabilities, online).operations(change) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("change", "dropped", "made"),
+    [
+        (c.IndexChanged(T, index("old", "a"), INDEX), o.DropIndex(T, "old"), o.CreateIndex(T, INDEX)),
+        (c.UniqueChanged(T, unique("b", name="old"), UNIQUE), o.DropConstraint(T, "old", "unique"),
+         o.AddUnique(T, UNIQUE)),
+        (c.CheckChanged(T, Check("old", "b"), CHECK), o.DropConstraint(T, "old", "check"), o.AddCheck(T, CHECK)),
+        (c.ForeignKeyChanged(T, key("b", "u", "old"), KEY), o.DropConstraint(T, "old", "foreign_key"),
+         o.AddForeignKey(T, KEY)),
+    ],
+)  # fmt: skip
+def test_another_definition_drops_the_old_one_before_it_makes_the_new(
+    change: c.Change, dropped: o.Operation, made: o.Operation
+) -> None:
+    assert Lowering(SERVER, online=True).operations(change) == (dropped, made)
+
+
+def test_a_constraint_without_a_name_cannot_be_dropped_by_it() -> None:
+    assert Lowering(SERVER).operations(c.UniqueRemoved(T, unique("a"))) == ()
+    assert Lowering(SERVER).operations(c.CheckRemoved(T, Check(None, "a"))) == ()
+    assert Lowering(SERVER).operations(c.ForeignKeyRemoved(T, key("a", "u"))) == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        c.TableRenamed(T, OLD, table("t")),
+        c.ColumnRenamed(T, BEFORE, AFTER),
+        c.PrimaryKeyChanged(T, None, PrimaryKey(("id",))),
+        c.EnumValuesIncompatible(T, EnumType(E, ("a",)), EnumType(E, ("b",))),
+        c.ColumnGenerationChanged(T, BEFORE, AFTER),
+    ],
+)
+def test_what_somebody_has_to_decide_has_no_operation(change: c.Change) -> None:
+    assert Lowering(SERVER, online=True).operations(change) == ()
+
+
+def server(**traits: object) -> Capabilities:
+    return replace(SERVER, **traits)  # type: ignore[arg-type]
+
+
+def test_writers_are_not_held_up_by_an_index_where_the_database_can_do_without() -> None:
+    change = c.IndexAdded(T, INDEX)
+    assert Lowering(SERVER, online=True).operations(change) == (o.CreateIndex(T, INDEX, online=True),)
+    assert Lowering(SERVER).operations(change) == (o.CreateIndex(T, INDEX, online=False),)
+    assert Lowering(server(online_index=False), online=True).operations(change) == (o.CreateIndex(T, INDEX),)
+
+
+def test_a_unique_constraint_over_rows_adopts_an_index_that_was_built_without_holding_writers_up() -> None:
+    change = c.UniqueAdded(T, UNIQUE)
+    built = Index("uq", (IndexKey("a"), IndexKey("b")), unique=True)
+    assert Lowering(SERVER, online=True).operations(change) == (
+        o.CreateIndex(T, built, online=True),
+        o.AddUnique(T, UNIQUE, "uq"),
+    )
+    nameless = Lowering(SERVER, online=True).operations(c.UniqueAdded(T, unique("a")))
+    assert nameless == (
+        o.CreateIndex(T, Index("uq_t_a", (IndexKey("a"),), unique=True), online=True),
+        o.AddUnique(T, unique("a"), "uq_t_a"),
+    )
+    plain = (o.AddUnique(T, UNIQUE),)
+    assert Lowering(SERVER).operations(change) == plain
+    assert Lowering(server(online_index=False), online=True).operations(change) == plain
+    deferrable = Unique("uq", ("a",), (("deferrable", "true"),))
+    assert Lowering(SERVER, online=True).operations(c.UniqueAdded(T, deferrable)) == (o.AddUnique(T, deferrable),), (
+        "an index cannot be adopted with options"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "whole", "staged"),
+    [
+        (c.CheckAdded(T, CHECK), o.AddCheck(T, CHECK, validate=True), o.AddCheck(T, CHECK, validate=False)),
+        (c.ForeignKeyAdded(T, KEY), o.AddForeignKey(T, KEY, validate=True), o.AddForeignKey(T, KEY, validate=False)),
+    ],
+)
+def test_a_constraint_over_rows_is_validated_after_it_stands(
+    change: c.CheckAdded | c.ForeignKeyAdded, whole: o.Operation, staged: o.Operation
+) -> None:
+    constraint = change.check if isinstance(change, c.CheckAdded) else change.foreign_key
+    assert Lowering(SERVER, online=True).operations(change) == (staged, o.ValidateConstraint(T, constraint))
+    assert Lowering(SERVER).operations(change) == (whole,)
+    assert Lowering(server(deferred_validation=False), online=True).operations(change) == (whole,)
+
+
+def test_a_constraint_that_has_no_name_to_be_validated_by_is_added_at_once() -> None:
+    check, foreign_key = Check(None, "a > 0"), key("a", "u")
+    assert Lowering(SERVER, online=True).operations(c.CheckAdded(T, check)) == (o.AddCheck(T, check),)
+    assert Lowering(SERVER, online=True).operations(c.ForeignKeyAdded(T, foreign_key)) == (
+        o.AddForeignKey(T, foreign_key),
+    )
+
+
+def test_a_new_table_carries_the_foreign_keys_that_may_stand_at_once_and_gets_the_others_after() -> None:
+    early, late = key("a", "p", "early"), key("b", "q", "late")
+    new = table("t", foreign_keys=(early, late))
+    assert Lowering(SERVER, inline=(early,)).operations(c.TableAdded(T, new)) == (
+        o.CreateTable(new, (early,)),
+        o.AddForeignKey(T, late),
+    )
+
+
+def test_a_made_up_name_is_cut_only_where_it_does_not_fit() -> None:
+    # "uq_t_" and the column are the whole of the name, so the lengths are known to the byte.
+    fits, longer = unique("a" * 58), unique("a" * 59)
+    assert unique_name(T, fits, 63) == "uq_t_" + "a" * 58
+    digest = hashlib.sha256(("uq_t_" + "a" * 59).encode()).hexdigest()[:8]
+    assert unique_name(T, longer, 63) == "uq_t_" + "a" * 49 + "_" + digest
+    assert unique_name(T, longer, None) == "uq_t_" + "a" * 59
+
+
+def made(tables: list[Table], *existing: str, apart: bool = True) -> list[tuple[str, list[str | None]]]:
+    order = creation_order(tables, frozenset(TableName(name) for name in existing), apart_from_existing=apart)
+    return [(one.name.name, [foreign_key.name for foreign_key in keys]) for one, keys in order]
+
+
+def test_the_order_of_declaration_decides_among_tables_that_need_nothing_of_each_other() -> None:
+    assert made([table("b"), table("a"), table("c")]) == [("b", []), ("a", []), ("c", [])]
+    child = table("child", foreign_keys=(key("x", "z", "to_z"), key("y", "m", "to_m")))
+    assert made([child, table("m"), table("z")]) == [("z", []), ("m", []), ("child", ["to_z", "to_m"])]
+
+
+def test_a_table_that_two_others_need_is_made_once_and_first() -> None:
+    left, right = (table(name, foreign_keys=(key("x", "base", name),)) for name in ("left", "right"))
+    top = table("top", foreign_keys=(key("x", "left", "l"), key("y", "right", "r")))
+    assert made([top, left, right, table("base")]) == [
+        ("base", []),
+        ("left", ["left"]),
+        ("right", ["right"]),
+        ("top", ["l", "r"]),
+    ]
+
+
+def test_a_key_to_a_table_that_nobody_has_is_never_carried_by_create_table() -> None:
+    lost = table("lost", foreign_keys=(key("x", "nowhere", "fk"),))
+    assert made([lost]) == [("lost", [])]
+    assert made([lost], "nowhere") == [("lost", [])]
+    assert made([lost], "nowhere", apart=False) == [("lost", ["fk"])]
+
+
+def test_two_keys_to_one_table_and_circles_beside_it() -> None:
+    double = table("double", foreign_keys=(key("x", "base", "one"), key("y", "base", "two")))
+    one = table("one", foreign_keys=(key("x", "two", "to_two"), key("y", "base", "to_base")))
+    two = table("two", foreign_keys=(key("x", "one", "to_one"), key("y", "double", "to_double")))
+    assert made([one, two, double, table("base")]) == [
+        ("base", []),
+        ("double", ["one", "two"]),
+        ("two", ["to_double"]),
+        ("one", ["to_two", "to_base"]),
+    ]
