@@ -118,3 +118,20 @@ def test_a_circle_is_opened_where_constraints_can_be_dropped_alone() -> None:
         for op in operations
     ]
     assert [type(operation).__name__ for operation in alone] == ["DropTable", "DropTable"]
+
+
+def test_a_constraint_that_the_ledger_knows_as_an_index_is_ours_and_is_forgotten_under_both() -> None:
+    """On a database that keeps unique constraints as indexes, what was made as an index is read as a constraint."""
+    change = planned(CHANGES["unique"])
+    as_index = replace(NOT_OURS["unique"], indexes=frozenset({"ix", "uq"}))
+    assert droppable(change, {ITEM: as_index})
+    left = after_drop(change, as_index)
+    assert left is not None
+    assert left.indexes == {"ix"}
+    assert not droppable(change, {ITEM: left})
+
+
+def test_a_constraint_without_a_name_is_recognised_by_what_it_is_and_takes_no_index_with_it() -> None:
+    nameless = planned(c.UniqueRemoved(ITEM, unique("title")))
+    assert droppable(nameless, {ITEM: OURS})
+    assert after_drop(nameless, OURS) == replace(OURS, constraints=OURS.constraints - {"unique(title)"})

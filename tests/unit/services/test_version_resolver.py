@@ -135,3 +135,62 @@ def test_a_new_database_gets_everything_at_once() -> None:
     for heads in ((), ("crm1",)):
         new = VersionResolver(ONLINE, frozenset(heads))
         assert new.held(new.pending()) == ()
+
+
+def test_what_is_not_known_is_said_with_what_helps() -> None:
+    with pytest.raises(UnknownRevision) as unknown:
+        at("gone", "away", "shop1").require_known()
+    assert unknown.value.what == "The database is at revision away, gone, which no installed app has."
+    assert unknown.value.details == {"unknown": ["away", "gone"]}
+    with pytest.raises(UnknownRevision) as several:
+        at().resolve("stock")
+    assert several.value.what == "Revision 'stock' is not known: 2 revisions begin with it: stock1, stock2."
+    assert several.value.next_step == "`m-migrate history` lists all of them."
+    with pytest.raises(UnknownRevision, match=r"Revision 'x' is not known: no installed app has it\."):
+        at().resolve("x")
+
+
+def test_the_beginning_of_the_only_revision_that_fits_is_enough() -> None:
+    lonely = VersionResolver(RevisionGraph((revision("abc1"), revision("xyz1"))), frozenset())
+    assert lonely.resolve("a") == "abc1"
+    with pytest.raises(UnknownRevision, match="no installed app has it"):
+        VersionResolver(RevisionGraph((revision("abc1"),)), frozenset()).resolve("")
+
+
+@pytest.mark.parametrize("target", ["head", "heads", None])
+def test_the_heads_are_all_revisions_and_only_where_each_app_has_one(target: str | None) -> None:
+    assert at("shop2").pending(target) == ("stock1", "stock2", "shop3")
+    forked = RevisionGraph((*SHOP, revision("shop4", "shop2")))
+    with pytest.raises(MultipleHeads):
+        VersionResolver(forked, frozenset()).pending(target)
+    assert VersionResolver(forked, frozenset()).pending("shop4") == ("shop1", "shop2", "shop4")
+
+
+def test_rollback_without_an_app_takes_back_the_very_last_one() -> None:
+    assert at("shop3", "stock2").rollback() == ("shop3",)
+    assert at("shop3", "stock2").rollback(steps=2) == ("shop3", "stock2")
+    assert at().rollback() == ()
+
+
+def test_what_stands_on_a_rollback_is_named_with_its_app() -> None:
+    with pytest.raises(DependentRevision) as caught:
+        at("shop3", "stock2").rollback(to="shop1")
+    assert caught.value.what == "These applied revisions stand on what would be rolled back: stock2 (stock)."
+    assert caught.value.details == {"revisions": ["stock2"]}
+
+
+def test_rollback_to_a_revision_stays_in_its_own_app_or_in_the_one_named() -> None:
+    needed = RevisionGraph((*SHOP, revision("crm1", needs=("shop1",))))
+    both = VersionResolver(needed, frozenset({"shop3", "crm1"}))
+    assert both.rollback(to="shop1") == ("shop3", "shop2"), "what only depends on the target stays"
+    assert both.rollback(to="shop1", app="crm") == ("crm1",), "of the app that was named"
+    with pytest.raises(
+        UnknownRevision, match=r"'stock1' is not applied, so there is nothing to roll back to\."
+    ) as caught:
+        at("shop3").rollback(to="stock1")
+    assert caught.value.next_step == "`m-migrate status` shows where each app is."
+
+
+def test_revisions_of_no_app_are_rolled_back_with_all_that_stands_on_them() -> None:
+    loose = RevisionGraph((Revision("a", None), Revision("b", None, ("a",)), Revision("c", "shop", (), ("b",))))
+    assert VersionResolver(loose, frozenset({"b", "c"})).rollback(to="a") == ("c", "b")
