@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.base import Statement
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
-from framework_m_migrations.domain.operations import Operation
+from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import (
     Catalog,
@@ -136,6 +136,10 @@ class PlainDialect:
         self, operation: Operation, connection: sa.Connection, *, schema: str | None
     ) -> tuple[Statement, ...] | None:
         return None
+
+    def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
+        del operation, after, schema
+        return ()
 
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         return ()

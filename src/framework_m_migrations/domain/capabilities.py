@@ -28,6 +28,10 @@ class Capabilities:
         deferred_validation: foreign keys and checks can be added NOT VALID and validated later.
         unique_via_index: a unique constraint can adopt an index.
         add_volatile_default: a column with a volatile default can be added to a table with rows in one statement.
+        staged_defaults: such a column can also be added in stages: its default for new rows first, then values for
+            those that exist, in batches.
+        unvalidated_not_null: NOT NULL can be added without a look at the rows, and validated later.
+        distinct_defaults: defaults, as they are spelt canonically, that never give two rows the same value.
         table_locks: readers and writers of one table are not held up by a transaction that changes another, so that
             each existing table is changed in a step of its own.
         unique_is_index: the dialect keeps unique constraints as indexes, so each satisfies the other.
@@ -50,6 +54,9 @@ class Capabilities:
     deferred_validation: bool = False
     unique_via_index: bool = False
     add_volatile_default: bool = True
+    staged_defaults: bool = False
+    unvalidated_not_null: bool = False
+    distinct_defaults: frozenset[str] = frozenset()
     unique_is_index: bool = False
     table_locks: bool = False
     expression_indexes: bool = True

@@ -82,6 +82,19 @@ class ColumnAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnUnfilled:
+    """A sync was interrupted between adding a column and giving the rows from before it their values.
+
+    ``column`` is as wanted; ``before`` as it is. ``written`` says that the values are there and NOT NULL is missing.
+    """
+
+    table: TableName
+    before: Column
+    column: Column
+    written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnRemoved:
     """A column exists that its DocType does not want. ``owned`` when the ledger says that it is ours.
 
@@ -284,6 +297,7 @@ Change = (
     | TableRemoved
     | TableRenamed
     | ColumnAdded
+    | ColumnUnfilled
     | ColumnRemoved
     | ColumnRenamed
     | ColumnTypeChanged

@@ -32,6 +32,7 @@ def sentence(change: c.Change) -> str:
             return f"comment of {column}" if column else "comment of the table"
         case (
             c.ColumnAdded()
+            | c.ColumnUnfilled()
             | c.ColumnRemoved()
             | c.ColumnRenamed()
             | c.ColumnTypeChanged()
@@ -50,6 +51,7 @@ def _many(items: Sequence[object], one: str, several: str) -> str:
 
 def _column(
     change: c.ColumnAdded
+    | c.ColumnUnfilled
     | c.ColumnRemoved
     | c.ColumnRenamed
     | c.ColumnTypeChanged
@@ -61,6 +63,8 @@ def _column(
     match change:
         case c.ColumnAdded(column=column):
             return f"new column {definition(column)}"
+        case c.ColumnUnfilled(written=written):
+            return f"column {name} {'may still hold' if written else 'waits for values in rows with'} NULL"
         case c.ColumnRemoved(superseded_by=str(successor)):
             return f"column {name}, whose place {successor} has taken"
         case c.ColumnRemoved():
@@ -174,6 +178,7 @@ def describe_step(step: Step) -> dict[str, Any]:
         "locks": [{"table": str(lock.table), "level": lock.level.value} for lock in step.locks],
         "rewrites": step.rewrites,
         "scans": step.scans,
+        "batch": step.batch,
         "hazards": list(step.hazards),
         "completes": [name for name, _ in step.completes],
     }

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.schema import ForeignKey, Index, IndexKey, Table, TableName, Unique
+from framework_m_migrations.domain.filling import BATCH
+from framework_m_migrations.domain.schema import Column, ForeignKey, Index, IndexKey, Table, TableName, Unique
+
+
+def stageable(column: Column, capabilities: Capabilities) -> bool:
+    """Whether a new column can get its default first, and the rows that exist their values later, in batches."""
+    has_own = column.volatile_default and column.default is not None and column.generated is None
+    return capabilities.staged_defaults and has_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +32,15 @@ class Lowering:
         capabilities: of the database.
         online: the table is to be changed without holding anybody up: it exists and is not known to be empty.
         inline: foreign keys of a new table that its CREATE TABLE may carry.
+        key: what the rows of the table can be gone through by, in batches; empty for nothing.
+        rows: the table exists and is not known to be empty.
     """
 
     capabilities: Capabilities
     online: bool = False
     inline: tuple[ForeignKey, ...] = ()
+    key: tuple[Column, ...] = ()
+    rows: bool = False
 
     def operations(self, change: c.Change) -> tuple[o.Operation, ...]:
         """The operations of a change in their order; empty where no operation can bring it about."""
@@ -42,8 +53,8 @@ class Lowering:
                 return (o.CreateEnum(enum),)
             case c.EnumValueAdded(enum=name, value=value, after=after, before=before):
                 return (o.AddEnumValue(name, value, after, before),)
-            case c.ColumnAdded(table=name, column=column):
-                return (o.AddColumn(name, column),)
+            case c.ColumnAdded() | c.ColumnUnfilled():
+                return self._new_column(change)
             case c.CommentChanged(table=name, column=column_name, comment=comment):
                 return (o.SetComment(name, column_name, comment),)
             case (
@@ -80,6 +91,26 @@ class Lowering:
                 return ()
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _new_column(self, change: c.ColumnAdded | c.ColumnUnfilled) -> tuple[o.Operation, ...]:
+        table, column = change.table, change.column
+        if isinstance(change, c.ColumnUnfilled):
+            written, not_null = change.written, not change.before.nullable
+        elif self.online and self.key and stageable(column, self.capabilities):
+            written, not_null = False, False
+        else:
+            rewrites = self.rows and self.capabilities.staged_defaults and column.volatile_default
+            return (o.AddColumn(table, column, rewrites=rewrites),)
+        operations: list[o.Operation] = []
+        if isinstance(change, c.ColumnAdded):
+            operations.append(o.AddColumn(table, replace(column, nullable=True), staged=True))
+        if not written and not not_null:
+            operations.append(o.FillColumn(table, column, self.key, BATCH))
+        if not column.nullable:
+            # Between the first pass and NOT NULL somebody may have written NULL; the second pass finds it.
+            operations += [] if not_null else [o.SetNotNull(table, column, validate=False)]
+            operations += [o.FillColumn(table, column, self.key, BATCH, late=True), o.ValidateNotNull(table, column)]
+        return tuple(operations)
 
     def _column(
         self,

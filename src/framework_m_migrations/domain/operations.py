@@ -54,11 +54,31 @@ class CreateTable:
 class AddColumn:
     """Add a column. Where it is NOT NULL without a default, ``column.fill`` is given to the rows that exist.
 
-    A fill ends as the column's server default, so that code from before the change can still insert.
+    A fill ends as the column's server default, so that code from before the change can still insert. ``staged`` leaves
+    the rows that exist without a value, whatever the default: ``FillColumn`` gives them theirs. The column must be
+    nullable then. ``rewrites`` says that they are known to get a value each under the table's lock.
     """
 
     table: TableName
     column: Column
+    staged: bool = False
+    rewrites: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FillColumn:
+    """Give the rows that hold NULL in a column its default, each its own value.
+
+    An executor carries it out at once (``apply``) or a batch at a time (``fill``). ``key`` are the columns to go by, in
+    the order of an index; ``size`` the rows of a batch. ``late`` looks only for rows that still hold NULL, which
+    somebody wrote behind the first pass.
+    """
+
+    table: TableName
+    column: Column
+    key: tuple[Column, ...]
+    size: int
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +144,19 @@ class AlterType:
 
 @dataclass(frozen=True, slots=True)
 class SetNotNull:
-    """Forbid NULL in a column. Sync plans it only where the table is empty."""
+    """Forbid NULL in a column; without ``validate`` rows that exist are not looked at.
+
+    Sync validates at once only where the table is empty.
+    """
+
+    table: TableName
+    column: Column
+    validate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateNotNull:
+    """Check the rows from before a NOT NULL that was added without validation."""
 
     table: TableName
     column: Column
@@ -153,6 +185,7 @@ AdditiveOperation = (
     | AddEnumValue
     | CreateTable
     | AddColumn
+    | FillColumn
     | CreateIndex
     | RebuildIndex
     | AddUnique
@@ -161,6 +194,7 @@ AdditiveOperation = (
     | ValidateConstraint
     | AlterType
     | SetNotNull
+    | ValidateNotNull
     | SetDefault
     | SetComment
 )

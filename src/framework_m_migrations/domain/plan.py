@@ -84,7 +84,7 @@ class Step:
 
     ``completes`` maps DocTypes to the checksum to be stored with this step: it is the last one that they need.
     ``owns`` is what becomes ours with it. ``rewrites`` and ``scans`` tell whether a table's rows are copied or read
-    while ``locks`` are held.
+    while ``locks`` are held. ``batch`` is how many rows one transaction changes where the step is many of them.
     """
 
     operations: tuple[AdditiveOperation, ...]
@@ -95,6 +95,7 @@ class Step:
     rewrites: bool = False
     scans: bool = False
     hazards: tuple[str, ...] = ()
+    batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class Plan:
 
     ``changes`` lists every difference, applied or withheld, in the order of work. ``settled`` are DocTypes that match
     the database already, with their checksums; ``adopts`` what becomes ours by that. ``forgets`` names DocTypes that
-    are declared no more. ``revokes`` names DocTypes with a withheld change: no checksum of theirs may stay stored.
+    are declared no more, ``voids`` entries of the ledger's state that mean nothing any more. ``revokes`` names DocTypes
+    with a withheld change: no checksum of theirs may stay stored.
     ``ghosts`` are tables of ours that nobody wants. ``refresh`` says that the ledger's state values (token, ghosts) are
     out of date. ``token`` is the catalog token of the state planned for, and ``complete``
     says that every DocType was compared. ``unmanaged`` are tables that are neither wanted nor ours.
@@ -120,6 +122,7 @@ class Plan:
     ghosts: tuple[TableName, ...] = ()
     revokes: tuple[str, ...] = ()
     refresh: bool = False
+    voids: tuple[str, ...] = ()
 
     @property
     def applied(self) -> tuple[PlannedChange, ...]:
@@ -139,7 +142,8 @@ class Plan:
     @property
     def touches_database(self) -> bool:
         """True when applying it writes anything, be it only the ledger."""
-        return bool(self.steps or self.settled or self.adopts or self.forgets or self.revokes or self.refresh)
+        ledger = self.settled or self.adopts or self.forgets or self.revokes or self.refresh or self.voids
+        return bool(self.steps or ledger)
 
     def worst(self) -> Risk | None:
         """The highest risk among the changes, None for an empty plan."""

@@ -25,13 +25,18 @@ class Knowledge:
 
     ``facts`` are answers about rows; ``types`` the class of each change of type; ``new_columns`` the columns that the
     same plan adds to a table, so that a constraint over them is judged as if they were there.
-    ``add_volatile_default``: Capabilities.add_volatile_default.
+    ``add_volatile_default``, ``staged_defaults`` and ``distinct_defaults``: of Capabilities. ``keyed`` are tables whose
+    rows can be gone through in batches. ``online``: the forms that hold nobody up are used.
     """
 
     facts: Facts = field(default_factory=dict)
     types: Mapping[tuple[TableName, str], TypeChange] = field(default_factory=dict)
     new_columns: Mapping[TableName, tuple[Column, ...]] = field(default_factory=dict)
     add_volatile_default: bool = True
+    staged_defaults: bool = False
+    distinct_defaults: frozenset[str] = frozenset()
+    keyed: frozenset[TableName] = frozenset()
+    online: bool = True
 
     def empty(self, table: TableName) -> bool:
         """True only when the table is known to hold no row."""
@@ -60,6 +65,8 @@ def assumed(added: tuple[Column, ...], columns: tuple[str, ...], text: str = "")
 
 def row_question(change: c.Change, new_columns: Mapping[TableName, tuple[Column, ...]]) -> Question | None:
     """The question beside HAS_ROWS whose answer decides the class of a change, None where there is none."""
+    if _drawn(change, new_columns):
+        return None  # What each row will hold is not known before it does.
     match change:
         case c.UniqueAdded(table=table, unique=unique) if change.via_index is None:
             assuming = assumed(new_columns.get(table, ()), unique.columns)
@@ -87,6 +94,24 @@ def row_question(change: c.Change, new_columns: Mapping[TableName, tuple[Column,
             )
         case _:
             return None
+
+
+def _drawn(change: c.Change, new_columns: Mapping[TableName, tuple[Column, ...]]) -> tuple[Column, ...]:
+    """The columns that a new constraint stands on and whose values the same plan draws, another for each row."""
+    match change:
+        case c.UniqueAdded(unique=unique):
+            names, text = unique.columns, ""
+        case c.IndexAdded(index=index) if index.unique:
+            names = tuple(key.column for key in index.keys if key.column is not None)
+            text = " ".join((index.where or "", *(key.expression or "" for key in index.keys)))
+        case c.CheckAdded(check=check):
+            names, text = (), check.expression
+        case c.ForeignKeyAdded(foreign_key=key):
+            names, text = key.columns, ""
+        case _:
+            return ()
+    added = new_columns.get(change.table, ())
+    return tuple(one for one in added if one.volatile_default and (one.name in names or one.name in text))
 
 
 def needs_rows(change: c.Change) -> bool:
@@ -125,6 +150,8 @@ def judge(change: c.Change, known: Knowledge) -> Judgement:
                 "Labels were removed or reordered; rows may hold them.",
                 MANUAL,
             )
+        case c.ColumnUnfilled():
+            return _unfilled(change, known)
         case c.ColumnAdded() | c.ColumnRemoved() | c.ColumnRenamed() | c.CommentChanged() | c.PrimaryKeyChanged():
             return _column(change, known)
         case (
@@ -203,9 +230,7 @@ def _column_added(table: TableName, column: Column, known: Knowledge) -> Judgeme
     if column.generated is not None:
         return _safe("column-added", "The column is computed when it is read.")
     if column.volatile_default and column.default is not None:
-        if known.add_volatile_default:
-            return _review("column-rewrites", f"The default {column.default} is evaluated for each row.")
-        return _review("column-rewrites", f"The default {column.default} cannot be given to rows that exist.")
+        return _own_values(table, column.default, known)
     if column.default is not None:
         return _safe("column-added", f"Existing rows get the default {column.default}.")
     if column.nullable:
@@ -213,6 +238,26 @@ def _column_added(table: TableName, column: Column, known: Knowledge) -> Judgeme
     if column.fill is not None:
         return _safe("column-added", f"Existing rows get the application's default {column.fill}.")
     return _review("column-required", "NOT NULL without a default, and the table holds rows: they need a value first.")
+
+
+def _unfilled(change: c.ColumnUnfilled, known: Knowledge) -> Judgement:
+    if change.table in known.keyed:
+        return _safe("column-unfilled", "Rows from before the column get the values that they still lack.")
+    return _review(
+        "column-unfilled", "Rows lack their values, and the table has no key any more to go through them by."
+    )
+
+
+def _own_values(table: TableName, default: str, known: Knowledge) -> Judgement:
+    """A new column whose default is another for each row, on a table that may hold rows."""
+    if not known.add_volatile_default:
+        return _review("column-rewrites", f"The default {default} cannot be given to rows that exist.")
+    if known.staged_defaults and not known.online:
+        return _safe("column-added", f"Each row gets a value of its own from {default}, under the table's lock.")
+    if known.staged_defaults and table in known.keyed:
+        return _safe("column-added", f"Each row gets a value of its own from {default}, in batches.")
+    no_key = ", and the table has no key to go through its rows by" if known.staged_defaults else ""
+    return _review("column-rewrites", f"The default {default} is evaluated for each row{no_key}.")
 
 
 def _column_changed(
@@ -228,8 +273,9 @@ def _column_changed(
             if known.empty(table):
                 return _safe("null-forbidden", "The table is empty.")
             return _review("null-forbidden", "Rows may hold NULL, and code from before may still write it.")
-        case c.ColumnDefaultChanged(column=column):
-            if column.default is None and not column.nullable:
+        case c.ColumnDefaultChanged(before=before, column=column):
+            # A column that shall become optional is not so yet: that NOT NULL goes is withheld as well.
+            if column.default is None and not (column.nullable and before.nullable):
                 return _review("default-removed", "Code from before may rely on the default of a NOT NULL column.")
             return _safe("default-changed", "Only rows inserted later take the default.")
         case c.ColumnGenerationChanged():
@@ -261,6 +307,8 @@ def _unique(change: c.IndexAdded | c.UniqueAdded, known: Knowledge) -> Judgement
         return _safe("index-added", "An index changes no row.")
     if isinstance(change, c.UniqueAdded) and change.via_index is not None:
         return _safe("unique-added", f"The unique index {change.via_index} holds already what is wanted.")
+    if any(one.default in known.distinct_defaults for one in _drawn(change, known.new_columns)):
+        return _safe("unique-added", "Each row gets a value that no other one has.")
     keys = _keys_contain(change.index.keys if isinstance(change, c.IndexAdded) else change.unique.columns)
     if known.empty(change.table):
         return _safe("unique-added", "The table is empty.")

@@ -24,7 +24,7 @@ class Work:
 
 
 def phase(operation: o.AdditiveOperation) -> int:
-    """Where an operation stands in the order: types, tables, columns, indexes, then what refers to them."""
+    """Where an operation stands in the order: types, tables, columns, values, indexes, then what refers to them."""
     match operation:
         case o.CreateEnum():
             return 0
@@ -34,16 +34,20 @@ def phase(operation: o.AdditiveOperation) -> int:
             return 2
         case o.AddColumn():
             return 3
+        case o.SetNotNull(validate=False):
+            return 6
         case o.AlterType() | o.SetDefault() | o.SetNotNull() | o.SetComment():
             return 4
+        case o.FillColumn(late=late):
+            return 7 if late else 5
         case o.CreateIndex() | o.RebuildIndex():
-            return 5
-        case o.AddUnique():
-            return 6
-        case o.AddCheck() | o.AddForeignKey():
-            return 7
-        case o.ValidateConstraint():
             return 8
+        case o.AddUnique():
+            return 9
+        case o.AddCheck() | o.AddForeignKey():
+            return 10
+        case o.ValidateConstraint() | o.ValidateNotNull():
+            return 11
 
 
 def build_steps(
@@ -97,14 +101,18 @@ def _step(
         completes=tuple(completes),
         owns=_owns(group),
         locks=tuple(TableLock(table, level) for table, level in locks.items()),
+        rewrites=any(isinstance(operation, o.AddColumn) and operation.rewrites for operation in operations),
         scans=any(_scans(operation) for operation in operations),
         hazards=tuple(dict.fromkeys(hazard for operation in operations for hazard in _hazards(operation))),
+        batch=operations[0].size if isinstance(operations[0], o.FillColumn) else None,
     )
 
 
 def is_solitary(operation: o.AdditiveOperation) -> bool:
-    """True for what a database refuses to do inside a transaction."""
-    return isinstance(operation, o.RebuildIndex) or (isinstance(operation, o.CreateIndex) and operation.online)
+    """True for what a database refuses to do inside a transaction, or what takes many of them."""
+    return isinstance(operation, o.RebuildIndex | o.FillColumn) or (
+        isinstance(operation, o.CreateIndex) and operation.online
+    )
 
 
 def _may_share(before: o.AdditiveOperation, after: o.AdditiveOperation, capabilities: Capabilities) -> bool:
@@ -117,7 +125,8 @@ def _may_share(before: o.AdditiveOperation, after: o.AdditiveOperation, capabili
     made = (o.CreateEnum, o.CreateTable)
     if isinstance(before, made) or isinstance(after, made):
         return isinstance(before, made) and isinstance(after, made)
-    if isinstance(before, o.ValidateConstraint) or isinstance(after, o.ValidateConstraint):
+    slow = (o.ValidateConstraint, o.ValidateNotNull)
+    if isinstance(before, slow) or isinstance(after, slow):
         return False
     return _table(before) is not None and _table(before) == _table(after)
 
@@ -136,9 +145,9 @@ def _weight(operation: o.AdditiveOperation) -> int:
 
 def _scans(operation: o.AdditiveOperation) -> bool:
     match operation:
-        case o.CreateIndex() | o.RebuildIndex() | o.ValidateConstraint() | o.SetNotNull():
+        case o.CreateIndex() | o.RebuildIndex() | o.ValidateConstraint() | o.ValidateNotNull() | o.FillColumn():
             return True
-        case o.AddCheck(validate=validate) | o.AddForeignKey(validate=validate):
+        case o.AddCheck(validate=validate) | o.AddForeignKey(validate=validate) | o.SetNotNull(validate=validate):
             return validate
         case o.AddUnique(via_index=via_index):
             return via_index is None
@@ -152,6 +161,10 @@ def _hazards(operation: o.AdditiveOperation) -> Iterable[str]:
             yield "waits for transactions that are older than itself"
         case o.AddForeignKey(foreign_key=key):
             yield f"locks {key.target} too"
+        case o.FillColumn(late=False):
+            yield "the table's own triggers fire for each row that gets its value"
+        case o.AddColumn(rewrites=True):
+            yield "every row gets a value of its own under the lock"
         case o.AlterType():
             yield "statistics of the column are lost: ANALYZE afterwards"
         case _:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from framework_m_migrations.domain.operations import AdditiveOperation
+from framework_m_migrations.domain.filling import Batch
+from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
 
@@ -25,6 +26,20 @@ class Executor(Protocol):
         Raises:
             DatabaseError: the database refused it; LockTimeout, MissingPrivilege, DatabaseReadOnly, StorageFull where
                 that is the reason.
+        """
+        ...
+
+    def fill(self, operation: FillColumn, after: str | None) -> Batch:
+        """Carry out the next batch of ``operation.size`` rows, in the order of its key, and no more.
+
+        Asked only of databases with the capability ``staged_defaults``. A batch with fewer rows is the last one.
+
+        Args:
+            operation: the column.
+            after: the key that the batch before ended with; None begins.
+
+        Raises:
+            DatabaseError: as ``apply``.
         """
         ...
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.blocking import withhold_dependents
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
+from framework_m_migrations.domain.filling import key_of
+from framework_m_migrations.domain.lowering import stageable
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.risk import Knowledge, judge, needs_rows, row_question
 from framework_m_migrations.domain.schema import Catalog, Column, ColumnType, DocTypeSchema, TableName
@@ -25,18 +27,42 @@ class Assessed:
 
 @dataclass(frozen=True, slots=True)
 class Assessor:
-    """Judges changes over one session and the catalog it read."""
+    """Judges changes over one session and the catalog it read.
+
+    Args:
+        session: to ask about rows.
+        catalog: as it is.
+        online: the forms that hold nobody up are used, where the database has them.
+    """
 
     session: Session
     catalog: Catalog
+    online: bool = True
 
     def assess(self, doctypes: Sequence[DocTypeSchema], found: Mapping[str, list[c.Change]]) -> Assessed:
         """Judge all changes; those of type that turn out to be none are left out."""
+        tables = self.catalog.tables
         everything = [change for changes in found.values() for change in changes]
         new_columns = _new_columns(everything)
         types = self._types(everything)
         facts = self._facts(everything, new_columns)
-        known = Knowledge(facts, types, new_columns, self.session.capabilities.add_volatile_default)
+        can = self.session.capabilities
+        known = Knowledge(
+            facts,
+            types,
+            new_columns,
+            add_volatile_default=can.add_volatile_default,
+            staged_defaults=can.staged_defaults,
+            distinct_defaults=can.distinct_defaults,
+            keyed=frozenset(
+                change.table
+                for change in everything
+                if isinstance(change, c.ColumnAdded | c.ColumnUnfilled)
+                and change.table in tables
+                and key_of(tables[change.table])
+            ),
+            online=self.online,
+        )
         apps = {doctype.name: doctype.app for doctype in doctypes}
         seen: set[object] = set()
         judged: list[PlannedChange] = []
@@ -49,8 +75,26 @@ class Assessor:
                     if key in seen:
                         continue
                     seen.add(key)
-                judged.append(PlannedChange(name, apps.get(name), change, judge(change, known)))
+                judged.extend(
+                    PlannedChange(name, apps.get(name), part, judge(part, known)) for part in self._parts(change, known)
+                )
         return Assessed(tuple(withhold_dependents(judged, self.catalog.names, self.catalog.tables.values())), known)
+
+    def _parts(self, change: c.Change, known: Knowledge) -> tuple[c.Change, ...]:
+        """A column in stages whose NOT NULL cannot be had without a long lock: the column, and what is left of it."""
+        match change:
+            case c.ColumnAdded(table=table, column=column) | c.ColumnUnfilled(table=table, column=column):
+                pass
+            case _:
+                return (change,)
+        can = self.session.capabilities
+        staged = isinstance(change, c.ColumnUnfilled) or (
+            self.online and table in known.keyed and not known.empty(table) and stageable(column, can)
+        )
+        if column.nullable or can.unvalidated_not_null or not staged:
+            return (change,)
+        nullable = replace(column, nullable=True)
+        return (replace(change, column=nullable), c.ColumnNullabilityChanged(table, nullable, column))
 
     def plain(self, doctype: str, app: str | None, change: c.Change) -> PlannedChange:
         """Judge a change whose class needs no facts."""
@@ -101,11 +145,13 @@ class Assessor:
 
 
 def _new_columns(changes: Sequence[c.Change]) -> dict[TableName, tuple[Column, ...]]:
-    """The columns that the plan adds, as a question may assume them: of types that exist before the plan."""
+    """The columns that the plan adds or fills, as a question may assume them: of types that exist before the plan."""
     new_types = {change.enum.name for change in changes if isinstance(change, c.EnumAdded)}
     added: dict[TableName, tuple[Column, ...]] = {}
     for change in changes:
-        if isinstance(change, c.ColumnAdded):
+        if isinstance(change, c.ColumnAdded) or (
+            isinstance(change, c.ColumnUnfilled) and change.column.volatile_default and not change.written
+        ):
             column = change.column
             if column.type.enum in new_types:
                 column = replace(column, type=ColumnType("text"))

@@ -9,7 +9,13 @@ from functools import partial
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import DropRefused
 from framework_m_migrations.domain.events import StepFinished, StepRetried, StepStarted
-from framework_m_migrations.domain.operations import DestructiveOperation, ValidateConstraint
+from framework_m_migrations.domain.filling import closed, opened
+from framework_m_migrations.domain.operations import (
+    DestructiveOperation,
+    FillColumn,
+    ValidateConstraint,
+    ValidateNotNull,
+)
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable
 from framework_m_migrations.domain.plan import Plan, PlannedChange, Step
@@ -17,6 +23,7 @@ from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.pruner import Pruner
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.drops import droppable, owned_after
+from framework_m_migrations.services.filler import Filler
 from framework_m_migrations.services.hash_cache import GHOSTS
 from framework_m_migrations.services.locking import retrying, still_held
 
@@ -47,11 +54,16 @@ class PlanApplier:
             session.ledger.forget((*plan.forgets, *plan.revokes))
             session.ledger.record(plan.adopts)
             session.ledger.store(dict(plan.settled))
+            session.ledger.set_state(dict.fromkeys(plan.voids))
         total = len(plan.steps)
         for number, step in enumerate(plan.steps, start=1):
             still_held(session)
             session.events.emit(StepStarted(number, total, step))
-            yield from retrying(session, self.locks, partial(self._step, step), partial(StepRetried, number))
+            first, retried = step.operations[0], partial(StepRetried, number)
+            if isinstance(first, FillColumn):
+                yield from Filler(session, self.locks).fill(step, first, retried)
+            else:
+                yield from retrying(session, self.locks, partial(self._step, step), retried)
             session.events.emit(StepFinished(number, total, step))
         self.remember(plan)
         return total
@@ -67,13 +79,14 @@ class PlanApplier:
         session = self.session
         if step.transactional:
             # What reads the whole table to validate takes its time and holds nobody up.
-            slow = any(isinstance(operation, ValidateConstraint) for operation in step.operations)
+            slow = any(isinstance(operation, ValidateConstraint | ValidateNotNull) for operation in step.operations)
             limit = None if slow else self.locks.statement_timeout
             with session.transaction(lock_timeout=self.locks.lock_timeout, statement_timeout=limit):
                 for operation in step.operations:
                     session.executor.apply(operation)
                 session.ledger.record(step.owns)
                 session.ledger.store(dict(step.completes))
+                session.ledger.set_state({**opened(step.operations), **closed(step.operations)})
             return
         with session.autocommit():
             for operation in step.operations:

@@ -9,6 +9,7 @@ from typing import cast
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.filling import key_of
 from framework_m_migrations.domain.lowering import Lowering, creation_order
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership, constraint_identities
 from framework_m_migrations.domain.plan import Plan, PlannedChange
@@ -41,6 +42,7 @@ class Comparison:
         full: every DocType was loaded.
         token: the catalog's token before the comparison.
         apps: the apps that the wanted schema speaks for.
+        voids: entries of the ledger's state about columns that are gone.
     """
 
     doctypes: Sequence[DocTypeSchema]
@@ -52,6 +54,7 @@ class Comparison:
     full: bool
     token: str | None
     apps: frozenset[str] = frozenset()
+    voids: tuple[str, ...] = ()
 
     @property
     def elsewhere(self) -> set[str]:
@@ -119,6 +122,7 @@ class PlanBuilder:
             token=compared.token,
             complete=compared.full,
             unmanaged=compared.unmanaged,
+            voids=compared.voids,
             ghosts=tuple(p.change.table for p in ghosts),
             revokes=tuple(sorted(withheld & compared.stored.keys())),
         )
@@ -134,8 +138,10 @@ class PlanBuilder:
         result = []
         for planned in judged:
             name = planned.change.table
-            online = self.online and name in catalog.tables and not known.empty(name)
-            lowering = Lowering(self.capabilities, online, inline.get(name, ()))
+            there = catalog.tables.get(name)
+            rows = there is not None and not known.empty(name)
+            key = () if there is None else key_of(there)
+            lowering = Lowering(self.capabilities, self.online and rows, inline.get(name, ()), key, rows)
             result.append(replace(planned, operations=lowering.operations(planned.change)))
         # Stable: only new tables move among themselves, into an order in which each finds what it references.
         new = sorted((p for p in result if isinstance(p.change, c.TableAdded)), key=lambda p: position[p.change.table])

@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.diff import diff_doctype
-from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable, Ownership
+from framework_m_migrations.domain.filling import Fill, pending
+from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, OwnedTable, Ownership
 from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import through_renames
 from framework_m_migrations.domain.risk import MANUAL
-from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, Table, TableName
+from framework_m_migrations.domain.schema import Catalog, Column, DocTypeSchema, Table, TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.assessor import Assessor
 from framework_m_migrations.services.drops import table_drops
 from framework_m_migrations.services.hash_cache import GHOSTS, CacheVerdict, HashCache
 from framework_m_migrations.services.plan_builder import Comparison, PlanBuilder, is_elsewhere
+
+type Fills = Mapping[tuple[TableName, str], Fill]
 
 SPELLING_SENSITIVE = (
     c.ColumnTypeChanged,
@@ -66,30 +69,32 @@ class SyncPlanner:
             verdict = HashCache().judge(wanted, snapshot, token, force=force)
             if verdict.hit:
                 return Plan(token=token)
-            plan = self._compare(verdict, wanted, snapshot.checksums, token)
+            plan = self._compare(verdict, wanted, snapshot, token)
         ghosts_known = GHOSTS in snapshot.state
         return replace(plan, refresh=snapshot.state.get(CATALOG_TOKEN) != token or ghosts_known != bool(plan.withheld))
 
     def _compare(
-        self, verdict: CacheVerdict, checksums: Mapping[str, str], stored: Mapping[str, str], token: str | None
+        self, verdict: CacheVerdict, checksums: Mapping[str, str], snapshot: LedgerSnapshot, token: str | None
     ) -> Plan:
         doctypes = self.session.source.load(None if verdict.full else verdict.changed)
         catalog = self.session.inspector.read(None if verdict.full else tuple(_tables_of(doctypes)))
         ownership = self.session.ledger.objects()
-        found = self._differences(doctypes, catalog, ownership)
+        fills = pending(snapshot.state)
+        found = _with_unfilled(self._differences(doctypes, catalog, ownership), doctypes, catalog, fills)
         ghosts = self._ghosts(doctypes, catalog, ownership, checksums)
-        changes = Assessor(self.session, catalog).assess(doctypes, found)
+        changes = Assessor(self.session, catalog, self.online).assess(doctypes, found)
         builder = PlanBuilder(self.session.capabilities, self.session.executor.lock_levels, online=self.online)
         compared = Comparison(
             doctypes,
             catalog,
             ownership,
             checksums,
-            stored,
+            snapshot.checksums,
             verdict.removed,
             full=verdict.full,
             token=token,
             apps=self.session.source.apps(),
+            voids=_voids(fills, doctypes, catalog),
         )
         return builder.build(compared, changes, ghosts)
 
@@ -156,6 +161,48 @@ class SyncPlanner:
             replace(one, judgement=_overtaken(former[one.change.table])) if one.change.table in former else one
             for one in found
         ]
+
+
+def _with_unfilled(
+    found: dict[str, list[c.Change]], doctypes: Sequence[DocTypeSchema], catalog: Catalog, fills: Fills
+) -> dict[str, list[c.Change]]:
+    """The differences, with those columns that an interrupted sync added and whose rows still wait for values.
+
+    Their NOT NULL is not a change of its own: it comes with the values.
+    """
+    for doctype in doctypes if fills else ():
+        for table in doctype.tables:
+            for column in table.columns:
+                fill = fills.get((table.name, column.name))
+                before = _actual(catalog, table.name, column.name)
+                if fill is None or before is None or _is_settled(fill, before, column):
+                    continue
+                not_null = c.ColumnNullabilityChanged(table.name, before, column)
+                rest = [change for change in found[doctype.name] if column.nullable or change != not_null]
+                found[doctype.name] = [*rest, c.ColumnUnfilled(table.name, before, column, fill.written)]
+    return found
+
+
+def _is_settled(fill: Fill, before: Column, wanted: Column) -> bool:
+    """Nothing is left to be done: there is no default to fill with, or no row that waits for it."""
+    return wanted.default is None or (wanted.nullable and (fill.written or not before.nullable))
+
+
+def _actual(catalog: Catalog, table: TableName, column: str) -> Column | None:
+    return catalog.tables[table].column(column) if table in catalog.tables else None
+
+
+def _voids(fills: Fills, doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> tuple[str, ...]:
+    """Notes about columns that are gone, or that need no values any more."""
+    wanted = {(table.name, column.name): column for one in doctypes for table in one.tables for column in table.columns}
+    gone: list[str] = []
+    for (table, name), fill in fills.items():
+        column = wanted.get((table, name))
+        read = table in catalog.tables or table not in catalog.names
+        before = _actual(catalog, table, name)
+        if (read and before is None) or (before and column and _is_settled(fill, before, column)):
+            gone.append(fill.key)
+    return tuple(gone)
 
 
 def _tables_of(doctypes: Iterable[DocTypeSchema]) -> Iterable[TableName]:

@@ -111,6 +111,11 @@ class MariadbDialect:
             raise InvalidMetadata(f"There is no table {name}.")
         return found
 
+    def batch(self, operation: o.FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
+        """The whole column at once: there are no stages here, so nobody asks for a batch."""
+        del operation, after, schema
+        return ()
+
     def lock_levels(self, operation: o.Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """Locks on tables that exist before the operation."""
         return lock_levels(operation)

@@ -40,6 +40,8 @@ def add(state: MemoryState, operation: o.AdditiveOperation, capabilities: Capabi
             _create_table(state, operation, capabilities)
         case o.AddColumn():
             _add_column(state, operation, capabilities)
+        case o.FillColumn() | o.ValidateNotNull():
+            _settle_rows(state, operation)
         case o.AlterType() | o.SetNotNull() | o.SetDefault():
             _need(capabilities.alter_column, "cannot change a column that exists")
             _alter_column(state, operation)
@@ -139,10 +141,10 @@ def _add_column(state: MemoryState, operation: o.AddColumn, capabilities: Capabi
         raise DatabaseError(f"Table {table.name} has a column {column.name!r} already.")
     _check_column(state, column)
     rows = state.rows.get(table.name, ())
-    if column.volatile_default and rows:
+    if column.volatile_default and rows and not operation.staged:
         _need(capabilities.add_volatile_default, "cannot add a column with a volatile default to a table with rows")
     value = None
-    if column.default is not None:
+    if column.default is not None and not operation.staged:
         value = rules.default_value(column)
     elif not column.nullable and column.fill is not None:
         filled = constant(column.fill)
@@ -166,11 +168,23 @@ def _alter_column(state: MemoryState, operation: o.AlterType | o.SetNotNull | o.
         state.rows[table.name] = tuple({**row, wanted.name: coerce(row[wanted.name], wanted.type)} for row in rows)
         changed = replace(existing, type=replace(wanted.type, native=None))
     elif isinstance(operation, o.SetNotNull):
-        rules.require_no_nulls(table, wanted.name, rows)
+        if operation.validate:
+            rules.require_no_nulls(table, wanted.name, rows)
         changed = replace(existing, nullable=False)
     else:
         changed = replace(existing, default=wanted.default)
     _put(state, replace(table, columns=_swapped(table.columns, existing, changed)))
+
+
+def _settle_rows(state: MemoryState, operation: o.FillColumn | o.ValidateNotNull) -> None:
+    table, name = rules.need_table(state, operation.table), operation.column.name
+    rules.need_columns(table, [name])
+    rows = state.rows.get(table.name, ())
+    if isinstance(operation, o.ValidateNotNull):
+        rules.require_no_nulls(table, name, rows)
+        return
+    value = rules.default_value(operation.column)
+    state.rows[table.name] = tuple({**row, name: value} if row[name] is None else row for row in rows)
 
 
 def _set_comment(state: MemoryState, operation: o.SetComment) -> None:

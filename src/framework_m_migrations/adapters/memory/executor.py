@@ -5,6 +5,7 @@ from __future__ import annotations
 from framework_m_migrations.adapters.memory.database import MemoryConnection
 from framework_m_migrations.adapters.memory.render import render_additive, render_destructive
 from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.filling import Batch
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
 
@@ -27,6 +28,12 @@ class MemoryExecutor:
         """Carry out one operation; raises DatabaseError where the database refuses it."""
         self._connection.apply(operation)
         self.applied.append(operation)
+
+    def fill(self, operation: o.FillColumn, after: str | None) -> Batch:
+        """All rows in one batch; see the port."""
+        del after
+        self.apply(operation)
+        return Batch(0, 0, None)
 
     def render(self, operation: o.AdditiveOperation) -> tuple[str, ...]:
         """The operation in words that look like SQL."""

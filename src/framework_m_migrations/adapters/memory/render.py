@@ -35,6 +35,9 @@ def render_additive(operation: o.AdditiveOperation) -> tuple[str, ...]:
             return (_index(name, index, online=online),)
         case o.RebuildIndex(index=index):
             return (f"REINDEX INDEX {quoted(index.name)}",)
+        case o.FillColumn(table=name, column=filled):
+            own = quoted(filled.name)
+            return (f"UPDATE {_name(name)} SET {own} = {filled.default} WHERE {own} IS NULL",)  # noqa: S608 - quoted
         case o.SetComment(table=name, column=None, comment=comment):
             return (f"COMMENT ON TABLE {_name(name)} IS {literal(comment)}",)
         case o.SetComment(table=name, column=str(column), comment=comment):
@@ -132,6 +135,7 @@ def _alteration(
     | o.ValidateConstraint
     | o.AlterType
     | o.SetNotNull
+    | o.ValidateNotNull
     | o.SetDefault
     | o.SetComment,
 ) -> str:
@@ -150,7 +154,7 @@ def _alteration(
             return f"VALIDATE CONSTRAINT {quoted(constraint.name or '')}"
         case o.AlterType(column=column):
             return f"ALTER COLUMN {quoted(column.name)} TYPE {column.type.spelling}"
-        case o.SetNotNull(column=column):
+        case o.SetNotNull(column=column) | o.ValidateNotNull(column=column):
             return f"ALTER COLUMN {quoted(column.name)} SET NOT NULL"
         case o.SetDefault(column=column):
             return f"ALTER COLUMN {quoted(column.name)} SET DEFAULT {column.default or 'NULL'}"

@@ -9,7 +9,8 @@ from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.forms import SharedForms
 from framework_m_migrations.adapters.sql.guard import refuse_destruction
 from framework_m_migrations.adapters.sql.wanted import Target
-from framework_m_migrations.domain.operations import AdditiveOperation
+from framework_m_migrations.domain.filling import Batch
+from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
 
@@ -48,15 +49,37 @@ class SqlExecutor:
             return tuple(self._text.statement(statement) for statement in own)
         return self._forms.statements(operation)
 
+    def fill(self, operation: FillColumn, after: str | None) -> Batch:
+        """The next batch; see the port.
+
+        Raises:
+            DatabaseError: or a kind of it; see SqlDialect.translate.
+            DropRefused: the default says something that would destroy; nothing was sent.
+        """
+        statements = self._sql_dialect.batch(operation, after, schema=self._schema)
+        if not statements:
+            self.apply(operation)
+            return Batch(0, 0, None)
+        *before, sql = statements
+        for statement in before:
+            self.send(statement)
+        self._refuse(sql)
+        with translated(self._sql_dialect.translate, sql):
+            row = self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one()
+        return Batch(int(row[0]), int(row[1]), row[2])
+
     def lock_levels(self, operation: AdditiveOperation) -> tuple[tuple[TableName, LockLevel], ...]:
         """Locks on tables that exist before the operation."""
         return self._sql_dialect.lock_levels(operation)
 
     def send(self, sql: str) -> None:
         """The only way to the database: refuse what destroys, then send the text as it is, without parameters."""
+        self._refuse(sql)
+        send_text(self._connection, self._sql_dialect, sql)
+
+    def _refuse(self, sql: str) -> None:
         dialect = self._connection.dialect
         refuse_destruction(sql, dialect.name, backslash_escapes=bool(getattr(dialect, "_backslash_escapes", False)))
-        send_text(self._connection, self._sql_dialect, sql)
 
 
 def send_text(connection: sa.Connection, sql_dialect: SqlDialect, sql: str) -> None:

@@ -54,7 +54,13 @@ class SharedForms:
                 yield from self._create_table(operation)
             case o.AddColumn(table=table, column=column):
                 yield from self._sequences(column.native)
-                yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._new_column(column)}"
+                if not operation.staged:
+                    yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._new_column(column)}"
+                else:
+                    # A default that comes after the column is for new rows only.
+                    bare = replace(column, default=None, native=None, type=self._typed(column).type)
+                    yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._new_column(bare)}"
+                    yield self._alter_column(o.SetDefault(table, bare, column))
                 yield from self._comment(table, column.name, column.comment)
             case o.CreateIndex(table=table, index=index):
                 yield self._create_index(table, index)
@@ -62,6 +68,11 @@ class SharedForms:
                 yield f"REINDEX INDEX {text.table(TableName(index.name, table.schema))}"
             case o.AddUnique() | o.AddCheck() | o.AddForeignKey() | o.ValidateConstraint():
                 yield self._constraint(operation)
+            case o.FillColumn(table=table, column=column):
+                name = text.quote(column.name)
+                yield f"UPDATE {text.table(table)} SET {name} = {column.default} WHERE {name} IS NULL"  # noqa: S608 - quoted
+            case o.ValidateNotNull(table=table, column=column):
+                yield self._alter_column(o.SetNotNull(table, column))
             case o.AlterType() | o.SetNotNull() | o.SetDefault():
                 yield self._alter_column(operation)
             case o.SetComment(table=table, column=name, comment=comment):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import LedgerCorrupt
+from framework_m_migrations.domain.filling import pending
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership
 from framework_m_migrations.domain.plan import Plan
@@ -42,7 +43,10 @@ def repair(session: Session, locks: LockOptions, *, dry_run: bool) -> UseCase[Re
             return RepairResult("repair", actions, applied=False)
         with session.transaction():
             session.ledger.prepare()
+            # The one thing that the database itself cannot tell again: which columns wait for values.
+            waiting = {fill.key: fill.dump() for fill in pending(session.ledger.snapshot().state).values()}
             session.ledger.clear()
+            session.ledger.set_state(dict(waiting))
             session.ledger.replace(tuple(owned.values()))
             session.ledger.record(made.adopts)
             session.ledger.store(_matching(session, made))
@@ -56,7 +60,7 @@ def _broken(session: Session) -> str | None:
     """What is wrong with the ledger's tables, None when they can be read."""
     try:
         with session.reading():
-            session.ledger.snapshot()
+            pending(session.ledger.snapshot().state)
             session.ledger.objects()
     except LedgerCorrupt as error:
         return f"make the ledger's tables anew, empty: {error.what}"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
-from framework_m_migrations.domain.operations import Operation
+from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, TableName
 from framework_m_migrations.ports.inspector import Inspector
@@ -130,6 +130,13 @@ class SqlDialect(Protocol):
         self, operation: Operation, connection: sa.Connection, *, schema: str | None
     ) -> tuple[Statement, ...] | None:
         """The statements of an operation that this dialect writes in its own way, None to use the shared form."""
+        ...
+
+    def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
+        """The statements of one batch; see Executor.fill. None where the whole column is filled at once.
+
+        The last one gives a row: rows seen, rows changed, the last key as a text.
+        """
         ...
 
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:

@@ -17,11 +17,11 @@ from alembic import op
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
+from framework_m_migrations.adapters.sql.dialects.postgresql.window import Window, script
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
 from framework_m_migrations.adapters.sql.ledger_tables import BACKFILLS_TABLE
 from framework_m_migrations.adapters.sql.online.reading import read_table, target_of
 from framework_m_migrations.adapters.sql.online.sending import Sender, on_postgresql, sender
-from framework_m_migrations.adapters.sql.online.window import Window, script
 from framework_m_migrations.domain.errors import RevisionError
 from framework_m_migrations.domain.events import BackfillMoved
 from framework_m_migrations.domain.schema import Column, Table, TableName

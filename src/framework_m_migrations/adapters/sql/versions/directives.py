@@ -115,6 +115,8 @@ def _write(script: Script, objects: Objects, planned: PlannedChange) -> None:
             | c.CommentChanged()
         ):
             column_directives.write(script, objects, change, planned.judgement.rule)
+        case c.ColumnUnfilled(table=table, column=column):
+            _by_hand(script, f"rows of {table} still wait for values in {column.name}")
         case c.ColumnGenerationChanged(table=table, column=column):
             _by_hand(script, f"how the database fills {table}.{column.name} changes")
         case c.PrimaryKeyChanged(table=table):

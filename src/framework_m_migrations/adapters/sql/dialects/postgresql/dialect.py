@@ -11,6 +11,7 @@ from framework_m_migrations.adapters.sql.dialects.base import Statement
 from framework_m_migrations.adapters.sql.dialects.postgresql import settings
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named
 from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
+from framework_m_migrations.adapters.sql.dialects.postgresql.filling import batch
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT
 from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
 from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock
@@ -19,13 +20,15 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import Pos
 from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
-from framework_m_migrations.domain.operations import Operation
+from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
 
 STEP_WEIGHT = 2000
 """Objects that one transaction may lock. A stock server has room for 6,400 in all its sessions together
 (max_locks_per_transaction 64 for each of max_connections 100)."""
+
+DISTINCT_DEFAULTS = frozenset({"gen_random_uuid()", "uuidv4()", "uuidv7()", "uuid_generate_v4()", "uuid_generate_v1()"})
 
 
 class PostgresqlDialect:
@@ -55,6 +58,9 @@ class PostgresqlDialect:
             deferred_validation=True,
             unique_via_index=True,
             add_volatile_default=True,
+            staged_defaults=True,
+            unvalidated_not_null=version >= (18,),
+            distinct_defaults=DISTINCT_DEFAULTS,
             unique_is_index=False,
             table_locks=True,
         )
@@ -96,6 +102,10 @@ class PostgresqlDialect:
     ) -> tuple[Statement, ...] | None:
         """See SqlDialect."""
         return statements(operation, connection, schema=schema)
+
+    def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
+        """See SqlDialect."""
+        return batch(operation, after, schema=schema)
 
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """See SqlDialect."""

@@ -27,7 +27,9 @@ def lock_levels(operation: o.Operation) -> Levels:
             return _both(table, key.target, LockLevel.SHARE_ROW_EXCLUSIVE)
         case o.CreateIndex(table=table, online=online):
             return ((table, LockLevel.SHARE_UPDATE_EXCLUSIVE if online else LockLevel.SHARE),)
-        case o.RebuildIndex(table=table) | o.SetComment(table=table):
+        case o.FillColumn(table=table):
+            return ((table, LockLevel.ROW_EXCLUSIVE),)
+        case o.RebuildIndex(table=table) | o.SetComment(table=table) | o.ValidateNotNull(table=table):
             return ((table, LockLevel.SHARE_UPDATE_EXCLUSIVE),)
         case o.ValidateConstraint(table=table, constraint=constraint):
             own = (table, LockLevel.SHARE_UPDATE_EXCLUSIVE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.filling import settled
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.partitions import partitioned_index
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
@@ -57,8 +58,8 @@ def statements(
             return (
                 f"{_alter(table, schema)} ALTER COLUMN {written(column.name)} TYPE {type_sql(column.type, schema)}",
             )
-        case o.SetNotNull(table=table, column=column):
-            return (f"{_alter(table, schema)} ALTER COLUMN {written(column.name)} SET NOT NULL",)
+        case o.FillColumn() | o.SetNotNull() | o.ValidateNotNull():
+            return (settled(operation, connection, schema),)
         case o.SetDefault(table=table, column=column):
             # To take a default away is to set it to NULL: the additive path has no word for the other way.
             default = "NULL" if column.default is None else column.default

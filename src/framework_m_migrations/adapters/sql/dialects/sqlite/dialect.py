@@ -17,7 +17,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import SqliteS
 from framework_m_migrations.adapters.sql.dialects.sqlite.statements import locked_tables, statements
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
-from framework_m_migrations.domain.operations import Operation
+from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.inspector import Inspector
@@ -86,6 +86,11 @@ class SqliteDialect:
     ) -> tuple[Statement, ...] | None:
         """What SQLite writes in its own way; None for what the shared executor writes."""
         return statements(operation, connection, schema=schema or MAIN)
+
+    def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
+        """The whole column at once: there are no stages here, so nobody asks for a batch."""
+        del operation, after, schema
+        return ()
 
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """The one writer's lock: others may read."""

@@ -31,12 +31,14 @@ from framework_m_migrations.domain.operations import (
     DropIndex,
     DropNotNull,
     DropTable,
+    FillColumn,
     Operation,
     RebuildIndex,
     SetComment,
     SetDefault,
     SetNotNull,
     ValidateConstraint,
+    ValidateNotNull,
 )
 from framework_m_migrations.domain.schema import TableName
 
@@ -69,7 +71,7 @@ def statements(operation: Operation, connection: sa.Connection, *, schema: str) 
             return _drop_column(operation, connection, schema)
         case RebuildIndex(table=table, index=index):
             return (f"REINDEX {quoted(table.schema or schema)}.{quoted(index.name)}",)
-        case ValidateConstraint() | SetComment() | CreateEnum() | AddEnumValue():
+        case ValidateConstraint() | ValidateNotNull() | SetComment() | CreateEnum() | AddEnumValue():
             return ()
         case _:
             return None
@@ -121,7 +123,9 @@ def locked_tables(operation: Operation) -> tuple[TableName, ...]:
             | AddForeignKey(table=table)
             | ValidateConstraint(table=table)
             | AlterType(table=table)
+            | FillColumn(table=table)
             | SetNotNull(table=table)
+            | ValidateNotNull(table=table)
             | SetDefault(table=table)
             | SetComment(table=table)
             | DropTable(table=table)

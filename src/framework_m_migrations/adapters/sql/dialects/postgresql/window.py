@@ -23,12 +23,14 @@ class Window:
         values: column to SQL expression.
         where: SQL condition, None for all rows.
         size: keys in a batch.
+        narrow: only the rows that meet the condition count as rows of a batch.
     """
 
     table: TableName
     values: dict[str, str]
     where: str | None
     size: int
+    narrow: bool = False
 
     def statement(self, key: Sequence[Column], position: Sequence[str] | None, kept: tuple[str, str] | None) -> str:
         """One batch. Its row: keys seen, rows changed, the last key as a JSON array of texts (NULL without any).
@@ -44,7 +46,9 @@ class Window:
         keys = [written(column.name) for column in key]
         aliases = [f"m_migrate_k{number}" for number in range(len(keys))]
         picked = ", ".join(f"{name} AS {alias}" for name, alias in zip(keys, aliases, strict=True))
-        after = "" if position is None else f"WHERE ({', '.join(keys)}) > ({', '.join(_values(key, position))}) "
+        limits = [] if position is None else [f"({', '.join(keys)}) > ({', '.join(_values(key, position))})"]
+        limits += [f"({self.where})"] if self.narrow and self.where is not None else []
+        after = f"WHERE {' AND '.join(limits)} " if limits else ""
         condition = "" if self.where is None else f" AND ({self.where})"
         joined = " AND ".join(f"{table}.{name} = {alias}" for name, alias in zip(keys, aliases, strict=True))
         last = ", ".join(f"{alias}::text" for alias in aliases)

@@ -1,0 +1,75 @@
+"""Filler: gives the rows that were there before a column their values, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from framework_m_migrations.domain.effects import Pause, UseCase
+from framework_m_migrations.domain.events import BackfillMoved, Event
+from framework_m_migrations.domain.filling import PAUSE, Batch, Fill, pending
+from framework_m_migrations.domain.operations import FillColumn
+from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.domain.plan import Step
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.locking import retrying, still_held
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """Carries out the steps of a plan that take many transactions, under the migration lock that the caller holds."""
+
+    session: Session
+    locks: LockOptions
+
+    def fill(self, step: Step, operation: FillColumn, retried: Callable[[int, float, str], Event]) -> UseCase[None]:
+        """Go through the rows, from where an interrupted run stopped.
+
+        A batch and the ledger's note of how far it came are one transaction. With the last batch the note goes, or
+        says that only NOT NULL is missing.
+
+        Args:
+            step: whose only operation it is.
+            operation: the column.
+            retried: the event of a batch that did not get its locks in time, as for ``locking.retrying``.
+
+        Raises:
+            LockTimeout: rows stayed locked by others; the batches before stand.
+            DatabaseError: a batch was refused; those before stand.
+            MigrationLocked: the migration lock was lost meanwhile.
+        """
+        session = self.session
+        fill = Fill(operation.table, operation.column.name)
+        with session.reading():
+            fill = pending(session.ledger.snapshot().state).get((fill.table, fill.column), fill)
+        if operation.late:
+            fill = replace(fill, after=None)
+        ended = False
+        while not ended:
+            still_held(session)
+
+            def attempt(fill: Fill = fill) -> tuple[Fill, bool]:
+                return self._batch(step, operation, fill)
+
+            fill, ended = yield from retrying(session, self.locks, attempt, retried)
+            session.events.emit(BackfillMoved(str(fill.table), fill.done, fill.changed, 0 if ended else None))
+            if not ended:
+                yield Pause(PAUSE)
+
+    def _batch(self, step: Step, operation: FillColumn, fill: Fill) -> tuple[Fill, bool]:
+        """One transaction: how far it came, and whether it was the last."""
+        session, locks = self.session, self.locks
+        # The second pass reads the table, under no lock that stops anybody, to find the few rows that it is about.
+        limit = None if operation.late else locks.statement_timeout
+        with session.transaction(lock_timeout=locks.lock_timeout, statement_timeout=limit):
+            batch: Batch = session.executor.fill(operation, fill.after)
+            fill = fill.moved(batch)
+            ended = batch.seen < operation.size
+            if not operation.late:
+                left = replace(fill, written=True, after=None) if ended else fill
+                closes = ended and operation.column.nullable
+                session.ledger.set_state({fill.key: None if closes else left.dump()})
+            if ended:
+                session.ledger.record(step.owns)
+                session.ledger.store(dict(step.completes))
+        return fill, ended
