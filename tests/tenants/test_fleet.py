@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -93,6 +96,33 @@ def test_each_tenant_has_its_own_tables_and_no_others(postgres_database: Postgre
     assert states(manager.tenants().sync()) == dict.fromkeys([None, *AWKWARD], "unchanged")
     assert not manager.tenants().verify(fail_on=Risk.SAFE).dirty
     assert {one.counts for one in manager.tenants().plan(force=True).tenants} == {(0, 0)}
+
+
+def test_each_hook_is_told_in_whose_schema_it_is(
+    postgres_database: PostgresDatabase, plain: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clinic" / "migrations").mkdir(parents=True)
+    (tmp_path / "clinic" / "__init__.py").touch()
+    (tmp_path / "clinic" / "migrations" / "__init__.py").write_text(
+        textwrap.dedent(
+            """
+            import sqlalchemy as sa
+
+            def after_sync(connection, schema):
+                table = sa.table("order", sa.column("id"), sa.column("state"), schema=schema)
+                if schema is not None:
+                    connection.execute(sa.insert(table).values(id=1, state="new"))
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    manager = MigrationManager(replace(settings(postgres_database), apps=("clinic",)))
+    manager.sync()
+    assert states(manager.tenants(AWKWARD).sync()) == dict.fromkeys(AWKWARD, "changed")
+    for name in AWKWARD:
+        with plain.connect() as connection:
+            ids = sa.select(sa.table("order", sa.column("id"), schema=name).c.id)
+            assert connection.execute(ids).all() == [(1,)]
 
 
 @pytest.mark.asyncio

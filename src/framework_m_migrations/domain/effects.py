@@ -35,7 +35,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class CallHook:
-    """Call ``hook`` with what it names among engine, connection, plan, result and app; await it if it is async.
+    """Call ``hook`` with what it names among engine, connection, plan, result, app and schema; await it if it is async.
 
     The runner answers None, or throws HookFailed into the use case.
     """
@@ -43,6 +43,7 @@ class CallHook:
     hook: Hook
     plan: Plan
     result: SyncResult | None = None
+    schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from framework_m_migrations.domain.effects import Hook
 from framework_m_migrations.domain.errors import HookFailed
 
-HOOK_ARGUMENTS = ("engine", "connection", "plan", "result", "app")
+HOOK_ARGUMENTS = ("engine", "connection", "plan", "result", "app", "schema")
 """What a hook may name."""
 
 type CallArguments = tuple[tuple[object, ...], dict[str, object]]

@@ -41,6 +41,7 @@ class SyncOptions:
         reviewed: the changes that somebody was shown: of them alone anything is dropped. None drops what there is.
         online: use the forms that hold nobody up on tables with rows.
         locks: waiting.
+        schema: the schema worked in, as hooks are told it; None for the connection's default.
     """
 
     force: bool = False
@@ -49,3 +50,4 @@ class SyncOptions:
     online: bool = True
     locks: LockOptions = field(default_factory=LockOptions)
     reviewed: tuple[Change, ...] | None = None
+    schema: str | None = None

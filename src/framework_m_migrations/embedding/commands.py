@@ -54,7 +54,7 @@ class Commands:
 
     def _options(self, *, force: bool = False, dry_run: bool = False, allow_drop: bool = False) -> SyncOptions:
         settings = self.settings
-        return SyncOptions(force, dry_run, allow_drop, settings.online, settings.locks)
+        return SyncOptions(force, dry_run, allow_drop, settings.online, settings.locks, schema=settings.schema)
 
     @property
     def _tenant(self) -> str | None:

@@ -139,6 +139,7 @@ async def _call(effect: CallHook, connection: MemoryConnection) -> None:
         "plan": effect.plan,
         "result": effect.result,
         "app": hook.app,
+        "schema": effect.schema,
     }
     try:
         positional, named = hook_arguments(hook, offered)

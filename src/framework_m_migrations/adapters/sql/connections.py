@@ -44,6 +44,7 @@ def call_arguments(effect: CallHook, engine: object, connection: object) -> Call
         "plan": effect.plan,
         "result": effect.result,
         "app": effect.hook.app,
+        "schema": effect.schema,
     }
     return hook_arguments(effect.hook, offered)
 

@@ -108,7 +108,7 @@ def _locked(
         return SyncResult(render(session, made, sql=False), applied=True, up_to_date=made.is_empty)
     _check(session, options, made)
     hooks = session.hooks.hooks()
-    if (yield from _call(session, hooks, HookPhase.BEFORE_SYNC, made, None)):
+    if (yield from _call(session, options, hooks, HookPhase.BEFORE_SYNC, made)):
         made = planner.plan(force=True)
         _check(session, options, made)
     session.events.emit(PlanMade(made))
@@ -120,7 +120,7 @@ def _locked(
         dropped = yield from _drop(session, applier, made)
     elapsed = session.clock.monotonic() - started
     result = SyncResult(rendered, True, made.is_empty, dropped, steps, elapsed)
-    yield from _call(session, hooks, HookPhase.AFTER_SYNC, made, result)
+    yield from _call(session, options, hooks, HookPhase.AFTER_SYNC, made, result)
     return result
 
 
@@ -158,13 +158,18 @@ def _drop(session: Session, applier: PlanApplier, made: Plan) -> UseCase[tuple[s
 
 
 def _call(
-    session: Session, hooks: tuple[Hook, ...], phase: HookPhase, made: Plan, result: SyncResult | None
+    session: Session,
+    options: SyncOptions,
+    hooks: tuple[Hook, ...],
+    phase: HookPhase,
+    made: Plan,
+    result: SyncResult | None = None,
 ) -> UseCase[bool]:
     """Call the hooks of one phase; True when there were any."""
     called = False
     for hook in hooks:
         if hook.phase is phase:
             session.events.emit(HookStarted(hook.app, phase.value))
-            yield CallHook(hook, made, result)
+            yield CallHook(hook, made, result, options.schema)
             called = True
     return called
