@@ -18,8 +18,8 @@ EMPTY = "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE S
 
 
 @pytest.fixture(scope="module")
-def make_history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeHistory]:
-    """Makes histories that begin with empty databases, one at a time: memory and the databases of the parameter."""
+def make_history(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeHistory]:
+    """Makes histories that begin with empty databases, one at a time: memory, SQLite and PostgreSQL."""
     folder = tmp_path_factory.mktemp("histories")
     file = folder / "history.db"
     scratch = sa.create_engine("sqlite://")
@@ -29,12 +29,7 @@ def make_history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             path.unlink()
         return Sql("sqlite", create_sync_engine(sa.make_url(f"sqlite:///{file}")), scratch)
 
-    if request.param == "sqlite":
-        yield lambda: History(Memory(), (sqlite(),))
-        scratch.dispose()
-        return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    databases = server.create_database(), server.create_database()
+    databases = postgres_server.create_database(), postgres_server.create_database()
     engine, other = (sa.create_engine(one.sync_url) for one in databases)
     with psycopg.connect(databases[0].dsn, autocommit=True) as admin:
 
@@ -46,4 +41,4 @@ def make_history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     for one in (engine, other, scratch):
         one.dispose()
     for database in databases:
-        server.drop_database(database.name)
+        postgres_server.drop_database(database.name)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from framework_m_migrations.domain import changes as c
 from tests.histories.traits import Key
 
-COLUMN_FACTS = ("type", "null", "default", "comment")
+COLUMN_FACTS = ("type", "null", "default", "comment", "generated")
 
 
 type Renames = Mapping[tuple[str, str], str]
@@ -74,8 +74,10 @@ def _facts(change: c.Change) -> set[tuple[str, ...]]:
             return {("type", column.name), ("default", column.name)}
         case c.ColumnNullabilityChanged(column=column):
             return {("null", column.name)}
-        case c.ColumnDefaultChanged(column=column) | c.ColumnGenerationChanged(column=column):
+        case c.ColumnDefaultChanged(column=column):
             return {("default", column.name)}
+        case c.ColumnGenerationChanged(column=column):
+            return {("default", column.name), ("generated", column.name)}
         case c.CommentChanged(column=None):
             return {("comment",)}
         case c.CommentChanged(column=str(name)):

@@ -15,7 +15,7 @@ new ones and does.
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
@@ -30,14 +30,15 @@ MUTATIONS = st.builds(Mutation, st.sampled_from(sorted(VERBS)), NUMBERS, NUMBERS
 ADDITIONS = st.builds(Mutation, st.sampled_from(ADDING), NUMBERS, NUMBERS, NUMBERS, NUMBERS)
 ROWS = st.lists(st.integers(0, 59), max_size=4)
 PHASES = tuple(Phase) if NIGHTLY else (Phase.explicit, Phase.generate)
-WORLDS = [pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.postgres)]
-HISTORIES = {"sqlite": cases(100, 1000), "postgresql": cases(8, 1000)}
+# Parts, so that the workers of a run share them. Each part of `make test` has histories of its own.
+PARTS = range(4)
+HISTORIES = cases(25, 250)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(14400 if NIGHTLY else 900)
-@pytest.mark.parametrize("make_history", WORLDS, indirect=True)
-def test_random_histories(make_history: MakeHistory, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("part", PARTS)
+def test_random_histories(make_history: MakeHistory, part: int) -> None:
     class Histories(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
@@ -52,12 +53,14 @@ def test_random_histories(make_history: MakeHistory, request: pytest.FixtureRequ
         def change(self, mutations: list[Mutation], rows: list[int]) -> None:
             self.history.release(mutations, rows)
 
+    if not NIGHTLY:
+        seed(part)(Histories)
     run_state_machine_as_test(
         Histories,
         settings=settings(
             settings.default,
-            max_examples=HISTORIES[request.node.callspec.params["make_history"]],
-            stateful_step_count=6 if NIGHTLY else 4,
+            max_examples=HISTORIES,
+            stateful_step_count=6 if NIGHTLY else 3,
             derandomize=not NIGHTLY,
             phases=PHASES,
             database=None,

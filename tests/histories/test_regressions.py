@@ -33,6 +33,11 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("add_table", 0, 0, 2, 1)], [0]),
         ([Mutation("add_field", 3, 4, 5, 4), Mutation("add_reference", 9, 7, 5, 3)], []),
     ],
+    "a default went while the NOT NULL that needed it was withheld": [
+        FIRST,
+        ([Mutation("redefault", how=1)], [0, 1]),
+        ([Mutation("redefault"), Mutation("require")], []),
+    ],
     "an index goes with its column when that is renamed": [
         FIRST,
         ([Mutation("add_key", 1, 7, 7, 7)], []),
@@ -43,7 +48,6 @@ CASES: dict[str, list[Release]] = {
 }
 
 
-@pytest.mark.parametrize("make_history", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
 @pytest.mark.parametrize("case", CASES)
 def test_a_history_that_once_failed(make_history: MakeHistory, case: str) -> None:
     history = make_history()

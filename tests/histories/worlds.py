@@ -151,7 +151,7 @@ class Sql:
             if connection.dialect.name == "sqlite":
                 # The driver begins no transaction for DDL by itself.
                 self._execute(connection, "BEGIN")
-            metadata_of(schema).create_all(connection)
+            metadata_of(schema).create_all(connection, checkfirst=False)
             traits = traits_of_sql(connection)
             connection.rollback()
         return traits

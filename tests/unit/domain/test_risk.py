@@ -79,6 +79,7 @@ def test_a_default_changes_safely_unless_old_code_would_fail_without_it() -> Non
     assert risk(c.ColumnDefaultChanged(T, column("a", default="1"), column("a"))) is Risk.SAFE
     needed = column("a", nullable=False)
     assert risk(c.ColumnDefaultChanged(T, column("a", default="1", nullable=False), needed)) is Risk.WARNING
+    assert risk(c.ColumnDefaultChanged(T, column("a", default="1", nullable=False), column("a"))) is Risk.WARNING
 
 
 @pytest.mark.parametrize(
