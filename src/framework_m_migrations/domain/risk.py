@@ -307,7 +307,12 @@ def _unique(change: c.IndexAdded | c.UniqueAdded, known: Knowledge) -> Judgement
         return _safe("index-added", "An index changes no row.")
     if isinstance(change, c.UniqueAdded) and change.via_index is not None:
         return _safe("unique-added", f"The unique index {change.via_index} holds already what is wanted.")
-    if any(one.default in known.distinct_defaults for one in _drawn(change, known.new_columns)):
+    columns = (
+        tuple(key.column for key in change.index.keys) if isinstance(change, c.IndexAdded) else change.unique.columns
+    )
+    # A predicate or an expression over such a column keeps nothing apart.
+    drawn = [one for one in _drawn(change, known.new_columns) if one.name in columns]
+    if any(one.default in known.distinct_defaults for one in drawn):
         return _safe("unique-added", "Each row gets a value that no other one has.")
     keys = _keys_contain(change.index.keys if isinstance(change, c.IndexAdded) else change.unique.columns)
     if known.empty(change.table):

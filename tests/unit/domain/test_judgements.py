@@ -47,6 +47,7 @@ def computed(*, stored: bool) -> Column:
     return column("a", generated=Generated("computed", "b + 1", stored=stored))
 
 
+DRAWN = c.ColumnAdded(T, column("a", default="random()", volatile_default=True))
 UNIQUE_INDEX = c.IndexAdded(T, Index("i", (IndexKey("a"), IndexKey("b", modifiers="DESC")), unique=True))
 PAIR = c.UniqueAdded(T, unique("a", "b"))
 RULED = c.CheckAdded(T, CHECK)
@@ -66,10 +67,17 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
     (c.ColumnAdded(T, column("a")), FULL, "column-added", "sync", ("NULL",)),
     (c.ColumnAdded(T, column("a", default="7")), FULL, "column-added", "sync", ("default 7",)),
     (c.ColumnAdded(T, column("a", nullable=False, fill="8")), FULL, "column-added", "sync", ("application", "8")),
-    (c.ColumnAdded(T, column("a", default="9", volatile_default=True)), FULL, "column-rewrites", "create",
-     ("default 9", "each row")),
-    (c.ColumnAdded(T, column("a", default="9", volatile_default=True)),
-     Knowledge({HAS_ROWS: 1}, add_volatile_default=False), "column-rewrites", "create", ("default 9", "cannot")),
+    (DRAWN, FULL, "column-rewrites", "create", ("default random()", "each row.")),
+    (DRAWN, Knowledge({HAS_ROWS: 1}, add_volatile_default=False), "column-rewrites", "create",
+     ("default random()", "cannot")),
+    (DRAWN, Knowledge(staged_defaults=True), "column-rewrites", "create", ("default random()", "no key")),
+    (DRAWN, Knowledge(staged_defaults=True, keyed=frozenset({OLD})), "column-rewrites", "create", ("no key",)),
+    (DRAWN, Knowledge(staged_defaults=True, keyed=frozenset({T})), "column-added", "sync", ("random()", "in batches")),
+    (DRAWN, Knowledge(keyed=frozenset({T})), "column-rewrites", "create", ("default random()",)),
+    (DRAWN, Knowledge(staged_defaults=True, online=False), "column-added", "sync", ("random()", "table's lock")),
+    (c.ColumnUnfilled(T, column("a"), NEEDED), Knowledge(keyed=frozenset({T})), "column-unfilled", "sync",
+     ("values that they still lack",)),
+    (c.ColumnUnfilled(T, column("a"), NEEDED), FULL, "column-unfilled", "create", ("no key",)),
     (c.ColumnAdded(T, column("a", generated=Generated("identity"))), FULL, "column-rewrites", "create", ("rewrites",)),
     (c.ColumnAdded(T, computed(stored=True)), FULL, "column-rewrites", "create", ("rewrites",)),
     (c.ColumnAdded(T, computed(stored=False)), FULL, "column-added", "sync", ("computed",)),
@@ -90,6 +98,7 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
     (c.ColumnDefaultChanged(T, NEEDED, NEEDED), FULL, "default-removed", "create", ("NOT NULL",)),
     (c.ColumnDefaultChanged(T, NEEDED, column("a", nullable=False, default="1")), FULL, "default-changed", "sync",
      ("later",)),
+    (c.ColumnDefaultChanged(T, NEEDED, column("a")), FULL, "default-removed", "create", ("NOT NULL",)),
     (c.ColumnDefaultChanged(T, column("a", default="1"), column("a")), FULL, "default-changed", "sync", ("later",)),
     (c.ColumnGenerationChanged(T, column("a"), column("a")), FULL, "generation-changed", "create", ("in place",)),
     (c.PrimaryKeyChanged(T, PrimaryKey(("id",)), None), FULL, "primary-key-changed", "manual", ("primary key",)),
@@ -227,3 +236,40 @@ def test_only_a_known_absence_of_rows_counts_as_empty() -> None:
     assert not FULL.empty(T)
     assert not UNKNOWN.empty(T)
     assert not EMPTY.empty(OLD), "another table's answer says nothing"
+
+
+UUIDS = {T: (column("u", "uuid", default="gen_random_uuid()", volatile_default=True), column("n", default="1"))}
+DISTINCT = Knowledge({HAS_ROWS: 1}, new_columns=UUIDS, distinct_defaults=frozenset({"gen_random_uuid()"}))
+
+
+def test_values_that_the_plan_draws_for_each_row_cannot_be_asked_about_before() -> None:
+    assert row_question(c.UniqueAdded(T, unique("a", "u")), UUIDS) is None
+    assert row_question(c.IndexAdded(T, index("i", "u", unique=True)), UUIDS) is None
+    assert row_question(c.IndexAdded(T, index("i", "a", unique=True, where="u <> ''")), UUIDS) is None
+    assert row_question(c.CheckAdded(T, Check(None, "u IS NOT NULL")), UUIDS) is None
+    assert row_question(c.ForeignKeyAdded(T, key("u", "p")), UUIDS) is None
+    assert row_question(c.ConstraintNotValidated(T, key("u", "p")), UUIDS) is None
+    for change in (c.UniqueAdded(T, unique("n")), c.ForeignKeyAdded(T, key("n", "p")),
+                   c.CheckAdded(T, Check(None, "n > 0")), c.IndexAdded(T, index("i", "n", unique=True))):  # fmt: skip
+        assert row_question(change, UUIDS) is not None, "every row gets the same value, so the answer is known"
+        assert row_question(change, {OLD: UUIDS[T]}) is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "safe"),
+    [
+        (c.UniqueAdded(T, unique("u")), True),
+        (c.UniqueAdded(T, unique("a", "u")), True),
+        (c.IndexAdded(T, index("i", "u", unique=True)), True),
+        (c.IndexAdded(T, index("i", "u", unique=True, where="a > 0")), True),
+        (c.UniqueAdded(T, unique("a")), False),
+        # Rows that agree in a are not told apart by a predicate, nor by what an expression leaves of the value.
+        (c.IndexAdded(T, index("i", "a", unique=True, where="u IS NOT NULL")), False),
+        (c.IndexAdded(T, Index("i", (IndexKey(None, "length(u)"),), unique=True)), False),
+    ],
+)
+def test_rows_differ_where_a_column_of_the_key_has_another_value_in_each(change: c.Change, safe: bool) -> None:
+    verdict = judge(change, DISTINCT)
+    assert (verdict.risk is Risk.SAFE) is safe
+    assert (verdict.reason == "Each row gets a value that no other one has.") is safe
+    assert judge(change, Knowledge({HAS_ROWS: 1}, new_columns=UUIDS)).risk is Risk.WARNING, "random is not distinct"
