@@ -5,6 +5,7 @@ The program is the one that FMM_PGBOUNCER names, or the machine's own, or that o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -15,6 +16,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psycopg
 
 from scripts import debian
 from tests._postgres import PostgresDatabase
@@ -32,8 +35,12 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = 8
+server_round_robin = {turns}
 ignore_startup_parameters = extra_float_digits
+{names}
 """
+_NAMES_SINCE = (1, 21)
+"""Since then PgBouncer may give each client's prepared statements names of their own; it is told not to, as before."""
 
 
 def _program(folder: Path) -> tuple[Path, Path | None]:
@@ -54,12 +61,19 @@ def _program(folder: Path) -> tuple[Path, Path | None]:
 
 
 @contextmanager
-def pooled(database: PostgresDatabase) -> Iterator[str]:
-    """The URL (psycopg) of the database behind a PgBouncer, which ends with the block."""
+def pooled(database: PostgresDatabase, driver: str = "psycopg", *, turns: bool = False) -> Iterator[str]:
+    """The URL of the database behind a PgBouncer, which ends with the block.
+
+    Args:
+        database: of the tests' server.
+        driver: SQLAlchemy's name of it.
+        turns: no transaction gets the server session of the one before, as on a busy day.
+    """
     server = database.server
     folder = Path(tempfile.mkdtemp(prefix="fmm-pgbouncer-"))
     folder.chmod(0o755)
     command, libraries = _program(folder)
+    environment = {**os.environ, **({"LD_LIBRARY_PATH": str(libraries)} if libraries else {})}
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -73,6 +87,8 @@ def pooled(database: PostgresDatabase) -> Iterator[str]:
             user=server.user,
             password=server.password,
             own=own,
+            turns=int(turns),
+            names="max_prepared_statements = 0" if _version(command, environment) >= _NAMES_SINCE else "",
         ),
         encoding="utf-8",
     )
@@ -81,7 +97,7 @@ def pooled(database: PostgresDatabase) -> Iterator[str]:
         os.chown(config, account.pw_uid, account.pw_gid)
     process = subprocess.Popen(
         [command, str(config)],
-        env={**os.environ, **({"LD_LIBRARY_PATH": str(libraries)} if libraries else {})},
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         user=None if account is None else account.pw_uid,
@@ -94,8 +110,23 @@ def pooled(database: PostgresDatabase) -> Iterator[str]:
                 if probe.connect_ex(("127.0.0.1", own)) == 0:
                     break
             time.sleep(0.02)
-        yield f"postgresql+psycopg://{server.user}@127.0.0.1:{own}/{database.name}"
+        if turns:
+            _fill(f"postgresql://{server.user}@127.0.0.1:{own}/{database.name}")
+        yield f"postgresql+{driver}://{server.user}@127.0.0.1:{own}/{database.name}"
     finally:
         process.terminate()
         process.wait(10)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _version(command: Path, environment: dict[str, str]) -> tuple[int, ...]:
+    """Of ``PgBouncer 1.18.0``."""
+    told = subprocess.run([command, "--version"], env=environment, capture_output=True, text=True, check=True).stdout
+    return tuple(int(part) for part in told.split()[1].split(".")[:2])
+
+
+def _fill(dsn: str) -> None:
+    """Three transactions at once, so that the proxy has three sessions to lend."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(psycopg.connect(dsn, prepare_threshold=None)).execute("SELECT 1")

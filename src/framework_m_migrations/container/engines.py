@@ -117,9 +117,13 @@ def _plain_engine(url: sa.URL) -> sa.Engine:
 
     from framework_m_migrations.adapters.sql.url import engine_made_from
 
+    # A statement that psycopg has prepared may be another client's behind a proxy that pools transactions.
+    arguments: dict[str, Any] = {}
+    if url.drivername == "postgresql+psycopg" and "prepare_threshold" not in url.query:
+        arguments["prepare_threshold"] = None
     try:
         with engine_made_from(url):
-            return sa.create_engine(url, poolclass=sa.pool.NullPool)
+            return sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=arguments)
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"The driver of {url.drivername!r} is not installed: {error.name}.", next_step=f"pip install {error.name}"

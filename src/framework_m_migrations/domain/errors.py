@@ -122,6 +122,16 @@ class DatabaseCorrupt(DatabaseError):
     default_next_step = "Restore the file from a backup; it was left as it is."
 
 
+class PreparedStatementLost(DatabaseError):
+    """A proxy lent the driver another session of the server than the one that it had prepared a statement on."""
+
+    code = "M206"
+    default_next_step = (
+        "Let the driver keep no prepared statements behind a pooling proxy (docs/online.md says how), "
+        "or connect to the server directly; then run the same command: it goes on where it stopped."
+    )
+
+
 class LockTimeout(DatabaseError):
     """A lock on a table was not had within the tries allowed. Transient: the step was rolled back."""
 
@@ -143,6 +153,16 @@ class LedgerCorrupt(MigrationError):
 
     code = "M300"
     default_next_step = "Look at the table named above; `m-migrate repair` rebuilds the ledger from the real database."
+
+
+class LedgerNameTaken(MigrationError):
+    """A view, sequence, type or other object has the name of one of the engine's own tables."""
+
+    code = "M301"
+    default_next_step = (
+        "Rename the object, or drop it if nobody needs it, then run `m-migrate repair`; "
+        "the engine removes nothing that it did not make."
+    )
 
 
 class PlanOutdated(MigrationError):
@@ -231,6 +251,16 @@ class EnvironmentBroken(RevisionError):
 
     code = "M508"
     default_next_step = "Mend it, or write a new one with `m-migrate init`."
+
+
+class RevisionUnfinished(RevisionError):
+    """A revision was cut off on a database that keeps what each of its statements did."""
+
+    code = "M509"
+    default_next_step = (
+        "Undo by hand what stands, or finish it by hand; then say which it was with `m-migrate stamp`, and run the "
+        "same command again."
+    )
 
 
 class PersistenceError(MigrationError):

@@ -15,6 +15,8 @@ _PLAIN = frozenset({"postgresql", "postgres"})
 _ASYNCPG = "postgresql+asyncpg"
 # libpq's words for what asyncpg takes under another name, so that one URL serves both.
 _RENAMED = {"sslmode": "ssl"}
+WITHOUT_CACHES = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+"""What asyncpg's and SQLAlchemy's caches of prepared statements are switched off by."""
 _SETTINGS = {"application_name": "application_name", "fallback_application_name": "application_name"}
 
 
@@ -39,7 +41,8 @@ def asyncpg_engine(url: sa.URL, *, application_name: str = APPLICATION_NAME) -> 
     """An engine whose connections are closed when they are given back.
 
     Prepared statements are not kept from one use to the next: after DDL, and behind a proxy that pools transactions,
-    a kept one may be wrong or gone.
+    a kept one may be wrong or gone. With both caches off asyncpg sends each statement without a name, and once more
+    right before it is carried out, so that a proxy may lend another session of the server in between.
 
     Args:
         url: ``postgresql+asyncpg://`` or plain ``postgresql://``; its own ``application_name`` wins.
@@ -58,5 +61,5 @@ def asyncpg_engine(url: sa.URL, *, application_name: str = APPLICATION_NAME) -> 
         return create_async_engine(
             target,
             poolclass=sa.pool.NullPool,
-            connect_args={"prepared_statement_cache_size": 0, "server_settings": {"application_name": str(given)}},
+            connect_args={**WITHOUT_CACHES, "server_settings": {"application_name": str(given)}},
         )

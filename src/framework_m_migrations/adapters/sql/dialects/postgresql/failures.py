@@ -11,6 +11,8 @@ from framework_m_migrations.domain import errors as e
 
 _LOCKED = {"55P03": "a lock was not had in time", "40P01": "two sessions waited for each other (deadlock)"}
 _OUT_OF_LOCKS = "53200"
+_MIXED_UP = {"26000", "42P05"}
+"""invalid_sql_statement_name and duplicate_prepared_statement: the engine's SQL prepares nothing by name itself."""
 
 
 def sqlstate(error: sa.exc.DBAPIError) -> str | None:
@@ -52,6 +54,8 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
         return None
     if state in _LOCKED:
         return e.LockTimeout(f"The step was rolled back: {_LOCKED[state]}.", details=details)
+    if state in _MIXED_UP:
+        return e.PreparedStatementLost(f"A proxy lends the server's sessions in turns: {text}.", details=details)
     if state == "57014" and "statement timeout" in text:
         return e.DatabaseError(
             f"A statement took longer than its limit: {text}.",

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.heartbeat import Heartbeat
+from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import mark_pooled
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute
 from framework_m_migrations.adapters.sql.errors import translated
@@ -162,6 +163,7 @@ class Lease:
                         "The engine gives out one connection for all, and the migration lock needs its own.",
                         next_step="Hand over an engine with NullPool or QueuePool instead of StaticPool.",
                     )
+                mark_pooled(own)
                 return work(own.execution_options(isolation_level="AUTOCOMMIT"))
         except sa.exc.TimeoutError as error:
             raise ConfigurationError(

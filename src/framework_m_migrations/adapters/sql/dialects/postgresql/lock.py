@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import lease
 from framework_m_migrations.adapters.sql.dialects.postgresql.lease import Lease
-from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import is_pooled, mark_pooled
+from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import is_pooled, mark_pooled, refuse_counted_names
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
 from framework_m_migrations.adapters.sql.ledger_tables import LEASE_TABLE
 from framework_m_migrations.domain.errors import ConfigurationError, ConnectionFailed
@@ -67,6 +67,9 @@ class PostgresqlLock:
             if self._kind == "lease":
                 mark_pooled(self._session)
             pooled = self._kind != "advisory" and is_pooled(self._session)
+            if pooled:
+                with taken_back(self._session):
+                    refuse_counted_names(self._session)
             key = self._key()
             self._chosen = Lease(self._session, key) if pooled else AdvisoryLock(self._session, key)
         return self._chosen

@@ -17,7 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 TEXTS: sa.types.TypeEngine[Any] = pg.ARRAY(sa.Text())
-OIDS: sa.types.TypeEngine[Any] = pg.ARRAY(sa.BigInteger())
+# Of all arrays asyncpg knows only text[] and oid[] by itself. For another one it asks the catalog, with settings round it
+# that stay with somebody else's session behind a proxy that pools transactions.
+OIDS: sa.types.TypeEngine[Any] = pg.ARRAY(pg.OID())
 MAIN = "COALESCE(CAST(:main AS text), current_schema()::text)"
 IN_SCHEMAS = f"(n.nspname = ANY(:others) OR n.nspname = {MAIN})"
 """Over the alias ``n`` of pg_namespace."""
@@ -71,7 +73,7 @@ WHERE c.relkind IN ('r', 'p', 'f') AND {which}
 ORDER BY c.oid"""
 
 
-_GIVEN_TABLES = "pg_catalog.unnest(CAST(:tables AS bigint[])) AS t(oid)"
+_GIVEN_TABLES = "pg_catalog.unnest(CAST(:tables AS oid[])) AS t(oid)"
 
 # pg_get_expr opens the table it is given, and so waits while somebody has it locked against everything; a default names
 # no column and needs none. The sequence is the one that the column owns: of an identity column, or of a serial one,
@@ -100,7 +102,7 @@ SELECT a.attrelid::bigint, a.attnum::int, a.attname::text, a.atttypid::bigint, a
               WHERE u.classid = 'pg_catalog.pg_attrdef'::regclass AND u.objid = f.oid AND u.refobjid = s.objid))
           LIMIT 1) END
 FROM {_GIVEN_TABLES}
-JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid::oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_catalog.pg_attrdef f ON a.atthasdef AND f.adrelid = a.attrelid AND f.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_description d
   ON d.objoid = a.attrelid AND d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = a.attnum
@@ -119,7 +121,7 @@ SELECT i.indrelid::bigint, c.relname::text, i.indexrelid::bigint, i.indisunique,
               OR NOT i.indcollation::oid[] <@ ARRAY[0, 100]::oid[] OR {{nulls}}
        THEN pg_catalog.pg_get_indexdef(i.indexrelid) END
 FROM {_GIVEN_TABLES}
-JOIN pg_catalog.pg_index i ON i.indrelid = t.oid::oid
+JOIN pg_catalog.pg_index i ON i.indrelid = t.oid
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_am m ON m.oid = c.relam
 WHERE i.indislive
@@ -140,14 +142,14 @@ def _constraints(version: tuple[int, ...]) -> str:
     set_columns = names.format(keys="k.confdelsetcols", table="k.conrelid") if version >= (15,) else "NULL::text[]"
     enforced, period = ("k.conenforced", "k.conperiod") if version >= (18,) else ("true", "false")
     return f"""
-SELECT k.conrelid::bigint, k.conname::text, k.contype::text, k.conkey::int2[], k.convalidated, k.condeferrable,
+SELECT k.conrelid::bigint, k.conname::text, k.contype::text, k.conkey::text[], k.convalidated, k.condeferrable,
        k.condeferred, k.confmatchtype::text, k.confupdtype::text, k.confdeltype::text,
        CASE WHEN k.contype = 'f' AND k.confdeltype IN ('n', 'd') THEN {set_columns} END,
        n.nspname::text, n.nspname = {MAIN}, r.relname::text, CASE WHEN k.contype = 'f' THEN {target_columns} END,
        k.conindid::bigint, CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END,
        {enforced}, {period}
 FROM {_GIVEN_TABLES}
-JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid::oid AND k.contype IN ('p', 'u', 'f', 'c')
+JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid AND k.contype IN ('p', 'u', 'f', 'c')
 LEFT JOIN pg_catalog.pg_class r ON r.oid = NULLIF(k.confrelid, 0)
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
 WHERE k.conparentid = 0 OR NOT EXISTS (
@@ -166,5 +168,5 @@ SELECT t.oid::bigint, COALESCE(e.typname, t.typname)::text, n.nspname::text, n.n
 FROM pg_catalog.pg_type t
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = COALESCE(e.typnamespace, t.typnamespace)
-WHERE t.oid = ANY(CAST(:used AS bigint[])::oid[]) OR (t.typtype = 'e' AND {IN_SCHEMAS})
+WHERE t.oid = ANY(CAST(:used AS oid[])) OR (t.typtype = 'e' AND {IN_SCHEMAS})
 ORDER BY t.oid"""

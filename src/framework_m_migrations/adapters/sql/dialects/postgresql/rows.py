@@ -158,7 +158,7 @@ def constraints(found: Sequence[Any], names: Names, backing: Mapping[int, Index]
         if kind == "c":
             checks.append(Check(row[1], canonical_expression(row[16]), valid=row[4]))
             continue
-        columns = tuple(names[number][0] for number in row[3])
+        columns = tuple(names[int(number)][0] for number in row[3])
         if kind == "p":
             made.primary_key = PrimaryKey(columns, row[1])
         elif kind == "u":
