@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 TEXTS: sa.types.TypeEngine[Any] = pg.ARRAY(sa.Text())
-# Of all arrays asyncpg knows only text[] and oid[] by itself. For another one it asks the catalog, with settings round it
-# that stay with somebody else's session behind a proxy that pools transactions.
+# Of all arrays asyncpg knows only text[] and oid[] by itself. For another one it asks the catalog, with settings round
+# it that stay with somebody else's session behind a proxy that pools transactions.
 OIDS: sa.types.TypeEngine[Any] = pg.ARRAY(pg.OID())
 MAIN = "COALESCE(CAST(:main AS text), current_schema()::text)"
 IN_SCHEMAS = f"(n.nspname = ANY(:others) OR n.nspname = {MAIN})"
