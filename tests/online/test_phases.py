@@ -153,7 +153,6 @@ def bigger_numbers(m: sa.MetaData) -> None:
         sa.Column("qty", sa.BigInteger, nullable=False, server_default="7"),
         sa.Column("code", sa.Integer),
         sa.Column("note", sa.Text, nullable=False, default="-"),
-        sa.Column("token", sa.Uuid, nullable=False, server_default=sa.text("gen_random_uuid()")),
         sa.Index("ix_qty", sa.desc("qty"), "id", unique=True),
         sa.CheckConstraint("qty >= 0", name="ck_qty"),
         sa.UniqueConstraint("code", name="uq_code"),
@@ -161,7 +160,7 @@ def bigger_numbers(m: sa.MetaData) -> None:
     sa.Table("kind", m, sa.Column("name", sa.String(9), primary_key=True))
 
 
-def test_types_required_fields_drops_and_volatile_defaults(stage: Stage) -> None:
+def test_types_required_fields_and_drops(stage: Stage) -> None:
     stage.start(
         numbers,
         "INSERT INTO kind VALUES ('a')",
@@ -203,7 +202,6 @@ def test_types_required_fields_drops_and_volatile_defaults(stage: Stage) -> None
         (9002, 3000000000, None, "new"),
         (9003, 7, None, None),
     ]
-    assert stage.rows("SELECT count(*), count(DISTINCT token) FROM item") == [(1503, 1503)]
     open_ = {(one.judgement.rule, one.judgement.handled_by) for one in new.plan(force=True).plan.changes}
     assert open_ == {
         ("contract-due", "run --contract"),

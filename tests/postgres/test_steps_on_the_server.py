@@ -15,6 +15,7 @@ from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.plan import LockLevel
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import connected, ddl
+from tests.postgres.test_own_values_locks import STAGED
 from tests.postgres.test_statements import DESTRUCTIVE, MODES, ONLINE, OPERATIONS
 
 HELD = (
@@ -74,7 +75,7 @@ def filled(database: PostgresDatabase) -> None:
 
 
 def test_every_kind_of_operation_has_its_locks_observed() -> None:
-    observed = {type(one) for one in (*OPERATIONS.values(), *ONLINE.values())}
+    observed = {type(one) for one in (*OPERATIONS.values(), *ONLINE.values(), *STAGED.values())}
     assert set(get_args(o.AdditiveOperation)) - observed == {o.AddEnumValue}, "locks no table"
     assert {type(operation) for operation, _ in DESTRUCTIVE.values()} == set(get_args(o.DestructiveOperation))
 

@@ -1,0 +1,95 @@
+"""A table with rows that gets columns whose defaults are another for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+
+from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.domain.events import BackfillMoved, Event
+from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.domain.results import PlanResult
+from tests._postgres import PostgresDatabase
+
+BEFORE = "CREATE TABLE item (id int PRIMARY KEY, n int)"
+ROWS = "INSERT INTO item SELECT g, g FROM generate_series(1, 2500) g"
+FILES = "SELECT relname::text, relfilenode FROM pg_class WHERE relname IN ('item', 'item_pkey') ORDER BY 1"
+NOTES = "SELECT key, value FROM __schema_state__ WHERE key LIKE 'fill:%'"
+PATIENT = LockOptions(wait=30.0)
+
+
+def item(*columns: sa.Column[Any], key: bool = True) -> sa.MetaData:
+    """The table as it is wanted."""
+    metadata = sa.MetaData()
+    first: sa.Column[Any] = sa.Column("id", sa.Integer, primary_key=key, autoincrement=False)
+    sa.Table("item", metadata, first, sa.Column("n", sa.Integer), *columns)
+    return metadata
+
+
+def drawn(name: str, type_: Any, default: str, **traits: Any) -> sa.Column[Any]:
+    """A column whose default is SQL."""
+    return sa.Column(name, type_, server_default=sa.text(default), **traits)
+
+
+def three(*, index: bool = False) -> sa.MetaData:
+    """One column of each kind: distinct and required, without a rule, and required again."""
+    return item(
+        drawn("token", sa.Uuid, "gen_random_uuid()", nullable=False, unique=index),
+        drawn("draw", sa.Float, "random()", index=index),
+        drawn("seen", sa.DateTime(timezone=True), "clock_timestamp()", nullable=False),
+    )
+
+
+class Heard(list[Event]):
+    """A sink that does something when a batch is committed."""
+
+    then: Callable[[BackfillMoved], object] | None = None
+
+    def emit(self, event: Event) -> None:
+        self.append(event)
+        if self.then is not None and isinstance(event, BackfillMoved):
+            self.then(event)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A database, and a plain connection beside the engine's for looks and for the application's writes."""
+
+    database: PostgresDatabase
+    plain: psycopg.Connection[tuple[Any, ...]]
+
+    def send(self, *statements: str) -> None:
+        for statement in statements:
+            self.plain.execute(statement.encode())
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.plain.execute(query.encode()).fetchall()
+
+    def manager(
+        self,
+        metadata: sa.MetaData,
+        events: Heard | None = None,
+        *,
+        engine: sa.Engine | None = None,
+        driver: str = "psycopg",
+        **traits: Any,
+    ) -> MigrationManager:
+        url = self.database.server.url(self.database.name, driver)
+        settings = MigrationSettings(url, metadata=(metadata,), **{"locks": PATIENT, **traits})
+        return MigrationManager(settings, engine=engine, events=events)
+
+    def settle(self, metadata: sa.MetaData, **traits: Any) -> None:
+        """Sync until nothing is left, which one run must be enough for; no note is left behind either."""
+        result = self.manager(metadata, **traits).sync()
+        assert result.withheld == (), result.to_dict()
+        assert self.manager(metadata).plan(force=True).plan.is_empty
+        assert self.rows(NOTES) == []
+
+    def open_(self, metadata: sa.MetaData) -> set[tuple[str, str]]:
+        """What is withheld, by rule and by who handles it."""
+        made: PlanResult = self.manager(metadata).plan(force=True)
+        return {(one.judgement.rule, one.judgement.handled_by) for one in made.plan.withheld}
