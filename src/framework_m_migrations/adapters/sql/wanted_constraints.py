@@ -36,6 +36,7 @@ __all__ = [
 _MERGES_UNIQUES = frozenset({"postgresql"})
 # InnoDB checks at once whatever is said, and prints one word for both.
 _RESTRICT_IS_NO_ACTION = frozenset({"mariadb"})
+_WITHOUT = "declare it without postgresql_nulls_not_distinct"
 _ACTION = re.compile(r"^([\w\s]+?)\s*(\(.*\))?\s*$", re.DOTALL)
 
 
@@ -95,7 +96,7 @@ def _index(index: sa.Index, table: sa.Table, target: Target) -> Index:
         return Index(stored, tuple(keys), bool(index.unique), native=index)
     method, include, options = target.spelling.index_options(index)
     if ("nulls_not_distinct", "true") in options:
-        _needs_nulls_not_distinct(f"index {stored}", target)
+        _needs_15(f"NULLS NOT DISTINCT of index {stored}", _WITHOUT, target)
     where = index.dialect_options[target.dialect.name].get("where")
     return Index(
         name=stored,
@@ -260,6 +261,8 @@ def _describe(element: sa.ForeignKey) -> str:
 
 def _action(phrase: str | None, target: Target) -> str | None:
     found = action(phrase)
+    if found is not None and "(" in found and target.dialect.name == "postgresql":
+        _needs_15(f"ON DELETE {found}", "declare it for all columns of the key", target)
     return None if found == "RESTRICT" and target.dialect.name in _RESTRICT_IS_NO_ACTION else found
 
 
@@ -310,19 +313,19 @@ def _options(constraint: sa.Constraint, target: Target) -> tuple[tuple[str, str]
     return tuple(sorted(options.items()))
 
 
-def _needs_nulls_not_distinct(what: str, target: Target) -> None:
+def _needs_15(what: str, instead: str, target: Target) -> None:
     version = target.capabilities.server_version
     if version and version < (15,):
         raise InvalidMetadata(
-            f"NULLS NOT DISTINCT of {what} needs PostgreSQL 15; this server is {'.'.join(map(str, version))}.",
-            next_step="Upgrade the server, or declare it without postgresql_nulls_not_distinct.",
+            f"{what} needs PostgreSQL 15; this server is {'.'.join(map(str, version))}.",
+            next_step=f"Upgrade the server, or {instead}.",
         )
 
 
 def _dialect_options(constraint: sa.Constraint, target: Target) -> Iterator[tuple[str, str]]:
     given = constraint.dialect_options[target.dialect.name]
     if given.get("nulls_not_distinct") is True:
-        _needs_nulls_not_distinct(f"a unique constraint of table {constraint.table.name}", target)
+        _needs_15(f"NULLS NOT DISTINCT of a unique constraint of table {constraint.table.name}", _WITHOUT, target)
         yield "nulls_not_distinct", "true"
     include = given.get("include")
     if include:

@@ -24,6 +24,7 @@ from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Gene
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|[-+]?\d+(\.\d+)?|true|false|null", re.IGNORECASE)
 _KEYWORD = re.compile(r"current_(timestamp|date|time)", re.IGNORECASE)
+_NULLS = "postgresql_nulls_not_distinct"
 _SEQUENCE_OPTIONS = {"start", "increment", "minvalue", "maxvalue", "cycle", "cache"}
 
 
@@ -92,11 +93,16 @@ class Objects:
         """A table as it is in the database, None where it is not."""
         with self._reading():
             try:
-                return sa.Table(
+                found = sa.Table(
                     name.name, sa.MetaData(), schema=name.schema, autoload_with=self._connection, resolve_fks=False
                 )
             except sa.exc.NoSuchTableError:
                 return None
+        for item in (*found.constraints, *found.indexes):
+            # What is so anyway is reflected as said, in words (NULLS DISTINCT) that PostgreSQL knows since 15 only.
+            if item.dialect_kwargs.get(_NULLS) is False:
+                del item.dialect_kwargs[_NULLS]
+        return found
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from sqlalchemy.sql import elements as sa_elements
 from framework_m_migrations.adapters.sql.dialects.postgresql import expressions
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import cut
 from framework_m_migrations.adapters.sql.dialects.postgresql.index_keys import canonical_storage, split_key
+from framework_m_migrations.adapters.sql.dialects.postgresql.newer import refuse_newer_type, refuse_virtual
 from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import identity_options
 from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import ParsedType, named_type, parse_type
 from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, TableName
@@ -57,7 +58,9 @@ class PostgresqlSpelling:
         )
 
     def _parse(self, type_: sa.types.TypeEngine[Any]) -> ParsedType:
-        return parse_type(self._compiler.process(type_))
+        parsed = parse_type(self._compiler.process(type_))
+        refuse_newer_type(parsed.base, self._dialect)
+        return parsed
 
     def _named(self, type_: sa.types.TypeEngine[Any]) -> tuple[sa.Enum, bool] | None:
         """The enumeration that PostgreSQL keeps as a type of its own, and whether the column is an array of it."""
@@ -111,6 +114,8 @@ class PostgresqlSpelling:
         text = compiler.sql_compiler.process(computed.sqltext, include_table=False, literal_binds=True)
         virtual = self._supports("supports_virtual_generated_columns")
         stored = not virtual if computed.persisted is None else bool(computed.persisted)
+        if not stored:
+            refuse_virtual(self._dialect)
         return Generated("computed", self.expression(text), stored=stored, always=True)
 
     def _is_serial(self, column: sa.Column[Any]) -> bool:
