@@ -86,8 +86,10 @@ def test_a_unique_constraint_that_comes_back_says_nothing_of_nulls(postgres_data
         )
         found = Objects(connection).reflected(TableName("gone"))
     assert found is not None
-    made = [sa.schema.CreateTable(found), *(sa.schema.CreateIndex(index) for index in found.indexes)]
-    text = "".join(str(one.compile(dialect=postgresql.dialect())) for one in made)  # type: ignore[no-untyped-call]
+    dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
+    made: list[sa.DDLElement] = [sa.schema.CreateTable(found)]
+    made += [sa.schema.CreateIndex(index) for index in found.indexes]
+    text = "".join(str(one.compile(dialect=dialect)) for one in made)
     assert "CONSTRAINT uq UNIQUE (a)" in text
     assert "CREATE UNIQUE INDEX ux" in text
     assert "NULLS" not in text

@@ -98,7 +98,8 @@ class Objects:
                 )
             except sa.exc.NoSuchTableError:
                 return None
-        for item in (*found.constraints, *found.indexes):
+        items: list[sa.Constraint | sa.Index] = [*found.constraints, *found.indexes]
+        for item in items:
             # What is so anyway is reflected as said, in words (NULLS DISTINCT) that PostgreSQL knows since 15 only.
             if item.dialect_kwargs.get(_NULLS) is False:
                 del item.dialect_kwargs[_NULLS]
