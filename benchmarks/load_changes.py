@@ -130,7 +130,6 @@ CASES = (
         lambda op: op.add_column(
             "item", sa.Column("token", sa.Uuid, nullable=False, server_default=sa.text("gen_random_uuid()"))
         ),
-        revisions=True,
     ),
     LoadCase(
         "int to bigint",

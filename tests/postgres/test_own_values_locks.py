@@ -56,7 +56,8 @@ def test_batches_follow_the_key_and_take_only_what_is_null(postgres_database: Po
         ddl(connection, *SETUP)
         first = STAGED["first pass"]
         assert isinstance(first, o.FillColumn)
-        batches, after = [], None
+        batches: list[tuple[int, int]] = []
+        after: str | None = None
         while not batches or batches[-1][0] == 10:
             batch = executor(connection).fill(first, after)
             batches.append((batch.seen, batch.changed))

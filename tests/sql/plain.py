@@ -123,7 +123,12 @@ class PlainDialect:
 
     @contextlib.contextmanager
     def transaction(
-        self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+        self,
+        connection: sa.Connection,
+        *,
+        lock_timeout: float | None,
+        statement_timeout: float | None = None,
+        brief: bool = False,
     ) -> Iterator[None]:
         with connection.begin():
             yield

@@ -133,10 +133,12 @@ class WiredSession:
         return self._made["tenants"]  # type: ignore[no-any-return]
 
     def transaction(
-        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None
+        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
     ) -> AbstractContextManager[None]:
         """See ports.session.Session."""
-        return self._scopes.transaction(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+        return self._scopes.transaction(
+            lock_timeout=lock_timeout, statement_timeout=statement_timeout, brief=brief
+        )
 
     def autocommit(self) -> AbstractContextManager[None]:
         """See ports.session.Session."""

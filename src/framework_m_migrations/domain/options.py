@@ -14,7 +14,8 @@ class LockOptions:
     Attributes:
         lock_timeout: seconds that a step waits for a table's lock before it is rolled back and tried again.
         retries: how often a step is tried again.
-        backoff_first, backoff_limit: seconds between tries, growing by half each time, with jitter.
+        backoff_first, backoff_limit: seconds between tries, growing by half each time, with jitter; none is shorter
+            than two lock timeouts, so that what queued up behind a try is worked off before the next one.
         wait: seconds to wait for another migrator; 0 gives up at once.
         poll: seconds between looks at the migration lock.
         statement_timeout: seconds that a statement of a step may take under its locks, None for no limit; builds

@@ -128,7 +128,14 @@ def _may_share(before: o.AdditiveOperation, after: o.AdditiveOperation, capabili
     slow = (o.ValidateConstraint, o.ValidateNotNull)
     if isinstance(before, slow) or isinstance(after, slow):
         return False
+    if isinstance(before, o.AddForeignKey) or isinstance(after, o.AddForeignKey):
+        # What one of them holds must not be kept while the other waits for another table.
+        return _ends(before) is not None and _ends(before) == _ends(after)
     return _table(before) is not None and _table(before) == _table(after)
+
+
+def _ends(operation: o.AdditiveOperation) -> tuple[TableName, TableName] | None:
+    return (operation.table, operation.foreign_key.target) if isinstance(operation, o.AddForeignKey) else None
 
 
 def _table(operation: o.AdditiveOperation) -> TableName | None:

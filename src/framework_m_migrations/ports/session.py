@@ -79,13 +79,16 @@ class Session(Protocol):
         ...
 
     def transaction(
-        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None
+        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
     ) -> AbstractContextManager[None]:
         """A write transaction: commits at the end, rolls everything back on an exception.
 
         Args:
             lock_timeout: seconds to wait for a table's lock before LockTimeout is raised; None waits for ever.
             statement_timeout: seconds after which a statement is given up, where the database can; None for no limit.
+            brief: nothing in it takes long once it has its locks. Where the database can, a statement then waits for
+                all of its locks together, those of several tables or partitions, no longer than ``lock_timeout``:
+                whoever waits behind it must not wait for their sum.
         """
         ...
 

@@ -81,7 +81,8 @@ class PlanApplier:
             # What reads the whole table to validate takes its time and holds nobody up.
             slow = any(isinstance(operation, ValidateConstraint | ValidateNotNull) for operation in step.operations)
             limit = None if slow else self.locks.statement_timeout
-            with session.transaction(lock_timeout=self.locks.lock_timeout, statement_timeout=limit):
+            brief = bool(step.locks) and not (step.scans or step.rewrites)
+            with session.transaction(lock_timeout=self.locks.lock_timeout, statement_timeout=limit, brief=brief):
                 for operation in step.operations:
                     session.executor.apply(operation)
                 session.ledger.record(step.owns)
@@ -129,7 +130,9 @@ class PlanApplier:
         self, pruner: Pruner, operations: Sequence[DestructiveOperation], table: TableName, entry: OwnedTable | None
     ) -> None:
         locks = self.locks
-        with self.session.transaction(lock_timeout=locks.lock_timeout, statement_timeout=locks.statement_timeout):
+        with self.session.transaction(
+            lock_timeout=locks.lock_timeout, statement_timeout=locks.statement_timeout, brief=True
+        ):
             for operation in operations:
                 pruner.apply(operation)
             if entry is None:

@@ -78,9 +78,15 @@ class MariadbDialect:
         return NamedLock(connection, schema=schema)
 
     def transaction(
-        self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+        self,
+        connection: sa.Connection,
+        *,
+        lock_timeout: float | None,
+        statement_timeout: float | None = None,
+        brief: bool = False,
     ) -> AbstractContextManager[None]:
-        """A transaction that the first DDL statement ends; see scopes.py."""
+        """A transaction that the first DDL statement ends; see scopes.py. A statement there changes one table."""
+        del brief
         return scopes.transaction(connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout)
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:

@@ -67,6 +67,7 @@ class MemorySession:
         *,
         lock_timeout: float | None = None,  # noqa: ARG002 - the port names it
         statement_timeout: float | None = None,  # noqa: ARG002 - likewise
+        brief: bool = False,  # noqa: ARG002 - likewise
     ) -> AbstractContextManager[None]:
         """A write transaction, or a savepoint within one. A writer that is not free is told at once, never awaited."""
         return self.connection.transaction()

@@ -33,7 +33,7 @@ class ConnectionScopes:
         """The caller's own transaction is open: everything happens inside it, and it stays the caller's to commit."""
 
     def transaction(
-        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None
+        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
     ) -> AbstractContextManager[None]:
         """A write transaction; see ports.session.Session. What COMMIT itself raises is translated too.
 
@@ -42,7 +42,7 @@ class ConnectionScopes:
         """
         self._check_caller()
         scope = self._sql_dialect.transaction(
-            self._connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout
+            self._connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout, brief=brief
         )
         return self._scope(scope)
 

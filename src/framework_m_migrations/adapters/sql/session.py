@@ -108,10 +108,12 @@ class SqlSession:
         return ConnectionScopes(self.sql_dialect, self.connection)
 
     def transaction(
-        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None
+        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
     ) -> AbstractContextManager[None]:
         """A write transaction; see the port."""
-        return self._scopes.transaction(lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+        return self._scopes.transaction(
+            lock_timeout=lock_timeout, statement_timeout=statement_timeout, brief=brief
+        )
 
     def autocommit(self) -> AbstractContextManager[None]:
         """No transaction; see the port."""

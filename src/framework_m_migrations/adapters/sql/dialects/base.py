@@ -112,13 +112,18 @@ class SqlDialect(Protocol):
         ...
 
     def transaction(
-        self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+        self,
+        connection: sa.Connection,
+        *,
+        lock_timeout: float | None,
+        statement_timeout: float | None = None,
+        brief: bool = False,
     ) -> AbstractContextManager[None]:
         """A write transaction that takes DDL along, whatever mode the driver's connection is in.
 
         When the caller's connection is in a transaction already, a savepoint within it. Commits at the end, else
         rolls back; session settings are as before afterwards. Where the server has no limit for a statement,
-        ``statement_timeout`` (seconds) means nothing.
+        ``statement_timeout`` (seconds) means nothing; ``brief`` as in ports.session.Session.
         """
         ...
 

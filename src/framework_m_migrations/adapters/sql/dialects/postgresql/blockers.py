@@ -16,10 +16,11 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXT
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
 from framework_m_migrations.adapters.sql.errors import from_driver
-from framework_m_migrations.domain.errors import LockTimeout
+from framework_m_migrations.domain.errors import DatabaseError, LockTimeout
 from framework_m_migrations.domain.schema import TableName
 
 _LONGEST = 200
+_LATE = "57014"
 _BLOCKING = text(
     """
 SELECT a.pid, NULLIF(a.application_name, ''), a.state,
@@ -118,6 +119,26 @@ def blockers_named(connection: sa.Connection) -> Iterator[None]:
             raise
         _name(connection, known)
         raise known from error
+
+
+@contextmanager
+def lateness_as_waiting() -> Iterator[None]:
+    """For statements that do nothing long but wait for locks: one that took too long has waited for too many.
+
+    The lock timeout is about one lock, and a statement may need those of two tables or of a hundred partitions. Each
+    may be had just in time, while those had already are held and others queue behind them.
+
+    Raises:
+        LockTimeout: in the place of the error about a statement's time limit.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        if error.details.get("sqlstate") != _LATE:
+            raise
+        raise LockTimeout(
+            "The step was rolled back: its locks were not had in time.", details=dict(error.details)
+        ) from error
 
 
 def _name(connection: sa.Connection, error: LockTimeout) -> None:

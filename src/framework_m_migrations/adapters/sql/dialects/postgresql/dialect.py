@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Statement
 from framework_m_migrations.adapters.sql.dialects.postgresql import settings
-from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named
+from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named, lateness_as_waiting
 from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.filling import batch
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT
@@ -86,11 +86,21 @@ class PostgresqlDialect:
 
     @contextmanager
     def transaction(
-        self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+        self,
+        connection: sa.Connection,
+        *,
+        lock_timeout: float | None,
+        statement_timeout: float | None = None,
+        brief: bool = False,
     ) -> Iterator[None]:
         """See SqlDialect. A LockTimeout that leaves it names the sessions that hold locks."""
-        limited = settings.transaction(connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-        with blockers_named(connection), limited:
+        if not brief or lock_timeout is None or (statement_timeout or lock_timeout) < lock_timeout:
+            scope = settings.transaction(connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+            with blockers_named(connection), scope:
+                yield
+            return
+        scope = settings.transaction(connection, lock_timeout=lock_timeout, statement_timeout=lock_timeout)
+        with blockers_named(connection), lateness_as_waiting(), scope:
             yield
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:

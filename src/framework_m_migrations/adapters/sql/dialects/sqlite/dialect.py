@@ -71,10 +71,15 @@ class SqliteDialect:
         return SqliteLock(connection, schema=schema)
 
     def transaction(
-        self, connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
+        self,
+        connection: sa.Connection,
+        *,
+        lock_timeout: float | None,
+        statement_timeout: float | None = None,
+        brief: bool = False,
     ) -> AbstractContextManager[None]:
         """BEGIN IMMEDIATE or a savepoint; see transactions.py."""
-        del statement_timeout  # nobody else could use the file meanwhile anyway
+        del statement_timeout, brief  # nobody else could use the file meanwhile anyway
         return transactions.transaction(connection, lock_timeout=lock_timeout)
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:

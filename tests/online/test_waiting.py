@@ -1,0 +1,197 @@
+"""Issue 5, point 7: while a lock is waited for again and again, the application goes on in between."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.domain.backoff import DRAIN, pauses
+from framework_m_migrations.domain.errors import LockTimeout
+from framework_m_migrations.domain.events import Event, StepRetried
+from framework_m_migrations.domain.options import LockOptions
+from tests._postgres import PostgresDatabase
+
+EVERY = 0.04
+QUERY = "SELECT pg_sleep(0.01) FROM item LIMIT 1"
+OURS = """
+SELECT l.granted FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE c.relname = %s AND a.query LIKE 'ALTER TABLE%%' AND l.mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock')
+"""
+
+
+@pytest.mark.parametrize("drawn", [0.0, 0.999])
+def test_no_pause_is_shorter_than_what_piled_up_needs(drawn: float) -> None:
+    options = LockOptions(lock_timeout=0.5, retries=30)
+    waits = list(pauses(options, lambda: drawn))
+    assert len(waits) == 30
+    assert min(waits) >= DRAIN * options.lock_timeout
+    assert waits == sorted(waits)
+    assert max(waits) <= options.backoff_limit * 1.5
+
+
+@dataclass
+class Application:
+    """Queries that are due at fixed times, one after the other; those that had to wait are still due."""
+
+    database: PostgresDatabase
+    tries: int = 0
+    done: int = 0
+    worst: int = 0
+    behind: list[int] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def work(self) -> None:
+        """Ask until it is over; note over how many tries of ours a single query lasted."""
+        try:
+            with psycopg.connect(self.database.dsn, autocommit=True) as connection:
+                began = time.monotonic()
+                while not self.ended.is_set():
+                    due = int((time.monotonic() - began) / EVERY)
+                    if self.done >= due:
+                        self.behind.append(0)
+                        time.sleep(EVERY / 4)
+                        continue
+                    self.behind.append(due - self.done)
+                    before = self.tries
+                    connection.execute(QUERY.encode())
+                    self.done += 1
+                    self.worst = max(self.worst, self.tries - before)
+        except BaseException as error:  # noqa: BLE001 - told in the test's own thread
+            self.failures.append(error)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        thread = threading.Thread(target=self.work)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.ended.set()
+            thread.join(30)
+        assert self.failures == []
+
+
+def test_all_that_queued_up_behind_a_try_is_done_before_the_next(postgres_database: PostgresDatabase) -> None:
+    """Queries due every 40 ms, a lock timeout of 300: without a pause that long enough, they would pile up."""
+    metadata = sa.MetaData()
+    sa.Table(
+        "item", metadata, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), sa.Column("n", sa.Text)
+    )
+    application = Application(postgres_database)
+    caught_up: list[bool] = []
+    engine = sa.create_engine(postgres_database.sync_url, poolclass=sa.NullPool)
+
+    def begin(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith("ALTER TABLE"):
+            if application.tries:
+                caught_up.append(0 in application.behind)
+            application.tries += 1
+
+    class Sink:
+        def emit(self, event: Event) -> None:
+            if isinstance(event, StepRetried):
+                application.behind.clear()
+
+    sa.event.listen(engine, "before_cursor_execute", begin)
+    locks = LockOptions(lock_timeout=0.3, retries=3)
+    settings = MigrationSettings(metadata=(metadata,), locks=locks)
+    with psycopg.connect(postgres_database.dsn) as other:
+        other.execute("CREATE TABLE item (id int PRIMARY KEY)")
+        other.execute("INSERT INTO item VALUES (1)")
+        other.commit()
+        other.execute("SELECT FROM item")
+        with application.working(), pytest.raises(LockTimeout) as caught:
+            MigrationManager(settings, engine=engine, events=Sink()).sync()
+    engine.dispose()
+    assert caught.value.details["sessions"]
+    assert application.tries == 4
+    assert caught_up == [True, True, True], "what had piled up was still there at the next try"
+    assert application.worst <= 1, "a query waited behind more than one try"
+    assert application.done >= 20
+
+
+def tables() -> sa.MetaData:
+    metadata = sa.MetaData()
+    for name in ("kind", "place"):
+        sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False))
+    sa.Table(
+        "item",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("kind", sa.Integer, sa.ForeignKey("kind.id", name="fk_kind")),
+        sa.Column("place", sa.Integer, sa.ForeignKey("place.id", name="fk_place")),
+        sa.Column("second", sa.Integer, sa.ForeignKey("kind.id", name="fk_second")),
+    )
+    return metadata
+
+
+SETUP = (
+    "CREATE TABLE kind (id int PRIMARY KEY)",
+    "CREATE TABLE place (id int PRIMARY KEY)",
+    "CREATE TABLE item (id int PRIMARY KEY, kind int, place int, second int)",
+    "INSERT INTO kind VALUES (1)",
+    "INSERT INTO item VALUES (1, 1, NULL, 1)",
+)
+
+
+def test_the_two_tables_of_a_foreign_key_are_waited_for_no_longer_than_one(postgres_database: PostgresDatabase) -> None:
+    """The first lock is had late; the second wait does not begin anew, while writers of the first table queue up."""
+    with (
+        psycopg.connect(postgres_database.dsn, autocommit=True) as look,
+        psycopg.connect(postgres_database.dsn) as child,
+        psycopg.connect(postgres_database.dsn) as parent,
+    ):
+        for statement in SETUP:
+            look.execute(statement.encode())
+        child.execute("UPDATE item SET id = id")
+        parent.execute("UPDATE kind SET id = id")
+        failures: list[BaseException] = []
+
+        def sync() -> None:
+            settings = MigrationSettings(
+                postgres_database.sync_url, metadata=(tables(),), locks=LockOptions(lock_timeout=2.0, retries=0)
+            )
+            try:
+                MigrationManager(settings).sync()
+            except BaseException as error:  # noqa: BLE001 - told in the test's own thread
+                failures.append(error)
+
+        thread = threading.Thread(target=sync)
+        thread.start()
+        until(lambda: look.execute(OURS.encode(), ["item"]).fetchall() == [(False,)])
+        time.sleep(0.5)
+        child.rollback()
+        until(lambda: look.execute(OURS.encode(), ["kind"]).fetchall() == [(False,)] or not thread.is_alive())
+        thread.join(60)
+        [error] = failures
+        assert isinstance(error, LockTimeout)
+        # The statement's own limit, which counts from its beginning, and not that of the second lock.
+        assert error.details["sqlstate"] == "57014"
+        assert error.details["sessions"]
+        assert look.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'f'").fetchall() == [(0,)]
+        parent.rollback()
+    manager = MigrationManager(MigrationSettings(postgres_database.sync_url, metadata=(tables(),)))
+    steps = [
+        [(one.foreign_key.name, len(step.locks)) for one in step.operations if hasattr(one, "foreign_key")]
+        for step in manager.plan().plan.steps
+    ]
+    # What is held of one target is not kept while another is waited for.
+    assert [step for step in steps if step] == [[("fk_kind", 2)], [("fk_place", 2)], [("fk_second", 2)]]
+    manager.sync()
+    assert manager.plan(force=True).plan.is_empty
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert true()
