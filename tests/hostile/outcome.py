@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from unittest.mock import patch
 
 import sqlalchemy as sa
@@ -48,7 +48,7 @@ class Prey:
     """A database with a sentinel in it, and what must be true of it after each case."""
 
     engine: sa.Engine
-    sent: list[str] = field(default_factory=list)
+    url: str = ""
 
     def __post_init__(self) -> None:
         with self.engine.begin() as connection:
@@ -68,6 +68,31 @@ class Prey:
     def tables(self) -> set[str]:
         """Every table but the engine's own."""
         return set(sa.inspect(self.engine).get_table_names()) - OWN
+
+
+def wipe(prey: Prey) -> None:
+    """Drop all of a PostgreSQL database but the sentinel, so that each case begins alike."""
+    quote = prey.engine.dialect.identifier_preparer.quote_identifier
+    kinds = {"v": "VIEW", "m": "MATERIALIZED VIEW", "S": "SEQUENCE", "f": "FOREIGN TABLE", "c": "TYPE"}
+    with prey.engine.begin() as connection:
+        schemas = connection.exec_driver_sql(
+            "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg!_%%' ESCAPE '!'"
+            " AND nspname NOT IN ('public', 'information_schema')"
+        ).scalars()
+        for name in schemas.all():
+            connection.exec_driver_sql(f"DROP SCHEMA {quote(name)} CASCADE")
+        # One after the other, as what stands on another goes along with it.
+        found = connection.exec_driver_sql(
+            "SELECT relname, relkind::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND relname <> 'sentinel'"
+        ).all()
+        for name, kind in found:
+            connection.exec_driver_sql(f"DROP {kinds.get(kind, 'TABLE')} IF EXISTS {quote(name)} CASCADE")
+        types = connection.exec_driver_sql(
+            "SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd', 'r')"
+        ).scalars()
+        for name in types.all():
+            connection.exec_driver_sql(f"DROP TYPE IF EXISTS {quote(name)} CASCADE")
 
 
 @contextmanager

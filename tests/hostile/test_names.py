@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
-from tests._postgres import PostgresDatabase
-from tests.hostile.outcome import Prey, outcome, sqlite_prey
+from tests.hostile.outcome import Prey, outcome, sqlite_prey, wipe
 from tests.hostile.texts import hostile, names
 from tests.support.profile import cases
 
@@ -103,34 +101,8 @@ def test_hostile_schemas_on_sqlite(declare: Callable[[], sa.MetaData]) -> None:
         attack(prey, declare)
 
 
-@pytest.fixture(scope="module")
-def postgres_prey(postgres_server: Any) -> Any:
-    database: PostgresDatabase = postgres_server.create_database()
-    engine = sa.create_engine(database.sync_url)
-    yield Prey(engine)
-    engine.dispose()
-    postgres_server.drop_database(database.name)
-
-
 @settings(max_examples=cases(40, 2000), suppress_health_check=[HealthCheck.too_slow])
 @given(declare=schemas())
 def test_hostile_schemas_on_postgres(postgres_prey: Prey, declare: Callable[[], sa.MetaData]) -> None:
     wipe(postgres_prey)
     attack(postgres_prey, declare)
-
-
-def wipe(prey: Prey) -> None:
-    """Drop all but the sentinel, so that each case begins alike."""
-    with prey.engine.begin() as connection:
-        quote = prey.engine.dialect.identifier_preparer.quote_identifier
-        found = connection.exec_driver_sql(
-            "SELECT relname, relkind::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-            " AND relkind IN ('r', 'v') AND relname <> 'sentinel'"
-        ).all()
-        for name, _ in found:
-            connection.exec_driver_sql(f"DROP TABLE {quote(name)} CASCADE")
-        types = connection.exec_driver_sql(
-            "SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'"
-        ).all()
-        for (name,) in types:
-            connection.exec_driver_sql(f"DROP TYPE {quote(name)} CASCADE")

@@ -15,6 +15,8 @@ class Ledger(Protocol):
     Obligations:
         - Writes belong to the caller's transaction and vanish with it.
         - Reading never creates anything; writing works after ``prepare`` only.
+        - A name of the engine's that is a view's, a sequence's or a type's is refused by ``snapshot``, ``prepare`` and
+          ``rebuild`` with LedgerNameTaken, before anything is changed.
         - Two-column ``__schema_versions__`` tables made by Framework M stay readable and writable by it.
     """
 

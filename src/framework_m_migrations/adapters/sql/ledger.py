@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import from_driver, translated
+from framework_m_migrations.adapters.sql.ledger_names import only_tables
 from framework_m_migrations.adapters.sql.ledger_tables import (
     LEDGER_TABLES as LEDGER_TABLES,
 )
@@ -52,9 +53,11 @@ class SqlLedger:
 
         Raises:
             LedgerCorrupt: a table of the ledger lacks columns or holds what does not belong there.
+            LedgerNameTaken: one of the engine's names is no table's.
         """
         rows = self._read(self._tables.snapshot, STATE_TABLE)
         if rows is not None:
+            only_tables(row[1:] for row in rows if row[0] == "n")
             return snapshot_of(rows, LedgerForm.CURRENT)
         if VERSIONS_TABLE not in self._existing():
             return LedgerSnapshot(LedgerForm.ABSENT)
@@ -70,6 +73,7 @@ class SqlLedger:
 
         Raises:
             LedgerCorrupt: a table of that name has another form.
+            LedgerNameTaken: one of the engine's names is no table's.
         """
         found = self._existing()
         with translated(self._translate):
@@ -143,7 +147,12 @@ class SqlLedger:
                 self._connection.execute(sa.delete(table))
 
     def rebuild(self) -> None:
-        """Throw the three tables away, whatever form they have, and make them anew, empty."""
+        """Throw the three tables away, whatever form they have, and make them anew, empty.
+
+        Raises:
+            LedgerNameTaken: one of the engine's names is no table's; nothing was thrown away.
+        """
+        self._names()
         with translated(self._translate):
             for table in self._tables.all:
                 self._connection.execute(sa.schema.DropTable(table, if_exists=True))
@@ -228,10 +237,11 @@ class SqlLedger:
 
         Raises:
             LedgerCorrupt: one of them lacks a column.
+            LedgerNameTaken: one of the engine's names is no table's.
         """
+        found = LEDGER_TABLES & self._names()
         with translated(self._translate):
             inspector = sa.inspect(self._connection)
-            found = LEDGER_TABLES & set(inspector.get_table_names(schema=self._schema))
             for table in self._tables.all:
                 if table.name not in found:
                     continue
@@ -243,6 +253,12 @@ class SqlLedger:
                         details={"table": table.name, "missing": missing},
                     )
         return found
+
+    def _names(self) -> frozenset[str]:
+        """Which of the engine's names are taken, all of them by tables; raises LedgerNameTaken."""
+        with translated(self._translate):
+            found = self._connection.execute(self._tables.holders).all()
+        return only_tables(found)
 
 
 def _by_key(statement: Any, keys: Sequence[sa.Column[Any]]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.ledger_names import TABLE, holders
 from framework_m_migrations.domain.errors import LedgerCorrupt
 from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.schema import TableName
@@ -23,7 +24,9 @@ BACKFILLS_TABLE = "__schema_backfills__"
 """Where the backfills of revisions keep their cursors."""
 LEASE_TABLE = "__schema_lease__"
 """Where the migration lock is kept behind a proxy that pools transactions."""
-ENGINE_TABLES = LEDGER_TABLES | {BACKFILLS_TABLE, LEASE_TABLE}
+UNFINISHED_TABLE = "__schema_unfinished__"
+"""Where a revision notes what it sent, on a database that commits with DDL."""
+ENGINE_TABLES = LEDGER_TABLES | {BACKFILLS_TABLE, LEASE_TABLE, UNFINISHED_TABLE}
 """Names that belong to the engine in the session's schema."""
 
 KEY_LENGTH = 255
@@ -76,10 +79,14 @@ class LedgerTables:
             **options,
         )
 
-        # One statement object, so that an engine that looks again finds it compiled.
+        self.holders = holders(ENGINE_TABLES, schema, dialect)
+        others = self.holders.subquery()
+        # One statement object, so that an engine that looks again finds it compiled. What is no table is told at once,
+        # for it may answer as a table would.
         self.snapshot = sa.union_all(
             sa.select(sa.literal_column("'v'"), self.versions.c.doctype_name, self.versions.c.checksum),
             sa.select(sa.literal_column("'s'"), self.state.c.key, self.state.c.value),
+            sa.select(sa.literal_column("'n'"), others.c.name, others.c.kind).where(others.c.kind != TABLE),
         )
 
     @property

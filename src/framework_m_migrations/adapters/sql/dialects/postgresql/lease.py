@@ -22,6 +22,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import mark
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute
 from framework_m_migrations.adapters.sql.errors import translated
+from framework_m_migrations.adapters.sql.ledger_names import in_postgresql, only_tables
 from framework_m_migrations.adapters.sql.ledger_tables import LEASE_TABLE
 from framework_m_migrations.domain.errors import ConfigurationError, ConnectionFailed
 
@@ -50,6 +51,7 @@ _RENEW = """
 UPDATE {table} SET until = clock_timestamp() + interval '{length} s' WHERE name = '{key}' AND owner = {owner}
 RETURNING 1
 """
+_NAME = in_postgresql(LEASE_TABLE)
 _HOLDER = """
 SELECT holder, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM {table}
 WHERE name = '{key}' AND until >= clock_timestamp()
@@ -57,8 +59,12 @@ WHERE name = '{key}' AND until >= clock_timestamp()
 
 
 def there(connection: sa.Connection) -> bool:
-    """Whether anybody has ever taken a lease here."""
-    return bool(execute(connection, f"SELECT pg_catalog.to_regclass('{LEASE_TABLE}') IS NOT NULL").scalar_one())
+    """Whether anybody has ever taken a lease here.
+
+    Raises:
+        LedgerNameTaken: the table's name is something else's, through which a row might get into a table of others.
+    """
+    return bool(only_tables(execute(connection, _NAME).all()))
 
 
 def holder(connection: sa.Connection, key: int) -> str | None:
@@ -74,6 +80,12 @@ def ended(connection: sa.Connection, key: int) -> bool:
     """Take away a row that has come to its end, so that it is renewed no more; False where it has not."""
     execute(connection, f"DELETE FROM {LEASE_TABLE} WHERE name = '{key}' AND until < clock_timestamp()").close()  # noqa: S608 - a number
     return holder(connection, key) is None
+
+
+def _make(connection: sa.Connection) -> None:
+    """Have the table."""
+    if not there(connection):
+        execute(connection, _TABLE).close()
 
 
 class Lease:
@@ -106,6 +118,7 @@ class Lease:
             ConfigurationError: the caller's engine gives out one connection only.
             ConnectionFailed: no second connection was to be had.
             MissingPrivilege: the role may not make the table in which leases are kept.
+            LedgerNameTaken: something else has that table's name.
         """
         if self._heartbeat is not None:
             if monotonic() < self._until or self._renewed():
@@ -113,7 +126,7 @@ class Lease:
             self._end()
             return False
         if not self._prepared:
-            self._on_own_connection(lambda connection: execute(connection, _TABLE).close())
+            self._on_own_connection(_make)
             self._prepared = True
         asked = monotonic()
         who = string_literal(f"process {os.getpid()} on {socket.gethostname()}")

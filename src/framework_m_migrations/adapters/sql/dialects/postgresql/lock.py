@@ -102,6 +102,7 @@ class AdvisoryLock:
         Raises:
             ConfigurationError: the caller's engine gives out one connection only.
             ConnectionFailed: no second connection was to be had.
+            LedgerNameTaken: the table of leases has a name that is something else's.
         """
         if self._held and self._own is not None and not self._own.invalidated:
             return True
@@ -110,11 +111,12 @@ class AdvisoryLock:
         try:
             answer = connection.exec_driver_sql(f"SELECT pg_catalog.pg_try_advisory_lock({self._key}), {table}").one()
             self._held = bool(answer[0])
-            if self._held and answer[1] and not lease.ended(connection, self._key):
+            if self._held and answer[1] and lease.there(connection) and not lease.ended(connection, self._key):
                 # Somebody behind a proxy is at work.
                 self._unlock(connection)
         except BaseException:
-            self._close()
+            # Not closed alone: a pool would keep the connection, and the lock with it.
+            self.release()
             raise
         return self._held
 

@@ -15,7 +15,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXT
 from framework_m_migrations.adapters.sql.dialects.postgresql.token import MARK, PARTS, RELATIONS
 from framework_m_migrations.adapters.sql.errors import from_driver, translated
 from framework_m_migrations.adapters.sql.ledger import snapshot_of
-from framework_m_migrations.adapters.sql.ledger_tables import STATE_TABLE, VERSIONS_TABLE
+from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES, STATE_TABLE, VERSIONS_TABLE
 from framework_m_migrations.domain.errors import DatabaseError, MigrationError
 from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot
 from framework_m_migrations.ports.tenants import TenantLook
@@ -32,14 +32,16 @@ _COLUMNS = (("v", VERSIONS_TABLE, "doctype_name, checksum"), ("s", STATE_TABLE, 
 _FOUND = text(
     """
 SELECT n.nspname::text, n.nspname = current_schema(),
-       count(c.oid) FILTER (WHERE c.relname = :versions) > 0, count(c.oid) FILTER (WHERE c.relname = :state) > 0
+       count(c.oid) FILTER (WHERE c.relname = :versions) > 0, count(c.oid) FILTER (WHERE c.relname = :state) > 0,
+       count(c.oid) FILTER (WHERE c.relkind <> 'r') = 0
 FROM pg_catalog.pg_namespace n
-LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname IN (:versions, :state)
-     AND c.relkind IN ('r', 'p') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = ANY(:engine)
+     AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
 WHERE n.nspname = ANY(:names) GROUP BY n.nspname
 """,
     versions=sa.Text(),
     state=sa.Text(),
+    engine=TEXTS,
     names=TEXTS,
 )
 _WITH_LEDGER = text(
@@ -115,11 +117,14 @@ class PostgresqlTenants:
             self._connection.execute(_verbatim(f"CREATE SCHEMA IF NOT EXISTS {quoted}"))
 
     def _batch(self, names: Sequence[str]) -> dict[str, TenantLook]:
-        parameters = {"names": list(names), "versions": VERSIONS_TABLE, "state": STATE_TABLE}
+        parameters = {
+            "names": list(names), "versions": VERSIONS_TABLE, "state": STATE_TABLE, "engine": sorted(ENGINE_TABLES)
+        }  # fmt: skip
         with translated(translate):
             rows = self._connection.execute(_FOUND, parameters).all()
-        default = {name: is_default for name, is_default, _, _ in rows}
-        whole = [name for name, _, versions, state in rows if versions and state]
+        default = {name: is_default for name, is_default, *_ in rows}
+        # Where a name of ours is no table's, whoever works on this schema looks again, and says so.
+        whole = [name for name, _, versions, state, tables in rows if versions and state and tables]
         snapshots = self._snapshots(whole)
         tokens = self._tokens(list(snapshots))
         return {

@@ -1,0 +1,108 @@
+"""What stands under the names that the engine keeps for its own tables, and the refusal where it is no table.
+
+A view, a sequence or a type of such a name may answer a SELECT as the ledger would, and takes the place of the table
+that is to be made. The engine never removes what it did not make, so that every command says so, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from framework_m_migrations.domain.errors import LedgerNameTaken
+
+TABLE = "table"
+"""The kind of what may stand there."""
+_KINDS = {
+    "v": "view", "m": "materialised view", "S": "sequence", "f": "foreign table", "p": "partitioned table",
+    "c": "composite type", "i": "index", "I": "index", "r": TABLE,
+}  # fmt: skip
+"""PostgreSQL's pg_class.relkind, in words."""
+
+
+def holders(names: Iterable[str], schema: str | None, dialect: str) -> sa.Select[Any]:
+    """A query for what stands under the names in a schema: rows of (name, kind), the kind of a table being ``table``.
+
+    Args:
+        names: of the engine's tables, in lower case.
+        schema: to look in, None for the connection's default.
+        dialect: SQLAlchemy's name; one that is not known here has the standard's information_schema.
+    """
+    wanted = sorted(names)
+    match dialect:
+        case "sqlite":
+            return _sqlite(wanted, schema)
+        case "postgresql":
+            return _postgresql(wanted, schema)
+        case _:
+            return _standard(wanted, schema)
+
+
+def in_postgresql(name: str, schema: str | None = None) -> str:
+    """The query for one name as a text, for statements that are sent as they are."""
+    dialect = sa.make_url("postgresql://").get_dialect()()
+    return str(holders((name,), schema, "postgresql").compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+
+
+def only_tables(found: Iterable[Sequence[Any]]) -> frozenset[str]:
+    """The names that are taken, where each is a table's.
+
+    Args:
+        found: rows of ``holders``.
+
+    Raises:
+        LedgerNameTaken: a name of the engine's is something else's.
+    """
+    kinds: dict[str, str] = {str(row[0]): str(row[1]) for row in found}
+    others = {name: kind for name, kind in sorted(kinds.items()) if kind != TABLE}
+    if not others:
+        return frozenset(kinds)
+    shown = ", ".join(f"{name} ({kind})" for name, kind in others.items())
+    raise LedgerNameTaken(
+        f"What stands under a name of the engine's own is no table: {shown}. Nothing was changed.",
+        details={"taken": others},
+    )
+
+
+def _sqlite(names: list[str], schema: str | None) -> sa.Select[Any]:
+    """Names are one whatever their case; a trigger takes a name from no table, an index does."""
+    entry = sa.table("sqlite_master", *map(sa.column, ("name", "type", "rootpage")), schema=schema)
+    lower: sa.Function[str] = sa.func.lower(entry.c.name)
+    virtual = sa.and_(entry.c.type == "table", entry.c.rootpage == 0)
+    kind = sa.case((virtual, "virtual table"), else_=entry.c.type)
+    return sa.select(lower.label("name"), kind.label("kind")).where(lower.in_(names), entry.c.type != "trigger")
+
+
+def _postgresql(names: list[str], schema: str | None) -> sa.Select[Any]:
+    """Relations, and types without one: each table has a type of its own name, so that a type is in its way too."""
+    place = sa.func.current_schema() if schema is None else schema
+    space = sa.table("pg_namespace", *map(sa.column, ("oid", "nspname")), schema="pg_catalog")
+    relation = sa.table("pg_class", *map(sa.column, ("relname", "relnamespace", "relkind")), schema="pg_catalog")
+    of_types = ("typname", "typnamespace", "typtype", "typrelid", "typelem")
+    type_ = sa.table("pg_type", *map(sa.column, of_types), schema="pg_catalog")
+    home = sa.select(space.c.oid).where(space.c.nspname == place).scalar_subquery()
+    word = sa.case(_KINDS, value=sa.cast(relation.c.relkind, sa.Text), else_="relation")
+    relations = sa.select(sa.cast(relation.c.relname, sa.Text).label("name"), word.label("kind")).where(
+        relation.c.relname.in_(names), relation.c.relnamespace == home
+    )
+    # The server gives the type of an array another name where one is needed.
+    own = sa.or_(type_.c.typtype != "b", type_.c.typelem == 0)
+    a_type: sa.ColumnElement[str] = sa.literal_column("'type'")
+    types = sa.select(sa.cast(type_.c.typname, sa.Text), a_type).where(
+        type_.c.typname.in_(names), type_.c.typnamespace == home, type_.c.typrelid == 0, own
+    )
+    both = sa.union_all(relations, types).subquery()
+    return sa.select(both.c.name, both.c.kind)
+
+
+def _standard(names: list[str], schema: str | None) -> sa.Select[Any]:
+    """By information_schema, as the SQL standard has it; schema and database are one where this is MariaDB."""
+    columns = ("table_name", "table_schema", "table_type")
+    entry = sa.table("tables", *map(sa.column, columns), schema="information_schema")
+    place = sa.func.database() if schema is None else schema
+    kind = sa.case((entry.c.table_type == "BASE TABLE", TABLE), else_=sa.func.lower(entry.c.table_type))
+    return sa.select(sa.func.lower(entry.c.table_name).label("name"), kind.label("kind")).where(
+        entry.c.table_name.in_(names), entry.c.table_schema == place
+    )
