@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,24 +99,45 @@ class MariadbDatabase:
         return self.server.execute(*statements, database=self.name)
 
 
-def shared_server(folder: Path, owner: int, options: Sequence[str] = ()) -> MariadbServer:
-    """Start the server of this folder, or join it; it ends with the owner process at the latest."""
+def shared_server(
+    folder: Path,
+    owner: int,
+    options: Sequence[str] = (),
+    *,
+    launcher: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> MariadbServer:
+    """Start the server of this folder, or join it; it ends with the owner process at the latest.
+
+    Args:
+        folder: where its keeper writes.
+        owner: process id.
+        options: of the server.
+        launcher: a command that runs the keeper, whose own command comes behind it.
+        environ: of the keeper, beside that of this process.
+    """
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder.mkdir(mode=0o700, exist_ok=True)
         ready, failure = folder / "server.json", folder / "failure.txt"
         if not ready.exists() and not failure.exists():
-            _start_keeper(folder, owner, options)
+            command = [sys.executable, "-m", "tests._mariadb_keeper", str(folder), str(owner), *options]
+            _start_keeper(folder, [*launcher, *command], environ or {})
         if failure.exists():
             raise MariadbUnavailable(f"MariaDB did not start.\n{failure.read_text(encoding='utf-8')}")
         return MariadbServer(**json.loads(ready.read_text(encoding="utf-8")))
 
 
-def _start_keeper(folder: Path, owner: int, options: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "tests._mariadb_keeper", str(folder), str(owner), *options]
+def _start_keeper(folder: Path, command: list[str], environ: Mapping[str, str]) -> None:
     with (folder / "keeper.log").open("wb") as log:
         keeper = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     (folder / "keeper.pid").write_text(str(keeper.pid), encoding="ascii")
     deadline = time.monotonic() + PATIENCE

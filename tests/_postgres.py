@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,24 +95,38 @@ class PostgresDatabase:
         return self.server.url(self.name, None)
 
 
-def shared_server(folder: Path, owner: int) -> PostgresServer:
-    """Start the server of this folder, or join it; it ends with the owner process at the latest."""
+def shared_server(
+    folder: Path, owner: int, *, launcher: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> PostgresServer:
+    """Start the server of this folder, or join it; it ends with the owner process at the latest.
+
+    Args:
+        folder: where its keeper writes.
+        owner: process id.
+        launcher: a command that runs the keeper, whose own command comes behind it.
+        environ: of the keeper, beside that of this process.
+    """
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder.mkdir(mode=0o700, exist_ok=True)
         ready, failure = folder / "server.json", folder / "failure.txt"
         if not ready.exists() and not failure.exists():
-            _start_keeper(folder, owner)
+            _start_keeper(folder, [*launcher, sys.executable, str(KEEPER), str(folder), str(owner)], environ or {})
         if failure.exists():
             raise PostgresUnavailable(f"The embedded Postgres did not start.\n{failure.read_text(encoding='utf-8')}")
         return PostgresServer(**json.loads(ready.read_text(encoding="utf-8")))
 
 
-def _start_keeper(folder: Path, owner: int) -> None:
-    command = [sys.executable, str(KEEPER), str(folder), str(owner)]
+def _start_keeper(folder: Path, command: list[str], environ: Mapping[str, str]) -> None:
     with (folder / "keeper.log").open("wb") as log:
         keeper = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=KEEPER.parent.parent,
+            env={**os.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     _keepers[folder] = keeper
     (folder / "keeper.pid").write_text(str(keeper.pid), encoding="ascii")

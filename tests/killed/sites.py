@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,27 +129,59 @@ class OnPostgres:
 
 
 class Forker:
-    """The program of ``inside.py``."""
+    """The program of ``inside.py``.
 
-    def __init__(self) -> None:
+    Args:
+        launcher: a command that runs it, whose own command comes behind it.
+    """
+
+    def __init__(self, launcher: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.killed.inside"],
+            [*launcher, sys.executable, "-m", "tests.killed.inside"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    def __call__(self, command: str, copy: Copy, project: Path, *, stop: int = 0, way: str = "kill") -> dict[str, Any]:
-        """Run a command to its end, whatever that is; its answer, with ``exit``, negative after a signal."""
+    def __call__(self, command: str, copy: Copy, project: Path, **options: Any) -> dict[str, Any]:
+        """Run a command to its end, whatever that is; its answer, with ``exit``, negative after a signal.
+
+        Args:
+            command: ``all``, ``online``, ``drops``, ``fleet``, or ``look``.
+            copy: the database.
+            project: the folder with the app.
+            options: ``stop``, the number of the statement after which it ends; ``way``, how: ``kill`` or ``terminate``;
+                ``here`` to run it in the process that is forked for others.
+        """
+        self.start(command, copy, project, **options)
+        return self.wait()
+
+    def start(
+        self, command: str, copy: Copy, project: Path, *, stop: int = 0, way: str = "kill", here: bool = False
+    ) -> int:
+        """Begin a command; the id of its process."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        job = {"command": command, "url": copy.url, "dsn": copy.dsn, "project": str(project), "stop": stop, "way": way}
-        self._process.stdin.write(json.dumps(job) + "\n")
+        job = {"command": command, "url": copy.url, "dsn": copy.dsn, "project": str(project)}
+        self._process.stdin.write(json.dumps({**job, "stop": stop, "way": way, "here": here}) + "\n")
         self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return int(self._read()["pid"])
+
+    def wait(self) -> dict[str, Any]:
+        """The answer of the command that was begun."""
+        answer = self._read()
         assert answer.get("code") != "traceback", answer["what"]
         return answer
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        said: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return said
+
+    @property
+    def pid(self) -> int:
+        """The process that is forked."""
+        return self._process.pid
 
     def close(self) -> None:
         assert self._process.stdin is not None

@@ -33,11 +33,16 @@ class VersionedTrack(Protocol):
         """The heads that the database is at; empty before the first revision. Ids may be unknown to ``graph``."""
         ...
 
+    def unfinished(self) -> tuple[str, ...]:
+        """Revisions that were cut off and left a part of themselves; always empty where DDL is transactional."""
+        ...
+
     def upgrade(self, revision: str) -> None:
         """Apply one revision whose parents are applied.
 
         Raises:
             RevisionFailed: it raised; the transaction was rolled back.
+            RevisionUnfinished: one was cut off before, and nobody has said since what became of it.
         """
         ...
 
@@ -46,7 +51,7 @@ class VersionedTrack(Protocol):
         ...
 
     def stamp(self, heads: Sequence[str]) -> None:
-        """Make the version table hold exactly these heads, running no revision.
+        """Make the version table hold exactly these heads, running no revision; nothing is unfinished afterwards.
 
         Raises:
             UnknownRevision: no file has one of them; nothing was changed.

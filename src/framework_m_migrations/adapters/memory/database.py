@@ -42,6 +42,7 @@ class MemoryDatabase:
         reachable: False makes every new connection fail with ConnectionFailed.
         read_only: True makes every write fail with DatabaseReadOnly.
         missing_rights: rights that the role is to lack, as sentences, whatever is asked for.
+        unfinished: revisions that were left in their middle, as long as nobody has stamped.
         before_operation: called with each operation before it is carried out; what it raises is the database's
             answer. This is how a test makes the third statement fail.
     """
@@ -52,6 +53,7 @@ class MemoryDatabase:
         self.reachable = True
         self.read_only = False
         self.missing_rights: tuple[str, ...] = ()
+        self.unfinished: tuple[str, ...] = ()
         self.before_operation: Callable[[o.Operation], None] | None = None
         self.writer: MemoryConnection | None = None
         self.lock_owner: MemoryConnection | None = None

@@ -13,6 +13,7 @@ from framework_m_migrations.domain.errors import (
     RevisionError,
     RevisionFailed,
     RevisionFileBroken,
+    RevisionUnfinished,
     UnknownRevision,
     VersionFolderMissing,
 )
@@ -83,6 +84,10 @@ class MemoryTrack:
         """The heads that the database is at."""
         return self._connection.state.heads or frozenset()
 
+    def unfinished(self) -> tuple[str, ...]:
+        """Revisions that failed where DDL stands by itself."""
+        return self._connection.database.unfinished
+
     def upgrade(self, revision: str) -> None:
         """Apply one revision; raises RevisionFailed."""
         item = self._revisions.find(revision)
@@ -103,9 +108,16 @@ class MemoryTrack:
             self._set_heads(frozenset(applied - followed) | (heads - known))
 
     def _run(self, change: Change, revision: str) -> None:
+        database = self._connection.database
+        if database.unfinished:
+            raise RevisionUnfinished(
+                f"Revision {database.unfinished[0]} was cut off.", details={"revision": database.unfinished[0]}
+            )
         try:
             change(self._connection)
         except Exception as error:
+            if not database.capabilities.transactional_ddl:
+                database.unfinished = (revision,)
             raise RevisionFailed(
                 f"Revision {revision} raised {type(error).__name__}: {error}", details={"revision": revision}
             ) from error
@@ -120,6 +132,7 @@ class MemoryTrack:
             self._revisions.find(name)
         with self._connection.transaction():
             self._set_heads(frozenset(heads))
+        self._connection.database.unfinished = ()
 
     def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:
         """Keep a revision that applies the changes; raises VersionFolderMissing, or RevisionError for a taken id."""

@@ -102,6 +102,8 @@ def stamp(session: Session, locks: LockOptions, heads: tuple[str, ...], *, dry_r
         UnknownRevision: an id that no installed app has.
     """
     known = resolver(session)
+    with session.reading():
+        unfinished = session.versions.unfinished()
     wanted: set[str] = set()
     for text in heads:
         wanted.update(known.graph.heads() if text in {"head", "heads"} else (known.resolve(text),))
@@ -110,6 +112,7 @@ def stamp(session: Session, locks: LockOptions, heads: tuple[str, ...], *, dry_r
     actions = (
         *(f"remove {name} from the version table" for name in sorted(known.current - set(target))),
         *(f"add {name} to the version table" for name in sorted(set(target) - known.current)),
+        *(f"forget that {name} was cut off in its middle" for name in unfinished),
     )
     if dry_run or not actions:
         return RepairResult("stamp", actions, applied=False)

@@ -149,6 +149,24 @@ class VersionedTrackContract(VersionedPhases):
 
         harness.run(work)
 
+    @obligation("track.unfinished.until-stamped")
+    def test_what_stands_of_a_failure_is_unfinished_until_it_is_stamped(self, harness: Harness) -> None:
+        """``unfinished`` names what is left in its middle where DDL commits, and nothing else; ``stamp`` settles it."""
+        app = harness.revisions.apps[0]
+        harness.revisions.add("a1", app, creates="t_one")
+        harness.revisions.add("a2", app, down=["a1"], creates="t_two", fails=True)
+
+        def work(session: Session) -> None:
+            session.versions.upgrade("a1")
+            assert session.versions.unfinished() == ()
+            with pytest.raises(RevisionFailed, match="a2"):
+                session.versions.upgrade("a2")
+            assert session.versions.unfinished() == (() if session.capabilities.transactional_ddl else ("a2",))
+            session.versions.stamp(["a1"])
+            assert session.versions.unfinished() == ()
+
+        harness.run(work)
+
     @obligation("track.downgrade.one-revision")
     def test_downgrade_takes_back_exactly_one(self, harness: Harness) -> None:
         """``downgrade`` takes back one revision and moves the version table with it, down to nothing."""

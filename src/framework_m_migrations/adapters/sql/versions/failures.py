@@ -55,7 +55,14 @@ def _plain_cause(error: BaseException) -> str:
 
 
 def revision_failed(
-    *, revision: str, app: str | None, file: Path, direction: str, error: BaseException, committed: bool | None
+    *,
+    revision: str,
+    app: str | None,
+    file: Path,
+    direction: str,
+    error: BaseException,
+    committed: bool | None,
+    way_out: str | None = None,
 ) -> RevisionFailed | LockTimeout:
     """The error of a revision that raised; of one that did not get a lock, a LockTimeout.
 
@@ -66,6 +73,7 @@ def revision_failed(
         direction: ``upgrade`` or ``downgrade``.
         error: what it raised.
         committed: a part of it stands, because it left its transaction itself; None where that is not known.
+        way_out: what to do about that part, where the database has a way of its own.
     """
     line = failing_line(error, file)
     place = f"{file}, line {line}" if line else str(file)
@@ -78,7 +86,7 @@ def revision_failed(
     cause = cause_of(error).removeprefix("The step was rolled back: ").rstrip(".")
     return kind(
         f"Revision {revision}{owner} {verb} in {direction} ({place}): {cause}. {fate}",
-        next_step=None if committed is False else _NEXT[locked],
+        next_step=None if committed is False else way_out or _NEXT[locked],
         details={
             **(error.details if isinstance(error, LockTimeout) else {}),
             "revision": revision,

@@ -16,6 +16,7 @@ from framework_m_migrations.adapters.sql.versions.failures import revision_faile
 from framework_m_migrations.adapters.sql.versions.scripts import Library
 from framework_m_migrations.adapters.sql.versions.sqlite_guard import SqliteGuard
 from framework_m_migrations.adapters.sql.versions.transaction import RevisionTransaction, Scopes
+from framework_m_migrations.adapters.sql.versions.unfinished import Progress, UnfinishedWork, way_out
 from framework_m_migrations.domain.errors import (
     DependentRevision,
     LockTimeout,
@@ -38,6 +39,7 @@ class RevisionRun:
         connection: the session's.
         scopes: the dialect.
         lock_timeout: seconds, as for Session.transaction.
+        version_table_schema: that of the version table, beside which notes are kept where DDL commits.
 
     Attributes:
         started: the revision's own function has been called.
@@ -53,6 +55,7 @@ class RevisionRun:
         connection: sa.Connection,
         scopes: Scopes,
         lock_timeout: float | None = None,
+        version_table_schema: str | None = None,
     ) -> None:
         self._library = library
         self._script = library.script(revision)
@@ -62,7 +65,17 @@ class RevisionRun:
             connection, scopes, lock_timeout=lock_timeout, before_commit=self._guard.check if self._guard else None
         )
         self._connection = connection
+        self._scopes = scopes
         self._translate = scopes.translate
+        self._direction = "upgrade" if upgrade else "downgrade"
+        self._heads: frozenset[str] = frozenset()
+        self._work: UnfinishedWork | None = None
+        self._progress: Progress | None = None
+        if not scopes.capabilities(connection.dialect).transactional_ddl:
+            self._work = UnfinishedWork(connection, version_table_schema)
+            self._progress = Progress(
+                self._work, connection, revision, self._direction, lambda: self._transaction.in_autocommit
+            )
         self.started = False
         self.finished = False
         self._foreign = False
@@ -81,6 +94,8 @@ class RevisionRun:
 
     def _committed(self) -> bool | None:
         """Whether a part stands; not known where SQLite's driver was left to its own idea of transactions."""
+        if self._progress is not None and not self._foreign:
+            return self._progress.stands
         return None if self._foreign and self._guard is not None else self._transaction.committed
 
     @contextmanager
@@ -92,9 +107,12 @@ class RevisionRun:
 
     def steps(self, heads: Any, context: MigrationContext) -> Iterator[RevisionStep]:
         """What Alembic asks for (``fn``): the one step, once the database proves to be where it must be."""
-        self._check_position(frozenset(heads))
+        self._heads = frozenset(heads)
+        self._check_position(self._heads)
         if context.connection is self._connection:
             self._transaction.attach(context)
+            if self._work is not None:
+                self._work.require_none(sorted(heads))
         step = ExactStep(self._library, self._script, is_upgrade=self._upgrade)
         step.migration_fn = self._run_function(step.migration_fn, context)
         yield step
@@ -102,16 +120,32 @@ class RevisionRun:
 
     def _run_function(self, function: Callable[..., None], context: MigrationContext) -> Callable[..., None]:
         def run(**arguments: Any) -> None:
-            self.started = True
-            function(**arguments)
-            if context.connection is self._connection:
+            if context.connection is not self._connection:
+                self.started = True
+                function(**arguments)
+                return
+            with self._noted():
+                self.started = True
+                function(**arguments)
                 # The row of the version table belongs to the same transaction as the work, so it must be open again.
                 self._transaction.resume()
-                if self._guard is not None:
-                    self._guard.restore()
+            if self._guard is not None:
+                self._guard.restore()
 
-        run.__name__ = "upgrade" if self._upgrade else "downgrade"
+        run.__name__ = self._direction
         return run
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Where DDL commits: keep notes of how far the revision comes, until the transaction that records it."""
+        if self._work is None or self._progress is None:
+            yield
+            return
+        progress = self._progress
+        self._transaction.before_leaving = lambda: progress.note("COMMIT")
+        with progress.watching():
+            yield
+        self._work.forget()
 
     def _check_position(self, heads: frozenset[str]) -> None:
         graph, revision = self._library.graph, self._script.revision
@@ -147,6 +181,9 @@ class RevisionRun:
         except Exception as error:
             if isinstance(error, MigrationError) and not self.started:
                 raise
+            committed = self._committed()
+            if committed is False:
+                self._forget()
             known = self._translate(error) if isinstance(error, sa.exc.DBAPIError) else error
             if known is not None and known is not error:
                 known.__cause__ = error
@@ -154,7 +191,17 @@ class RevisionRun:
                 revision=self._script.revision,
                 app=self._library.app_of(self._script.revision),
                 file=Path(self._script.path),
-                direction="upgrade" if self._upgrade else "downgrade",
+                direction=self._direction,
                 error=known if isinstance(known, LockTimeout) else error,
-                committed=self._committed(),
+                committed=committed,
+                way_out=None
+                if self._progress is None or self._foreign
+                else way_out(self._script.revision, self._direction, sorted(self._heads)),
             ) from error
+
+    def _forget(self) -> None:
+        """A revision of which nothing stands is no unfinished one; what it was about to do may have been noted."""
+        if self._work is None or self._foreign or self._connection.invalidated or self._connection.in_transaction():
+            return
+        with self._scopes.transaction(self._connection, lock_timeout=None):
+            self._work.forget()

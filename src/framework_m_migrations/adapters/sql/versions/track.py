@@ -17,6 +17,7 @@ from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.scripts import TEMPLATE_FOLDER, Library, Location, signature_of
 from framework_m_migrations.adapters.sql.versions.steps import RevisionRun
 from framework_m_migrations.adapters.sql.versions.transaction import Scopes
+from framework_m_migrations.adapters.sql.versions.unfinished import UnfinishedWork
 from framework_m_migrations.adapters.sql.versions.writer import RevisionWriter
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
@@ -79,6 +80,17 @@ class AlembicTrack:
             if idle:
                 self._connection.rollback()
 
+    def unfinished(self) -> tuple[str, ...]:
+        """Revisions that were cut off, where the database commits with DDL."""
+        if self._scopes.capabilities(self._connection.dialect).transactional_ddl:
+            return ()
+        idle = not self._connection.in_transaction()
+        try:
+            return self._unfinished_work().revisions()
+        finally:
+            if idle:
+                self._connection.rollback()
+
     def upgrade(self, revision: str) -> None:
         """Apply one revision in a transaction of its own."""
         self._run(revision, upgrade=True)
@@ -104,6 +116,11 @@ class AlembicTrack:
             self._connection.execute(table.delete())
             if wanted:
                 self._connection.execute(table.insert(), [{"version_num": head} for head in wanted])
+            if not self._scopes.capabilities(self._connection.dialect).transactional_ddl:
+                self._unfinished_work().forget()
+
+    def _unfinished_work(self) -> UnfinishedWork:
+        return UnfinishedWork(self._connection, self._version_table_name()[1])
 
     def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:
         """Write a revision file in the app's own folder; raises VersionFolderMissing, never overwrites."""
@@ -169,6 +186,7 @@ class AlembicTrack:
             connection=self._connection,
             scopes=self._scopes,
             lock_timeout=self._lock_timeout,
+            version_table_schema=self._version_table_name()[1],
         )
         if self._environment is not None:
             self._environment.profile(library)

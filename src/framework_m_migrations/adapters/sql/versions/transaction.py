@@ -23,7 +23,6 @@ _COMMIT = re.compile(r"\s*(COMMIT|END)(\s+(WORK|TRANSACTION))?\s*;?\s*", re.IGNO
 _BEGIN = re.compile(
     r"\s*(BEGIN|START\s+TRANSACTION)(\s+(WORK|TRANSACTION|IMMEDIATE|DEFERRED|EXCLUSIVE))*\s*;?\s*", re.IGNORECASE
 )
-_DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE)\b(?!\s+TEMPORARY\b)", re.IGNORECASE)
 _NOTHING = "SELECT 1"
 
 
@@ -57,7 +56,7 @@ class RevisionTransaction:
         before_commit: called inside the transaction before each commit; what it raises rolls it back.
 
     Attributes:
-        committed: a part of the revision was committed before its end.
+        before_leaving: called inside the transaction before the revision leaves it for autocommit.
     """
 
     def __init__(
@@ -77,7 +76,18 @@ class RevisionTransaction:
         self._switching = False
         self._nested = False
         self._ddl_commits = not scopes.capabilities(connection.dialect).transactional_ddl
-        self.committed = False
+        self._left = False
+        self.before_leaving: Callable[[], None] | None = None
+
+    @property
+    def committed(self) -> bool:
+        """A part of the revision was committed before its end, because it left its transaction."""
+        return self._left
+
+    @property
+    def in_autocommit(self) -> bool:
+        """The revision is outside any transaction."""
+        return self._in_autocommit
 
     @contextmanager
     def run(self) -> Iterator[None]:
@@ -126,6 +136,8 @@ class RevisionTransaction:
                 "The revision leaves its transaction, and the connection handed in is in one that is not its own.",
                 next_step="Commit before revisions are run, or hand in an engine.",
             )
+        if autocommit and self.before_leaving is not None:
+            self.before_leaving()
         self._leave()
         self._enter(autocommit=autocommit)
 
@@ -138,7 +150,7 @@ class RevisionTransaction:
         with self._own_statements():
             scope.__enter__()
         self._scope, self._in_autocommit = scope, autocommit
-        self.committed = self.committed or autocommit
+        self._left = self._left or autocommit
 
     def _leave(self) -> None:
         if not self._in_autocommit and self._before_commit is not None:
@@ -176,8 +188,6 @@ class RevisionTransaction:
     ) -> tuple[Any, Any, Any]:
         """Carry out COMMIT and BEGIN in place of sending them."""
         del connection, options
-        if self._ddl_commits and _is_ddl(element):
-            self.committed = True
         if self._switching or not isinstance(element, sa.TextClause):
             return element, multiparams, params
         if _COMMIT.fullmatch(element.text):
@@ -188,10 +198,3 @@ class RevisionTransaction:
             self.resume()
             return sa.text(_NOTHING), multiparams, params
         return element, multiparams, params
-
-
-def _is_ddl(element: object) -> bool:
-    if isinstance(element, sa.schema.ExecutableDDLElement):
-        return True
-    text = element.text if isinstance(element, sa.TextClause) else element
-    return isinstance(text, str) and _DDL.match(text) is not None
