@@ -136,9 +136,7 @@ class WiredSession:
         self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
     ) -> AbstractContextManager[None]:
         """See ports.session.Session."""
-        return self._scopes.transaction(
-            lock_timeout=lock_timeout, statement_timeout=statement_timeout, brief=brief
-        )
+        return self._scopes.transaction(lock_timeout=lock_timeout, statement_timeout=statement_timeout, brief=brief)
 
     def autocommit(self) -> AbstractContextManager[None]:
         """See ports.session.Session."""

@@ -111,9 +111,7 @@ class SqlSession:
         self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
     ) -> AbstractContextManager[None]:
         """A write transaction; see the port."""
-        return self._scopes.transaction(
-            lock_timeout=lock_timeout, statement_timeout=statement_timeout, brief=brief
-        )
+        return self._scopes.transaction(lock_timeout=lock_timeout, statement_timeout=statement_timeout, brief=brief)
 
     def autocommit(self) -> AbstractContextManager[None]:
         """No transaction; see the port."""

@@ -141,7 +141,7 @@ def execute(*statements: str) -> None:
             op.execute(sa.text(sql.replace(":", r"\:")))
         return
     with sender() as sending:
-        sending.short(statements)
+        sending.short(statements, brief=False)
 
 
 def _plain(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from alembic.migration import MigrationContext
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
-from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named
+from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named, lateness_as_waiting
 from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import is_pooled
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import BEGIN, set_limits, unlimited
 from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
@@ -84,8 +85,13 @@ class Sender:
         with unlimited(self.connection):
             self.send(sql)
 
-    def short(self, statements: Sequence[str]) -> None:
+    def short(self, statements: Sequence[str], *, brief: bool = True) -> None:
         """Some statements in one transaction, which waits for locks briefly and is then tried again.
+
+        Args:
+            statements: in order.
+            brief: they take no time but for locks; one that needs several waits for all together no longer than for
+                one.
 
         Raises:
             LockTimeout: the tries are used up.
@@ -97,7 +103,7 @@ class Sender:
             return
 
         def attempt() -> None:
-            with self._transaction():
+            with self._transaction(brief=brief):
                 for sql in statements:
                     self.send(sql)
 
@@ -107,7 +113,7 @@ class Sender:
         """As ``short``, for one statement that gives exactly one row."""
 
         def attempt() -> tuple[Any, ...]:
-            with self._transaction():
+            with self._transaction(brief=False):
                 return self.rows(sql)[0]
 
         return self._retried(attempt)
@@ -136,15 +142,18 @@ class Sender:
         self._print(sql)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, brief: bool) -> Iterator[None]:
         """BEGIN and COMMIT as statements: to SQLAlchemy the connection is in AUTOCOMMIT."""
-        connection = self.connection
+        connection, locks = self.connection, self.surroundings.locks
+        brief = brief and (locks.statement_timeout or locks.lock_timeout) >= locks.lock_timeout
         self.send(BEGIN)
         try:
-            locks = self.surroundings.locks
-            set_limits(connection, lock=locks.lock_timeout, statement=locks.statement_timeout)
-            yield
-            self.send("COMMIT")
+            set_limits(
+                connection, lock=locks.lock_timeout, statement=locks.lock_timeout if brief else locks.statement_timeout
+            )
+            with lateness_as_waiting() if brief else contextlib.nullcontext():
+                yield
+                self.send("COMMIT")
         except BaseException:
             if not connection.invalidated and not connection.closed:
                 self.send("ROLLBACK")
