@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import rows
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import Queries, queries
-from framework_m_migrations.domain.schema import (
-    Catalog,
-    Column,
-    EnumType,
-    Index,
-    Table,
-    TableName,
-)
+from framework_m_migrations.domain.schema import Catalog, EnumType, Index, Table, TableName
 
-_FIRST_USER_OID = 16384
+_ATTEMPTS = 3
+"""Readings of a catalog that others change meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +40,15 @@ class CatalogReader:
         Partitions and foreign tables are found by name, but are not in ``Catalog.names``: the first belong to their
         parent, the second to another server, and neither is a table that somebody forgot to declare.
         """
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._read(tables)
+            except KeyError:
+                # Each statement sees a moment of its own. Somebody dropped a column between two of them.
+                continue
+        return self._read(tables)
+
+    def _read(self, tables: Collection[TableName] | None) -> Catalog:
         others = set(self.also) if tables is None else self.also | {t.schema for t in tables if t.schema is not None}
         found = self._rows(self._queries.tables, main=self.schema, others=sorted(others))
         wanted = None if tables is None else set(tables)
@@ -79,28 +83,26 @@ class CatalogReader:
         self, chosen: dict[int, tuple[TableName, str | None]], others: Sequence[str]
     ) -> tuple[list[Table], dict[TableName, EnumType]]:
         asked, statements = list(chosen), self._queries
-        column_rows = self._rows(statements.columns, tables=asked) if asked else ()
-        index_rows = self._rows(statements.indexes, tables=asked) if asked else ()
         constraint_rows = self._rows(statements.constraints, tables=asked, main=self.schema) if asked else ()
-        used = {row[3] for row in column_rows if row[3] >= _FIRST_USER_OID}
-        type_rows = self._rows(statements.types, used=sorted(used), main=self.schema, others=list(others))
-        types = rows.Types(type_rows)
-        columns: defaultdict[int, list[Column]] = defaultdict(list)
-        numbers: defaultdict[int, dict[int, tuple[str, int]]] = defaultdict(dict)
-        for row in column_rows:
-            columns[row[0]].append(rows.column(row, types))
-            numbers[row[0]][row[1]] = (row[2], row[9])
-        indexes, backing = _indexes(index_rows, numbers)
+        index_rows = self._rows(statements.indexes, tables=asked) if asked else ()
         constraints: defaultdict[int, list[Any]] = defaultdict(list)
-        for row in constraint_rows:
+        for row in _without_clones(constraint_rows):
             constraints[row[0]].append(row)
+        constrained = {row[16] for row in constraint_rows if row[2] in {"p", "u"}}
+        # Columns that foreign keys name are told by number, so those of tables that were not asked for are read too.
+        beside = sorted({row[14] for row in constraint_rows if row[2] == "f"} - chosen.keys())
+        column_rows = self._rows(statements.columns, tables=asked, beside=beside) if asked else ()
+        types = rows.Types(self._types({row[3:6] for row in column_rows}, others))
+        columns, numbers = rows.columns(column_rows, types)
+        indexes, backing = _indexes(index_rows, numbers, constrained)
         read = []
         for oid, (name, comment) in chosen.items():
-            parts = rows.constraints(constraints[oid], numbers[oid], backing)
+            found = constraints.get(oid)
+            parts = rows.constraints(found, numbers, backing) if found else rows.Constraints()
             read.append(
                 Table(
                     name=name,
-                    columns=tuple(columns[oid]),
+                    columns=tuple(columns.get(oid, ())),
                     primary_key=parts.primary_key,
                     indexes=tuple(indexes[oid]),
                     uniques=parts.uniques,
@@ -111,19 +113,42 @@ class CatalogReader:
             )
         return read, types.enums
 
+    def _types(self, used: Collection[tuple[int, int, int]], others: Sequence[str]) -> Sequence[Any]:
+        """Rows of the types that columns have, given by type, modifier and collation, and of every enumeration."""
+        oids, modifiers, collations = [list(items) for items in zip(*used, strict=True)] if used else ([], [], [])
+        return self._rows(
+            self._queries.types,
+            used=oids,
+            modifiers=[str(modifier) for modifier in modifiers],
+            collations=collations,
+            main=self.schema,
+            others=list(others),
+        )
+
+
+def _without_clones(found: Sequence[Any]) -> Iterable[Any]:
+    """Rows of constraints without the copies that a foreign key has at its own table for partitions of its target."""
+    if not any(row[21] for row in found):
+        return found
+    tables = {row[20]: row[0] for row in found}
+    return [row for row in found if tables.get(row[21]) != row[0]]
+
 
 def _indexes(
-    found: Iterable[Any], numbers: dict[int, dict[int, tuple[str, int]]]
+    found: Iterable[Any], numbers: Mapping[int, rows.Names], constrained: Collection[int]
 ) -> tuple[defaultdict[int, list[Index]], dict[int, Index]]:
     """Indexes by table, and by their own oid those that a constraint stands on."""
     indexes: defaultdict[int, list[Index]] = defaultdict(list)
     backing: dict[int, Index] = {}
     for row in found:
-        index = rows.index(row, numbers[row[0]])
-        if row[7]:
+        index = rows.index(row, numbers.get(row[0], {}))
+        if row[7] or row[2] in constrained:
             backing[row[2]] = index
         else:
             indexes[row[0]].append(index)
     for items in indexes.values():
-        items.sort(key=lambda index: index.name)
+        items.sort(key=_name)
     return indexes, backing
+
+
+_name = attrgetter("name")

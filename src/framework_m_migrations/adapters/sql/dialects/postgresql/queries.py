@@ -51,10 +51,10 @@ def queries(version: tuple[int, ...]) -> Queries:
         temporary=text(
             _tables("n.oid = pg_catalog.pg_my_temp_schema() AND c.relname = ANY(:names)"), main=sa.Text(), names=TEXTS
         ),
-        columns=text(_COLUMNS, tables=OIDS),
+        columns=text(_COLUMNS, tables=OIDS, beside=OIDS),
         indexes=text(_INDEXES.format(nulls="i.indnullsnotdistinct" if version >= (15,) else "false"), tables=OIDS),
         constraints=text(_constraints(version), tables=OIDS, main=sa.Text()),
-        types=text(_TYPES, used=OIDS, main=sa.Text(), others=TEXTS),
+        types=text(_TYPES, used=OIDS, modifiers=TEXTS, collations=OIDS, main=sa.Text(), others=TEXTS),
     )
 
 
@@ -73,100 +73,104 @@ WHERE c.relkind IN ('r', 'p', 'f') AND {which}
 ORDER BY c.oid"""
 
 
-_GIVEN_TABLES = "pg_catalog.unnest(CAST(:tables AS oid[])) AS t(oid)"
+_OWNER = "s.refclassid = 'pg_catalog.pg_class'::regclass AND s.refobjid = ANY(CAST(:tables AS oid[]))"
 
 # pg_get_expr opens the table it is given, and so waits while somebody has it locked against everything; a default names
 # no column and needs none. The sequence is the one that the column owns: of an identity column, or of a serial one,
-# whose default draws from it.
+# whose default draws from it. What few columns have is joined, not looked up for each: a lookup for each makes the
+# planner expect so much work that it compiles the statement first (JIT), which takes longer than to run it. Of tables
+# beside those asked for only the names of columns are needed.
 _COLUMNS = f"""
 SELECT a.attrelid::bigint, a.attnum::int, a.attname::text, a.atttypid::bigint, a.atttypmod::int,
-       pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity::text, a.attgenerated::text,
-       a.attcollation::bigint,
-       CASE WHEN a.attcollation NOT IN (0, 100) THEN
-         (SELECT CASE WHEN pg_catalog.pg_collation_is_visible(l.oid) THEN ''
-                      ELSE pg_catalog.quote_ident(x.nspname) || '.' END || pg_catalog.quote_ident(l.collname)
-          FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace x ON x.oid = l.collnamespace
-          JOIN pg_catalog.pg_type y ON y.oid = a.atttypid AND y.typcollation <> l.oid
-          WHERE l.oid = a.attcollation) END,
-       d.description,
-       CASE WHEN a.atthasdef THEN
+       a.attcollation::bigint, a.attnotnull, a.attidentity::text, a.attgenerated::text, d.description,
+       CASE WHEN f.oid IS NOT NULL THEN
          pg_catalog.pg_get_expr(f.adbin, CASE WHEN a.attgenerated = '' THEN 0 ELSE f.adrelid END) END,
-       CASE WHEN a.attidentity <> '' OR (a.atthasdef AND a.attgenerated = '') THEN
-         (SELECT CASE WHEN a.attidentity = '' THEN '' ELSE pg_catalog.concat_ws(' ', v.seqstart, v.seqincrement,
-                        v.seqmin, v.seqmax, v.seqcycle::int, v.seqcache) END
-          FROM pg_catalog.pg_depend s JOIN pg_catalog.pg_sequence v ON v.seqrelid = s.objid
-          WHERE s.classid = 'pg_catalog.pg_class'::regclass AND s.refclassid = 'pg_catalog.pg_class'::regclass
-            AND s.refobjid = a.attrelid AND s.refobjsubid = a.attnum AND s.deptype IN ('a', 'i')
-            AND (a.attidentity <> '' OR EXISTS (
-              SELECT FROM pg_catalog.pg_depend u
-              WHERE u.classid = 'pg_catalog.pg_attrdef'::regclass AND u.objid = f.oid AND u.refobjid = s.objid))
-          LIMIT 1) END
-FROM {_GIVEN_TABLES}
-JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-LEFT JOIN pg_catalog.pg_attrdef f ON a.atthasdef AND f.adrelid = a.attrelid AND f.adnum = a.attnum
+       CASE WHEN a.attidentity <> '' THEN q.options
+            WHEN a.attgenerated = '' AND f.oid = ANY(q.defaults) THEN '' END
+FROM pg_catalog.pg_attribute a
+LEFT JOIN pg_catalog.pg_attrdef f
+  ON a.atthasdef AND f.adrelid = a.attrelid AND f.adnum = a.attnum AND f.adrelid = ANY(CAST(:tables AS oid[]))
 LEFT JOIN pg_catalog.pg_description d
   ON d.objoid = a.attrelid AND d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = a.attnum
+LEFT JOIN (
+  SELECT s.refobjid, s.refobjsubid, pg_catalog.array_agg(u.objid) AS defaults,
+         pg_catalog.max(pg_catalog.concat_ws(' ', v.seqstart, v.seqincrement, v.seqmin, v.seqmax, v.seqcycle::int,
+                                             v.seqcache)) FILTER (WHERE s.deptype = 'i') AS options
+  FROM pg_catalog.pg_sequence v
+  JOIN pg_catalog.pg_depend s ON s.classid = 'pg_catalog.pg_class'::regclass AND s.objid = v.seqrelid
+                             AND s.deptype IN ('a', 'i') AND {_OWNER}
+  LEFT JOIN pg_catalog.pg_depend u ON u.refclassid = 'pg_catalog.pg_class'::regclass AND u.refobjid = v.seqrelid
+                                  AND u.classid = 'pg_catalog.pg_attrdef'::regclass
+  GROUP BY s.refobjid, s.refobjsubid
+) q ON q.refobjid = a.attrelid AND q.refobjsubid = a.attnum
+WHERE a.attrelid = ANY(CAST(:beside AS oid[]) || CAST(:tables AS oid[])) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum"""
 
 # The definition is printed only where it is more than a list of columns: printing all takes as long as all the rest.
-_INDEXES = f"""
+# 403 is the B-tree, on every server.
+_INDEXES = """
 SELECT i.indrelid::bigint, c.relname::text, i.indexrelid::bigint, i.indisunique, i.indisvalid AND i.indisready,
-       i.indkey::text, i.indcollation::text,
-       EXISTS (SELECT FROM pg_catalog.pg_constraint k
-               WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x') AND k.conrelid = i.indrelid),
+       i.indkey::text, i.indcollation::text, i.indisexclusion,
        CASE WHEN i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR c.reloptions IS NOT NULL OR c.reltablespace <> 0
-              OR m.amname <> 'btree' OR i.indnkeyatts <> i.indnatts OR 0 <> ANY (i.indoption::int2[])
-              OR NOT i.indclass::oid[] <@ (SELECT pg_catalog.array_agg(o.oid)
-                                           FROM pg_catalog.pg_opclass o WHERE o.opcdefault)
-              OR NOT i.indcollation::oid[] <@ ARRAY[0, 100]::oid[] OR {{nulls}}
+              OR c.relam <> 403 OR i.indnkeyatts <> i.indnatts OR 0 <> ANY (i.indoption::int2[])
+              OR NOT i.indclass::oid[] <@ (SELECT pg_catalog.array_agg(o.oid) FROM pg_catalog.pg_opclass o
+                                           WHERE o.opcdefault AND o.opcmethod = 403)
+              OR NOT i.indcollation::oid[] <@ ARRAY[0, 100]::oid[] OR {nulls}
        THEN pg_catalog.pg_get_indexdef(i.indexrelid) END
-FROM {_GIVEN_TABLES}
-JOIN pg_catalog.pg_index i ON i.indrelid = t.oid
+FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-JOIN pg_catalog.pg_am m ON m.oid = c.relam
-WHERE i.indislive
-ORDER BY i.indrelid, c.relname"""
+WHERE i.indrelid = ANY(CAST(:tables AS oid[])) AND i.indislive"""
 
 
 def _constraints(version: tuple[int, ...]) -> str:
     """Rows of constraints.
 
     They hold table, name, kind, columns, validated, deferrable, deferred, match, on update, on delete, columns that
-    ON DELETE sets, target schema, target in the main schema, target table, target columns, index, expression,
-    enforced, over a period. Clones for partitions of the target, which live at the same table, are left out.
+    ON DELETE sets, target schema, target in the main schema, target table, its oid, target columns, index, expression,
+    enforced, over a period, oid, oid of the constraint it was cloned from; columns by their numbers, as text.
     """
-    names = """(SELECT pg_catalog.array_agg(a.attname::text ORDER BY x.place)
-        FROM pg_catalog.unnest({keys}) WITH ORDINALITY AS x(number, place)
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = {table} AND a.attnum = x.number)"""
-    target_columns = names.format(keys="k.confkey", table="k.confrelid")
-    set_columns = names.format(keys="k.confdelsetcols", table="k.conrelid") if version >= (15,) else "NULL::text[]"
+    numbers = "pg_catalog.array_to_string(k.{}, ' ')".format
+    set_columns = numbers("confdelsetcols") if version >= (15,) else "NULL::text"
     enforced, period = ("k.conenforced", "k.conperiod") if version >= (18,) else ("true", "false")
     return f"""
-SELECT k.conrelid::bigint, k.conname::text, k.contype::text, k.conkey::text[], k.convalidated, k.condeferrable,
-       k.condeferred, k.confmatchtype::text, k.confupdtype::text, k.confdeltype::text,
-       CASE WHEN k.contype = 'f' AND k.confdeltype IN ('n', 'd') THEN {set_columns} END,
-       n.nspname::text, n.nspname = {MAIN}, r.relname::text, CASE WHEN k.contype = 'f' THEN {target_columns} END,
+SELECT k.conrelid::bigint, k.conname::text, k.contype::text, {numbers("conkey")}, k.convalidated, k.condeferrable,
+       k.condeferred, k.confmatchtype::text, k.confupdtype::text, k.confdeltype::text, {set_columns},
+       n.nspname::text, n.nspname = {MAIN}, r.relname::text, k.confrelid::bigint, {numbers("confkey")},
        k.conindid::bigint, CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END,
-       {enforced}, {period}
-FROM {_GIVEN_TABLES}
-JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid AND k.contype IN ('p', 'u', 'f', 'c')
+       {enforced}, {period}, k.oid::bigint, k.conparentid::bigint
+FROM pg_catalog.pg_constraint k
 LEFT JOIN pg_catalog.pg_class r ON r.oid = NULLIF(k.confrelid, 0)
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
-WHERE k.conparentid = 0 OR NOT EXISTS (
-  SELECT FROM pg_catalog.pg_constraint u WHERE u.oid = k.conparentid AND u.conrelid = k.conrelid)
-ORDER BY k.conrelid, k.conname"""
+WHERE k.conrelid = ANY(CAST(:tables AS oid[])) AND k.contype IN ('p', 'u', 'f', 'c')"""
 
 
-# Every enumeration of the schemas looked at, and whatever columns are made of that is not built in.
+# Types as columns have them, each combination once, and every enumeration of the schemas looked at. A collation is
+# named only where it is not that of the type itself.
 _TYPES = f"""
-SELECT t.oid::bigint, COALESCE(e.typname, t.typname)::text, n.nspname::text, n.nspname = {MAIN},
+SELECT g.oid::bigint, g.modifier, g.collid::bigint, pg_catalog.format_type(g.oid, g.modifier),
+       CASE WHEN l.oid IS NOT NULL THEN
+         CASE WHEN pg_catalog.pg_collation_is_visible(l.oid) THEN '' ELSE pg_catalog.quote_ident(x.nspname) || '.' END
+         || pg_catalog.quote_ident(l.collname) END,
+       COALESCE(e.typname, t.typname)::text, n.nspname::text, n.nspname = {MAIN},
        pg_catalog.pg_type_is_visible(COALESCE(e.oid, t.oid)), COALESCE(e.typtype, t.typtype)::text, e.oid IS NOT NULL,
        pg_catalog.format_type(t.oid, NULL),
        CASE WHEN t.typtype = 'e' THEN
-         (SELECT pg_catalog.array_agg(l.enumlabel::text ORDER BY l.enumsortorder)
-          FROM pg_catalog.pg_enum l WHERE l.enumtypid = t.oid) END
-FROM pg_catalog.pg_type t
+         (SELECT pg_catalog.array_agg(m.enumlabel::text ORDER BY m.enumsortorder)
+          FROM pg_catalog.pg_enum m WHERE m.enumtypid = t.oid) END
+FROM (
+  SELECT u.oid, u.modifier, u.collid
+  FROM ROWS FROM (pg_catalog.unnest(CAST(:used AS oid[])),
+                  pg_catalog.unnest(CAST(CAST(:modifiers AS text[]) AS int[])),
+                  pg_catalog.unnest(CAST(:collations AS oid[]))) AS u(oid, modifier, collid)
+  UNION
+  SELECT t.oid, -1, 0::oid
+  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  WHERE t.typtype = 'e' AND {IN_SCHEMAS}
+) g
+JOIN pg_catalog.pg_type t ON t.oid = g.oid
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = COALESCE(e.typnamespace, t.typnamespace)
-WHERE t.oid = ANY(CAST(:used AS oid[])) OR (t.typtype = 'e' AND {IN_SCHEMAS})
-ORDER BY t.oid"""
+LEFT JOIN pg_catalog.pg_collation l
+  ON g.collid NOT IN (0, 100) AND l.oid = g.collid AND l.oid <> t.typcollation
+LEFT JOIN pg_catalog.pg_namespace x ON x.oid = l.collnamespace
+ORDER BY g.oid"""

@@ -28,10 +28,14 @@ from framework_m_migrations.domain.schema import (
     PrimaryKey,
     TableName,
     Unique,
+    plain_key,
 )
 
 Names = Mapping[int, tuple[str, int]]
 """Column numbers of one table to names and collations."""
+
+FIRST_USER_OID = 16384
+"""Below are the objects that the server brings itself."""
 
 _ACTIONS = {"a": None, "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
@@ -56,54 +60,84 @@ class Types:
 
     def __init__(self, found: Iterable[Any]) -> None:
         self.enums: dict[TableName, EnumType] = {}
-        self._known: dict[int, _Known] = {}
-        self._made: dict[tuple[int, int, str | None], tuple[ColumnType, str | None]] = {}
-        self._defaults: dict[tuple[str, int, int, str | None], str | None] = {}
-        for oid, type_name, schema, is_main, visible, kind, is_array, printed, labels in found:
-            name = TableName(type_name, None if is_main else schema)
-            self._known[oid] = _Known(printed, name, kind, is_array, visible)
-            if kind == "e" and not is_array:
-                self.enums[name] = EnumType(name, tuple(labels or ()))
+        self._made: dict[tuple[int, int, int], tuple[ColumnType, str | None]] = {}
+        self._defaults: dict[tuple[str, int, int, int], str | None] = {}
+        for (
+            oid,
+            modifier,
+            collation,
+            printed,
+            collate,
+            name,
+            schema,
+            is_main,
+            visible,
+            kind,
+            is_array,
+            cast,
+            labels,
+        ) in found:
+            known = None
+            if oid >= FIRST_USER_OID:
+                known = _Known(cast, TableName(name, None if is_main else schema), kind, is_array, visible)
+                if kind == "e" and not is_array:
+                    self.enums[known.name] = EnumType(known.name, tuple(labels or ()))
+            self._made[oid, modifier, collation] = _type(printed, collate, known)
 
-    def of(self, oid: int, modifier: int, printed: str, collation: str | None) -> tuple[ColumnType, str | None]:
+    def of(self, oid: int, modifier: int, collation: int) -> tuple[ColumnType, str | None]:
         """The type of a column, and how the server prints casts to it where that is not told by the type itself."""
-        key = (oid, modifier, collation)
-        made = self._made.get(key)
-        if made is None:
-            made = self._made[key] = self._make(oid, printed, collation)
-        return made
+        return self._made[oid, modifier, collation]
 
-    def default(self, sql: str, oid: int, modifier: int, printed: str, collation: str | None) -> str | None:
+    def default(self, sql: str, oid: int, modifier: int, collation: int) -> str | None:
         """A default in canonical form; most tables share theirs."""
         key = (sql, oid, modifier, collation)
         if key not in self._defaults:
-            type_, cast = self.of(oid, modifier, printed, collation)
-            self._defaults[key] = canonical_default(sql, type_, cast)
+            self._defaults[key] = canonical_default(sql, *self._made[oid, modifier, collation])
         return self._defaults[key]
 
-    def _make(self, oid: int, printed: str, collation: str | None) -> tuple[ColumnType, str | None]:
-        known = self._known.get(oid)
-        collate = None if collation is None else canonical_collation(collation)
-        suffix = "" if collate is None else f" COLLATE {collate}"
-        if known is None or (known.kind != "e" and known.name.schema is not None and known.name.schema == "pg_catalog"):
-            parsed = parse_type(printed)
-            return ColumnType(
-                parsed.spelling + suffix, parsed.base, parsed.length, parsed.precision, parsed.scale, collate
-            ), None
-        arguments = "".join(printed[len(known.printed.removesuffix("[]")) :].removesuffix("[]").split()).lower()
-        schema = known.name.schema if known.kind == "e" or not known.visible else None
-        plain = named_type(known.name.name, schema, array=known.is_array)
-        spelling = named_type(known.name.name, schema, arguments, array=known.is_array)
-        enum = known.name if known.kind == "e" else None
-        return ColumnType(spelling + suffix, plain.lower(), collation=collate, enum=enum), known.printed
+
+def _type(printed: str, collation: str | None, known: _Known | None) -> tuple[ColumnType, str | None]:
+    collate = None if collation is None else canonical_collation(collation)
+    suffix = "" if collate is None else f" COLLATE {collate}"
+    if known is None or (known.kind != "e" and known.name.schema is not None and known.name.schema == "pg_catalog"):
+        parsed = parse_type(printed)
+        return ColumnType(
+            parsed.spelling + suffix, parsed.base, parsed.length, parsed.precision, parsed.scale, collate
+        ), None
+    arguments = "".join(printed[len(known.printed.removesuffix("[]")) :].removesuffix("[]").split()).lower()
+    schema = known.name.schema if known.kind == "e" or not known.visible else None
+    plain = named_type(known.name.name, schema, array=known.is_array)
+    spelling = named_type(known.name.name, schema, arguments, array=known.is_array)
+    enum = known.name if known.kind == "e" else None
+    return ColumnType(spelling + suffix, plain.lower(), collation=collate, enum=enum), known.printed
 
 
-def column(row: Any, types: Types) -> Column:
-    """A row of Queries.columns."""
-    (
-        _, _, name, type_oid, modifier, printed, not_null, identity, computed, _, collation, comment, default, sequence,
-    ) = row  # fmt: skip
-    type_, _cast = types.of(type_oid, modifier, printed, collation)
+def columns(
+    found: Iterable[Any], types: Types
+) -> tuple[dict[int, list[Column]], dict[int, dict[int, tuple[str, int]]]]:
+    """Rows of Queries.columns: columns by the oid of their table, and ``Names`` by the same."""
+    made: dict[int, list[Column]] = {}
+    numbers: dict[int, dict[int, tuple[str, int]]] = {}
+    # The tables of an application have many columns in common; equal ones are one object.
+    known: dict[tuple[Any, ...], Column] = {}
+    table, listed, named = None, [], {}
+    for row in found:
+        if row[0] != table:
+            table = row[0]
+            listed = made[table] = []
+            named = numbers[table] = {}
+        says = row[2:]
+        column = known.get(says)
+        if column is None:
+            column = known[says] = _column(says, types)
+        listed.append(column)
+        named[row[1]] = (column.name, says[3])
+    return made, numbers
+
+
+def _column(says: tuple[Any, ...], types: Types) -> Column:
+    name, type_oid, modifier, collation, not_null, identity, computed, comment, default, sequence = says
+    type_, _cast = types.of(type_oid, modifier, collation)
     generated, canonical = None, None
     if identity:
         generated = Generated("identity", always=identity == "a", options=_options(sequence, type_.base))
@@ -112,7 +146,7 @@ def column(row: Any, types: Types) -> Column:
     elif sequence is not None:
         generated = Generated("serial")
     elif default is not None:
-        canonical = types.default(default, type_oid, modifier, printed, collation)
+        canonical = types.default(default, type_oid, modifier, collation)
     return Column(name, type_, not not_null, canonical, generated, comment or None)
 
 
@@ -135,8 +169,9 @@ def index(row: Any, names: Names) -> Index:
     for number, collation in zip(keys.split(), collations.split(), strict=True):
         column_name, own = names[int(number)]
         # Only an index under the default collation over a column with another one gets here with a difference.
-        made.append(IndexKey(column_name, None, 'COLLATE "default"' if own not in (0, int(collation)) else ""))
-    return Index(name, tuple(made), unique=unique, valid=valid)
+        differs = own != 0 and own != int(collation)
+        made.append(IndexKey(column_name, None, 'COLLATE "default"') if differs else plain_key(column_name))
+    return Index(name, tuple(made), unique, valid=valid)
 
 
 @dataclass(slots=True)
@@ -149,22 +184,29 @@ class Constraints:
     foreign_keys: tuple[ForeignKey, ...] = field(default=())
 
 
-def constraints(found: Sequence[Any], names: Names, backing: Mapping[int, Index]) -> Constraints:
-    """Rows of Queries.constraints of one table; ``backing`` are the indexes of unique constraints by oid."""
+def constraints(found: Sequence[Any], numbers: Mapping[int, Names], backing: Mapping[int, Index]) -> Constraints:
+    """Rows of Queries.constraints of one table.
+
+    Args:
+        found: at least one row.
+        numbers: column numbers by oid of the table and of those that its foreign keys name.
+        backing: the indexes of unique constraints by oid.
+    """
+    names = numbers[found[0][0]]
     made = Constraints()
     uniques, checks, keys = [], [], []
     for row in found:
         kind = row[2]
         if kind == "c":
-            checks.append(Check(row[1], canonical_expression(row[16]), valid=row[4]))
+            checks.append(Check(row[1], canonical_expression(row[17]), valid=row[4]))
             continue
-        columns = tuple(names[int(number)][0] for number in row[3])
+        columns = _named(row[3], names)
         if kind == "p":
             made.primary_key = PrimaryKey(columns, row[1])
         elif kind == "u":
-            uniques.append(Unique(row[1], columns, _unique_options(row, backing.get(row[15]))))
+            uniques.append(Unique(row[1], columns, _unique_options(row, backing.get(row[16]))))
         else:
-            keys.append(_foreign_key(row, columns))
+            keys.append(_foreign_key(row, columns, numbers))
     if uniques:
         made.uniques = tuple(sorted(uniques, key=lambda item: (item.name or "", item.columns, item.options)))
     if checks:
@@ -174,6 +216,11 @@ def constraints(found: Sequence[Any], names: Names, backing: Mapping[int, Index]
             sorted(keys, key=lambda item: (item.name or "", item.columns, item.target, item.target_columns))
         )
     return made
+
+
+def _named(keys: str, names: Names) -> tuple[str, ...]:
+    """Columns by their numbers, which come as text: asyncpg would ask the catalog how to read an array of them."""
+    return tuple([names[int(number)][0] for number in keys.split()])
 
 
 def _unique_options(row: Any, index_: Index | None) -> tuple[tuple[str, str], ...]:
@@ -191,27 +238,28 @@ def _deferral(row: Any) -> dict[str, str]:
         options["deferrable"] = "true"
     if row[6]:
         options["initially"] = "DEFERRED"
-    if row[18]:
+    if row[19]:
         options["period"] = "true"
     return options
 
 
-def _foreign_key(row: Any, columns: tuple[str, ...]) -> ForeignKey:
+def _foreign_key(row: Any, columns: tuple[str, ...], numbers: Mapping[int, Names]) -> ForeignKey:
     options = _deferral(row)
     if row[7] == "f":
         options["match"] = "FULL"
-    if not row[17]:
+    if not row[18]:
         options["enforced"] = "false"
     on_delete = _ACTIONS[row[9]]
     if row[10] and on_delete is not None:
-        on_delete = f"{on_delete} ({', '.join(quote(name) for name in row[10])})"
+        on_delete = f"{on_delete} ({', '.join(quote(name) for name in _named(row[10], numbers[row[0]]))})"
+    target = numbers[row[14]]
     return ForeignKey(
         name=row[1],
         columns=columns,
         target=TableName(row[13], None if row[12] else row[11]),
-        target_columns=tuple(row[14]),
+        target_columns=_named(row[15], target),
         on_delete=on_delete,
         on_update=_ACTIONS[row[8]],
-        options=tuple(sorted(options.items())),
+        options=tuple(sorted(options.items())) if options else (),
         valid=row[4],
     )
