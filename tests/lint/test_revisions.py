@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.adapters.sql.lint.rules import ACTIONS, STATEMENTS
 from framework_m_migrations.cli import main
 from framework_m_migrations.domain.errors import UnknownRevision
 from framework_m_migrations.domain.lint import LintResult, Severity
@@ -189,3 +191,76 @@ def test_the_command(apps: Apps, capsys: pytest.CaptureFixture[str], monkeypatch
     assert document["findings"][0]["rule"] == "L301"
     assert main(["lint", "none", *options]) == 1
     assert list(apps.root.glob("*.db")) == []
+
+
+def test_do_blocks_are_looked_into(apps: Apps) -> None:
+    apps.revision(
+        "wms",
+        SECOND,
+        """
+        op.execute("CREATE TABLE fresh (id int); SELECT 1")
+        op.execute(\"\"\"DO $$ BEGIN
+            IF true THEN DROP TABLE orders; UPDATE fresh SET id = 1; END IF;
+            CREATE INDEX CONCURRENTLY ix ON orders (id);
+            EXECUTE 'ALTER TABLE orders DROP COLUMN ' || x;
+        END $$; DROP TABLE others\"\"\")
+        op.execute("CREATE FUNCTION mend() RETURNS void LANGUAGE sql AS $$ TRUNCATE orders $$")
+        op.execute("SELECT mend()")
+        op.execute("CALL archive()")
+        """,
+        down=FIRST,
+    )
+    result = lint(apps)
+    # Python tells the line on which a call with a text of several lines begins.
+    assert codes(result) == [
+        ("L301", 11),
+        ("L301", 11),
+        ("L402", 11),
+        ("L404", 11),
+        ("L404", 17),
+        ("L404", 18),
+    ]
+    told = {finding.rule: finding for finding in result.findings if finding.line == 11}
+    assert told["L404"].severity is Severity.WARNING
+    assert "EXECUTE" in told["L404"].what
+    assert {finding.statement for finding in result.findings if finding.rule == "L301"} == {
+        "DROP TABLE orders",
+        "DROP TABLE others",
+    }
+
+
+def test_a_downgrade_is_judged_by_warnings_and_may_undo(apps: Apps) -> None:
+    apps.revision(
+        "wms",
+        SECOND,
+        """
+        op.create_table("fresh", sa.Column("id", sa.Integer, primary_key=True), sa.Column("note", sa.Text))
+        op.create_index("ix_fresh", "fresh", ["note"])
+        op.execute("CREATE TYPE mood AS ENUM ('a')")
+        op.add_column("orders", sa.Column("extra", sa.Text))
+        """,
+        """
+        op.drop_column("orders", "extra")
+        op.drop_index("ix_fresh", "fresh")
+        op.drop_table("fresh")
+        op.execute("DROP TYPE mood")
+        op.drop_column("orders", "note")
+        op.create_index("ix_id", "orders", ["id"])
+        op.execute("DO $$ BEGIN EXECUTE x; END $$")
+        op.drop_table("others")  # m-migrate: allow D301
+        op.get_bind().execute(sa.text("SELECT 1")).scalar()
+        """,
+        down=FIRST,
+    )
+    result = lint(apps, use_squawk=True)
+    assert codes(result) == [("D302", 19), ("D101", 20), ("D404", 21), ("D403", 23)]
+    assert {finding.severity for finding in result.findings} == {Severity.WARNING}
+    assert all(finding.what.startswith("In downgrade(): ") for finding in result.findings)
+    assert not result.failed
+
+
+def test_every_code_is_documented() -> None:
+    """Rules of the tables, and those that the judge writes by itself."""
+    text = (Path(__file__).parents[2] / "docs" / "lint.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| (L\d+) \|", text, re.MULTILINE))
+    assert documented == {rule.code for rule in (*STATEMENTS, *ACTIONS)} | {"L401", "L402", "L403", "L404"}

@@ -19,6 +19,10 @@ BAD = [
     ("L107", "ALTER TABLE a ADD COLUMN b INTEGER NOT NULL", "a"),
     ("L108", "REINDEX TABLE a", "a"),
     ("L109", "LOCK TABLE a IN ACCESS EXCLUSIVE MODE", "a"),
+    ("L110", "REFRESH MATERIALIZED VIEW a", "a"),
+    ("L204", "MERGE INTO a USING b ON a.id = b.id WHEN MATCHED THEN UPDATE SET c = 1", "a"),
+    ("L204", "WITH x AS (SELECT 1) UPDATE a SET b = 'DELETE FROM c' FROM x", "a"),
+    ("L303", "WITH x AS (DELETE FROM ONLY a RETURNING id) SELECT count(*) FROM x", "a"),
     ("L201", "ALTER TABLE a ALTER COLUMN b TYPE BIGINT USING b::bigint", "a"),
     ("L201", "ALTER TABLE a ALTER b SET DATA TYPE text", "a"),
     ("L202", "ALTER TABLE a ADD COLUMN b BIGSERIAL NOT NULL", "a"),
@@ -61,6 +65,8 @@ GOOD = [
     "CREATE TABLE a (b int NOT NULL, UNIQUE (b), FOREIGN KEY (b) REFERENCES c (id))",
     "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'x'",
     "SELECT 1",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY a",
+    "WITH x AS (SELECT 'UPDATE a SET b' FROM a FOR UPDATE) INSERT INTO b SELECT 1 ON CONFLICT (c) DO UPDATE SET d = 1",
 ]
 
 
@@ -105,10 +111,11 @@ def test_statements_are_told_apart_whatever_is_quoted() -> None:
     text = """
     -- DROP TABLE a;
     INSERT INTO a VALUES ('x;y', E'it\\'s;', "b;c"); /* ; */ DO $do$ BEGIN; END; $do$;
-    CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$
+    CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$; DROP TABLE a
     """
     assert split(text) == [
         """INSERT INTO a VALUES ('x;y', E'it\\'s;', "b;c")""",
         "DO $do$ BEGIN; END; $do$",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$",
+        "DROP TABLE a",
     ]

@@ -45,7 +45,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A revision's upgrade. ``failure`` tells why it could not be rendered to its end, ``failed_at`` in which line."""
+    """A revision's way up or back. ``failure`` tells why it was not rendered to its end, ``failed_at`` where."""
 
     statements: tuple[Sent, ...]
     failure: str | None = None
@@ -67,14 +67,18 @@ class _Recorder(io.TextIOBase):
         return len(text)
 
 
-def render(library: Library, script: Script, connection: sa.Connection) -> Rendered:
-    """Run a revision's upgrade offline, for PostgreSQL.
+def render(library: Library, script: Script, connection: sa.Connection, *, upgrade: bool = True) -> Rendered:
+    """Run a revision's upgrade, or its downgrade, offline, for PostgreSQL; one that it does not have sends nothing.
 
     Args:
         library: all revisions.
         script: the one to be rendered.
         connection: any; only to wait for Alembic's globals.
+        upgrade: False for its downgrade.
     """
+    function = getattr(script.module, "upgrade" if upgrade else "downgrade", None)
+    if function is None:
+        return Rendered(())
     config = Config()
     config.set_main_option("script_location", str(TEMPLATE_FOLDER).replace("%", "%%"))
     recorder = _Recorder(script.path)
@@ -88,7 +92,7 @@ def render(library: Library, script: Script, connection: sa.Connection) -> Rende
         context = environment.get_context()
         try:
             with Operations.context(context), contextlib.redirect_stdout(io.StringIO()):
-                script.module.upgrade()
+                function()
         # A revision is its author's own code, and offline there is no connection for it: it may raise anything.
         except Exception as error:  # noqa: BLE001
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"

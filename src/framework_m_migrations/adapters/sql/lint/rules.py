@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from framework_m_migrations.adapters.sql.lint.statements import actions, bare
+from framework_m_migrations.adapters.sql.lint.statements import actions, bare, pieces
 
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))*'
 
@@ -86,6 +86,18 @@ STATEMENTS = (
         r"UPDATE (?:ONLY )?(?P<table>NAME) .*",
         "The rows of {table} stay locked until all of them are changed.",
         "Use online.backfill(), which changes them in batches.",
+    ),
+    _rule(
+        "L204",
+        r"MERGE INTO (?:ONLY )?(?P<table>NAME) .*",
+        "The rows of {table} stay locked until all of them are changed.",
+        "Use online.backfill(), which changes them in batches.",
+    ),
+    _rule(
+        "L110",
+        r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY\b)(?P<table>NAME).*",
+        "Readers of {table} wait until it is computed anew.",
+        "Write REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index.",
     ),
     _rule(
         "L301",
@@ -205,6 +217,9 @@ ACTIONS = (
 )
 """For what an ALTER TABLE does."""
 
+_WITH = re.compile(r"WITH\b", re.IGNORECASE)
+_WRITES = re.compile(r"(?<!FOR )(?<!KEY )(?<!DO )(?<!ON )\b(?:UPDATE|DELETE FROM|MERGE INTO)\b", re.IGNORECASE)
+
 COVERED_BY = {
     name: frozenset(rule.code for rule in (*STATEMENTS, *ACTIONS) if name in rule.squawk)
     for name in {name for rule in (*STATEMENTS, *ACTIONS) for name in rule.squawk}
@@ -215,14 +230,22 @@ _CREATE = re.compile(
     rf"CREATE\s+(?:(?:GLOBAL|LOCAL)\s+)?(?:TEMP(?:ORARY)?\s+|UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?({_NAME}).*",
     re.IGNORECASE | re.DOTALL,
 )
+_CREATE_OTHER = re.compile(
+    rf"CREATE (?:SCHEMA|TYPE|DOMAIN|SEQUENCE|EXTENSION) (?:IF NOT EXISTS )?({_NAME})", re.IGNORECASE
+)
+_CREATE_INDEX = re.compile(
+    rf"CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?!ON )({_NAME}) ON (?:ONLY )?({_NAME})",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A rule that a statement breaks, and the table it is about."""
+    """A rule that a statement breaks, the table it is about, and of an ALTER TABLE what it does."""
 
     rule: Rule
     table: str | None
+    action: str | None = None
 
     @property
     def what(self) -> str:
@@ -236,6 +259,18 @@ def created_table(statement: str) -> str | None:
     return None if match is None else bare(match[1])
 
 
+def created_name(statement: str) -> str | None:
+    """The type, schema, sequence or the like that the statement makes, as ``created_table`` gives it."""
+    match = _CREATE_OTHER.match(statement)
+    return None if match is None else bare(match[1])
+
+
+def index_of(statement: str) -> tuple[str, str] | None:
+    """The index that the statement builds, and its table; None for other statements and for one without a name."""
+    match = _CREATE_INDEX.match(statement)
+    return None if match is None else (bare(match[1]), bare(match[2]))
+
+
 def hits(statement: str, created: set[str]) -> Iterator[Hit]:
     """What is wrong with a statement.
 
@@ -243,6 +278,12 @@ def hits(statement: str, created: set[str]) -> Iterator[Hit]:
         statement: in one line, as ``statements.split`` gives it.
         created: tables that the same revision made before: nobody uses them yet.
     """
+    if _WITH.match(statement):
+        # What writes may stand in any of its parts.
+        plain = "".join("''" if kind == "text" and text[0] != '"' else text for kind, text in pieces(statement))
+        for write in _WRITES.finditer(plain):
+            yield from hits(plain[write.start() :], created)
+        return
     for rule in STATEMENTS:
         match = rule.pattern.fullmatch(statement)
         if match is not None:
@@ -255,5 +296,5 @@ def hits(statement: str, created: set[str]) -> Iterator[Hit]:
             continue
         for rule in ACTIONS:
             if rule.pattern.fullmatch(action.text):
-                yield Hit(rule, action.table)
+                yield Hit(rule, action.table, action.text)
                 break

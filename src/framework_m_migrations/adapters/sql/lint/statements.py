@@ -10,7 +10,7 @@ _PIECE = re.compile(
     r"""
     (?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
   | (?P<text>(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*(?:'|\Z)|'(?:[^']|'')*(?:'|\Z)|"(?:[^"]|"")*(?:"|\Z)
-      |(?<![\w$])\$(?P<tag>[^\W\d]\w*)?\$.*?(?:\$(?P=tag)\$|\Z)|(?<![\w$])\$\$.*?(?:\$\$|\Z))
+      |(?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z))
   | (?P<space>\s+)
   | (?P<mark>[;(),])
   | (?P<rest>[^\s;(),'"$/-]+|.)
@@ -18,10 +18,20 @@ _PIECE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+NAME = rf"{_NAME}(?:\.{_NAME})*"
+"""A pattern for names, with their schema or without."""
+LITERAL = r"""(?:[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*')"""
+"""A pattern for texts in single quotes."""
 _ALTER = re.compile(
-    rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?(?P<table>{_NAME}(?:\.{_NAME})*)(?: ?\*)? (?P<rest>.*)",
+    rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?(?P<table>{NAME})(?: ?\*)? (?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+def pieces(sql: str) -> Iterator[tuple[str, str]]:
+    """The words of a text: (kind, text); kinds are comment, text (what is quoted), space, mark and rest."""
+    for match in _PIECE.finditer(sql):
+        yield match.lastgroup or "rest", match[0]
 
 
 def split(sql: str) -> list[str]:
