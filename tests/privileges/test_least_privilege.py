@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.domain.errors import MissingPrivilege
+from framework_m_migrations.domain.errors import InvalidMetadata, MissingPrivilege
 from tests.privileges.conftest import SECRET, Office
 
 LEDGER = ("__schema_versions__", "__schema_objects__", "__schema_state__")
@@ -227,3 +227,58 @@ def test_a_version_table_that_cannot_be_written_is_found_first(office: Office, t
     with pytest.raises(MissingPrivilege, match=r"TABLE public\.alembic_version"):
         office.weak(path=tmp_path, apps=(app,)).run()
     assert office.rows("SELECT count(*) FROM pg_tables WHERE tablename = 'made'") == [(0,)]
+
+
+def test_all_is_refused_before_the_revisions_where_the_sync_half_lacks_a_right(office: Office, tmp_path: Path) -> None:
+    """Revisions that stand, and a sync that may not follow, would leave the database between two versions."""
+    settled(office, wanted("name", tables=("item", "other")))
+    office.admin("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    office.hand_over("alembic_version")
+    app = project(tmp_path, office, 'op.execute("ALTER TABLE item ADD COLUMN extra int")')
+    office.admin("ALTER TABLE other OWNER TO CURRENT_USER", "GRANT ALL ON other TO {role}")
+    more = wanted("name", "note", tables=("item", "other", "third"))
+    before = office.everything()
+    with pytest.raises(MissingPrivilege) as caught:
+        office.weak(more, path=tmp_path, apps=(app,)).all()
+    assert office.everything() == before
+    assert all(part in caught.value.what for part in ("public.other", "GRANT CREATE ON SCHEMA public"))
+    assert "m-migrate run" in caught.value.next_step
+    office.admin("GRANT CREATE ON SCHEMA public TO {role}")
+    office.hand_over("other")
+    assert office.weak(more, path=tmp_path, apps=(app,)).all().run.revisions == ("aa01",)
+    assert office.rows("SELECT count(*) FROM pg_tables WHERE tablename = 'third'") == [(1,)]
+
+
+def test_all_is_refused_before_the_revisions_where_the_ledger_cannot_be_written(office: Office, tmp_path: Path) -> None:
+    """Even where sync has nothing to do before them: what they change is written down afterwards."""
+    settled(office, wanted("name"))
+    office.admin("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    office.hand_over("alembic_version")
+    app = project(tmp_path, office, 'op.execute("ALTER TABLE item ADD COLUMN extra int")')
+    office.admin("ALTER TABLE __schema_state__ OWNER TO CURRENT_USER", "GRANT SELECT ON __schema_state__ TO {role}")
+    before = office.everything()
+    with pytest.raises(MissingPrivilege, match=r"__schema_state__"):
+        office.weak(wanted("name"), path=tmp_path, apps=(app,)).all()
+    assert office.everything() == before
+
+
+def test_what_a_revision_brings_may_be_missing_before_it(office: Office, tmp_path: Path) -> None:
+    """A schema that the DocTypes name and a revision makes: the look ahead stops nothing then."""
+    app = project(tmp_path, office, 'op.execute("CREATE SCHEMA sales")')
+    office.admin(
+        "GRANT CREATE ON SCHEMA public TO {role}", f"GRANT CREATE ON DATABASE {office.database.name} TO {{role}}"
+    )
+    metadata = sa.MetaData(schema="sales")
+    sa.Table("item", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    office.weak(metadata, path=tmp_path, apps=(app,)).all()
+    assert office.rows("SELECT schemaname FROM pg_tables WHERE tablename = 'item'") == [("sales",)]
+
+
+def test_broken_metadata_is_told_before_the_revisions(office: Office, tmp_path: Path) -> None:
+    app = project(tmp_path, office, 'op.execute("CREATE TABLE made (id int)")')
+    office.admin("GRANT CREATE ON SCHEMA public TO {role}")
+    metadata = sa.MetaData()
+    sa.Table("__schema_state__", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    with pytest.raises(InvalidMetadata):
+        office.weak(metadata, path=tmp_path, apps=(app,)).all()
+    assert office.everything() == []

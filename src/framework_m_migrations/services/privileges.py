@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from framework_m_migrations.domain.errors import MissingPrivilege
+from framework_m_migrations.domain.operations import Operation
 from framework_m_migrations.domain.plan import Plan, PlannedChange
 from framework_m_migrations.domain.privileges import Needs, needs_of
 from framework_m_migrations.ports.session import Session
+
+_AFTER_REVISIONS = (
+    "Grant it as the message says; where a pending revision grants it or does this work itself, apply the revisions "
+    "alone first: `m-migrate run`."
+)
 
 
 def require_for_plan(session: Session, plan: Plan, drops: tuple[PlannedChange, ...] = ()) -> None:
@@ -37,7 +45,26 @@ def require_for_revisions(session: Session) -> None:
         _refuse(session.inspector.missing_privileges(Needs(unknown=True)))
 
 
-def _refuse(missing: tuple[str, ...]) -> None:
+def require_before_revisions(
+    session: Session, operations: Iterable[Operation], drops: tuple[PlannedChange, ...] = ()
+) -> None:
+    """Make sure, before revisions run, that the sync after them may do what can be told now, and write the ledger.
+
+    Args:
+        session: the ports.
+        operations: what sync would do if there were no revisions.
+        drops: withheld changes that it would bring about too.
+
+    Raises:
+        MissingPrivilege: a right is missing; every missing one is named, and nothing was changed.
+    """
+    needed = needs_of([*operations, *(operation for change in drops for operation in change.operations)])
+    with session.reading():
+        missing = session.inspector.missing_privileges(needed)
+    _refuse(missing, next_step=_AFTER_REVISIONS)
+
+
+def _refuse(missing: tuple[str, ...], *, next_step: str | None = None) -> None:
     if missing:
         what = f"Nothing was changed, because the role lacks a right: {' '.join(missing)}"
-        raise MissingPrivilege(what, details={"missing": list(missing)})
+        raise MissingPrivilege(what, next_step=next_step, details={"missing": list(missing)})

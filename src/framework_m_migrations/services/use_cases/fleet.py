@@ -18,7 +18,7 @@ from framework_m_migrations.services.hash_cache import HashCache
 from framework_m_migrations.services.locking import acquire
 from framework_m_migrations.services.use_cases.repair import repair
 from framework_m_migrations.services.use_cases.run import run
-from framework_m_migrations.services.use_cases.sync import sync
+from framework_m_migrations.services.use_cases.sync import check_before_revisions, sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,14 @@ def sync_tenant(session: Session, tenants: Tenants, schema: str, options: SyncOp
 
 def run_all_tenant(session: Session, tenants: Tenants, schema: str, options: SyncOptions) -> UseCase[AllResult]:
     """run, then sync_tenant. Revisions are the database's, not the tenant's."""
-    ran = yield from run(session, options.locks)
+
+    def check() -> None:
+        with session.reading():
+            exists = tenants.look((schema,))[schema].exists
+        if exists:
+            check_before_revisions(session, options)
+
+    ran = yield from run(session, options.locks, check=check)
     synced = yield from sync_tenant(session, tenants, schema, options)
     return AllResult(ran, synced)
 

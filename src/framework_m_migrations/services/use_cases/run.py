@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from framework_m_migrations.domain.effects import UseCase
@@ -11,7 +12,7 @@ from framework_m_migrations.domain.results import AllResult, RepairResult, RunRe
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.locking import acquire, retrying, still_held
 from framework_m_migrations.services.privileges import require_for_revisions
-from framework_m_migrations.services.use_cases.sync import sync
+from framework_m_migrations.services.use_cases.sync import check_before_revisions, sync
 from framework_m_migrations.services.version_resolver import VersionResolver
 
 
@@ -23,7 +24,12 @@ def resolver(session: Session) -> VersionResolver:
 
 
 def run(
-    session: Session, locks: LockOptions, revision: str | None = None, *, contract: bool = False
+    session: Session,
+    locks: LockOptions,
+    revision: str | None = None,
+    *,
+    contract: bool = False,
+    check: Callable[[], None] | None = None,
 ) -> UseCase[RunResult]:
     """Apply pending revisions, each in a transaction of its own.
 
@@ -33,6 +39,7 @@ def run(
         revision: an id, an app's name, or None for all.
         contract: also apply contract revisions, which take away what only old code needs. Without it they wait, unless
             ``revision`` is an id, or their app has no revision applied yet.
+        check: called under the lock before the first of them, where there are any; what it raises stops the run.
 
     Raises:
         RevisionError: the files or the version table are not in order, or a revision failed; those before it stand.
@@ -48,6 +55,8 @@ def run(
         pending, held = _chosen(resolver(session), revision, contract=contract)
         if pending:
             require_for_revisions(session)
+            if check is not None:
+                check()
         yield from _apply(session, locks, pending, "upgrade")
     finally:
         session.lock.release()
@@ -83,8 +92,8 @@ def rollback(
 
 
 def run_all(session: Session, options: SyncOptions) -> UseCase[AllResult]:
-    """run, then sync."""
-    ran = yield from run(session, options.locks)
+    """run, then sync; what stands against the sync and is known before the first revision stops it there."""
+    ran = yield from run(session, options.locks, check=partial(check_before_revisions, session, options))
     synced = yield from sync(session, options)
     return AllResult(ran, synced)
 

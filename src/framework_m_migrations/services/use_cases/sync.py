@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.effects import CallHook, Hook, HookPhase, UseCase
-from framework_m_migrations.domain.errors import DatabaseError, DropRefused, PlanOutdated
+from framework_m_migrations.domain.errors import (
+    DatabaseError,
+    DropRefused,
+    InvalidMetadata,
+    MissingPrivilege,
+    PlanOutdated,
+)
 from framework_m_migrations.domain.events import HookStarted, PlanMade
 from framework_m_migrations.domain.operations import DestructiveOperation, Operation
 from framework_m_migrations.domain.options import SyncOptions
@@ -14,7 +20,7 @@ from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.drops import drops_of
 from framework_m_migrations.services.locking import acquire
 from framework_m_migrations.services.plan_applier import PlanApplier
-from framework_m_migrations.services.privileges import require_for_plan
+from framework_m_migrations.services.privileges import require_before_revisions, require_for_plan
 from framework_m_migrations.services.sync_planner import SyncPlanner
 
 
@@ -135,6 +141,28 @@ def _check(session: Session, options: SyncOptions, made: Plan) -> None:
                 details={"unlisted": [f"{change.table}: {sentence(change)}" for change in unseen]},
             )
     require_for_plan(session, made, drops)
+
+
+def check_before_revisions(session: Session, options: SyncOptions) -> None:
+    """What stands against a sync and can be known before the revisions that come first. Reads only.
+
+    Raises:
+        InvalidMetadata, AppBroken: the wanted schema cannot be told.
+        LedgerCorrupt, LedgerNameTaken: the ledger cannot be read.
+        MissingPrivilege: the role may not write the ledger, or not do what sync would do if there were no revisions.
+    """
+    session.source.checksums()
+    with session.reading():
+        session.ledger.snapshot()
+    try:
+        made = SyncPlanner(session, options.online).plan(force=options.force)
+        drops = _chosen_drops(session, made) if options.allow_drop else ()
+    except MissingPrivilege:
+        raise
+    except (DatabaseError, InvalidMetadata):
+        # What the DocTypes stand on, a schema or a type, may come with the revisions.
+        made, drops = Plan(), ()
+    require_before_revisions(session, (work for step in made.steps for work in step.operations), drops)
 
 
 def _chosen_drops(session: Session, made: Plan) -> tuple[PlannedChange, ...]:
