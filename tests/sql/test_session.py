@@ -8,8 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.clock import SystemClock
-from framework_m_migrations.adapters.sql.session import SqlSession
 from framework_m_migrations.adapters.sql.sinks import CallbackSink, ListSink, NullSink
+from framework_m_migrations.container.context import Context
+from framework_m_migrations.container.factories import DEFAULTS
+from framework_m_migrations.container.mode import RuntimeMode
+from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.container.wired_session import WiredSession
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.events import WaitingForLock
 from framework_m_migrations.domain.ownership import LedgerForm
@@ -21,9 +25,9 @@ def nothing(*_: Any) -> Any:
     raise AssertionError("made without need")
 
 
-def session_of(connection: sa.Connection, **settings: Any) -> SqlSession:
+def session_of(connection: sa.Connection, *, drops: bool = False) -> WiredSession:
     plain = PlainDialect(connection.dialect.name)
-    return SqlSession(plain, connection, nothing, nothing, nothing, **settings)  # type: ignore[arg-type]
+    return WiredSession(Context(MigrationSettings(), RuntimeMode.SYNC, nothing, connection, plain, drops), DEFAULTS)
 
 
 def test_reading_leaves_nothing_open(connection: sa.Connection) -> None:
@@ -83,7 +87,7 @@ def test_what_commit_itself_raises_is_translated(postgres: sa.Connection) -> Non
 
 def test_there_is_a_pruner_only_where_drops_were_asked_for(sqlite: sa.Connection) -> None:
     assert session_of(sqlite).pruner is None
-    assert session_of(sqlite, allow_drop=True).pruner is not None
+    assert session_of(sqlite, drops=True).pruner is not None
 
 
 def test_sinks_take_events_in_order_and_never_raise() -> None:
