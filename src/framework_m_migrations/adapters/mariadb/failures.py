@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.url import redact
@@ -15,6 +17,9 @@ _LOCKED = {
 _PRIVILEGES = frozenset({1044, 1142, 1143, 1227, 1370, 1410})
 _READ_ONLY = frozenset({1036, 1290, 1792, 1836})
 _FULL = frozenset({1021, 1114})
+# These quote the operating system's number or the storage engine's: ENOSPC, and a file that cannot grow.
+_OF_THE_SYSTEM = frozenset({3, 28, 1005, 1026, 1030})
+_NO_ROOM = re.compile(r"\b(?:errno|errcode|error):?\s+(?:28|135)\b", re.IGNORECASE)
 _UNREACHABLE = frozenset({1040, 1045, 1049, 1053, 1130, 1152, 1203, 1226, 1927, 2002, 2003, 2005, 2006, 2013, 2055})
 _NEXT_STEPS = {
     1046: "Name the database in the URL: mariadb+pymysql://user@host/database.",
@@ -53,7 +58,7 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
         return e.MissingPrivilege(f"The role lacks a right: {text}.", details=details)
     if code in _READ_ONLY:
         return e.DatabaseReadOnly(f"The database cannot be written: {text}.", details=details)
-    if code in _FULL or (code in {3, 28, 1026, 1030} and "28" in text):
+    if code in _FULL or (code in _OF_THE_SYSTEM and _NO_ROOM.search(text)):
         return e.StorageFull(f"The disk under the database is full: {text}.", details=details)
     if code in _UNREACHABLE or (code is None and error.connection_invalidated):
         return e.ConnectionFailed(f"The server ended or refused the connection: {text}.", details=details)

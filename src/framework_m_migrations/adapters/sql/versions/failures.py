@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.url import redact
-from framework_m_migrations.domain.errors import LockTimeout, MigrationError, RevisionFailed
+from framework_m_migrations.domain.errors import LockTimeout, MigrationError, RevisionFailed, StorageFull
 
 _FATES: dict[bool | None, str] = {
     False: "It was rolled back: the database is as it was before this revision.",
@@ -63,8 +63,8 @@ def revision_failed(
     error: BaseException,
     committed: bool | None,
     way_out: str | None = None,
-) -> RevisionFailed | LockTimeout:
-    """The error of a revision that raised; of one that did not get a lock, a LockTimeout.
+) -> RevisionFailed | LockTimeout | StorageFull:
+    """The error of a revision that raised: a LockTimeout or a StorageFull where that was the cause.
 
     Args:
         revision: its id.
@@ -80,13 +80,15 @@ def revision_failed(
     fate = _FATES[committed]
     owner = f" of app {app!r}" if app else ""
     locked = isinstance(error, LockTimeout)
-    kind = LockTimeout if locked else RevisionFailed
+    full = isinstance(error, StorageFull)
+    kind = LockTimeout if locked else StorageFull if full else RevisionFailed
     verb = "did not get a lock" if locked else "failed"
     # What a step of the engine says of its own rollback is not said of the revision.
     cause = cause_of(error).removeprefix("The step was rolled back: ").rstrip(".")
+    next_step = None if committed is False else way_out or _NEXT[locked]
     return kind(
         f"Revision {revision}{owner} {verb} in {direction} ({place}): {cause}. {fate}",
-        next_step=None if committed is False else way_out or _NEXT[locked],
+        next_step=f"Free some space. {next_step}" if full and next_step else next_step,
         details={
             **(error.details if isinstance(error, LockTimeout) else {}),
             "revision": revision,

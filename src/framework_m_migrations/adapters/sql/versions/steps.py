@@ -13,6 +13,7 @@ from alembic.runtime.migration import RevisionStep
 
 from framework_m_migrations.adapters.sql.versions.bookkeeping import ExactStep
 from framework_m_migrations.adapters.sql.versions.failures import revision_failed
+from framework_m_migrations.adapters.sql.versions.half_built import half_built_again
 from framework_m_migrations.adapters.sql.versions.scripts import Library
 from framework_m_migrations.adapters.sql.versions.sqlite_guard import SqliteGuard
 from framework_m_migrations.adapters.sql.versions.transaction import RevisionTransaction, Scopes
@@ -23,6 +24,7 @@ from framework_m_migrations.domain.errors import (
     MigrationError,
     PlanOutdated,
     RevisionError,
+    StorageFull,
     UnknownRevision,
 )
 
@@ -124,7 +126,7 @@ class RevisionRun:
                 self.started = True
                 function(**arguments)
                 return
-            with self._noted():
+            with self._noted(), half_built_again(self._connection):
                 self.started = True
                 function(**arguments)
                 # The row of the version table belongs to the same transaction as the work, so it must be open again.
@@ -192,7 +194,7 @@ class RevisionRun:
                 app=self._library.app_of(self._script.revision),
                 file=Path(self._script.path),
                 direction=self._direction,
-                error=known if isinstance(known, LockTimeout) else error,
+                error=known if isinstance(known, LockTimeout | StorageFull) else error,
                 committed=committed,
                 way_out=None
                 if self._progress is None or self._foreign

@@ -17,10 +17,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control
-from framework_m_migrations.domain.errors import DatabaseError, DatabaseReadOnly
+from framework_m_migrations.domain.errors import DatabaseError, DatabaseReadOnly, StorageFull
 
 SUFFIX = "-migrate-lock"
-_BUSY, _READONLY = 5, 8
+_BUSY, _READONLY, _FULL = 5, 8, 13
 
 
 class SqliteLock:
@@ -112,7 +112,7 @@ def _announced(sidecar: sqlite3.Connection) -> bool:
         code = error.sqlite_errorcode & 0xFF
         if code == _BUSY:
             return False
-        kind = DatabaseReadOnly if code == _READONLY else DatabaseError
+        kind = {_READONLY: DatabaseReadOnly, _FULL: StorageFull}.get(code, DatabaseError)
         raise kind(f"The lock file of the database cannot be used: {error}.") from error
 
 
