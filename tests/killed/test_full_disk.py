@@ -116,6 +116,7 @@ def cramped(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> Ite
 
 
 @pytest.mark.slow
+@pytest.mark.full_disk
 def test_a_release_on_a_disk_that_is_full(cramped: Cramped) -> None:
     before, met = cramped.look(), 0
     for room in ROOM:

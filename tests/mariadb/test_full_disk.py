@@ -17,7 +17,7 @@ from framework_m_migrations.domain.errors import StorageFull
 from tests._mariadb import MariadbDatabase, shared_server, stop_server
 from tests.support.small_disk import leave, seen_by
 
-pytestmark = pytest.mark.mariadb
+pytestmark = [pytest.mark.mariadb, pytest.mark.full_disk]
 ROOM = (0, 64, 128, 256, 400, 600, 900, 1300, 1800)
 """Kilobytes that are left, one try after another."""
 
