@@ -84,7 +84,7 @@ def after_drop(planned: PlannedChange, owned: OwnedTable) -> OwnedTable | None:
             return replace(owned, indexes=owned.indexes - {index.name})
         case c.UniqueRemoved(unique=unique):
             rest = owned.constraints - set(constraint_identities(unique))
-            return replace(owned, constraints=rest, indexes=owned.indexes - {unique.name or ""})
+            return replace(owned, constraints=rest, indexes=owned.indexes.difference({unique.name}))
         case c.CheckRemoved(check=check):
             return replace(owned, constraints=owned.constraints - set(constraint_identities(check)))
         case c.ForeignKeyRemoved(foreign_key=key):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
-from framework_m_migrations.domain.schema import Check, TableName
+from framework_m_migrations.domain.schema import Check, ForeignKey, TableName
 from tests.unit.domain.build import column, index, key, table, unique
 
 
@@ -15,6 +15,8 @@ def test_a_constraint_is_known_by_what_it_is_and_by_its_name() -> None:
     assert constraint_identities(unique("a", name="uq")) == ("unique(a)", "uq")
     assert constraint_identities(Check("ck", "id > 0")) == (f"check({digest})", "ck")
     assert constraint_identities(key("a", "other")) == ("foreign key(a) other",)
+    pair = ForeignKey("fk", ("b", "a"), TableName("other", "crm"), ("y", "x"))
+    assert constraint_identities(pair) == ("foreign key(b, a) crm.other", "fk")
 
 
 def test_everything_of_a_table_is_recorded() -> None:
