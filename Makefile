@@ -9,7 +9,7 @@ INPUTS := pyproject.toml constraints/dev.txt scripts/make_venv.sh
 STAMP := $(VENV)/.stamp-dev
 STAMP_DEMO := $(VENV)/.stamp-demo
 
-QUICK := not slow and not corpus and not framework_m and not browser and not pyodide and not mariadb and not pgbouncer
+QUICK := not slow and not postgres and not corpus and not framework_m and not browser and not pyodide and not mariadb and not pgbouncer
 PORTABLE := not corpus and not browser and not pyodide
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
@@ -67,7 +67,7 @@ test-second: $(STAMP) ## the unit and contract suites on Python 3.13 (on 3.12 wh
 	  .venv-$$minor/bin/python $(PYTEST) -m "$(PORTABLE)" $(wildcard tests/unit tests/contract); \
 	fi
 
-test-fast: $(STAMP) ## what takes under a minute
+test-fast: $(STAMP) ## what needs no server and little time: under a minute
 	$(BIN)/python $(PYTEST) -m "$(QUICK)"
 
 NIGHTLY := $(wildcard tests/hostile tests/histories tests/killed)

@@ -30,6 +30,9 @@ settings.register_profile("suite", deadline=None, print_blob=True, derandomize=T
 settings.register_profile("nightly", deadline=None, print_blob=True, derandomize=False)
 settings.load_profile("nightly" if NIGHTLY else "suite")
 
+# What these folders prove takes many processes, servers or generated cases: `make test-fast` leaves them out whole.
+SLOW_FOLDERS = frozenset({"crowds", "demo", "histories", "hostile", "killed", "online", "privileges", "tenants"})
+
 CORPUS_ABSENT = "the corpus is not at {}: the tests marked corpus are deselected"
 
 
@@ -90,6 +93,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if {"postgres_server", "postgres_database", "make_postgres_database"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.postgres)
+        if SLOW_FOLDERS & set(item.path.relative_to(config.rootpath).parts):
+            item.add_marker(pytest.mark.slow)
     absent = [] if has_corpus(config) else [item for item in items if item.get_closest_marker("corpus")]
     if absent:
         items[:] = [item for item in items if item not in absent]

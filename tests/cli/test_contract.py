@@ -17,6 +17,7 @@ def downgrade():
 """
 
 
+@pytest.mark.slow
 def test_a_contract_revision_waits_until_it_is_asked_for(apps: Project) -> None:
     shop = ("--apps", "shop")
     apps.run("run", *shop, "--revision", "aa01")

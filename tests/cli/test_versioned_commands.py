@@ -29,6 +29,7 @@ def test_run_up_to_a_revision_or_of_one_app(apps: Project) -> None:
     assert apps.run("run", *APPS, "--revision", "stock", "--json").json["revisions"] == ["bb01"]
 
 
+@pytest.mark.slow
 def test_rollback_by_steps_by_app_and_to_a_revision(apps: Project) -> None:
     apps.run("run", *APPS)
     assert apps.run("rollback", *APPS, "--json").json["revisions"] == ["bb01"]

@@ -136,6 +136,7 @@ def test_the_sqlite_path_needs_no_async_package_and_no_framework_m(tmp_path: Pat
     assert run_without(hidden, SYNC, tmp_path).split() == ["1", "True"]
 
 
+@pytest.mark.slow
 def test_a_sync_that_has_nothing_to_do_imports_no_alembic(tmp_path: Path) -> None:
     run_without([], SYNC, tmp_path)
     assert (

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 DIALECT = """
 from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite

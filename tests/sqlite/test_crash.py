@@ -13,6 +13,8 @@ import pytest
 
 from tests.sqlite._helpers import plain, script
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
     import sys
     from pathlib import Path

@@ -107,6 +107,7 @@ def test_another_process_holds_it_until_it_is_killed(path: Path) -> None:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_many_processes_never_hold_it_together(path: Path) -> None:
     program = textwrap.dedent("""
         import sys, time

@@ -38,6 +38,7 @@ class Fixed:
         return tuple(App(name, name, self.root / name / "migrations/versions") for name in APPS)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graph=graphs(), data=st.data())
 def test_heads_tell_what_is_applied(

@@ -19,6 +19,8 @@ from framework_m_migrations.ports.app_discovery import App
 from tests._postgres import PostgresDatabase
 from tests.versions.support import EXAMPLES, SCOPES, Apps, Bench, connected
 
+pytestmark = pytest.mark.slow
+
 HEADS = {"c41b7d09e8a6", "b70e51d2f9c8", "f5b61e8a3d92"}
 
 
