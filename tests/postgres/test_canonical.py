@@ -15,6 +15,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import pa
 from framework_m_migrations.domain.schema import ColumnType
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import connected, ddl
+from tests.support.profile import cases
 
 SPACE = st.sampled_from(["", " ", "  ", "\n"])
 STRINGS = st.text(alphabet="ab'\\ :%?-(é", max_size=5).map(lambda text: "'" + text.replace("'", "''") + "'")
@@ -110,7 +111,9 @@ def truth(connection: sa.Connection, expression: str) -> list[object] | None:
         scope.rollback()
 
 
-@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=cases(300, 10000), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(CONDITIONS)
 def test_the_canonical_form_of_a_condition_means_the_same(connection: sa.Connection, expression: str) -> None:
     original = printed(connection, expression)
@@ -153,7 +156,9 @@ def stored(connection: sa.Connection, type_: str, default: str) -> tuple[str | N
         scope.rollback()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=cases(100, 3000), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.sampled_from(TYPES), VALUES, VALUES)
 def test_equal_defaults_give_equal_values(connection: sa.Connection, type_: str, first: str, second: str) -> None:
     parsed = parse_type(type_)
