@@ -86,8 +86,8 @@ def test_what_compares_values_waits_for_their_type_and_what_merely_sorts_them_do
         c.ColumnNullabilityChanged(T, column("a"), column("a", nullable=False)),
     ):
         assert waits_for(RETYPED, change) == "t.a", change
-    for change in (c.IndexAdded(T, index("i", "a")), c.UniqueAdded(T, unique("a"))):
-        assert waits_for(RETYPED, change) is None
+    for sorting in (c.IndexAdded(T, index("i", "a")), c.UniqueAdded(T, unique("a"))):
+        assert waits_for(RETYPED, sorting) is None
 
 
 @pytest.mark.parametrize("withheld", [MISSING, RETYPED])
@@ -126,12 +126,12 @@ def test_a_column_that_is_kept_equal_to_its_former_one_changes_when_that_is_gone
         c.ColumnTypeChanged(T, column("a"), column("a", "bigint")),
     ):
         assert waits_for(leaving, change) == "the end of t.old", change
-    for change in (
+    for free in (
         c.ColumnDefaultChanged(T, column("b"), column("b", default="1")),
         c.ColumnTypeChanged(P, column("a"), column("a", "bigint")),
         c.IndexAdded(T, index("i", "a")),
     ):
-        assert waits_for(leaving, change) is None, change
+        assert waits_for(leaving, free) is None, free
     merely_removed = c.ColumnRemoved(T, column("old"), owned=True)
     assert waits_for(merely_removed, c.ColumnTypeChanged(T, column("a"), column("a", "bigint"))) is None
 
