@@ -75,14 +75,14 @@ NIGHTLY := $(wildcard tests/hostile tests/histories tests/killed tests/postgres/
 nightly: $(STAMP) ## generated cases by the ten thousand: hostile input, random histories; every kill point
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python $(PYTEST) --timeout=14400 $(NIGHTLY)
 
-# In a copy of its own, as mutmut leaves its tree behind. ONLY="*services.drops*" looks at a part.
+# In a copy of its own. ONLY="*services.drops*" judges a part, SHOW=1 prints what survived.
 ONLY ?=
-mutation: $(STAMP) ## the mutation score of domain and services (docs/reliability.md)
+SHOW ?=
+mutation: $(STAMP) ## the mutation score of domain and services (docs/mutation.md)
 	@test -x .mutation/venv/bin/mutmut || { $(BIN)/python -m venv .mutation/venv && .mutation/venv/bin/python -m pip install -q mutmut==3.8.1; }
 	@rm -rf .mutation/tree && mkdir .mutation/tree && cp -r src tests docs scripts pyproject.toml README.md CHANGELOG.md LICENSE .mutation/tree
 	@$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > "$$(.mutation/venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/development.pth"
-	cd .mutation/tree && nice ../venv/bin/mutmut run --max-children 2 $(ONLY)
-	cd .mutation/tree && ../venv/bin/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json
+	@set -f; cd .mutation/tree && nice ../venv/bin/python scripts/mutation.py $(if $(SHOW),--survivors) $(ONLY)
 
 demo: $(STAMP_DEMO) ## the whole engine at work, on SQLite
 	@$(BIN)/python -m examples.demo

@@ -1,0 +1,220 @@
+"""The mutation score: every mutant of mutmut's, judged by the tests that call its function.
+
+mutmut makes the mutants; its own runner starts pytest anew for each one, which takes longer than the tests. Here the
+tests are collected once. A first child runs them all and notes which functions each test calls; then each mutant has a
+forked child of its own, which runs the tests of its function, the quickest first, until one fails.
+
+Run by `make mutation` in a copy of the tree (docs/mutation.md):
+
+    python mutation.py [GLOB ...]        mutants whose name fits, e.g. "*domain.risk*"; all where none is given
+    python mutation.py --survivors       their diffs too
+
+It writes mutation.json: each mutant's outcome by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import gc
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+MUTANTS = Path("mutants")
+SOURCES = MUTANTS / "src" / "framework_m_migrations"
+WORKERS = 2
+SECONDS = 5
+"""CPU time that the tests of one mutant may take beyond three times what they take without it."""
+KILLED, SURVIVED, TIMEOUT, UNTESTED = "killed", "survived", "timeout", "no tests"
+
+
+def generate() -> None:
+    """Let mutmut write the mutated tree, and put it first on the path."""
+    main = importlib.import_module("mutmut.__main__")
+    MUTANTS.mkdir(exist_ok=True)
+    with contextlib.redirect_stdout(sys.stderr):
+        main.copy_src_dir()
+        main.copy_also_copy_files()
+        main.setup_source_paths()
+        main.create_mutants(WORKERS)
+
+
+def function_of(mutant: str) -> str:
+    """The mangled name of the function that a mutant is one of."""
+    return mutant.partition("__mutmut_")[0]
+
+
+def mutants_of(patterns: list[str]) -> list[str]:
+    """The names of all mutants that fit one of the patterns, in the order of the sources."""
+    names: list[str] = []
+    for meta in sorted(SOURCES.rglob("*.meta")):
+        names += json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
+    return [name for name in names if not patterns or any(fnmatch.fnmatch(name, one) for one in patterns)]
+
+
+class Mutation:
+    """A pytest plugin that judges mutants instead of running the tests once.
+
+    Args:
+        mutants: the names to be judged.
+    """
+
+    def __init__(self, mutants: list[str]) -> None:
+        self.mutants = mutants
+        self.outcomes: dict[str, str] = {}
+        self.broken: list[str] = []
+        self._trampoline: Any = importlib.import_module("mutmut.mutation.trampoline")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Measure, then fork."""
+        items = {item.nodeid: item for item in session.items}
+        callers, seconds = self._measure(list(items.values()))
+        if self.broken:
+            return True
+        # A collection in a child would touch, and so copy, all that parent and child share.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        running: dict[int, str] = {}
+        started = time.monotonic()
+        for mutant in self.mutants:
+            tests = sorted(callers.get(function_of(mutant), ()), key=lambda name: seconds[name])
+            if not tests:
+                self.outcomes[mutant] = UNTESTED
+                continue
+            while len(running) >= WORKERS:
+                self._reap(running)
+            limit = SECONDS + int(3 * sum(seconds[name] for name in tests))
+            running[self._fork(mutant, [items[name] for name in tests], limit)] = mutant
+            self._progress(started)
+        while running:
+            self._reap(running)
+        return True
+
+    def _progress(self, started: float) -> None:
+        if len(self.outcomes) % 100 == 1:
+            spent = time.monotonic() - started
+            used = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+            print(f"{len(self.outcomes)}/{len(self.mutants)} after {spent:.0f} s, {used:.0f} of CPU", file=sys.__stderr__)
+
+    def _measure(self, items: list[pytest.Item]) -> tuple[dict[str, set[str]], dict[str, float]]:
+        """Which tests call each function, and how long each takes, found in a child so that nothing stays behind."""
+        out, into = os.pipe()
+        if os.fork() == 0:
+            os.close(out)
+            with os.fdopen(into, "w") as pipe:
+                json.dump(self._measured(items), pipe)
+            os._exit(0)
+        os.close(into)
+        with os.fdopen(out) as pipe:
+            callers, seconds, self.broken = json.load(pipe)
+        os.wait()
+        return {function: set(tests) for function, tests in callers.items()}, seconds
+
+    def _measured(self, items: list[pytest.Item]) -> tuple[dict[str, list[str]], dict[str, float], list[str]]:
+        state = importlib.import_module("mutmut.state").state()
+        self._trampoline.set_mutant_under_test("stats")
+        callers: dict[str, list[str]] = defaultdict(list)
+        seconds: dict[str, float] = {}
+        broken = []
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            before = time.process_time()
+            if _fails(item, following):
+                broken.append(item.nodeid)
+            seconds[item.nodeid] = time.process_time() - before
+            for function in state._stats:  # noqa: SLF001
+                callers[function].append(item.nodeid)
+            state._stats.clear()  # noqa: SLF001
+        return callers, seconds, broken
+
+    def _fork(self, mutant: str, items: list[pytest.Item], limit: int) -> int:
+        child = os.fork()
+        if child:
+            return child
+        code = 3
+        try:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 1)
+            os.dup2(null, 2)
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 2))
+            self._trampoline.set_mutant_under_test(mutant)
+            pairs = zip(items, [*items[1:], None], strict=True)
+            code = 1 if any(_fails(item, following) for item, following in pairs) else 0
+        finally:
+            os._exit(code)
+
+    def _reap(self, running: dict[int, str]) -> None:
+        child, status = os.wait()
+        code = os.waitstatus_to_exitcode(status)
+        self.outcomes[running.pop(child)] = SURVIVED if code == 0 else TIMEOUT if code < 0 else KILLED
+
+
+def _fails(item: pytest.Item, following: pytest.Item | None) -> bool:
+    return any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))
+
+
+def table(outcomes: dict[str, str]) -> Iterator[str]:
+    """The score of each file, as rows of Markdown."""
+    files: dict[str, Counter[str]] = defaultdict(Counter)
+    for mutant, outcome in outcomes.items():
+        module = mutant.rpartition(".")[0].removeprefix("framework_m_migrations.")
+        files[module.replace(".", "/") + ".py"][outcome] += 1
+    yield "| file | killed | of | | not reached by a test |"
+    yield "|---|---|---|---|---|"
+    for name, counts in [*sorted(files.items()), ("**all**", sum(files.values(), Counter()))]:
+        dead, every = counts[KILLED] + counts[TIMEOUT], counts.total()
+        yield f"| `{name}` | {dead} | {every} | {dead / every:.0%} | {counts[UNTESTED] or ''} |"
+
+
+def diff_of(mutant: str) -> str:
+    """What a mutant changes, without context."""
+    show = importlib.import_module("mutmut.mutation.diff_apply").get_diff_for_mutant
+    lines = show(mutant).splitlines()[2:]
+    return "\n".join(line for line in lines if line.startswith(("-", "+")))
+
+
+def main(arguments: list[str]) -> int:
+    """Make the mutants that fit, judge them, and print the table."""
+    patterns = [one for one in arguments if not one.startswith("--")]
+    generate()
+    mutants = mutants_of(patterns)
+    if not mutants:
+        print("No mutant has such a name.", file=sys.stderr)
+        return 2
+    os.environ["MUTANT_UNDER_TEST"] = ""
+    mutation = Mutation(mutants)
+    config = importlib.import_module("mutmut.configuration").config()
+    given = [*config.pytest_add_cli_args, *config.pytest_add_cli_args_test_selection]
+    here = Path.cwd()
+    os.chdir(MUTANTS)
+    # What a failure looks like is of no interest, and working it out takes longer than most tests.
+    quick = ["--tb=no", "--assert=plain", "-p", "no:xdist", "-p", "no:logging"]
+    code = pytest.main(["--rootdir=.", *quick, *given], plugins=[mutation])
+    os.chdir(here)
+    if mutation.broken or not mutation.outcomes:
+        print(f"Tests that fail without any mutant: {mutation.broken or f'pytest ended with {code}'}", file=sys.stderr)
+        return 1
+    ordered = {name: mutation.outcomes[name] for name in mutants}
+    Path("mutation.json").write_text(json.dumps(ordered, indent=1, ensure_ascii=False), encoding="utf-8")
+    if "--survivors" in arguments:
+        for mutant, outcome in ordered.items():
+            if outcome in {SURVIVED, UNTESTED}:
+                print(f"\n{mutant} ({outcome})\n{diff_of(mutant)}")
+    print("\n" + "\n".join(table(ordered)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
