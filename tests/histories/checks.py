@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.renames import stands_on
 from framework_m_migrations.domain.results import PlanResult
 from tests.histories.choices import Mutation
 from tests.histories.explaining import explained, identity, renames_of
@@ -14,7 +15,7 @@ from tests.histories.kinds import essence, value_text
 from tests.histories.model import Schema
 from tests.histories.mutations import mutate
 from tests.histories.traits import Key, Traits, differences
-from tests.histories.worlds import Memory, Rows, World
+from tests.histories.worlds import BY_HAND, Memory, Rows, World
 from tests.support import sync_path
 from tests.support.profile import NIGHTLY
 
@@ -40,28 +41,42 @@ class History:
     def worlds(self) -> tuple[World, ...]:
         return (self.memory, *self.others)
 
-    def release(self, mutations: Sequence[Mutation], rows: Sequence[int] = ()) -> None:
-        """One release: the schema changes, every world is synced and judged, and users put in rows."""
+    def release(self, mutations: Sequence[Mutation], rows: Sequence[int] = (), *, drop: bool = False) -> None:
+        """One release: the schema changes, every world is synced and judged, and users put in rows.
+
+        Args:
+            mutations: of the schema.
+            rows: numbers of rows that users put in afterwards.
+            drop: sync with ``--allow-drop``, after a visitor has made objects of his own by hand.
+        """
         for mutation in mutations:
             self.schema = mutate(self.schema, mutation)
-        plans = {world.name: self._sync(world) for world in self.worlds}
+        # Where it is kept, and whether rows are rewritten for it, is each database's own; memory computes nothing.
+        self.differing |= {(table.name, name) for table in self.schema.tables for name in table.computed()}
+        # Without any table declared, --allow-drop is refused as a whole.
+        drop = drop and bool(self.schema.tables)
+        plans = {world.name: self._sync(world, drop) for world in self.worlds}
         for world in self.others:
             self._agree(plans[self.memory.name], world, plans[world.name])
         self._rows_agree()
         for number in rows:
             self._insert(number)
 
-    def _sync(self, world: World) -> Sequence[PlannedChange]:
+    def _sync(self, world: World, drop: bool) -> Sequence[PlannedChange]:
+        if drop:
+            world.by_hand(self.schema)
         before = world.rows()
         sync_path.caught.clear()
-        first = result = world.sync(self.schema)
+        first = result = world.sync(self.schema, allow_drop=drop)
         if any(one.judgement.rule in UNKNOWN for one in result.withheld):
             # What nobody could tell of rows before a column or a table was there can be told once it is.
-            result = world.sync(self.schema)
+            result = world.sync(self.schema, allow_drop=drop)
         assert sync_path.caught == []
         after = world.rows()
+        if drop:
+            before = _but_for_drops(self.schema, before, after)
         _rows_are_kept(world.name, before, after)
-        withheld = list(result.withheld)
+        withheld = _ours(result.withheld)
         self.synced += 1
         # One plan at a time in `make test`: by the ledger's word, and in full, by turns.
         for force in (False, True) if NIGHTLY else (self.synced // len(self.worlds) % 2 == 0,):
@@ -74,7 +89,7 @@ class History:
         _old_code_still_inserts(world.name, after, self.seen.get(world.name, {}), actual)
         self.seen[world.name] = actual
         self._built_as_wanted(world, actual, withheld)
-        return first.plan.plan.changes
+        return _ours(first.plan.plan.changes)
 
     def _built_as_wanted(self, world: World, actual: Traits, withheld: Sequence[PlannedChange]) -> None:
         """The catalogue is that of a database built from scratch but for what is withheld; nothing else is."""
@@ -114,7 +129,11 @@ class History:
         self.differing |= {
             (name[1], name[2]) for name in both if name[0] == "ColumnTypeChanged" and ours.get(name) != theirs.get(name)
         }
-        touched = {name for name in both if any(name[1] == table and one in name[2:] for table, one in self.differing)}
+        touched = {name for name in both if any((name[1], one) in self.differing for one in name[2:])}
+        for one in (*reference, *planned):
+            if isinstance(one.change, c.IndexAdded | c.IndexChanged | c.IndexRemoved):
+                columns = [column for table, column in self.differing if table == one.change.table.name]
+                touched |= {identity(one.change)} if stands_on(one.change.index, columns) else set()
         wrong = {
             name: (ours.get(name), theirs.get(name)) for name in both - touched if ours.get(name) != theirs.get(name)
         }
@@ -130,6 +149,8 @@ class History:
         references = {key.columns[0]: key.target for key in table.foreign_keys}
         row: dict[str, object] = {"id": self.inserted}
         for place, column in enumerate(table.columns[1:]):
+            if column.generated is not None:
+                continue
             value = number // 4 + place
             if column.nullable and value % 4 == 3:
                 row[column.name] = None
@@ -165,11 +186,38 @@ class History:
 
 
 def _identities(changes: Sequence[PlannedChange]) -> set[tuple[str, ...]]:
-    return {identity(one.change) for one in changes}
+    return {identity(one.change) for one in _ours(changes)}
+
+
+def _ours(changes: Sequence[PlannedChange]) -> list[PlannedChange]:
+    """Without what is told of columns made by hand: that depends on whether the database tells that it was changed."""
+    return [
+        one
+        for one in changes
+        if not (isinstance(one.change, c.ColumnRemoved) and one.change.column.name == BY_HAND and one.withheld)
+    ]
 
 
 def _shown(result: PlanResult) -> list[tuple[object, ...]]:
     return [(identity(one.change), one.withheld, one.judgement.rule, one.change) for one in result.plan.changes]
+
+
+def _but_for_drops(schema: Schema, before: Rows, after: Rows) -> Rows:
+    """The rows of before, without the tables and columns that may go: the engine made them, and nobody wants them."""
+    left: Rows = {}
+    for name, rows in before.items():
+        table = schema.table(name)
+        if table is None:
+            if name in after or name == BY_HAND or any(one.was == name for one in schema.tables):
+                left[name] = rows
+            continue
+        wanted = {"id", BY_HAND, *(one.name for one in table.fields), *(one.was for one in table.fields)}
+        seen = {column for row in after[name].values() for column in row}
+        left[name] = {
+            number: {column: value for column, value in row.items() if column in wanted | seen}
+            for number, row in rows.items()
+        }
+    return left
 
 
 def _old_code_still_inserts(where: str, rows: Rows, before: Traits, after: Traits) -> None:

@@ -15,6 +15,7 @@ FIELD_NAMES = (
 ENUM_NAMES = ("colour", "Size", "position")
 LABELS = ("red", "it's green", "blue: %s", "Red", "last")
 ENUM = "enum "
+TEXTS = ("short", "long", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,9 @@ def choose[T](items: Sequence[T], number: int) -> T | None:
 
 
 def pair(schema: Schema, mutation: Mutation) -> tuple[Table, Field] | None:
-    """A table and one of its fields, None where there is none."""
+    """A table and one of its fields that the application fills, None where there is none."""
     table = choose(schema.tables, mutation.at)
-    field = None if table is None else choose(table.fields, mutation.on)
+    field = None if table is None else choose([one for one in table.fields if one.computed is None], mutation.on)
     return None if table is None or field is None else (table, field)
 
 

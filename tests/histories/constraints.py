@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.histories.choices import ENUM, Mutation, choose
+from tests.histories.choices import ENUM, TEXTS, Mutation, choose
 from tests.histories.kinds import KINDS, NUMBERS, WHOLE
-from tests.histories.model import Key, Reference, Rule, Schema
+from tests.histories.model import Key, Reference, Rule, Schema, Table
 
 
 def add_key(schema: Schema, mutation: Mutation) -> Schema:
@@ -14,7 +14,7 @@ def add_key(schema: Schema, mutation: Mutation) -> Schema:
     table = choose(schema.tables, mutation.at)
     if table is None:
         return schema
-    able = [one.name for one in table.fields if one.kind.startswith(ENUM) or KINDS[one.kind].keyable]
+    able = _able(table)
     if not able:
         return schema
     first, second = able[mutation.on % len(able)], able[(mutation.on + 1) % len(able)]
@@ -27,6 +27,33 @@ def add_key(schema: Schema, mutation: Mutation) -> Schema:
     name = f"{'ix' if index else 'uq'} {schema.made}" if named else None
     table = replace(table, keys=(*table.keys, Key(name, fields, unique, index)))
     return replace(schema.put(table), made=schema.made + 1)
+
+
+def partial_key(schema: Schema, mutation: Mutation) -> Schema:
+    """An index that leaves out rows, unique or not."""
+    table = choose(schema.tables, mutation.at)
+    if table is None:
+        return schema
+    field, where = choose(_able(table), mutation.on), choose([one.name for one in table.fields], mutation.pick)
+    if field is None or where is None:
+        return schema
+    key = Key(f"ix {schema.made}", (field,), unique=mutation.how % 3 == 2, where=where)
+    return replace(schema.put(replace(table, keys=(*table.keys, key))), made=schema.made + 1)
+
+
+def lower_key(schema: Schema, mutation: Mutation) -> Schema:
+    """An index over an expression."""
+    able = [(table, one) for table in schema.tables for one in table.fields if one.kind in TEXTS]
+    chosen = choose(able, mutation.at)
+    if chosen is None:
+        return schema
+    table, field = chosen
+    key = Key(f"ix {schema.made}", (field.name,), lower=True)
+    return replace(schema.put(replace(table, keys=(*table.keys, key))), made=schema.made + 1)
+
+
+def _able(table: Table) -> list[str]:
+    return [one.name for one in table.fields if one.kind.startswith(ENUM) or KINDS[one.kind].keyable]
 
 
 def remove_key(schema: Schema, mutation: Mutation) -> Schema:
@@ -44,7 +71,9 @@ def change_key(schema: Schema, mutation: Mutation) -> Schema:
     if table is None:
         return schema
     old = table.keys[mutation.on % len(table.keys)]
-    able = [one.name for one in table.fields if one.kind.startswith(ENUM) or KINDS[one.kind].keyable]
+    able = _able(table)
+    if not able or old.lower:
+        return schema
     fields = (able[mutation.pick % len(able)],)
     if any(set(key.fields) == set(fields) and key.unique == old.unique for key in table.keys):
         return schema
@@ -82,7 +111,7 @@ def add_reference(schema: Schema, mutation: Mutation) -> Schema:
         (table, one)
         for table in schema.tables
         for one in table.fields
-        if one.kind in WHOLE and all(ref.field != one.name for ref in table.references)
+        if one.kind in WHOLE and one.computed is None and all(ref.field != one.name for ref in table.references)
     ]
     chosen, target = choose(able, mutation.at), choose(schema.tables, mutation.on)
     if chosen is None or target is None:

@@ -16,12 +16,18 @@ from tests.histories.choices import ENUM
 from tests.histories.kinds import KINDS
 
 
-def metadata_of(schema: m.Schema) -> sa.MetaData:
-    """The schema for SQLAlchemy."""
+def metadata_of(schema: m.Schema, *, stored: bool, quoted: bool = False) -> sa.MetaData:
+    """The schema for SQLAlchemy.
+
+    Args:
+        schema: what is wanted.
+        stored: computed columns are; PostgreSQL had no others before 18, SQLite cannot add them to a table.
+        quoted: names of enumerations are always quoted; SQLAlchemy does not know by itself where that is needed.
+    """
     metadata = sa.MetaData()
     for table in schema.tables:
         columns: list[sa.Column[Any]] = [sa.Column("id", sa.Integer, primary_key=True, autoincrement=True)]
-        columns += [_column(schema, field) for field in table.fields]
+        columns += [_column(schema, field, stored, quoted) for field in table.fields]
         info = {"renamed_from": table.was} if table.was else {}
         sa.Table(table.name, metadata, *columns, info=info, comment=table.comment)
     for table in schema.tables:
@@ -29,16 +35,20 @@ def metadata_of(schema: m.Schema) -> sa.MetaData:
     return metadata
 
 
-def _column(schema: m.Schema, field: m.Field) -> sa.Column[Any]:
+def _column(schema: m.Schema, field: m.Field, stored: bool, quoted: bool) -> sa.Column[Any]:
     type_: sa.types.TypeEngine[Any]
     if field.kind.startswith(ENUM):
         name = field.kind.removeprefix(ENUM)
-        type_ = sa.Enum(*schema.enums[name], name=name, length=20)
+        type_ = sa.Enum(*schema.enums[name], name=sa.quoted_name(name, True if quoted else None), length=20)
     else:
         type_ = KINDS[field.kind].type
+    computed: list[sa.Computed] = []
+    if field.computed is not None:
+        computed.append(sa.Computed(sa.column(field.computed, sa.Integer) + sa.literal_column("1"), persisted=stored))
     return sa.Column(
         field.name,
         type_,
+        *computed,
         nullable=not field.required,
         default=field.default if field.in_code else None,
         server_default=None if field.default is None or field.in_code else _written(field.default),
@@ -65,7 +75,9 @@ def _constrain(metadata: sa.MetaData, table: m.Table) -> None:
     for key in table.keys:
         columns = [here.c[name] for name in key.fields]
         if key.index:
-            sa.Index(key.name, *columns, unique=key.unique)
+            where = None if key.where is None else here.c[key.where].is_not(None)
+            keys = [sa.func.lower(one) for one in columns] if key.lower else columns
+            sa.Index(key.name, *keys, unique=key.unique, sqlite_where=where, postgresql_where=where)
         else:
             here.append_constraint(sa.UniqueConstraint(*columns, name=key.name))
     for rule in table.rules:
@@ -94,14 +106,19 @@ def _memory_table(table: m.Table) -> d.Table:
         (d.Column("id", memory_type("integer"), nullable=False), *map(_memory_column, table.fields)),
         d.PrimaryKey(("id",)),
         indexes=tuple(
-            d.Index(str(key.name), tuple(d.IndexKey(name) for name in key.fields), unique=key.unique)
+            d.Index(
+                str(key.name),
+                tuple(
+                    d.IndexKey(None, f"lower({_name(name)})") if key.lower else d.IndexKey(name) for name in key.fields
+                ),
+                unique=key.unique,
+                where=None if key.where is None else f"{_name(key.where)} IS NOT NULL",
+            )
             for key in table.keys
             if key.index
         ),
         uniques=tuple(d.Unique(key.name, key.fields) for key in table.keys if not key.index),
-        checks=tuple(
-            d.Check(rule.name, '"{}" > {}'.format(rule.field.replace('"', '""'), rule.least)) for rule in table.rules
-        ),
+        checks=tuple(d.Check(rule.name, f"{_name(rule.field)} > {rule.least}") for rule in table.rules),
         foreign_keys=tuple(
             d.ForeignKey(one.name, (one.field,), d.TableName(one.target), ("id",), one.on_delete)
             for one in table.references
@@ -123,9 +140,14 @@ def _memory_column(field: m.Field) -> d.Column:
         nullable=not field.required,
         default=None if field.in_code else literal,
         fill=literal if field.in_code else None,
+        generated=None if field.computed is None else d.Generated("computed", f"{_name(field.computed)} + 1"),
         comment=field.comment,
         renamed_from=field.was,
     )
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(default: object) -> str:

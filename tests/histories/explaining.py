@@ -9,6 +9,8 @@ from tests.histories.traits import Key
 
 COLUMN_FACTS = ("type", "null", "default", "comment", "generated")
 
+FACTS_ALONE = ("type", "null", "comment")
+"""The facts of a column in which no other column has a part."""
 
 type Renames = Mapping[tuple[str, str], str]
 """Table and new name of a column to its former one, for renames that nobody has made yet."""
@@ -43,8 +45,9 @@ def explained(change: c.Change, key: Key, pair: tuple[object, object], renames: 
             return key == ("enum", enum.name.name)
         case c.EnumValueAdded(enum=enum_name):
             return key == ("enum", enum_name.name)
-        case c.ColumnRenamed(before=before_column, column=column) if table == kind and key[0] not in COLUMN_FACTS:
-            return _follows_rename(before_column.name, column.name, name, pair)
+        case c.ColumnRenamed(before=before_column, column=column) if table == kind and key[0] not in FACTS_ALONE:
+            if _follows_rename(before_column.name, column.name, name, pair):
+                return True
     if table != kind:
         return False
     facts = _facts(change)
@@ -60,7 +63,9 @@ def _follows_rename(before: str, after: str, name: tuple[str, ...], pair: tuple[
     """What stands on a column goes with it when it is renamed, so that it is no difference of its own."""
     if before in name or after in name:
         return True
-    return before in str(pair[0]) and after in str(pair[1])
+    return all(
+        one.replace('"', "") in str(value).replace('"', "") for one, value in zip((before, after), pair, strict=True)
+    )
 
 
 def _facts(change: c.Change) -> set[tuple[str, ...]]:
@@ -126,7 +131,7 @@ def identity(change: c.Change) -> tuple[str, ...]:
             return (kind, enum_name.name, value)
         case c.EnumValuesIncompatible(after=enum):
             return (kind, enum.name.name)
-        case c.IndexAdded(index=index) | c.IndexRemoved(index=index) if index.unique:
+        case c.IndexAdded(index=index) | c.IndexRemoved(index=index) if index.unique and index.plain_columns:
             # SQLite keeps a unique constraint on a table that exists as an index.
             return (kind.replace("Index", "Unique"), change.table.name, *sorted(index.plain_columns or ()))
     return (kind, change.table.name, *sorted({part for fact in _facts(change) for part in fact[1:]}))

@@ -47,7 +47,7 @@ def facts_of_sqlite(connection: sa.Connection) -> Traits:
 def _note_index(found: Traits, table: str, name: str, columns: list[str], unique: bool, text: str | None) -> None:
     by_expression = any(column.startswith("CREATE ") for column in columns)
     if by_expression or text is not None:
-        found["index", table, name] = (unique, " ".join((text or "".join(columns)).split()))
+        found["index", table, name] = (unique, " ".join((text or "".join(columns)).replace('"', "").split()))
     elif unique:
         # What keeps columns unique counts as such, whether it is called an index or a constraint.
         found["unique", table, *sorted(columns)] = True

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column beside the key ``id``. ``default`` is a constant, which only the application knows where ``in_code``."""
+    """A column beside the key ``id``. ``default`` is a constant, which only the application knows where ``in_code``.
+
+    ``computed`` names the field that the database adds one to, to have the value.
+    """
 
     name: str
     kind: str
@@ -16,16 +19,26 @@ class Field:
     in_code: bool = False
     was: str | None = None
     comment: str | None = None
+    computed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An index (``index``), unique or not, or a unique constraint, which need not have a name."""
+    """An index (``index``), unique or not, or a unique constraint, which need not have a name.
+
+    ``where`` names a field that is not NULL in the rows of a partial index; ``lower`` indexes the field in lower case.
+    """
 
     name: str | None
     fields: tuple[str, ...]
     unique: bool = False
     index: bool = True
+    where: str | None = None
+    lower: bool = False
+
+    def uses(self, name: str) -> bool:
+        """Whether the field is one of its keys, or in its predicate."""
+        return name in self.fields or name == self.where
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +75,21 @@ class Table:
     def used(self, name: str) -> bool:
         """Whether a constraint or an index stands on the field."""
         return (
-            any(name in key.fields for key in self.keys)
+            any(key.uses(name) for key in self.keys)
+            or any(one.computed == name for one in self.fields)
             or any(rule.field == name for rule in self.rules)
             or any(reference.field == name for reference in self.references)
         )
 
     def without(self, name: str) -> Table:
         """The table without a field, and without what stands on it."""
+        for one in self.fields:
+            if one.computed == name:
+                return self.without(one.name).without(name)
         return replace(
             self,
             fields=tuple(one for one in self.fields if one.name != name),
-            keys=tuple(key for key in self.keys if name not in key.fields),
+            keys=tuple(key for key in self.keys if not key.uses(name)),
             rules=tuple(rule for rule in self.rules if rule.field != name),
             references=tuple(one for one in self.references if one.field != name),
         )
@@ -85,11 +102,25 @@ class Table:
 
         return replace(
             self,
-            fields=tuple(replace(one, name=after, was=before) if one.name == before else one for one in self.fields),
-            keys=tuple(replace(key, fields=tuple(map(name, key.fields))) for key in self.keys),
+            fields=tuple(
+                replace(one, name=after, was=before)
+                if one.name == before
+                else replace(one, computed=one.computed and name(one.computed))
+                for one in self.fields
+            ),
+            keys=tuple(
+                replace(key, fields=tuple(map(name, key.fields)), where=key.where and name(key.where))
+                for key in self.keys
+            ),
             rules=tuple(replace(rule, field=name(rule.field)) for rule in self.rules),
             references=tuple(replace(one, field=name(one.field)) for one in self.references),
         )
+
+    def computed(self) -> set[str]:
+        """Fields that are computed, and the names of what stands on them."""
+        names = {one.name for one in self.fields if one.computed}
+        keys = {str(key.name) for key in self.keys if any(map(key.uses, names))}
+        return names | keys | {rule.name for rule in self.rules if rule.field in names}
 
     def with_field(self, wanted: Field) -> Table:
         """The table with a field put in the place of the one of its name."""

@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tests.histories import constraints
-from tests.histories.choices import ENUM, ENUM_NAMES, FIELD_NAMES, LABELS, TABLE_NAMES, Mutation, choose, free, pair
+from tests.histories.choices import (
+    ENUM,
+    ENUM_NAMES,
+    FIELD_NAMES,
+    LABELS,
+    TABLE_NAMES,
+    TEXTS,
+    Mutation,
+    choose,
+    free,
+    pair,
+)
 from tests.histories.kinds import KINDS, NUMBERS, WHOLE
 from tests.histories.model import Field, Schema, Table
 
@@ -100,7 +111,12 @@ def _forget_rename(schema: Schema, mutation: Mutation) -> Schema:
     table = choose(schema.tables, mutation.at)
     if table is None:
         return schema
-    return schema.put(replace(table, was=None, fields=tuple(replace(one, was=None) for one in table.fields)))
+    keys = table.keys
+    if table.was is not None:
+        # It may be another table from now on, beside the former one, which keeps its indexes and their names.
+        keys = tuple(replace(key, name=key.name and f"{key.name} {schema.made}") for key in keys)
+    fields = tuple(replace(one, was=None) for one in table.fields)
+    return replace(schema.put(replace(table, was=None, keys=keys, fields=fields)), made=schema.made + 1)
 
 
 def _add_field(schema: Schema, mutation: Mutation) -> Schema:
@@ -109,6 +125,26 @@ def _add_field(schema: Schema, mutation: Mutation) -> Schema:
     if table is None or field is None or len(table.fields) >= 7:
         return schema
     return schema.put(replace(table, fields=(*table.fields, field)))
+
+
+def _compute_field(schema: Schema, mutation: Mutation) -> Schema:
+    """A field that the database computes of another."""
+    table = choose(schema.tables, mutation.at)
+    if table is None or len(table.fields) >= 7:
+        return schema
+    source = choose([one.name for one in table.fields if one.kind in NUMBERS and one.computed is None], mutation.on)
+    name = free(FIELD_NAMES, [one.name for one in table.fields], mutation.pick)
+    if source is None or name is None:
+        return schema
+    return schema.put(replace(table, fields=(*table.fields, Field(name, "big", computed=source))))
+
+
+def _uncompute_field(schema: Schema, mutation: Mutation) -> Schema:
+    table = choose([table for table in schema.tables if any(one.computed for one in table.fields)], mutation.at)
+    if table is None:
+        return schema
+    field = choose([one for one in table.fields if one.computed], mutation.on)
+    return schema if field is None else schema.put(table.without(field.name))
 
 
 def _remove_field(schema: Schema, mutation: Mutation) -> Schema:
@@ -151,7 +187,11 @@ def _retype(schema: Schema, mutation: Mutation) -> Schema:
     kinds: Sequence[str] = [*KINDS, *(ENUM + enum for enum in schema.enums)]
     if any(one.field == field.name for one in table.references):
         kinds = WHOLE
-    elif any(rule.field == field.name for rule in table.rules):
+    elif any(key.lower and field.name in key.fields for key in table.keys):
+        kinds = TEXTS
+    elif any(rule.field == field.name for rule in table.rules) or any(
+        one.computed == field.name for one in table.fields
+    ):
         kinds = NUMBERS
     elif table.used(field.name):
         kinds = [name for name, kind in KINDS.items() if kind.keyable]
@@ -215,6 +255,10 @@ VERBS: dict[str, Callable[[Schema, Mutation], Schema]] = {
     "redefault": _redefault,
     "require": _require,
     "comment": _comment,
+    "compute_field": _compute_field,
+    "uncompute_field": _uncompute_field,
+    "partial_key": constraints.partial_key,
+    "lower_key": constraints.lower_key,
     "remove_field": _remove_field,
     "remove_key": constraints.remove_key,
     "remove_table": _remove_table,

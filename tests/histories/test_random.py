@@ -25,7 +25,10 @@ from tests.histories.mutations import VERBS
 from tests.support.profile import NIGHTLY, cases
 
 NUMBERS = st.integers(0, 11)
-ADDING = ("add_table", "add_field", "add_key", "add_rule", "add_reference", "label")
+ADDING = (
+    "add_table", "add_field", "add_key", "add_rule", "add_reference", "label", "compute_field", "partial_key",
+    "lower_key",
+)  # fmt: skip
 MUTATIONS = st.builds(Mutation, st.sampled_from(sorted(VERBS)), NUMBERS, NUMBERS, NUMBERS, NUMBERS)
 ADDITIONS = st.builds(Mutation, st.sampled_from(ADDING), NUMBERS, NUMBERS, NUMBERS, NUMBERS)
 ROWS = st.lists(st.integers(0, 59), max_size=4)
@@ -52,6 +55,10 @@ def test_random_histories(make_history: MakeHistory, part: int) -> None:
         @rule(mutations=st.lists(MUTATIONS, max_size=5), rows=ROWS)
         def change(self, mutations: list[Mutation], rows: list[int]) -> None:
             self.history.release(mutations, rows)
+
+        @rule(mutations=st.lists(MUTATIONS, max_size=5), rows=ROWS)
+        def clean(self, mutations: list[Mutation], rows: list[int]) -> None:
+            self.history.release(mutations, rows, drop=True)
 
     if not NIGHTLY:
         seed(part)(Histories)

@@ -13,7 +13,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.diff_constraints import constraint_changes
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership
-from framework_m_migrations.domain.renames import stands_on, superseded_columns
+from framework_m_migrations.domain.renames import same_expression, stands_on, superseded_columns
 from framework_m_migrations.domain.schema import (
     Catalog,
     Check,
@@ -21,6 +21,7 @@ from framework_m_migrations.domain.schema import (
     DocTypeSchema,
     EnumType,
     ForeignKey,
+    Generated,
     Index,
     Table,
     TableName,
@@ -84,7 +85,7 @@ def _columns(wanted: Table, actual: Table, owned: OwnedTable | None, capabilitie
             else:
                 yield c.ColumnAdded(wanted.name, column)
         elif before != column:
-            yield from _column(wanted.name, before, column, capabilities)
+            yield from _column(wanted, before, column, capabilities)
     superseded = superseded_columns(wanted, actual) if surplus else {}
     for column in surplus.values():
         ours = owned is not None and column.name in owned.columns
@@ -110,17 +111,27 @@ def _without_superseded(found: Iterator[c.Change], wanted: Table, actual: Table)
             yield change
 
 
-def _column(table: TableName, before: Column, after: Column, capabilities: Capabilities) -> Iterator[c.Change]:
+def _column(wanted: Table, before: Column, after: Column, capabilities: Capabilities) -> Iterator[c.Change]:
+    table = wanted.name
     if before.type != after.type:
         yield c.ColumnTypeChanged(table, before, after)
     if before.nullable != after.nullable:
         yield c.ColumnNullabilityChanged(table, before, after)
-    if before.generated != after.generated:
+    if not _same_generation(before.generated, after.generated, wanted):
         yield c.ColumnGenerationChanged(table, before, after)
     elif before.default != after.default and not after.foreign_default and not _is_kept_fill(before, after):
         yield c.ColumnDefaultChanged(table, before, _with_fill_kept(after))
     if capabilities.comments and before.comment != after.comment:
         yield c.CommentChanged(table, after.name, before.comment, after.comment)
+
+
+def _same_generation(before: Generated | None, after: Generated | None, wanted: Table) -> bool:
+    if before is None or after is None or before == after:
+        return before == after
+    names = (column.name for column in wanted.columns)
+    return replace(before, expression=after.expression) == after and same_expression(
+        before.expression, after.expression, names
+    )
 
 
 def _is_kept_fill(before: Column, after: Column) -> bool:

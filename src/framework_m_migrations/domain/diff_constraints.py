@@ -13,6 +13,7 @@ from dataclasses import replace
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
+from framework_m_migrations.domain.renames import same_expression
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
 
@@ -52,7 +53,7 @@ def _indexes_and_uniques(
     for unique in wanted.uniques:
         yield from _unique(wanted.name, unique, uniques, indexes, named, capabilities)
     for index in indexes.values():
-        if owned is not None and index.name in owned.indexes:
+        if owned is not None and owned.has_index(index):
             yield c.IndexRemoved(wanted.name, index)
     for unique in uniques:
         # Where a constraint is an index, an index of ours is told as a constraint.
@@ -126,7 +127,7 @@ def _checks(wanted: Table, actual: Table, owned: OwnedTable | None) -> Iterator[
         before = None if check.name is None else _take(rest, _name, check.name)
         if before is None:
             unmatched.append(check)
-        elif before.expression != check.expression:
+        elif not same_expression(before.expression, check.expression, (column.name for column in wanted.columns)):
             yield c.CheckChanged(wanted.name, before, check)
         elif not before.valid:
             yield c.ConstraintNotValidated(wanted.name, before)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName, Unique
+from framework_m_migrations.domain.lowering import unique_name
+from framework_m_migrations.domain.schema import Check, ForeignKey, Index, Table, TableName, Unique
 from framework_m_migrations.domain.values import quick
 
 
@@ -63,6 +64,25 @@ class OwnedTable:
             indexes=frozenset(index.name for index in table.indexes),
             constraints=frozenset(identity for item in constraints for identity in constraint_identities(item)),
             app=app,
+        )
+
+    def has_index(self, index: Index) -> bool:
+        """Whether an index is ours: by its name, or as the one that SQLite keeps an unnamed unique constraint as."""
+        if index.name in self.indexes:
+            return True
+        if not index.unique or index.plain_columns is None:
+            return False
+        unnamed = Unique(None, index.plain_columns)
+        return index.name == unique_name(self.table, unnamed, None) and not self.constraints.isdisjoint(
+            constraint_identities(unnamed)
+        )
+
+    def without_index(self, index: Index) -> OwnedTable:
+        """What is ours once an index that ``has_index`` knows is gone."""
+        if index.name in self.indexes or index.plain_columns is None:
+            return replace(self, indexes=self.indexes - {index.name})
+        return replace(
+            self, constraints=self.constraints - set(constraint_identities(Unique(None, index.plain_columns)))
         )
 
     def merge(self, other: OwnedTable) -> OwnedTable:

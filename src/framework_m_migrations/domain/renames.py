@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from framework_m_migrations.domain.schema import (
     Catalog,
     Check,
+    Column,
     DocTypeSchema,
     ForeignKey,
     Index,
@@ -93,6 +94,7 @@ class _Renaming:
         primary = table.primary_key
         return replace(
             table,
+            columns=tuple(_computed(column, names) for column in table.columns),
             primary_key=None if primary is None else PrimaryKey(_each(primary.columns, names), primary.name),
             indexes=tuple(_index(index, names) for index in table.indexes),
             uniques=tuple(_unique(unique, names) for unique in table.uniques),
@@ -167,8 +169,34 @@ def in_text(sql: str, names: Mapping[str, str]) -> str:
     return _LITERAL_OR_NAME.sub(swap, sql)
 
 
+def same_expression(one: str | None, other: str | None, columns: Iterable[str]) -> bool:
+    """Whether two expressions are the same, but for quotes round the names of these columns.
+
+    A dialect's canonical spelling quotes a name where it must; one that ``in_text`` put there keeps the quotes, or the
+    lack of them, of the name before it.
+    """
+    if one is None or other is None or one == other:
+        return one == other
+    names = set(columns)
+
+    def bare(match: re.Match[str]) -> str:
+        word = match[0]
+        name = word[1:-1].replace('""', '"')
+        return name if word.startswith('"') and name in names and _PLAIN.fullmatch(name) else word
+
+    return _LITERAL_OR_NAME.sub(bare, one) == _LITERAL_OR_NAME.sub(bare, other)
+
+
 def _each(columns: tuple[str, ...], names: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(names.get(name, name) for name in columns)
+
+
+def _computed(column: Column, names: Mapping[str, str]) -> Column:
+    """A column that is computed of columns of other names."""
+    generated = column.generated
+    if generated is None or generated.expression is None:
+        return column
+    return replace(column, generated=replace(generated, expression=in_text(generated.expression, names)))
 
 
 def _index(index: Index, names: Mapping[str, str]) -> Index:

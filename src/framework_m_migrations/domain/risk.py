@@ -97,7 +97,7 @@ def row_question(change: c.Change, new_columns: Mapping[TableName, tuple[Column,
 
 
 def _drawn(change: c.Change, new_columns: Mapping[TableName, tuple[Column, ...]]) -> tuple[Column, ...]:
-    """The columns that a new constraint stands on and whose values the same plan draws, another for each row."""
+    """The columns that a new constraint stands on and whose values the same plan draws or computes, row by row."""
     match change:
         case c.UniqueAdded(unique=unique):
             names, text = unique.columns, ""
@@ -111,7 +111,11 @@ def _drawn(change: c.Change, new_columns: Mapping[TableName, tuple[Column, ...]]
         case _:
             return ()
     added = new_columns.get(change.table, ())
-    return tuple(one for one in added if one.volatile_default and (one.name in names or one.name in text))
+    return tuple(one for one in added if _is_drawn(one) and (one.name in names or one.name in text))
+
+
+def _is_drawn(column: Column) -> bool:
+    return column.volatile_default or column.generated is not None
 
 
 def needs_rows(change: c.Change) -> bool:

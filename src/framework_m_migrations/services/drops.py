@@ -42,10 +42,17 @@ def table_drops(tables: Sequence[Table], capabilities: Capabilities) -> dict[Tab
 def drops_of(changes: tuple[PlannedChange, ...], ownership: Ownership) -> tuple[PlannedChange, ...]:
     """The changes of a plan that ``--allow-drop`` brings about, what stands on something before what it stands on."""
     allowed = [change for change in changes if droppable(change, ownership)]
-    return tuple(sorted(allowed, key=lambda p: _ORDER.get(type(p.change), 0)))
+    return tuple(sorted(allowed, key=_order))
 
 
-_ORDER: dict[type, int] = {c.ColumnRemoved: 1, c.TableRemoved: 2}
+def _order(planned: PlannedChange) -> int:
+    match planned.change:
+        case c.ColumnRemoved(column=column):
+            return 1 if column.generated is not None else 2  # what is computed of a column goes before it
+        case c.TableRemoved():
+            return 3
+        case _:
+            return 0
 
 
 def droppable(planned: PlannedChange, ownership: Ownership) -> bool:
@@ -60,7 +67,7 @@ def droppable(planned: PlannedChange, ownership: Ownership) -> bool:
         case c.ColumnRemoved(column=column):
             return column.name in owned.columns
         case c.IndexRemoved(index=index):
-            return index.name in owned.indexes
+            return owned.has_index(index)
         case c.UniqueRemoved(unique=constraint):
             # Where a constraint is an index, one of ours may be recorded as an index.
             ours = owned.constraints.intersection(constraint_identities(constraint))
@@ -81,7 +88,7 @@ def after_drop(planned: PlannedChange, owned: OwnedTable) -> OwnedTable | None:
         case c.ColumnRemoved(column=column):
             return replace(owned, columns=owned.columns - {column.name})
         case c.IndexRemoved(index=index):
-            return replace(owned, indexes=owned.indexes - {index.name})
+            return owned.without_index(index)
         case c.UniqueRemoved(unique=unique):
             rest = owned.constraints - set(constraint_identities(unique))
             return replace(owned, constraints=rest, indexes=owned.indexes.difference({unique.name}))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql import compiler as sa_compiler
@@ -28,6 +28,18 @@ _GUARDED_WORDS = frozenset({"drop", "truncate", "delete", "rename"})
 _MISSED_WORDS = frozenset(
     {"collation", "concurrently", "lateral", "nothing", "returning", "system_user", "tablesample"}
 )
+# PostgreSQL takes these for names of columns, but for no names of types unless they are quoted: pg_get_keywords() of 18
+# where catcode is C. SQLAlchemy quotes none. Names of its own types are left out: no enumeration can have them.
+_NO_TYPES = frozenset(
+    {
+        "between", "coalesce", "exists", "extract", "greatest", "grouping", "inout", "json_array",
+        "json_arrayagg", "json_exists", "json_object", "json_objectagg", "json_query", "json_scalar",
+        "json_serialize", "json_table", "json_value", "least", "merge_action", "none", "normalize", "nullif",
+        "out", "overlay", "position", "precision", "row", "setof", "substring", "treat", "trim", "values",
+        "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces", "xmlparse",
+        "xmlpi", "xmlroot", "xmlserialize", "xmltable"
+    }
+)  # fmt: skip
 _CONSTANTS = frozenset({sa_elements.True_, sa_elements.False_, sa_elements.Null})
 # Classes of names that were given: no convention and no limit of SQLAlchemy's changes them.
 _GIVEN = frozenset({str, sa_elements.quoted_name})
@@ -47,6 +59,13 @@ class _VerbatimPreparer(sa_compiler.IdentifierPreparer):
         stored = self.identifier(ident)
         # quoted_name(quote=False) would let the database fold the name, which then is not the one compared.
         return self.quote_identifier(stored) if force else super().quote(str(stored))
+
+    def format_type(self, type_: Any, use_schema: bool = True) -> str:
+        if type_.name in _NO_TYPES:
+            type_ = copy.copy(type_)
+            type_.name = sa_elements.quoted_name(type_.name, quote=True)
+        text: str = cast(Any, super()).format_type(type_, use_schema)
+        return text
 
     def _truncate_and_render_maxlen_name(self, name: str, max_: int, _alembic_quote: bool) -> str:
         if isinstance(name, sa_elements._truncated_label):  # noqa: SLF001 - the marker of generated names
