@@ -10,8 +10,20 @@ import pytest
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.lowering import Lowering, creation_order, unique_name
-from framework_m_migrations.domain.schema import Check, EnumType, Index, IndexKey, PrimaryKey, Table, TableName, Unique
+from framework_m_migrations.domain.filling import BATCH
+from framework_m_migrations.domain.lowering import Lowering, creation_order, stageable, unique_name
+from framework_m_migrations.domain.schema import (
+    Check,
+    Column,
+    EnumType,
+    Generated,
+    Index,
+    IndexKey,
+    PrimaryKey,
+    Table,
+    TableName,
+    Unique,
+)
 from tests.unit.domain.build import LOCAL, SERVER, column, index, key, table, unique
 
 T, OLD, E = TableName("t"), TableName("old"), TableName("e")
@@ -111,6 +123,9 @@ def test_a_unique_constraint_over_rows_adopts_an_index_that_was_built_without_ho
         o.CreateIndex(T, Index("uq_t_a", (IndexKey("a"),), unique=True), online=True),
         o.AddUnique(T, unique("a"), "uq_t_a"),
     )
+    made_up = Lowering(SERVER, online=True).operations(c.UniqueAdded(T, unique("a" * 80)))[0]
+    assert isinstance(made_up, o.CreateIndex)
+    assert len(made_up.index.name) == 63, "the server would cut it, and the constraint would not find it"
     plain = (o.AddUnique(T, UNIQUE),)
     assert Lowering(SERVER).operations(change) == plain
     assert Lowering(server(online_index=False), online=True).operations(change) == plain
@@ -201,3 +216,67 @@ def test_two_keys_to_one_table_and_circles_beside_it() -> None:
         ("two", ["to_double"]),
         ("one", ["to_two", "to_base"]),
     ]
+
+
+STAGES = replace(SERVER, staged_defaults=True)
+ID = column("id", nullable=False)
+DRAWN = column("a", default="random()", volatile_default=True)
+
+
+def staged(change: c.Change, key: tuple[Column, ...] = (ID,), **traits: object) -> tuple[o.Operation, ...]:
+    return Lowering(STAGES, **{"online": True, "rows": True, "key": key, **traits}).operations(change)  # type: ignore[arg-type]
+
+
+def test_a_default_that_is_another_for_each_row_is_given_in_batches_where_rows_can_be_gone_through() -> None:
+    assert staged(c.ColumnAdded(T, DRAWN)) == (o.AddColumn(T, DRAWN, staged=True), o.FillColumn(T, DRAWN, (ID,), BATCH))
+    needed = replace(DRAWN, nullable=False)
+    assert staged(c.ColumnAdded(T, needed)) == (
+        o.AddColumn(T, DRAWN, staged=True),
+        o.FillColumn(T, needed, (ID,), BATCH),
+        o.SetNotNull(T, needed, validate=False),
+        o.FillColumn(T, needed, (ID,), BATCH, late=True),
+        o.ValidateNotNull(T, needed),
+    )
+
+
+def test_what_cannot_be_staged_is_added_at_once_and_says_whether_that_rewrites() -> None:
+    at_once = (o.AddColumn(T, DRAWN, rewrites=True),)
+    assert staged(c.ColumnAdded(T, DRAWN), key=()) == at_once
+    assert staged(c.ColumnAdded(T, DRAWN), online=False) == at_once
+    assert staged(c.ColumnAdded(T, DRAWN), online=False, rows=False) == (o.AddColumn(T, DRAWN),)
+    for quiet in (column("a"), column("a", default="1"), column("a", nullable=False, fill="1")):
+        assert staged(c.ColumnAdded(T, quiet)) == (o.AddColumn(T, quiet, rewrites=False),)
+    elsewhere = Lowering(SERVER, online=True, rows=True, key=(ID,))
+    assert elsewhere.operations(c.ColumnAdded(T, DRAWN)) == (o.AddColumn(T, DRAWN, rewrites=False),)
+
+
+def test_only_a_default_of_the_column_itself_is_staged() -> None:
+    assert stageable(DRAWN, STAGES)
+    assert not stageable(DRAWN, SERVER)
+    assert not stageable(column("a", default="1"), STAGES)
+    assert not stageable(replace(DRAWN, default=None), STAGES)
+    assert not stageable(replace(DRAWN, generated=Generated("serial")), STAGES)
+
+
+@pytest.mark.parametrize(
+    ("nullable", "not_null", "written", "kinds"),
+    [
+        (True, False, False, ["Fill"]),
+        (False, False, False, ["Fill", "SetNotNull", "Fill late", "ValidateNotNull"]),
+        (False, False, True, ["SetNotNull", "Fill late", "ValidateNotNull"]),
+        (False, True, False, ["Fill late", "ValidateNotNull"]),
+        (False, True, True, ["Fill late", "ValidateNotNull"]),
+    ],
+)
+def test_what_was_interrupted_goes_on_where_it_stopped(
+    nullable: bool, not_null: bool, written: bool, kinds: list[str]
+) -> None:
+    wanted = replace(DRAWN, nullable=nullable)
+    made = staged(c.ColumnUnfilled(T, replace(DRAWN, nullable=not not_null), wanted, written))
+    every: dict[str, o.Operation] = {
+        "Fill": o.FillColumn(T, wanted, (ID,), BATCH),
+        "SetNotNull": o.SetNotNull(T, wanted, validate=False),
+        "Fill late": o.FillColumn(T, wanted, (ID,), BATCH, late=True),
+        "ValidateNotNull": o.ValidateNotNull(T, wanted),
+    }
+    assert made == tuple(every[kind] for kind in kinds)
