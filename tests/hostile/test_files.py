@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from framework_m_migrations.domain.errors import MigrationError
-from tests.hostile.outcome import outcome, sqlite_prey
+from tests.hostile.outcome import Prey, outcome, sqlite_prey, wipe
 from tests.hostile.texts import hostile
 from tests.support.profile import cases
 
@@ -92,29 +92,47 @@ def emptied(folder: Path) -> Path:
     return versions
 
 
+files_of_an_app = st.dictionaries(file_names, revision_files(), min_size=1, max_size=2)
+
+
 @settings(
-    max_examples=cases(70, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=cases(55, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @example(files={"aa01.py": b"revision = 'select'\ndown_revision = ''\ndef upgrade():\n    pass\n"}, fine=False)
-@given(files=st.dictionaries(file_names, revision_files(), min_size=1, max_size=2), fine=st.booleans())
+@given(files=files_of_an_app, fine=st.booleans())
 def test_hostile_revision_files(folder: Path, files: dict[str, bytes], fine: bool) -> None:
+    with sqlite_prey() as prey:
+        used(prey, folder, files, fine=fine)
+
+
+@settings(
+    max_examples=cases(20, 1000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(files=files_of_an_app, fine=st.booleans())
+def test_hostile_revision_files_on_postgresql(
+    folder: Path, postgres_prey: Prey, files: dict[str, bytes], fine: bool
+) -> None:
+    wipe(postgres_prey)
+    used(postgres_prey, folder, files, fine=fine)
+
+
+def used(prey: Prey, folder: Path, files: dict[str, bytes], *, fine: bool) -> None:
     versions = emptied(folder / "project")
     for name, content in files.items():
         (versions / name).write_bytes(content)
     if fine:
         (versions / "zz_fine.py").write_text(FINE, encoding="utf-8")
-    with sqlite_prey() as prey:
-        for call in ("status", "history", "run", "rollback", "verify"):
-            manager = prey.manager(METADATA, path=folder / "project", apps=(APP,))
-            method = getattr(manager, call)
-            try:
-                found = outcome(method, ["S3cr3t"])
-            except (SystemExit, KeyboardInterrupt):
-                # What ends a program ends it here too; the command line shows it as an error (test_commands).
-                continue
-            prey.check()
-            if isinstance(found, MigrationError):
-                assert str(folder) not in found.code
+    for call in ("status", "history", "run", "rollback", "verify"):
+        manager = prey.manager(METADATA, path=folder / "project", apps=(APP,))
+        method = getattr(manager, call)
+        try:
+            found = outcome(method, ["S3cr3t"])
+        except (SystemExit, KeyboardInterrupt):
+            # What ends a program ends it here too; the command line shows it as an error (test_commands).
+            continue
+        prey.check()
+        if isinstance(found, MigrationError):
+            assert str(folder) not in found.code
 
 
 INI = "[alembic]\nscript_location = %(here)s/alembic\n"
@@ -149,22 +167,36 @@ envs = st.sampled_from((
 
 
 @settings(
-    max_examples=cases(60, 1000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=cases(45, 1000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(lines=ini_lines, whole=st.booleans(), env=envs)
 def test_hostile_alembic_ini_and_env(folder: Path, lines: str, whole: bool, env: str) -> None:
+    with sqlite_prey() as prey:
+        configured(prey, folder, (INI + lines) if whole else lines, env)
+
+
+@settings(
+    max_examples=cases(15, 800), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(lines=ini_lines, whole=st.booleans(), env=envs)
+def test_hostile_alembic_ini_and_env_on_postgresql(
+    folder: Path, postgres_prey: Prey, lines: str, whole: bool, env: str
+) -> None:
+    wipe(postgres_prey)
+    configured(postgres_prey, folder, (INI + lines) if whole else lines, env)
+
+
+def configured(prey: Prey, folder: Path, text: str, env: str) -> None:
     project = folder / "project"
     versions = emptied(project)
     (versions / "fine.py").write_text(FINE, encoding="utf-8")
     (project / "alembic").mkdir()
     (project / "alembic" / "env.py").write_text(env, encoding="utf-8")
-    text = (INI + lines) if whole else lines
     (project / "alembic.ini").write_bytes(text.encode("utf-8", "surrogatepass"))
-    with sqlite_prey() as prey:
-        for call in ("status", "run", "verify", "sync"):
-            manager = prey.manager(METADATA, path=project, apps=(APP,))
-            try:
-                outcome(getattr(manager, call), ["S3cr3t"])
-            except SystemExit:
-                continue
-            prey.check()
+    for call in ("status", "run", "verify", "sync"):
+        manager = prey.manager(METADATA, path=project, apps=(APP,))
+        try:
+            outcome(getattr(manager, call), ["S3cr3t"])
+        except SystemExit:
+            continue
+        prey.check()

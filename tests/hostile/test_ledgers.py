@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from framework_m_migrations.domain.errors import MigrationError
-from tests.hostile.outcome import Prey, outcome, sqlite_prey
+from tests.hostile.outcome import Prey, outcome, sqlite_prey, wipe
+from tests.hostile.test_taken_names import ON_POSTGRESQL, spelt
 from tests.hostile.texts import hostile
 from tests.support.profile import cases
 
@@ -48,57 +49,94 @@ shapes = st.recursive(
 values = st.one_of(scalars, scalars, shapes)
 
 
+type Meddling = Callable[[sa.Connection], None]
+FORMS = ("text", "jsonb", "bytea", "numeric", "varchar(3)", "text[]", "int")
+
+
 @st.composite
-def meddlings(draw: st.DrawFn) -> Callable[[sa.Connection], None]:
+def meddlings(draw: st.DrawFn) -> Meddling:
     """Something done to the ledger behind the engine's back."""
     table = draw(st.sampled_from(sorted(TABLES)))
     columns = TABLES[table]
-    kind = draw(st.sampled_from(("update", "update", "insert", "delete", "drop", "column", "loose", "view")))
-    given_values = [draw(values) for _ in columns]
+    kinds = ("update", "update", "insert", "delete", "drop", "column", "loose", "view", "other", "refuses")
+    kind = draw(st.sampled_from(kinds))
+    given_values = tuple(draw(values) for _ in columns)
     column = draw(st.sampled_from(columns))
+    forms = tuple(draw(st.sampled_from(FORMS)) for _ in columns)
+    other = draw(st.sampled_from(sorted(ON_POSTGRESQL)))
 
     def run(connection: sa.Connection) -> None:
-        marks = ", ".join("?" for _ in columns)
+        plain = connection.dialect.name == "sqlite"
+        marks = ", ".join("?" if plain else "%s" for _ in columns)
+        # Without a key, as somebody would make it by hand, and filled with what is no text.
+        loose = columns if plain else tuple(map(" ".join, zip(columns, forms, strict=True)))
+        refuses = "SELECT RAISE(ABORT, 'no');" if plain else "EXECUTE FUNCTION refuse()"
+        each = f"CREATE TRIGGER refuses BEFORE INSERT ON {table} " + (f"BEGIN {refuses} END" if plain else refuses)
+        function = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$no$$; END'"
         statements: dict[str, list[tuple[str, tuple[object, ...]]]] = {
-            "update": [(f"UPDATE {table} SET {column} = ?", (given_values[0],))],
-            "insert": [(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", tuple(given_values))],
+            "update": [(f"UPDATE {table} SET {column} = {marks[:2].strip(',')}", given_values[:1])],
+            "insert": [(f"DELETE FROM {table}", ()), (f"INSERT INTO {table} VALUES ({marks})", given_values)],
             "delete": [(f"DELETE FROM {table}", ())],
             "drop": [(f"DROP TABLE {table}", ())],
             "column": [(f"ALTER TABLE {table} RENAME COLUMN {column} TO gone", ())],
-            # Without a type and a key, as somebody would make it by hand, and filled with what is no text.
             "loose": [
                 (f"DROP TABLE IF EXISTS {table}", ()),
-                (f"CREATE TABLE {table} ({', '.join(columns)})", ()),
-                (f"INSERT INTO {table} VALUES ({marks})", tuple(given_values)),
-                (f"INSERT INTO {table} VALUES ({marks})", tuple(given_values)),
+                (f"CREATE TABLE {table} ({', '.join(loose)})", ()),
+                (f"INSERT INTO {table} VALUES ({marks})", given_values),
+                (f"INSERT INTO {table} VALUES ({marks})", given_values),
             ],
             "view": [(f"DROP TABLE IF EXISTS {table}", ()), (f"CREATE VIEW {table} AS SELECT 1 AS {column}", ())],
+            "other": [
+                (f"DROP TABLE IF EXISTS {table}", ()),
+                *((spelt(statement, table), ()) for statement in ON_POSTGRESQL[other]),
+            ],
+            "refuses": [*([] if plain else [(function, ())]), (each, ())],
         }
         for text, parameters in statements[kind]:
             try:
-                connection.exec_driver_sql(text, parameters)
+                with connection.begin_nested():
+                    # Without parameters nothing is looked for in the text.
+                    connection.exec_driver_sql(text, parameters or None)
             except sa.exc.SQLAlchemyError:
                 return
 
     return run
 
 
-@settings(max_examples=cases(60, 2000), suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(meddlings(), min_size=1, max_size=3), st.booleans())
-def test_a_ledger_full_of_lies(meddled: list[Callable[[sa.Connection], None]], change: bool) -> None:
+lies = st.lists(meddlings(), min_size=1, max_size=3)
+
+
+@settings(max_examples=cases(45, 2000), suppress_health_check=[HealthCheck.too_slow])
+@given(lies, st.booleans())
+def test_a_ledger_full_of_lies(meddled: list[Meddling], change: bool) -> None:
     with sqlite_prey() as prey:
-        manager = prey.manager(wanted("note"))
-        manager.sync()
-        with prey.engine.begin() as connection:
-            connection.exec_driver_sql("INSERT INTO customer (id, note) VALUES (1, 'kept')")
-            connection.exec_driver_sql(
-                "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) PRIMARY KEY)"
-            )
-            for meddle in meddled:
-                meddle(connection)
-        use(prey, wanted("note", "more") if change else wanted("note"))
-        with prey.engine.connect() as connection:
-            assert connection.exec_driver_sql("SELECT id, note FROM customer").all() == [(1, "kept")]
+        lied_to(prey, meddled, change=change)
+
+
+@settings(max_examples=cases(20, 1000), suppress_health_check=[HealthCheck.too_slow])
+@given(meddled=lies, change=st.booleans())
+def test_a_ledger_full_of_lies_on_postgresql(postgres_prey: Prey, meddled: list[Meddling], change: bool) -> None:
+    wipe(postgres_prey)
+    with postgres_prey.engine.begin() as connection:
+        connection.exec_driver_sql("DROP FUNCTION IF EXISTS refuse() CASCADE")
+        connection.exec_driver_sql("DROP FOREIGN DATA WRAPPER IF EXISTS nothing CASCADE")
+        found = connection.exec_driver_sql("SELECT indexname FROM pg_indexes WHERE tablename = 'sentinel'").scalars()
+        for name in set(found.all()) & TABLES.keys():
+            connection.exec_driver_sql(f"DROP INDEX {name}")
+    lied_to(postgres_prey, meddled, change=change)
+
+
+def lied_to(prey: Prey, meddled: list[Meddling], *, change: bool) -> None:
+    manager = prey.manager(wanted("note"))
+    manager.sync()
+    with prey.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO customer (id, note) VALUES (1, 'kept')")
+        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
+        for meddle in meddled:
+            meddle(connection)
+    use(prey, wanted("note", "more") if change else wanted("note"))
+    with prey.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT id, note FROM customer").all() == [(1, "kept")]
 
 
 def use(prey: Prey, metadata: sa.MetaData) -> None:

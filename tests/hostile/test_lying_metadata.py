@@ -14,7 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import UserDefinedType
 
 from framework_m_migrations.domain.errors import MigrationError
-from tests.hostile.outcome import outcome, sqlite_prey
+from tests.hostile.outcome import Prey, outcome, sqlite_prey, wipe
 from tests.hostile.texts import hostile
 from tests.support.profile import cases
 
@@ -121,7 +121,7 @@ def liars(draw: st.DrawFn) -> Callable[[], sa.MetaData]:
                 lies[lie](made, text)
         return metadata
 
-    draw_schema = draw(st.sampled_from((None, None, None, "main", "nowhere", "a;b")))
+    draw_schema = draw(st.sampled_from((None, None, None, "main", "nowhere", "a;b", "public")))
     return declare
 
 
@@ -135,7 +135,9 @@ def _ghost_key(table: sa.Table, text: str) -> None:
 
 def _text_index(table: sa.Table, text: str) -> None:
     table.append_constraint(sa.CheckConstraint("1 = 1"))
-    table.indexes.add(sa.Index(f"iy_{table.name}", table.c.a, sqlite_where=sa.text(text)))
+    table.indexes.add(
+        sa.Index(f"iy_{table.name}", table.c.a, sqlite_where=sa.text(text), postgresql_where=sa.text(text))
+    )
 
 
 def _check(table: sa.Table, text: str) -> None:
@@ -174,19 +176,30 @@ lies: dict[str, Callable[[sa.Table, str], None]] = {
 LIES = sorted(lies)
 
 
-@settings(max_examples=cases(120, 4000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(90, 4000), suppress_health_check=[HealthCheck.too_slow])
 @given(liars())
 def test_metadata_that_lies(declare: Callable[[], sa.MetaData]) -> None:
+    with sqlite_prey() as prey:
+        lied_to(prey, declare)
+
+
+@settings(max_examples=cases(25, 1500), suppress_health_check=[HealthCheck.too_slow])
+@given(declare=liars())
+def test_metadata_that_lies_on_postgresql(postgres_prey: Prey, declare: Callable[[], sa.MetaData]) -> None:
+    wipe(postgres_prey)
+    lied_to(postgres_prey, declare)
+
+
+def lied_to(prey: Prey, declare: Callable[[], sa.MetaData]) -> None:
     try:
         metadata = declare()
     except Exception:  # noqa: BLE001 - what SQLAlchemy itself does not take is not our case
         return
-    with sqlite_prey() as prey:
-        manager = prey.manager(metadata)
-        result = outcome(manager.sync)
-        prey.check()
-        again = outcome(lambda: manager.plan(force=True))
-        prey.check()
-        if not isinstance(result, MigrationError):
-            assert not isinstance(again, MigrationError), again
-            assert not again.plan.applied, again.to_dict()
+    manager = prey.manager(metadata)
+    result = outcome(manager.sync)
+    prey.check()
+    again = outcome(lambda: manager.plan(force=True))
+    prey.check()
+    if not isinstance(result, MigrationError):
+        assert not isinstance(again, MigrationError), again
+        assert not again.plan.applied, again.to_dict()

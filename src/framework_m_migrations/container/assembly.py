@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from framework_m_migrations.adapters.sql.names import hostile
 from framework_m_migrations.container import engines, factories
 from framework_m_migrations.container.context import Context, Factory, check_overrides
 from framework_m_migrations.container.mode import RuntimeMode
@@ -115,7 +116,12 @@ class Assembly:
 
         Raises:
             UnsupportedDatabase: there is no adapter for its dialect, or the server is too old.
+            ConfigurationError: the schema or the version table has a name that no database should be asked for.
         """
+        for what, name in (("schema", self.settings.schema), ("version table", self.settings.version_table)):
+            wrong = None if name is None else hostile(name)
+            if wrong is not None:
+                raise ConfigurationError(f"The name {name!r} of the {what} {wrong}.")
         dialect = self.dialect(connection.dialect.name)
         factories.refuse_old_server(connection)
         context = Context(self.settings, self.mode, self._make_lasting, connection, dialect, drops)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
-from framework_m_migrations.adapters.sql.errors import translated
+from framework_m_migrations.adapters.sql.errors import shortened, translated
 from framework_m_migrations.adapters.sql.forms import SharedForms
 from framework_m_migrations.adapters.sql.guard import refuse_destruction
+from framework_m_migrations.adapters.sql.names import unsendable
 from framework_m_migrations.adapters.sql.wanted import Target
+from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.filling import Batch
 from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn
 from framework_m_migrations.domain.plan import LockLevel
@@ -78,6 +80,7 @@ class SqlExecutor:
         send_text(self._connection, self._sql_dialect, sql)
 
     def _refuse(self, sql: str) -> None:
+        refuse_unsendable(sql)
         dialect = self._connection.dialect
         refuse_destruction(sql, dialect.name, backslash_escapes=bool(getattr(dialect, "_backslash_escapes", False)))
 
@@ -86,6 +89,18 @@ def send_text(connection: sa.Connection, sql_dialect: SqlDialect, sql: str) -> N
     """Send literal SQL to the driver and translate what it raises.
 
     Without a parameter set no driver looks for placeholders in the text, so that a percent sign is a percent sign.
+
+    Raises:
+        InvalidMetadata: it holds a NUL, at which a driver would end it, or half a character; it was not sent.
+        DatabaseError: or a kind of it; see SqlDialect.translate.
     """
+    refuse_unsendable(sql)
     with translated(sql_dialect.translate, sql):
         connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).close()
+
+
+def refuse_unsendable(sql: str) -> None:
+    """Go on where a statement can be sent whole; raises InvalidMetadata."""
+    wrong = unsendable(sql)
+    if wrong is not None:
+        raise InvalidMetadata(f"A statement {wrong}, so that it was not sent: {shortened(sql)!a}.")

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import elements as sa_elements
 
+from framework_m_migrations.adapters.sql.names import unsendable
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 
 FILL_KEY = "fill"
@@ -97,7 +98,7 @@ def literal_of(value: object, type_: sa.types.TypeEngine[Any], text: SqlText) ->
     except (sa.exc.SQLAlchemyError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError):
         # A value that the type cannot take: the application would fail with it as well, so no row may get it.
         return None
-    return None if written is None or "\0" in written else written
+    return None if written is None or unsendable(written) is not None else written
 
 
 def _json(value: object, type_: sa.types.TypeEngine[Any], text: SqlText) -> str | None:

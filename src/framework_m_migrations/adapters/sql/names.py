@@ -21,6 +21,18 @@ def hostile(name: str) -> str | None:
     return None
 
 
+def unsendable(text: str) -> str | None:
+    """What is wrong with a text, in words; None where it can be part of a statement.
+
+    A driver ends a statement at a NUL, and would carry out what stands before it.
+    """
+    if "\0" in text:
+        return "holds a NUL character"
+    if not text.isascii() and any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+        return "is not valid Unicode"
+    return None
+
+
 class Names:
     """Checks and cuts names.
 

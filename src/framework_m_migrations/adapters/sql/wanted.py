@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql import wanted_constraints as constraints
 from framework_m_migrations.adapters.sql.dialects.base import Spelling, SqlDialect
 from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
-from framework_m_migrations.adapters.sql.names import Names
+from framework_m_migrations.adapters.sql.names import Names, unsendable
 from framework_m_migrations.adapters.sql.sqltext import SqlText, verbatim_dialect
 from framework_m_migrations.adapters.sql.type_memo import TypeMemo
+from framework_m_migrations.adapters.sql.wanted_texts import refuse_unsendable
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Column, ColumnType, EnumType, Generated, PrimaryKey, Table, TableName
@@ -121,7 +122,9 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
             renamed_from=_renamed_from(table.__dict__.get("info"), target, f"the former name of table {name}"),
             native=table,
         )
-        return WantedTable(wanted, _enums(name, types))
+        enums = _enums(name, types)
+        refuse_unsendable(wanted, enums)
+        return WantedTable(wanted, enums)
     except sa.exc.SQLAlchemyError as error:
         raise InvalidMetadata(f"Table {name} cannot be written as SQL: {error}") from error
 
@@ -155,8 +158,8 @@ def _column(column: sa.Column[Any], name: str, type_: ColumnType, target: Target
     if written and generated is None:
         sql = target.text.server_default(column)
         if sql is not None:
-            if "\0" in sql:
-                raise InvalidMetadata(f"The default of column {column.table.name}.{name} holds a NUL character.")
+            if (wrong := unsendable(sql)) is not None:
+                raise InvalidMetadata(f"The default of column {column.table.name}.{name} {wrong}.")
             default = spelling.default(sql, type_)
     return Column(
         name=name,
