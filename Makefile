@@ -87,8 +87,8 @@ mutation: $(STAMP) ## the mutation score of domain and services (docs/mutation.m
 demo: $(STAMP_DEMO) ## the whole engine at work, on SQLite
 	@$(BIN)/python -m examples.demo
 
-bench-load: $(STAMP) ## changes on two million rows while probes measure every stall; takes its time
-	$(BIN)/python -m benchmarks.load
+bench-load: $(STAMP) ## changes on two million rows while probes measure every stall; ARGS="--resume" goes on
+	$(BIN)/python -m benchmarks.load $(ARGS)
 
 bench: $(STAMP) ## measure against Alembic, reflection and create_all
 	$(BIN)/python -m benchmarks

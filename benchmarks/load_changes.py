@@ -21,6 +21,7 @@ class LoadCase:
         plain: the same with Alembic's operations.
         revisions: it is made by ``create --online`` and ``run``, not by sync.
         late_write: what the application of the new release writes once the first half is applied.
+        late_table: the name under which it knows the table.
     """
 
     name: str
@@ -28,6 +29,7 @@ class LoadCase:
     plain: Callable[[Operations], object]
     revisions: bool = False
     late_write: str = "UPDATE item SET qty = qty + 1 WHERE id = %(id)s"
+    late_table: str = "item"
 
 
 def base() -> sa.MetaData:
@@ -43,12 +45,29 @@ def base() -> sa.MetaData:
         sa.Column("title", sa.String(40)),
         sa.Column("code", sa.String(40)),
         sa.Column("spare", sa.Text),
+        sa.Column("mood", _mood("good", "bad")),
     )
     return metadata
 
 
+def _mood(*labels: str) -> sa.Enum:
+    return sa.Enum(*labels, name="mood")
+
+
 def _item(metadata: sa.MetaData) -> sa.Table:
     return metadata.tables["item"]
+
+
+def _renamed(metadata: sa.MetaData) -> None:
+    table = _item(metadata)
+    columns = [_copied(one) for one in table.columns]
+    metadata.remove(table)
+    sa.Table("article", metadata, *columns, info={"renamed_from": "item"})
+
+
+def _referring(metadata: sa.MetaData) -> None:
+    target = sa.ForeignKey("item.id", name="fk_note_item")
+    sa.Table("note", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("item", sa.Integer, target))
 
 
 def _replace(metadata: sa.MetaData, column: sa.Column[object], old: str | None = None) -> None:
@@ -73,6 +92,15 @@ def _without(metadata: sa.MetaData, name: str) -> None:
     columns = [_copied(one) for one in table.columns if one.name != name]
     metadata.remove(table)
     sa.Table("item", metadata, *columns)
+
+
+def _label(op: Operations) -> None:
+    op.execute("ALTER TYPE mood ADD VALUE 'none'")
+
+
+def _refer(op: Operations) -> None:
+    target = sa.ForeignKey("item.id", name="fk_note_item")
+    op.create_table("note", sa.Column("id", sa.Integer, primary_key=True), sa.Column("item", sa.Integer, target))
 
 
 def _not_null(op: Operations) -> None:
@@ -116,6 +144,8 @@ CASES = (
         lambda m: _replace(m, sa.Column("title", sa.String(80))),
         lambda op: op.alter_column("item", "title", type_=sa.String(80)),
     ),
+    LoadCase("new table that refers to it", _referring, _refer),
+    LoadCase("label of an enumeration", lambda m: _replace(m, sa.Column("mood", _mood("good", "bad", "none"))), _label),
     LoadCase(
         "NOT NULL",
         lambda m: _replace(m, sa.Column("code", sa.String(40), nullable=False, default="none")),
@@ -143,6 +173,14 @@ CASES = (
         lambda op: op.alter_column("item", "title", new_column_name="label"),
         revisions=True,
         late_write="UPDATE item SET qty = qty + 1, label = 'new' WHERE id = %(id)s",
+    ),
+    LoadCase(
+        "rename of the table",
+        _renamed,
+        lambda op: op.rename_table("item", "article"),
+        revisions=True,
+        late_write="UPDATE article SET qty = qty + 1 WHERE id = %(id)s",
+        late_table="article",
     ),
     LoadCase(
         "drop of a column",
