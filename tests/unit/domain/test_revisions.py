@@ -62,6 +62,7 @@ def test_what_a_revision_stands_on_and_what_stands_on_it() -> None:
                            revision("e")))  # fmt: skip
     assert graph.closure(["c"]) == {"a", "b", "c"}
     assert graph.closure(["d", "e"]) == {"a", "b", "d", "e"}
+    assert graph.closure(["e", "c", "c"]) == {"a", "b", "c", "e"}, "to be named twice changes nothing"
     assert graph.closure([]) == frozenset()
     assert graph.descendants(["b"]) == {"b", "c", "d"}
     assert graph.descendants(["c", "e"]) == {"c", "e"}

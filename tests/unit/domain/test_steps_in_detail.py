@@ -139,6 +139,11 @@ def test_a_step_tells_what_it_locks_and_what_it_made_itself_needs_no_lock() -> N
     assert made[0].locks == (TableLock(U, LockLevel.ROW_SHARE),)
 
 
+def test_what_takes_no_lock_is_not_listed() -> None:
+    [step] = build_steps([Work(ADD, "D")], {}, SERVER, lambda _: ((T, LockLevel.NONE),))
+    assert step.locks == ()
+
+
 @pytest.mark.parametrize(
     ("operation", "scans"),
     [

@@ -192,3 +192,11 @@ def test_what_was_withheld_for_another_reason_keeps_that_reason() -> None:
         "D", None, rewritten("integer", "numeric").change, Judgement(Risk.WARNING, "type-rewritten", "Full.", "create")
     )
     assert withhold_dependents([given], EXISTING, [table("t", foreign_keys=(key("a", "p"),))]) == [given]
+
+
+def test_only_what_is_written_in_an_expression_is_looked_for_there() -> None:
+    short = c.ColumnAdded(T, column("X", nullable=False))
+    keys = (IndexKey("b"), IndexKey(None, "lower(b)"))
+    for change in (c.IndexAdded(T, Index("i", keys, where="b > 0")), c.IndexAdded(T, Index("i", keys))):
+        assert waits_for(short, change) is None
+    assert waits_for(short, c.ColumnAdded(T, column("n", generated=Generated("identity")))) is None

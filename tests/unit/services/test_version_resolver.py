@@ -177,6 +177,9 @@ def test_what_stands_on_a_rollback_is_named_with_its_app() -> None:
         at("shop3", "stock2").rollback(to="shop1")
     assert caught.value.what == "These applied revisions stand on what would be rolled back: stock2 (stock)."
     assert caught.value.details == {"revisions": ["stock2"]}
+    two = RevisionGraph((*SHOP, revision("crm1", needs=("shop3",)), revision("app1", needs=("shop3",))))
+    with pytest.raises(DependentRevision, match=r"back: app1 \(app\), crm1 \(crm\)\."):
+        VersionResolver(two, frozenset({"crm1", "app1"})).rollback(app="shop")
 
 
 def test_rollback_to_a_revision_stays_in_its_own_app_or_in_the_one_named() -> None:
