@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import psycopg
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.events import BackfillMoved, Event
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.results import PlanResult
@@ -19,6 +21,7 @@ BEFORE = "CREATE TABLE item (id int PRIMARY KEY, n int)"
 ROWS = "INSERT INTO item SELECT g, g FROM generate_series(1, 2500) g"
 FILES = "SELECT relname::text, relfilenode FROM pg_class WHERE relname IN ('item', 'item_pkey') ORDER BY 1"
 NOTES = "SELECT key, value FROM __schema_state__ WHERE key LIKE 'fill:%'"
+CHANGES = re.compile(r"\s*(ALTER|WITH m_migrate|INSERT|UPDATE|DELETE|CREATE|REINDEX)", re.IGNORECASE)
 PATIENT = LockOptions(wait=30.0)
 
 
@@ -93,3 +96,27 @@ class Site:
         """What is withheld, by rule and by who handles it."""
         made: PlanResult = self.manager(metadata).plan(force=True)
         return {(one.judgement.rule, one.judgement.handled_by) for one in made.plan.withheld}
+
+
+def stopped_before(site: Site, number: int, metadata: sa.MetaData) -> bool:
+    """Sync, and have the server end the session just before its change ``number``; False where it had fewer."""
+    engine = sa.create_engine(site.database.sync_url, poolclass=sa.NullPool)
+    sent = 0
+
+    def watch(conn: sa.Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        nonlocal sent
+        if CHANGES.match(statement) is None:
+            return
+        sent += 1
+        if sent == number:
+            driver = conn.connection.dbapi_connection
+            site.send(f"SELECT pg_terminate_backend({driver.info.backend_pid})")  # type: ignore[union-attr]
+
+    sa.event.listen(engine, "before_cursor_execute", watch)
+    try:
+        site.manager(metadata, engine=engine).sync()
+    except MigrationError:
+        return True
+    finally:
+        engine.dispose()
+    return False

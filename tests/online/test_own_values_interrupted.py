@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,13 +14,12 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.domain.errors import LedgerCorrupt, MigrationError
+from framework_m_migrations.domain.errors import LedgerCorrupt
 from framework_m_migrations.domain.events import BackfillMoved
 from tests._postgres import PostgresDatabase
-from tests.online.own_values import BEFORE, FILES, NOTES, ROWS, Heard, Site, drawn, item, three
+from tests.online.own_values import BEFORE, FILES, NOTES, ROWS, Heard, Site, drawn, item, stopped_before, three
 from tests.support.profile import NIGHTLY
 
-CHANGES = re.compile(r"\s*(ALTER|WITH m_migrate|INSERT|UPDATE|DELETE|CREATE)", re.IGNORECASE)
 PEOPLES = "'00000000-0000-0000-0000-000000000001'"
 
 
@@ -31,30 +29,6 @@ def site(emptied_database: PostgresDatabase) -> Iterator[Site]:
         made = Site(emptied_database, plain)
         made.send(BEFORE, ROWS)
         yield made
-
-
-def stopped_before(site: Site, number: int, metadata: sa.MetaData) -> bool:
-    """Sync, and have the server end the session just before its change ``number``; False where it had fewer."""
-    engine = sa.create_engine(site.database.sync_url, poolclass=sa.NullPool)
-    sent = 0
-
-    def watch(conn: sa.Connection, _cursor: object, statement: str, *_rest: object) -> None:
-        nonlocal sent
-        if CHANGES.match(statement) is None:
-            return
-        sent += 1
-        if sent == number:
-            driver = conn.connection.dbapi_connection
-            site.send(f"SELECT pg_terminate_backend({driver.info.backend_pid})")  # type: ignore[union-attr]
-
-    sa.event.listen(engine, "before_cursor_execute", watch)
-    try:
-        site.manager(metadata, engine=engine).sync()
-    except MigrationError:
-        return True
-    finally:
-        engine.dispose()
-    return False
 
 
 def ledger_is_true(site: Site) -> None:

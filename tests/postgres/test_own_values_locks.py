@@ -9,7 +9,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDi
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.plan import LockLevel
-from framework_m_migrations.domain.schema import Column, ColumnType, TableName
+from framework_m_migrations.domain.schema import Column, ColumnType, Index, IndexKey, TableName
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import connected, ddl, executor
 from tests.postgres.test_statements import LOCKS, strongest
@@ -30,6 +30,20 @@ STAGED: dict[str, o.AdditiveOperation] = {
     "second pass": o.FillColumn(T, DRAW, KEY, 10, late=True),
     "not null": o.SetNotNull(T, MARK, validate=False),
     "validated": o.ValidateNotNull(T, Column("id", INT, nullable=False)),
+    "index of the whole": o.CreateIndex(T, Index("ix", (IndexKey("id"),)), only=True),
+    "index of a part": o.AttachIndex(T, "ix_part", TableName("ix_whole")),
+}
+PARTED = {
+    "index of the whole": (
+        'CREATE TABLE "order" (id int) PARTITION BY RANGE (id)',
+        'CREATE TABLE part PARTITION OF "order" FOR VALUES FROM (0) TO (9)',
+    ),
+    "index of a part": (
+        "CREATE TABLE whole (id int) PARTITION BY RANGE (id)",
+        'CREATE TABLE "order" PARTITION OF whole FOR VALUES FROM (0) TO (9)',
+        "CREATE INDEX ix_whole ON ONLY whole (id)",
+        'CREATE INDEX ix_part ON "order" (id)',
+    ),
 }
 
 
@@ -37,7 +51,7 @@ STAGED: dict[str, o.AdditiveOperation] = {
 def test_each_stage_locks_what_it_says(postgres_database: PostgresDatabase, name: str) -> None:
     operation = STAGED[name]
     with connected(postgres_database) as connection, connected(postgres_database) as other:
-        ddl(connection, *SETUP)
+        ddl(connection, *PARTED.get(name, SETUP))
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
         connection.rollback()
         if name in {"not null", "validated"} and connection.dialect.server_version_info < (18,):  # type: ignore[operator]

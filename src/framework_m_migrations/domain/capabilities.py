@@ -31,6 +31,7 @@ class Capabilities:
         staged_defaults: such a column can also be added in stages: its default for new rows first, then values for
             those that exist, in batches.
         unvalidated_not_null: NOT NULL can be added without a look at the rows, and validated later.
+        unvalidated_part_keys: a foreign key of a partitioned table can be added now and validated later.
         distinct_defaults: defaults, as they are spelt canonically, that never give two rows the same value.
         table_locks: readers and writers of one table are not held up by a transaction that changes another, so that
             each existing table is changed in a step of its own.
@@ -56,6 +57,7 @@ class Capabilities:
     add_volatile_default: bool = True
     staged_defaults: bool = False
     unvalidated_not_null: bool = False
+    unvalidated_part_keys: bool = False
     distinct_defaults: frozenset[str] = frozenset()
     unique_is_index: bool = False
     table_locks: bool = False

@@ -15,6 +15,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.filling import BATCH
+from framework_m_migrations.domain.partitions import index_operations
 from framework_m_migrations.domain.schema import Column, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
 
@@ -33,6 +34,7 @@ class Lowering:
         online: the table is to be changed without holding anybody up: it exists and is not known to be empty.
         inline: foreign keys of a new table that its CREATE TABLE may carry.
         key: what the rows of the table can be gone through by, in batches; empty for nothing.
+        there: the table as it is, None for one that does not exist or whose partitions are not known.
         rows: the table exists and is not known to be empty.
     """
 
@@ -40,6 +42,7 @@ class Lowering:
     online: bool = False
     inline: tuple[ForeignKey, ...] = ()
     key: tuple[Column, ...] = ()
+    there: Table | None = None
     rows: bool = False
 
     def operations(self, change: c.Change) -> tuple[o.Operation, ...]:
@@ -64,10 +67,8 @@ class Lowering:
                 | c.ColumnGenerationChanged()
             ):
                 return self._column(change)
-            case c.IndexAdded(table=name, index=index):
-                return (o.CreateIndex(name, index, online=self.online and self.capabilities.online_index),)
-            case c.IndexInvalid(table=name, index=index):
-                return (o.RebuildIndex(name, index),)
+            case c.IndexAdded() | c.IndexInvalid():
+                return self._index(change)
             case c.UniqueAdded(table=name, unique=unique, via_index=via_index):
                 return self._unique(name, unique, via_index)
             case c.CheckAdded() | c.ForeignKeyAdded() | c.ConstraintNotValidated():
@@ -91,6 +92,14 @@ class Lowering:
                 return ()
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _index(self, change: c.IndexAdded | c.IndexInvalid) -> tuple[o.Operation, ...]:
+        name, index = change.table, change.index
+        online = self.online and self.capabilities.online_index
+        invalid = isinstance(change, c.IndexInvalid)
+        if self.there is not None and self.there.partitioned and (online or invalid):
+            return tuple(index_operations(self.there, index, self.capabilities.identifier_limit))
+        return (o.RebuildIndex(name, index),) if invalid else (o.CreateIndex(name, index, online=online),)
 
     def _new_column(self, change: c.ColumnAdded | c.ColumnUnfilled) -> tuple[o.Operation, ...]:
         table, column = change.table, change.column

@@ -32,6 +32,8 @@ def obstacle(change: c.Change, catalog: Catalog) -> str | None:
             return _pointed_at(table, column.name, catalog)
         case c.ColumnRemoved():
             return "an online change is between its phases: its contract revision drops the column"
+        case c.UniqueAdded(table=table) | c.UniqueChanged(table=table) if _is_partitioned(table, catalog):
+            return "a partitioned table cannot adopt an index that was built beside writers"
         case c.UniqueAdded(unique=unique) | c.UniqueChanged(unique=unique):
             return _options(unique)
         case c.IndexAdded(index=index) | c.IndexChanged(index=index):
@@ -58,6 +60,11 @@ def has_half(change: c.Change, phase: Phase) -> bool:
             return phase is Phase.EXPAND
         case _:
             return phase is Phase.CONTRACT
+
+
+def _is_partitioned(name: TableName, catalog: Catalog) -> bool:
+    table = catalog.tables.get(name)
+    return table is not None and table.partitioned
 
 
 def standing_on(table: Table, column: str) -> tuple[Index | Unique | Check | ForeignKey, ...]:

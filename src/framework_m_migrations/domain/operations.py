@@ -83,11 +83,26 @@ class FillColumn:
 
 @dataclass(frozen=True, slots=True)
 class CreateIndex:
-    """Create an index; ``online`` without blocking writers, outside a transaction."""
+    """Create an index; ``online`` without blocking writers, outside a transaction.
+
+    ``only`` leaves the partitions of a partitioned table out: its index is invalid until each has one attached to it.
+    ``part`` says that it is the index of a partition, which belongs to that of the parent.
+    """
 
     table: TableName
     index: Index
     online: bool = False
+    only: bool = False
+    part: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttachIndex:
+    """Make the index of a partition a part of its parent's index. Nothing happens where it is one."""
+
+    table: TableName
+    index: str
+    parent: TableName
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +202,7 @@ AdditiveOperation = (
     | AddColumn
     | FillColumn
     | CreateIndex
+    | AttachIndex
     | RebuildIndex
     | AddUnique
     | AddCheck

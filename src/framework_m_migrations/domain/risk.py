@@ -6,132 +6,18 @@ BREAKING fails verify. Every rule has a stable code (docs/risk.md). What is not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import assert_never
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.facts import FactKind, Facts, Question
+from framework_m_migrations.domain.knowledge import Knowledge as Knowledge
+from framework_m_migrations.domain.knowledge import drawn_columns
+from framework_m_migrations.domain.knowledge import needs_rows as needs_rows
+from framework_m_migrations.domain.knowledge import row_question as row_question
 from framework_m_migrations.domain.plan import Judgement, Risk
-from framework_m_migrations.domain.schema import Check, Column, IndexKey, TableName
+from framework_m_migrations.domain.schema import Column, IndexKey, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 
 CREATE, DROP, MANUAL, SYNC, CONTRACT = "create", "sync --allow-drop", "manual", "sync", "run --contract"
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """What judging may use beside the change itself.
-
-    ``facts`` are answers about rows; ``types`` the class of each change of type; ``new_columns`` the columns that the
-    same plan adds to a table, so that a constraint over them is judged as if they were there.
-    ``add_volatile_default``, ``staged_defaults`` and ``distinct_defaults``: of Capabilities. ``keyed`` are tables whose
-    rows can be gone through in batches. ``online``: the forms that hold nobody up are used.
-    """
-
-    facts: Facts = field(default_factory=dict)
-    types: Mapping[tuple[TableName, str], TypeChange] = field(default_factory=dict)
-    new_columns: Mapping[TableName, tuple[Column, ...]] = field(default_factory=dict)
-    add_volatile_default: bool = True
-    staged_defaults: bool = False
-    distinct_defaults: frozenset[str] = frozenset()
-    keyed: frozenset[TableName] = frozenset()
-    online: bool = True
-
-    def empty(self, table: TableName) -> bool:
-        """True only when the table is known to hold no row."""
-        return self.facts.get(Question(FactKind.HAS_ROWS, table)) == 0
-
-    def clear(self, question: Question | None) -> bool | None:
-        """True when the answer is no, False when it is yes, None when it is not known."""
-        answer = None if question is None else self.facts.get(question)
-        return None if answer is None else answer == 0
-
-
-def assumed(added: tuple[Column, ...], columns: tuple[str, ...], text: str = "") -> tuple[tuple[str, str, str], ...]:
-    """Columns to be added that a question is about, with the value that existing rows will have.
-
-    Args:
-        added: the columns that the plan adds to the table.
-        columns: names that the question names.
-        text: an expression; every added column whose name occurs in it counts.
-    """
-    return tuple(
-        (column.name, column.type.spelling, column.default or (None if column.nullable else column.fill) or "NULL")
-        for column in added
-        if column.name in columns or column.name in text
-    )
-
-
-def row_question(change: c.Change, new_columns: Mapping[TableName, tuple[Column, ...]]) -> Question | None:
-    """The question beside HAS_ROWS whose answer decides the class of a change, None where there is none."""
-    if _drawn(change, new_columns):
-        return None  # What each row will hold is not known before it does.
-    match change:
-        case c.UniqueAdded(table=table, unique=unique) if change.via_index is None:
-            assuming = assumed(new_columns.get(table, ()), unique.columns)
-            return Question(FactKind.DUPLICATES, table, unique.columns, assuming=assuming)
-        case c.IndexAdded(table=table, index=index) if index.unique:
-            columns = tuple(key.column for key in index.keys if key.column is not None)
-            if len(columns) != len(index.keys):
-                return None
-            assuming = assumed(new_columns.get(table, ()), columns, index.where or "")
-            return Question(FactKind.DUPLICATES, table, columns, detail=index.where, assuming=assuming)
-        case c.CheckAdded(table=table, check=check):
-            assuming = assumed(new_columns.get(table, ()), (), check.expression)
-            return Question(FactKind.VIOLATIONS, table, detail=check.expression, assuming=assuming)
-        case c.ForeignKeyAdded(table=table, foreign_key=key):
-            assuming = assumed(new_columns.get(table, ()), key.columns)
-            return Question(
-                FactKind.ORPHANS, table, key.columns, None, key.target, key.target_columns, assuming=assuming
-            )
-        case c.ConstraintNotValidated(table=table, constraint=constraint):
-            return row_question(
-                c.CheckAdded(table, constraint)
-                if isinstance(constraint, Check)
-                else c.ForeignKeyAdded(table, constraint),
-                new_columns,
-            )
-        case _:
-            return None
-
-
-def _drawn(change: c.Change, new_columns: Mapping[TableName, tuple[Column, ...]]) -> tuple[Column, ...]:
-    """The columns that a new constraint stands on and whose values the same plan draws or computes, row by row."""
-    match change:
-        case c.UniqueAdded(unique=unique):
-            names, text = unique.columns, ""
-        case c.IndexAdded(index=index) if index.unique:
-            names = tuple(key.column for key in index.keys if key.column is not None)
-            text = " ".join((index.where or "", *(key.expression or "" for key in index.keys)))
-        case c.CheckAdded(check=check):
-            names, text = (), check.expression
-        case c.ForeignKeyAdded(foreign_key=key):
-            names, text = key.columns, ""
-        case _:
-            return ()
-    added = new_columns.get(change.table, ())
-    return tuple(one for one in added if _is_drawn(one) and (one.name in names or one.name in text))
-
-
-def _is_drawn(column: Column) -> bool:
-    return column.volatile_default or column.generated is not None
-
-
-def needs_rows(change: c.Change) -> bool:
-    """True when it matters for the class of a change whether its table holds rows."""
-    match change:
-        case c.ColumnAdded(column=column):
-            costly = column.volatile_default or column.generated is not None
-            return costly or (not column.nullable and column.default is None and column.fill is None)
-        case c.ColumnNullabilityChanged(column=column):
-            return not column.nullable
-        case c.IndexAdded(index=index):
-            return index.unique
-        case c.ColumnTypeChanged() | c.UniqueAdded() | c.CheckAdded() | c.ForeignKeyAdded():
-            return True
-        case _:
-            return False
 
 
 def judge(change: c.Change, known: Knowledge) -> Judgement:
@@ -309,13 +195,15 @@ def _keys_contain(keys: tuple[IndexKey, ...] | tuple[str, ...]) -> str:
 def _unique(change: c.IndexAdded | c.UniqueAdded, known: Knowledge) -> Judgement:
     if isinstance(change, c.IndexAdded) and not change.index.unique:
         return _safe("index-added", "An index changes no row.")
-    if isinstance(change, c.UniqueAdded) and change.via_index is not None:
+    if isinstance(change, c.UniqueAdded) and change.via_index is not None and change.table not in known.partitioned:
         return _safe("unique-added", f"The unique index {change.via_index} holds already what is wanted.")
+    if isinstance(change, c.UniqueAdded) and _is_parted(change.table, known) and not known.empty(change.table):
+        return _review("partitioned", "A partitioned table adopts no index: its rows would be read under a lock.")
     columns = (
         tuple(key.column for key in change.index.keys) if isinstance(change, c.IndexAdded) else change.unique.columns
     )
     # A predicate or an expression over such a column keeps nothing apart.
-    drawn = [one for one in _drawn(change, known.new_columns) if one.name in columns]
+    drawn = [one for one in drawn_columns(change, known.new_columns) if one.name in columns]
     if any(one.default in known.distinct_defaults for one in drawn):
         return _safe("unique-added", "Each row gets a value that no other one has.")
     keys = _keys_contain(change.index.keys if isinstance(change, c.IndexAdded) else change.unique.columns)
@@ -330,9 +218,16 @@ def _unique(change: c.IndexAdded | c.UniqueAdded, known: Knowledge) -> Judgement
             return _review("unique-unknown", f"Whether rows agree in {keys} is not known.")
 
 
+def _is_parted(table: TableName, known: Knowledge) -> bool:
+    """A partitioned table that nobody is to be held up on."""
+    return known.online and table in known.partitioned
+
+
 def _constraint(change: c.CheckAdded | c.ForeignKeyAdded | c.ConstraintNotValidated, known: Knowledge) -> Judgement:
     if known.empty(change.table):
         return _safe("constraint-added", "The table is empty.")
+    if isinstance(change, c.ForeignKeyAdded) and _is_parted(change.table, known) and not known.unvalidated_parts:
+        return _review("partitioned", "A foreign key of a partitioned table is validated at once, under its locks.")
     match known.clear(row_question(change, known.new_columns)):
         case True:
             return _safe("constraint-added", "Every row keeps it already.")

@@ -188,10 +188,30 @@ class PrimaryKey:
     name: str | None = field(default=None, compare=False)
 
 
+class PartIndex(NamedTuple):
+    """An index of a partition; ``parent`` is the name of the index it is attached to, None for none."""
+
+    name: str
+    valid: bool
+    parent: str | None
+
+
+class Partition(NamedTuple):
+    """A partition, or a partition's partition. ``holds_rows`` is False where it is partitioned itself."""
+
+    name: TableName
+    parent: TableName
+    holds_rows: bool
+    indexes: tuple[PartIndex, ...] = ()
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with all that belongs to it."""
+    """A table with all that belongs to it.
+
+    ``partitions`` are those of a partitioned table that exists, each after its parent; nobody declares them.
+    """
 
     name: TableName
     columns: tuple[Column, ...]
@@ -204,6 +224,8 @@ class Table:
     options: tuple[tuple[str, str], ...] = ()
     renamed_from: str | None = field(default=None, compare=False)
     native: object = field(default=None, compare=False, repr=False)
+    partitions: tuple[Partition, ...] = field(default=(), compare=False)
+    partitioned: bool = field(default=False, compare=False)
 
     def column(self, name: str) -> Column | None:
         """The column called ``name``, or None."""

@@ -42,12 +42,14 @@ def phase(operation: o.AdditiveOperation) -> int:
             return 7 if late else 5
         case o.CreateIndex() | o.RebuildIndex():
             return 8
-        case o.AddUnique():
+        case o.AttachIndex():
             return 9
-        case o.AddCheck() | o.AddForeignKey():
+        case o.AddUnique():
             return 10
-        case o.ValidateConstraint() | o.ValidateNotNull():
+        case o.AddCheck() | o.AddForeignKey():
             return 11
+        case o.ValidateConstraint() | o.ValidateNotNull():
+            return 12
 
 
 def build_steps(
@@ -152,7 +154,9 @@ def _weight(operation: o.AdditiveOperation) -> int:
 
 def _scans(operation: o.AdditiveOperation) -> bool:
     match operation:
-        case o.CreateIndex() | o.RebuildIndex() | o.ValidateConstraint() | o.ValidateNotNull() | o.FillColumn():
+        case o.CreateIndex(only=only):
+            return not only
+        case o.RebuildIndex() | o.ValidateConstraint() | o.ValidateNotNull() | o.FillColumn():
             return True
         case o.AddCheck(validate=validate) | o.AddForeignKey(validate=validate) | o.SetNotNull(validate=validate):
             return validate
@@ -166,6 +170,8 @@ def _hazards(operation: o.AdditiveOperation) -> Iterable[str]:
     match operation:
         case o.CreateIndex(online=True) | o.RebuildIndex():
             yield "waits for transactions that are older than itself"
+        case o.AttachIndex(index=index):
+            yield f"locks the index {index} against everybody for a moment"
         case o.AddForeignKey(foreign_key=key):
             yield f"locks {key.target} too"
         case o.FillColumn(late=False):
@@ -196,7 +202,7 @@ def _part(item: Work) -> OwnedTable | None:
             return OwnedTable.of(replace(table, foreign_keys=inline), item.doctype, "created")
         case o.AddColumn(table=name, column=column):
             return OwnedTable(name, item.doctype, "adopted", columns=frozenset({column.name}))
-        case o.CreateIndex(table=name, index=index):
+        case o.CreateIndex(table=name, index=index, part=False):
             return OwnedTable(name, item.doctype, "adopted", indexes=frozenset({index.name}))
         case o.AddUnique(table=name, unique=constraint):
             return OwnedTable(

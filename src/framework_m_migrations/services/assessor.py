@@ -61,6 +61,8 @@ class Assessor:
                 and change.table in tables
                 and key_of(tables[change.table])
             ),
+            partitioned=frozenset(name for name, table in tables.items() if table.partitioned),
+            unvalidated_parts=can.unvalidated_part_keys,
             online=self.online,
         )
         apps = {doctype.name: doctype.app for doctype in doctypes}

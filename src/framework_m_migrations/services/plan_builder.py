@@ -140,8 +140,14 @@ class PlanBuilder:
             name = planned.change.table
             there = catalog.tables.get(name)
             rows = there is not None and not known.empty(name)
-            key = () if there is None else key_of(there)
-            lowering = Lowering(self.capabilities, self.online and rows, inline.get(name, ()), key, rows)
+            lowering = Lowering(
+                self.capabilities,
+                self.online and rows,
+                inline.get(name, ()),
+                key=() if there is None else key_of(there),
+                there=there,
+                rows=rows,
+            )
             result.append(replace(planned, operations=lowering.operations(planned.change)))
         # Stable: only new tables move among themselves, into an order in which each finds what it references.
         new = sorted((p for p in result if isinstance(p.change, c.TableAdded)), key=lambda p: position[p.change.table])

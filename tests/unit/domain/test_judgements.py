@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from tests.unit.domain.build import column, index, key, table, unique
 T, OLD = TableName("t"), TableName("old")
 HAS_ROWS = Question(FactKind.HAS_ROWS, T)
 EMPTY, FULL, UNKNOWN = Knowledge({HAS_ROWS: 0}), Knowledge({HAS_ROWS: 1}), Knowledge()
+PARTED = Knowledge({HAS_ROWS: 1}, partitioned=frozenset({T}), unvalidated_parts=False)
 NEEDED = column("a", nullable=False)
 RETYPED = c.ColumnTypeChanged(T, column("a", "smallint"), column("a", "text"))
 CHECK, KEY = Check("ck", "a > 0"), key("a", "p", "fk")
@@ -125,6 +127,11 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
             c.ForeignKeyChanged(T, KEY, key("a", "q", "fk")),
         )
     ),
+    (PAIR, PARTED, "partitioned", "create", ("under a lock",)),
+    (c.UniqueAdded(T, unique("a"), via_index="ux"), PARTED, "partitioned", "create", ("under a lock",)),
+    (c.ForeignKeyAdded(T, KEY), PARTED, "partitioned", "create", ("at once",)),
+    (PAIR, replace(PARTED, facts={HAS_ROWS: 0}), "unique-added", "sync", ("empty",)),
+    (PAIR, replace(PARTED, facts=answered(PAIR, 0).facts, online=False), "unique-added", "sync", ("agree",)),
     *(
         (change, EMPTY, "surplus", "sync --allow-drop", ("loses no rows",))
         for change in (
@@ -178,6 +185,7 @@ def test_rows_are_looked_for_only_where_they_decide() -> None:
     asked = {type(change) for change, *_ in CASES if needs_rows(change)}
     assert asked == {
         c.ColumnAdded, c.ColumnTypeChanged, c.ColumnNullabilityChanged, c.IndexAdded, c.UniqueAdded, c.CheckAdded,
+        c.ForeignKeyAdded,
     }  # fmt: skip
     spared = [column("a"), column("a", default="1"), column("a", nullable=False, default="1"),
               column("a", nullable=False, fill="1")]  # fmt: skip

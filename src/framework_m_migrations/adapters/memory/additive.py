@@ -51,6 +51,8 @@ def add(state: MemoryState, operation: o.AdditiveOperation, capabilities: Capabi
         case o.CreateIndex(table=name, index=index):
             table = rules.need_table(state, name)
             _create_index(state, table, index)
+        case o.AttachIndex(table=name):
+            rules.need_table(state, name)  # there are no partitions here, and nothing to attach to
         case o.RebuildIndex(table=name, index=index):
             table = rules.need_table(state, name)
             found = next((item for item in table.indexes if item.name == index.name), None)

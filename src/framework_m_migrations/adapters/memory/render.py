@@ -33,6 +33,8 @@ def render_additive(operation: o.AdditiveOperation) -> tuple[str, ...]:
             return tuple(_create_table(operation))
         case o.CreateIndex(table=name, index=index, online=online):
             return (_index(name, index, online=online),)
+        case o.AttachIndex(index=own, parent=parent):
+            return (f"ALTER INDEX {_name(parent)} ATTACH PARTITION {quoted(own)}",)
         case o.RebuildIndex(index=index):
             return (f"REINDEX INDEX {quoted(index.name)}",)
         case o.FillColumn(table=name, column=filled):

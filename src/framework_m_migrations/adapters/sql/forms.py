@@ -64,6 +64,8 @@ class SharedForms:
                 yield from self._comment(table, column.name, column.comment)
             case o.CreateIndex(table=table, index=index):
                 yield self._create_index(table, index)
+            case o.AttachIndex(table=table, index=own, parent=parent):
+                yield f"ALTER INDEX {text.table(parent)} ATTACH PARTITION {text.table(TableName(own, table.schema))}"
             case o.RebuildIndex(table=table, index=index):
                 yield f"REINDEX INDEX {text.table(TableName(index.name, table.schema))}"
             case o.AddUnique() | o.AddCheck() | o.AddForeignKey() | o.ValidateConstraint():

@@ -66,7 +66,7 @@ class Sender:
         """Carry out a sequence that ``domain.lowering`` made, each operation with the limits that it needs."""
         for operation in operations:
             for sql in self.statements(operation):
-                if _is_slow(operation) and not sql.startswith("ALTER INDEX"):
+                if _is_slow(operation) and not sql.startswith("ALTER INDEX") and " ON ONLY " not in sql:
                     self.slow(sql)
                 else:
                     self.short([sql])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
@@ -53,6 +53,7 @@ class CatalogReader:
         found = self._rows(self._queries.tables, main=self.schema, others=sorted(others))
         wanted = None if tables is None else set(tables)
         chosen: dict[int, tuple[TableName, str | None]] = {}
+        parted: list[int] = []
         names: set[TableName] = set()
         for oid, schema, is_main, name, kind, is_partition, comment in found:
             table = TableName(name, None if is_main else schema)
@@ -62,7 +63,15 @@ class CatalogReader:
                 names.add(table)
             if wanted is None or table in wanted:
                 chosen[oid] = (table, comment or None)
+                parted += [oid] if kind == "p" else []
         read, enums = self._tables(chosen, sorted(others))
+        if parted:
+            part_rows = self._rows(self._queries.partitions, tables=parted, main=self.schema)
+            parts = rows.partitions(part_rows, {oid: chosen[oid][0] for oid in parted})
+            read = [
+                replace(table, partitioned=True, partitions=parts[table.name]) if table.name in parts else table
+                for table in read
+            ]
         return Catalog({table.name: table for table in read}, frozenset(names), enums)
 
     def read_temporary(self, names: Sequence[str]) -> dict[str, Table]:

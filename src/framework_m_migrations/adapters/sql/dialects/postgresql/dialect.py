@@ -60,6 +60,7 @@ class PostgresqlDialect:
             add_volatile_default=True,
             staged_defaults=True,
             unvalidated_not_null=version >= (18,),
+            unvalidated_part_keys=version >= (18,),
             distinct_defaults=DISTINCT_DEFAULTS,
             unique_is_index=False,
             table_locks=True,

@@ -27,6 +27,8 @@ def lock_levels(operation: o.Operation) -> Levels:
             return _both(table, key.target, LockLevel.SHARE_ROW_EXCLUSIVE)
         case o.CreateIndex(table=table, online=online):
             return ((table, LockLevel.SHARE_UPDATE_EXCLUSIVE if online else LockLevel.SHARE),)
+        case o.AttachIndex(table=table):
+            return ((table, LockLevel.ACCESS_SHARE),)
         case o.FillColumn(table=table):
             return ((table, LockLevel.ROW_EXCLUSIVE),)
         case o.RebuildIndex(table=table) | o.SetComment(table=table) | o.ValidateNotNull(table=table):

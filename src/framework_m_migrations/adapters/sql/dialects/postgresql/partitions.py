@@ -6,16 +6,16 @@ attached to it.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT, cut, written
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT, written
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute, index_sql, qualified
+from framework_m_migrations.domain.partitions import part_name
 from framework_m_migrations.domain.schema import Index, TableName
 
 # to_regclass answers NULL for a table that does not exist yet: what is only shown may be about such a one.
@@ -67,8 +67,4 @@ def _rows(connection: sa.Connection, sql: str) -> list[tuple[Any, ...]]:
 
 def partition_index_name(index: str, partition: str) -> str:
     """A partition's own index: readable, distinct where names had to be cut."""
-    name = f"{partition}_{index}"
-    if len(name.encode()) <= NAME_LIMIT:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return cut(name)[: -len(digest) - 1].encode()[: NAME_LIMIT - 9].decode(errors="ignore") + f"_{digest}"
+    return part_name(index, partition, NAME_LIMIT)

@@ -40,6 +40,7 @@ class Queries:
     indexes: sa.TextClause
     constraints: sa.TextClause
     types: sa.TextClause
+    partitions: sa.TextClause
 
 
 @functools.cache
@@ -55,6 +56,7 @@ def queries(version: tuple[int, ...]) -> Queries:
         indexes=text(_INDEXES.format(nulls="i.indnullsnotdistinct" if version >= (15,) else "false"), tables=OIDS),
         constraints=text(_constraints(version), tables=OIDS, main=sa.Text()),
         types=text(_TYPES, used=OIDS, modifiers=TEXTS, collations=OIDS, main=sa.Text(), others=TEXTS),
+        partitions=text(_PARTITIONS, tables=OIDS, main=sa.Text()),
     )
 
 
@@ -142,6 +144,28 @@ FROM pg_catalog.pg_constraint k
 LEFT JOIN pg_catalog.pg_class r ON r.oid = NULLIF(k.confrelid, 0)
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
 WHERE k.conrelid = ANY(CAST(:tables AS oid[])) AND k.contype IN ('p', 'u', 'f', 'c')"""
+
+
+# pg_partition_tree() would wait for locks. A foreign table among the partitions has no index.
+_PARTITIONS = f"""
+WITH RECURSIVE tree AS (
+  SELECT c.oid AS root, c.oid, 0::oid AS parent, 0 AS level FROM pg_catalog.pg_class c
+  WHERE c.oid = ANY(CAST(:tables AS oid[]))
+  UNION ALL
+  SELECT t.root, h.inhrelid, h.inhparent, t.level + 1 FROM tree t JOIN pg_catalog.pg_inherits h ON h.inhparent = t.oid
+)
+SELECT t.root::bigint, n.nspname::text, n.nspname = {MAIN}, c.relname::text, c.relkind = 'r',
+       u.nspname::text, u.nspname = {MAIN}, p.relname::text, i.relname::text, x.indisvalid, a.relname::text
+FROM tree t
+JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_class p ON p.oid = t.parent
+JOIN pg_catalog.pg_namespace u ON u.oid = p.relnamespace
+LEFT JOIN pg_catalog.pg_index x ON x.indrelid = c.oid AND x.indislive
+LEFT JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+LEFT JOIN pg_catalog.pg_inherits h ON h.inhrelid = i.oid
+LEFT JOIN pg_catalog.pg_class a ON a.oid = h.inhparent
+ORDER BY t.root, t.level, c.oid, i.relname"""
 
 
 # Types as columns have them, each combination once, and every enumeration of the schemas looked at. A collation is

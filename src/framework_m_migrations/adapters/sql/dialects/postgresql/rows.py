@@ -25,6 +25,8 @@ from framework_m_migrations.domain.schema import (
     Generated,
     Index,
     IndexKey,
+    PartIndex,
+    Partition,
     PrimaryKey,
     TableName,
     Unique,
@@ -263,3 +265,21 @@ def _foreign_key(row: Any, columns: tuple[str, ...], numbers: Mapping[int, Names
         options=tuple(sorted(options.items())) if options else (),
         valid=row[4],
     )
+
+
+def partitions(found: Iterable[Any], roots: Mapping[int, TableName]) -> dict[TableName, tuple[Partition, ...]]:
+    """The partitions of each partitioned table, those without any included.
+
+    Args:
+        found: rows of the statement, one for each index of a partition.
+        roots: the tables asked for, by oid.
+    """
+    made: dict[TableName, dict[TableName, Partition]] = {name: {} for name in roots.values()}
+    for root, schema, is_main, name, holds_rows, above_schema, above_is_main, above, index, valid, parent in found:
+        parts, table = made[roots[root]], TableName(name, None if is_main else schema)
+        part = parts.get(table)
+        if part is None:
+            part = Partition(table, TableName(above, None if above_is_main else above_schema), holds_rows)
+        own = () if index is None else (PartIndex(index, valid, parent),)
+        parts[table] = part._replace(indexes=(*part.indexes, *own))
+    return {name: tuple(parts.values()) for name, parts in made.items()}

@@ -35,12 +35,8 @@ def statements(
             return (f"CREATE TYPE {qualified(enum.name, schema)} AS ENUM ({labels})",)
         case o.AddEnumValue():
             return (_enum_value(operation, schema),)
-        case o.CreateIndex(table=table, index=index, online=True):
-            return _online_index(operation, connection, schema)
-        case o.CreateIndex(table=table, index=index):
-            return (index_sql(index, qualified(table, schema), name=written(index.name)),)
-        case o.RebuildIndex(table=table, index=index):
-            return (f"REINDEX INDEX CONCURRENTLY {qualified(TableName(index.name, table.schema), schema)}",)
+        case o.CreateIndex() | o.AttachIndex() | o.RebuildIndex():
+            return _index(operation, connection, schema)
         case o.AddUnique(table=table, unique=unique, via_index=str(via_index)):
             return (f"{_alter(table, schema)} ADD {_adopted(unique, via_index)}",)
         case o.AddCheck(table=table, check=check, validate=validate) if check.native is None:
@@ -87,6 +83,23 @@ def _enum_value(operation: o.AddEnumValue, schema: str | None) -> str:
     if operation.after is not None:
         return f"{sql} AFTER {string_literal(operation.after)}"
     return sql if operation.before is None else f"{sql} BEFORE {string_literal(operation.before)}"
+
+
+def _index(
+    operation: o.CreateIndex | o.AttachIndex | o.RebuildIndex, connection: sa.Connection | None, schema: str | None
+) -> tuple[str, ...]:
+    table = operation.table
+    match operation:
+        case o.CreateIndex(online=True):
+            return _online_index(operation, connection, schema)
+        case o.CreateIndex(index=index, only=only):
+            target = f"{'ONLY ' if only else ''}{qualified(table, schema)}"
+            return (index_sql(index, target, name=written(index.name)),)
+        case o.AttachIndex(index=own, parent=parent):
+            part = qualified(TableName(own, table.schema), schema)
+            return (f"ALTER INDEX {qualified(parent, schema)} ATTACH PARTITION {part}",)
+        case o.RebuildIndex(index=index):
+            return (f"REINDEX INDEX CONCURRENTLY {qualified(TableName(index.name, table.schema), schema)}",)
 
 
 def _online_index(operation: o.CreateIndex, connection: sa.Connection | None, schema: str | None) -> tuple[str, ...]:

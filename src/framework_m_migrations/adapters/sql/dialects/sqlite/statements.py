@@ -23,6 +23,7 @@ from framework_m_migrations.domain.operations import (
     AddForeignKey,
     AddUnique,
     AlterType,
+    AttachIndex,
     CreateEnum,
     CreateIndex,
     CreateTable,
@@ -71,7 +72,7 @@ def statements(operation: Operation, connection: sa.Connection, *, schema: str) 
             return _drop_column(operation, connection, schema)
         case RebuildIndex(table=table, index=index):
             return (f"REINDEX {quoted(table.schema or schema)}.{quoted(index.name)}",)
-        case ValidateConstraint() | ValidateNotNull() | SetComment() | CreateEnum() | AddEnumValue():
+        case AttachIndex() | ValidateConstraint() | ValidateNotNull() | SetComment() | CreateEnum() | AddEnumValue():
             return ()
         case _:
             return None
@@ -117,6 +118,7 @@ def locked_tables(operation: Operation) -> tuple[TableName, ...]:
         case (
             AddColumn(table=table)
             | CreateIndex(table=table)
+            | AttachIndex(table=table)
             | RebuildIndex(table=table)
             | AddUnique(table=table)
             | AddCheck(table=table)
