@@ -50,12 +50,11 @@ class Names:
         self._schema = schema
         self._folds_case = folds_case
         self._folds_tables = folds_tables
-        self._stored: dict[str, str] = {}
+        self._stored: dict[object, str] = {}
+        self.known: Callable[[object], str | None] = self._stored.get
+        """The stored name, where it was asked for before; the quick way to what ``stored`` returns. What cannot be
+        hashed raises TypeError."""
         self._tables: dict[tuple[object, object], TableName] = {}
-
-    def known(self, name: object) -> str | None:
-        """The stored name, where it was asked for before; the quick way to what ``stored`` returns."""
-        return self._stored.get(name) if isinstance(name, str) else None
 
     def stored(self, name: object, what: str) -> str:
         """The name as the database stores it.
@@ -67,11 +66,11 @@ class Names:
         Raises:
             InvalidMetadata: it is empty, or holds what no name should.
         """
+        if not isinstance(name, str):
+            raise InvalidMetadata(f"The name {name!r} of {what} is not a string.")
         known = self.known(name)
         if known is not None:
             return known
-        if not isinstance(name, str):
-            raise InvalidMetadata(f"The name {name!r} of {what} is not a string.")
         wrong = hostile(name)
         if wrong is not None:
             raise InvalidMetadata(f"The name {name!r} of {what} {wrong}.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -44,6 +45,8 @@ class Target:
     text: SqlText
     schema: str | None
     types: TypeMemo[SpelledType]
+    default: Callable[[str, ColumnType], tuple[str | None, bool]]
+    """A server default in canonical form, and whether it is worked out row by row; a schema has few of them."""
 
     @classmethod
     def of(cls, dialect: sa.Dialect, sql_dialect: SqlDialect, *, schema: str | None = None) -> Target:
@@ -67,6 +70,10 @@ class Target:
             enums = spelling.enum_types(type_)
             return SpelledType(found, tuple(replace(enum, name=names.relative(enum.name)) for enum in enums))
 
+        def default(sql: str, type_: ColumnType) -> tuple[str | None, bool]:
+            found = spelling.default(sql, type_)
+            return found, found is not None and spelling.is_volatile(found)
+
         return cls(
             dialect=dialect,
             spelling=spelling,
@@ -75,6 +82,7 @@ class Target:
             text=SqlText(dialect, spelling.identifier, schema=schema),
             schema=schema,
             types=TypeMemo(spelled),
+            default=functools.cache(default),
         )
 
 
@@ -100,7 +108,7 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
         # First, as a column without a type of its own takes that of its foreign key's target.
         foreign_keys = constraints.wanted_foreign_keys(table, target)
         declared = [column for column in table.columns if not column.system]
-        types = [target.types(column.type) for column in declared]
+        types: list[SpelledType] = []
         columns = _columns(declared, types, target)
         if not columns:
             raise InvalidMetadata(f"Table {name} has no columns.")
@@ -129,12 +137,21 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
         raise InvalidMetadata(f"Table {name} cannot be written as SQL: {error}") from error
 
 
-def _columns(declared: Sequence[sa.Column[Any]], types: Sequence[SpelledType], target: Target) -> tuple[Column, ...]:
+def _columns(declared: Sequence[sa.Column[Any]], types: list[SpelledType], target: Target) -> tuple[Column, ...]:
+    """The columns; their types are added to ``types``."""
     known = target.names.known
+    spell, spelled_before = target.types, target.types.known
     found = []
-    for column, spelled in zip(declared, types, strict=True):
+    for column in declared:
         # As in fingerprint.py: the dictionary answers twice as fast as the attributes.
         says = column.__dict__
+        type_ = says["type"]
+        state = type_.__dict__
+        try:
+            spelled = spelled_before[type_.__class__, *state, *state.values()]
+        except (KeyError, TypeError):
+            spelled = spell(type_)
+        types.append(spelled)
         name = known(says["name"]) or target.names.stored(column.name, f"a column of table {column.table.name}")
         if (
             says["server_default"] is None
@@ -154,13 +171,13 @@ def _column(column: sa.Column[Any], name: str, type_: ColumnType, target: Target
     written = column.server_default is not None
     spelling = target.spelling
     generated = spelling.generated(column) if written or column.primary_key else None
-    default = None
+    default, volatile = None, False
     if written and generated is None:
         sql = target.text.server_default(column)
         if sql is not None:
             if (wrong := unsendable(sql)) is not None:
                 raise InvalidMetadata(f"The default of column {column.table.name}.{name} {wrong}.")
-            default = spelling.default(sql, type_)
+            default, volatile = target.default(sql, type_)
     return Column(
         name=name,
         type=type_,
@@ -169,7 +186,7 @@ def _column(column: sa.Column[Any], name: str, type_: ColumnType, target: Target
         generated=generated,
         comment=(comment or None) if target.capabilities.comments else None,
         fill=_fill(column, type_, target) if default is None and generated is None else None,
-        volatile_default=default is not None and spelling.is_volatile(default),
+        volatile_default=volatile,
         foreign_default=generated is None and is_fetched(column),
         renamed_from=_renamed_from(info, target, f"the former name of column {name}") if info else None,
         native=column,

@@ -57,7 +57,11 @@ def is_created(constraint: sa.Constraint, target: Target) -> bool:
 
 def wanted_indexes(table: sa.Table, target: Target) -> tuple[Index, ...]:
     """The indexes, sorted by name."""
-    found = [_index(index, table, target) for index in table.indexes if is_created_index(index, target)]
+    found = [
+        _index(index, table, target)
+        for index in table.indexes
+        if index._ddl_if is None or is_created_index(index, target)  # noqa: SLF001
+    ]
     return tuple(sorted(found, key=attrgetter("name")))
 
 
@@ -84,16 +88,18 @@ def _index(index: sa.Index, table: sa.Table, target: Target) -> Index:
     if name is None:
         raise InvalidMetadata(f"An index of table {table.name} has no name.")
     stored = target.names.stored(name, f"an index of table {table.name}")
-    expressions = index.expressions
-    if not has_options(index):
+    says = index.__dict__
+    expressions = says["expressions"]
+    if not ("dialect_options" in says and has_options(index)):
         # No option at all: every dialect's defaults. Nearly all keys say nothing but which column they are.
+        known = target.names.known
         keys = [
-            plain_key(target.names.stored(expression.name, "a column of an index"))
-            if isinstance(expression, sa.Column)
+            plain_key(known(expression.name) or target.names.stored(expression.name, "a column of an index"))
+            if expression.__class__ is sa.Column
             else _key(index, table, position, target)
             for position, expression in enumerate(expressions)
         ]
-        return Index(stored, tuple(keys), bool(index.unique), native=index)
+        return Index(stored, tuple(keys), bool(says["unique"]), native=index)
     method, include, options = target.spelling.index_options(index)
     if ("nulls_not_distinct", "true") in options:
         _needs_15(f"NULLS NOT DISTINCT of index {stored}", _WITHOUT, target)
@@ -287,7 +293,10 @@ def _name(constraint: sa.Constraint, target: Target) -> str | None:
 
 
 def _columns(columns: Iterable[sa.Column[Any]], target: Target) -> tuple[str, ...]:
-    return tuple([target.names.stored(column.name, "a column of a constraint") for column in columns])
+    known = target.names.known
+    return tuple(
+        [known(column.name) or target.names.stored(column.name, "a column of a constraint") for column in columns]
+    )
 
 
 def _options(constraint: sa.Constraint, target: Target) -> tuple[tuple[str, str], ...]:

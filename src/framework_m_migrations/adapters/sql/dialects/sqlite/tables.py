@@ -77,7 +77,9 @@ def build_table(raw: RawTable, *, schema: str | None, keys: KeysOfTables, names:
         ]
     )
     types = {column.name: column.type for column in columns}
-    own = {lower(name): name for name in types}
+    # One look at all names: nearly always they are plain ASCII.
+    plain_names = "".join(types).isascii()
+    own = {name.lower() if plain_names else lower(name): name for name in types}
     return Table(
         name=TableName(raw.name, schema),
         columns=columns,
