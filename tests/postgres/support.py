@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -83,3 +84,20 @@ def counted(connection: sa.Connection) -> Iterator[list[str]]:
         yield sent
     finally:
         sa.event.remove(connection, "before_cursor_execute", note)
+
+
+def served(types: list[sa.types.TypeEngine[Any]], major: int) -> list[sa.types.TypeEngine[Any]]:
+    """Those that a server of this version has: multiranges came with 14."""
+    return [one for one in types if major >= 14 or "MULTIRANGE" not in type(one).__name__]
+
+
+def end_session(connection: sa.Connection, pid: object) -> None:
+    """End another session, and wait until it has ended; the server waits by itself since 14 only."""
+    connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+    gone = f"SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = {pid})"
+    for _ in range(500):
+        connection.rollback()
+        if connection.exec_driver_sql(gone).scalar():
+            break
+        time.sleep(0.02)
+    connection.rollback()

@@ -186,7 +186,8 @@ def test_a_server_without_a_proxy_is_none(postgres_database: PostgresDatabase, d
 def test_a_role_without_the_right_is_told_so(postgres_database: PostgresDatabase) -> None:
     role = f"clerk_{postgres_database.name}"
     with connected(postgres_database) as connection:
-        ddl(connection, f"CREATE ROLE {role} LOGIN PASSWORD 'clerk'")
+        # As it is since 15.
+        ddl(connection, f"CREATE ROLE {role} LOGIN PASSWORD 'clerk'", "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
         url = sa.make_url(postgres_database.sync_url).set(username=role, password="clerk")
         engine = sa.create_engine(url, poolclass=sa.NullPool)
         with engine.connect() as own, pytest.raises(MissingPrivilege, match="schema public"):

@@ -14,7 +14,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDi
 from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock, lock_key
 from framework_m_migrations.domain.errors import ConfigurationError
 from tests._postgres import PostgresDatabase
-from tests.postgres.support import DRIVERS, connected, ddl, run
+from tests.postgres.support import DRIVERS, connected, ddl, end_session, run
 
 
 @contextlib.contextmanager
@@ -76,7 +76,7 @@ def test_a_dead_holder_holds_nothing(postgres_database: PostgresDatabase) -> Non
             assert mine.try_acquire()
             assert not theirs.try_acquire()
             pid = str(theirs.holder()).split()[1]
-            ddl(waiting, f"SELECT pg_terminate_backend({pid}, 5000)")
+            end_session(waiting, pid)
             assert theirs.try_acquire()
             mine.release()
             assert not mine.try_acquire()

@@ -15,7 +15,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDi
 from framework_m_migrations.domain.diff import diff_table
 from framework_m_migrations.domain.schema import Table
 from tests._postgres import PostgresDatabase, PostgresServer
-from tests.postgres.support import DRIVERS, connected, ddl, inspector, run, wanted
+from tests.postgres.support import DRIVERS, connected, ddl, inspector, run, served, wanted
 
 
 class Tier(enum.Enum):
@@ -103,7 +103,7 @@ def differences(connection: sa.Connection, metadata: sa.MetaData, schema: str | 
 def test_every_type_is_read_as_it_was_wanted(
     postgres_database: PostgresDatabase, types: list[sa.types.TypeEngine[Any]], driver: str
 ) -> None:
-    metadata = of_types(types)
+    metadata = of_types(served(types, postgres_database.server.major))
 
     def check(connection: sa.Connection) -> None:
         ddl(connection, "CREATE EXTENSION citext", "CREATE EXTENSION hstore")
@@ -236,6 +236,8 @@ COUNTER = sa.Identity(always=True, start=100, increment=5, maxvalue=10**6, cycle
 
 def constrained(server: PostgresServer) -> sa.MetaData:
     metadata = sa.MetaData()
+    # NULLS NOT DISTINCT came with 15.
+    nulls: dict[str, Any] = {"postgresql_nulls_not_distinct": True} if server.major >= 15 else {}
     sa.Table("parent", metadata, sa.Column("a", sa.Integer, primary_key=True), sa.Column("b", sa.Integer, unique=True),
              sa.Column("c", sa.Integer),
              sa.UniqueConstraint("a", "c", name="uq_ac"), comment="it's a parent")  # fmt: skip
@@ -255,7 +257,7 @@ def constrained(server: PostgresServer) -> sa.MetaData:
         sa.CheckConstraint("a > 0 and b<5 or not c between 1 and 10", name="ck1"),
         sa.CheckConstraint("status IN ('a','b','it''s')", name="ck2"), sa.CheckConstraint("length(name) < 100"),
         sa.CheckConstraint("name NOT LIKE '%x%' AND status <> 'a:b'", name="ck3"),
-        sa.UniqueConstraint("a", "b", postgresql_nulls_not_distinct=True, postgresql_include=["c"], name="uq_nnd"),
+        sa.UniqueConstraint("a", "b", postgresql_include=["c"], name="uq_nnd", **nulls),
         sa.UniqueConstraint("status", deferrable=True, name="uq_def"),
         sa.Index("ix_expression", sa.text("lower(name)"), sa.text("status DESC NULLS LAST")),
         sa.Index("ix_partial", "a", unique=True, postgresql_where=sa.text("status = 'open' AND c IS NOT NULL")),
@@ -263,7 +265,7 @@ def constrained(server: PostgresServer) -> sa.MetaData:
         sa.Index("ix_hash", "name", postgresql_using="hash"),
         sa.Index("ix_include", "a", postgresql_include=["b", "c"]),
         sa.Index("ix_with", "a", postgresql_with={"fillfactor": 70, "deduplicate_items": False}),
-        sa.Index("ix_nnd", "b", unique=True, postgresql_nulls_not_distinct=True),
+        sa.Index("ix_nnd", "b", unique=True, **nulls),
         sa.Index("ix_pattern", "status", postgresql_ops={"status": "varchar_pattern_ops"}),
         sa.Index("ix_collate", sa.text('name COLLATE "C" text_pattern_ops DESC')),
         sa.Index("ix_json", sa.text("(data ->> 'a')"), sa.text("((data -> 'b') ->> 'c')")),

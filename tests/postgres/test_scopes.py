@@ -16,7 +16,7 @@ from framework_m_migrations.domain.errors import ConfigurationError, LockTimeout
 from framework_m_migrations.domain.operations import AddColumn
 from framework_m_migrations.domain.schema import Column, ColumnType, TableName
 from tests._postgres import PostgresDatabase
-from tests.postgres.support import DRIVERS, connected, ddl, executor, inspector, run
+from tests.postgres.support import DRIVERS, connected, ddl, end_session, executor, inspector, run
 
 DIALECT = PostgresqlDialect()
 
@@ -169,7 +169,7 @@ def test_a_broken_connection_hides_no_error(postgres_database: PostgresDatabase)
             pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             connection.rollback()
             with pytest.raises(sa.exc.DBAPIError) as failure, scope(connection):  # noqa: PT012
-                ddl(other, f"SELECT pg_terminate_backend({pid}, 2000)")
+                end_session(other, pid)
                 connection.exec_driver_sql("SELECT 1")
             translated = DIALECT.translate(failure.value)
             assert translated is not None

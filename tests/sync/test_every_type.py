@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects import sqlite
 
+from tests.postgres.support import served
 from tests.sync.conftest import Site
 
 type Make = Callable[[], sa.types.TypeEngine[Any]]
@@ -80,7 +81,10 @@ def wanted(types: list[sa.types.TypeEngine[Any]]) -> sa.MetaData:
 
 
 def own_types(site: Site) -> list[sa.types.TypeEngine[Any]]:
-    return SQLITE if site.is_sqlite else POSTGRES
+    if site.is_sqlite:
+        return SQLITE
+    [(number,)] = site.rows("SELECT current_setting('server_version_num')::int")
+    return served(POSTGRES, int(str(number)) // 10000)
 
 
 def test_no_type_is_seen_as_changed(site: Site) -> None:
