@@ -58,7 +58,7 @@ def meddlings(draw: st.DrawFn) -> Meddling:
     """Something done to the ledger behind the engine's back."""
     table = draw(st.sampled_from(sorted(TABLES)))
     columns = TABLES[table]
-    kinds = ("update", "update", "insert", "delete", "drop", "column", "loose", "view", "other", "refuses")
+    kinds = ("update", "update", "insert", "delete", "drop", "column", "loose", "view", "other")
     kind = draw(st.sampled_from(kinds))
     given_values = tuple(draw(values) for _ in columns)
     column = draw(st.sampled_from(columns))
@@ -70,9 +70,6 @@ def meddlings(draw: st.DrawFn) -> Meddling:
         marks = ", ".join("?" if plain else "%s" for _ in columns)
         # Without a key, as somebody would make it by hand, and filled with what is no text.
         loose = columns if plain else tuple(map(" ".join, zip(columns, forms, strict=True)))
-        refuses = "SELECT RAISE(ABORT, 'no');" if plain else "EXECUTE FUNCTION refuse()"
-        each = f"CREATE TRIGGER refuses BEFORE INSERT ON {table} " + (f"BEGIN {refuses} END" if plain else refuses)
-        function = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$no$$; END'"
         statements: dict[str, list[tuple[str, tuple[object, ...]]]] = {
             "update": [(f"UPDATE {table} SET {column} = {marks[:2].strip(',')}", given_values[:1])],
             "insert": [(f"DELETE FROM {table}", ()), (f"INSERT INTO {table} VALUES ({marks})", given_values)],
@@ -90,7 +87,6 @@ def meddlings(draw: st.DrawFn) -> Meddling:
                 (f"DROP TABLE IF EXISTS {table}", ()),
                 *((spelt(statement, table), ()) for statement in ON_POSTGRESQL[other]),
             ],
-            "refuses": [*([] if plain else [(function, ())]), (each, ())],
         }
         for text, parameters in statements[kind]:
             try:
@@ -118,7 +114,6 @@ def test_a_ledger_full_of_lies(meddled: list[Meddling], change: bool) -> None:
 def test_a_ledger_full_of_lies_on_postgresql(postgres_prey: Prey, meddled: list[Meddling], change: bool) -> None:
     wipe(postgres_prey)
     with postgres_prey.engine.begin() as connection:
-        connection.exec_driver_sql("DROP FUNCTION IF EXISTS refuse() CASCADE")
         connection.exec_driver_sql("DROP FOREIGN DATA WRAPPER IF EXISTS nothing CASCADE")
         found = connection.exec_driver_sql("SELECT indexname FROM pg_indexes WHERE tablename = 'sentinel'").scalars()
         for name in set(found.all()) & TABLES.keys():
