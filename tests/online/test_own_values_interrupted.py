@@ -180,6 +180,22 @@ def test_when_the_column_is_wanted_otherwise_in_the_meantime(site: Site) -> None
     assert site.rows("SELECT count(*) FROM item WHERE draw IS NULL") == [(8,)], "its NULLs are somebody's own"
 
 
+def test_a_table_that_has_got_another_key_is_gone_through_from_the_beginning(site: Site) -> None:
+    """The cursor is a value of the former key; in the new one it would stand somewhere else."""
+    draw = drawn("draw", sa.Float, "random()")
+    metadata = item(draw)
+    interrupted(site, metadata)
+    site.send(
+        "UPDATE item SET n = 2501 - id",
+        "ALTER TABLE item DROP CONSTRAINT item_pkey",
+        "ALTER TABLE item ALTER COLUMN id DROP NOT NULL, ALTER COLUMN n SET NOT NULL",
+        "ALTER TABLE item ADD PRIMARY KEY (n)",
+    )
+    site.manager(metadata).sync()
+    assert site.rows("SELECT count(draw) FROM item") == [(2500,)]
+    assert site.rows(NOTES) == []
+
+
 def test_a_note_that_cannot_be_read_is_an_error_that_says_so(site: Site) -> None:
     metadata = item(drawn("draw", sa.Float, "random()"))
     interrupted(site, metadata)

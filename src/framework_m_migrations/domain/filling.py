@@ -37,8 +37,8 @@ class Batch:
 class Fill:
     """A column whose rows from before it wait for their values.
 
-    ``after`` is the key of the last row that was gone through, ``done`` and ``changed`` count the rows so far.
-    ``written`` says that all of them have been gone through, and only NOT NULL is still to come.
+    ``after`` is the key of the last row that was gone through, in the columns ``by``; ``done`` and ``changed`` count the
+    rows so far. ``written`` says that all of them have been gone through, and only NOT NULL is still to come.
     """
 
     table: TableName
@@ -47,11 +47,16 @@ class Fill:
     done: int = 0
     changed: int = 0
     written: bool = False
+    by: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """The key in the ledger's state, the same for a column of any name's length."""
         return state_key(self.table, self.column)
+
+    def along(self, names: tuple[str, ...]) -> Fill:
+        """By a key of these columns: where it is another one than before, the cursor means nothing."""
+        return self if self.by == names else replace(self, by=names, after=None)
 
     def moved(self, batch: Batch) -> Fill:
         """After a batch."""
@@ -96,11 +101,13 @@ def _parsed(key: str, value: str) -> Fill:
     try:
         values = json.loads(value)
         schema, name = values.pop("table")
+        values["by"] = tuple(values["by"])
         typed = (
             {type(name), type(values["column"])} == {str}
             and {type(schema), type(values["after"])} <= {str, type(None)}
             and {type(values["done"]), type(values["changed"])} == {int}
             and type(values["written"]) is bool
+            and {str}.issuperset(map(type, values["by"]))
         )
         fill = Fill(table=TableName(name, schema), **values)
         if not typed or fill.key != key:

@@ -42,6 +42,7 @@ class Filler:
         fill = Fill(operation.table, operation.column.name)
         with session.reading():
             fill = pending(session.ledger.snapshot().state).get((fill.table, fill.column), fill)
+        fill = fill.along(tuple(column.name for column in operation.key))
         if operation.late:
             fill = replace(fill, after=None)
         ended = False
