@@ -217,22 +217,19 @@ def creation_order(
             table is short and has a step of its own.
     """
     by_name = {table.name: table for table in tables}
-    made: dict[TableName, None] = {}
-    active: set[TableName] = set()
+    made: list[TableName] = []
+    seen: set[TableName] = set()
     for start in by_name:
         stack: list[tuple[TableName, bool]] = [(start, False)]
         while stack:
             name, expanded = stack.pop()
             if expanded:
-                active.discard(name)
-                made.setdefault(name, None)
-            elif name not in made and name not in active:
-                active.add(name)
+                made.append(name)
+            elif name not in seen:
+                seen.add(name)
                 stack.append((name, True))
                 targets = dict.fromkeys(key.target for key in by_name[name].foreign_keys)
-                stack.extend(
-                    (t, False) for t in reversed(targets) if t in by_name and t not in made and t not in active
-                )
+                stack.extend((target, False) for target in reversed(targets) if target in by_name)
     result: list[tuple[Table, tuple[ForeignKey, ...]]] = []
     standing = set(() if apart_from_existing else existing)
     for name in made:
