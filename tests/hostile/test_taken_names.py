@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.domain.errors import LedgerNameTaken
+from framework_m_migrations.domain.errors import LedgerNameTaken, MigrationError
 from framework_m_migrations.domain.options import LockOptions
 from tests.hostile.outcome import Prey, check_error, command, sqlite_prey, wipe
 
@@ -176,6 +176,37 @@ def test_a_lease_is_never_taken_through_a_view(postgres_prey: Prey) -> None:
             postgres_prey.manager(sa.MetaData(), lock=kind).rollback()
     with postgres_prey.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM theirs").scalar_one() == 1
+
+
+REVISION = """
+from framework_m_migrations import online
+revision, down_revision, branch_labels, depends_on = "aa01", None, ("taken_app",), None
+def upgrade():
+    online.backfill("sentinel", {"word": "'written'"}, pause=0)
+def downgrade():
+    pass
+"""
+
+
+def test_a_backfill_keeps_no_cursor_through_a_view(
+    postgres_prey: Prey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wipe(postgres_prey)
+    versions = tmp_path / "taken_app" / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    (tmp_path / "taken_app" / "__init__.py").touch()
+    (versions / "aa01.py").write_text(REVISION, encoding="utf-8")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    columns = "name text PRIMARY KEY, relation bigint, position jsonb, done bigint, changed bigint, touched timestamptz"
+    with postgres_prey.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE TABLE theirs ({columns})")
+        connection.exec_driver_sql("CREATE VIEW __schema_backfills__ AS SELECT * FROM theirs")
+    with pytest.raises(MigrationError) as caught:
+        postgres_prey.manager(sa.MetaData(), path=tmp_path, apps=("taken_app",)).run()
+    assert "__schema_backfills__ (view)" in caught.value.what
+    with postgres_prey.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM theirs").scalar_one() == 0
+    postgres_prey.check()
 
 
 def test_the_command_line_says_it_with_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import 
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.window import Window, script
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
+from framework_m_migrations.adapters.sql.ledger_names import in_postgresql, only_tables
 from framework_m_migrations.adapters.sql.ledger_tables import BACKFILLS_TABLE
 from framework_m_migrations.adapters.sql.online.reading import read_table, target_of
 from framework_m_migrations.adapters.sql.online.sending import Sender, on_postgresql, sender
@@ -66,6 +67,7 @@ def backfill(
 
     Raises:
         RevisionError: no such table, no key to go by, or nothing to write.
+        LedgerNameTaken: the name of the table of cursors is something else's; nothing was written.
         LockTimeout: rows stayed locked by others; the batches before stand.
         DatabaseError: the database refused a batch; those before stand.
     """
@@ -130,6 +132,8 @@ def _run(sending: Sender, window: Window, name: str, *, pause: float, resumes: b
 def _prepare(sending: Sender, state: _State, window: Window) -> bool:
     """Have a row for the cursor; True where one was there already, of this very table."""
     oid = f"{string_literal(qualified(window.table, None))}::regclass::oid::bigint"
+    # What is no table might take the rows into one of somebody else's.
+    only_tables(sending.rows(in_postgresql(BACKFILLS_TABLE, sending.state_schema)))
     if sending.rows(f"SELECT pg_catalog.to_regclass({string_literal(state.table)}) IS NULL")[0][0]:
         columns = (
             "name text PRIMARY KEY, relation bigint NOT NULL, position jsonb, done bigint NOT NULL DEFAULT 0, "
