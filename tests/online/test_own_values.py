@@ -11,6 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.cli.plain import render_plain
+from framework_m_migrations.cli.reports.declarative import plan_report, plan_sql
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import LockTimeout
 from framework_m_migrations.domain.events import BackfillMoved, StepRetried
@@ -89,6 +91,19 @@ def test_each_step_takes_the_locks_that_it_declares_and_destroys_nothing(site: S
     assert [level for level, _ in itertools.groupby(seen)] == [level for level, _ in itertools.groupby(declared)]
     assert {LockLevel.ACCESS_EXCLUSIVE, LockLevel.ROW_EXCLUSIVE, LockLevel.SHARE_UPDATE_EXCLUSIVE} == set(seen)
     engine.dispose()
+
+
+def test_the_plan_says_it_in_words_and_as_a_script(site: Site) -> None:
+    made = site.manager(three()).plan()
+    told = render_plain(plan_report(made))
+    assert "a transaction for every 1,000 rows; locks ROW EXCLUSIVE on item; reads the table's rows" in told
+    assert "one transaction; locks SHARE UPDATE EXCLUSIVE on item" in told
+    assert "triggers fire for each row" in told
+    # The script does the same at once: pasted into psql it ends with the same table.
+    script = [line for line in plan_sql(made).splitlines() if not line.startswith("--")]
+    site.send(*script)
+    assert site.rows("SELECT count(DISTINCT token), count(draw), count(seen) FROM item") == [(2500, 2500, 2500)]
+    assert site.manager(three()).plan(force=True).plan.is_empty
 
 
 def levels_of(step: Step) -> list[LockLevel]:

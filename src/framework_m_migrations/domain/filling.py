@@ -37,8 +37,8 @@ class Batch:
 class Fill:
     """A column whose rows from before it wait for their values.
 
-    ``after`` is the key of the last row that was gone through, in the columns ``by``; ``done`` and ``changed`` count the
-    rows so far. ``written`` says that all of them have been gone through, and only NOT NULL is still to come.
+    ``after`` is the key of the last row that was gone through, in the columns ``by``; ``done`` and ``changed`` count
+    the rows so far. ``written`` says that all of them have been gone through, and only NOT NULL is still to come.
     """
 
     table: TableName

@@ -103,6 +103,7 @@ def _steps(steps: tuple[Step, ...], sql: tuple[Sql, ...]) -> list[Block]:
     blocks: list[Block] = [Heading("Steps and their SQL")] if steps else []
     for number, (step, statements) in enumerate(zip(steps, sql, strict=True), start=1):
         kind = "one transaction" if step.transactional else "outside a transaction"
+        kind = kind if step.batch is None else f"a transaction for every {step.batch:,} rows"
         locks = [f"{lock.level.value} on {lock.table}" for lock in step.locks if lock.level is not LockLevel.NONE]
         parts = [kind, "locks " + ", ".join(locks) if locks else "locks no existing table"]
         parts += ["copies the table's rows"] if step.rewrites else []
@@ -121,7 +122,7 @@ def plan_sql(result: PlanResult) -> str:
     """The SQL that sync would send, ready to paste; what it would not send is named in comments, never as code."""
     lines: list[str] = []
     for step, statements in zip(result.plan.steps, result.steps_sql, strict=True):
-        if not step.transactional:
+        if not step.transactional and step.batch is None:
             lines.append("-- The next one must run outside a transaction.")
         lines.extend(_terminated(statement) for statement in statements)
     lines.extend(
