@@ -100,10 +100,17 @@ def _rename_table(schema: Schema, mutation: Mutation) -> Schema:
         return schema
     tables = []
     for one in schema.tables:
-        after = replace(one, name=name, was=table.name) if one is table else one
+        after = replace(_with_own_keys(one, schema.made), name=name, was=table.name) if one is table else one
         references = tuple(replace(ref, target=name) if ref.target == table.name else ref for ref in after.references)
         tables.append(replace(after, references=references))
-    return replace(schema, tables=tuple(tables))
+    return replace(schema, tables=tuple(tables), made=schema.made + 1)
+
+
+def _with_own_keys(table: Table, number: int) -> Table:
+    """A table whose former name is forgotten may be another one, beside the former: that keeps the names of indexes."""
+    if table.was is None:
+        return table
+    return replace(table, keys=tuple(replace(key, name=key.name and f"{key.name} {number}") for key in table.keys))
 
 
 def _forget_rename(schema: Schema, mutation: Mutation) -> Schema:
@@ -111,12 +118,9 @@ def _forget_rename(schema: Schema, mutation: Mutation) -> Schema:
     table = choose(schema.tables, mutation.at)
     if table is None:
         return schema
-    keys = table.keys
-    if table.was is not None:
-        # It may be another table from now on, beside the former one, which keeps its indexes and their names.
-        keys = tuple(replace(key, name=key.name and f"{key.name} {schema.made}") for key in keys)
     fields = tuple(replace(one, was=None) for one in table.fields)
-    return replace(schema.put(replace(table, was=None, keys=keys, fields=fields)), made=schema.made + 1)
+    table = _with_own_keys(table, schema.made)
+    return replace(schema.put(replace(table, was=None, fields=fields)), made=schema.made + 1)
 
 
 def _add_field(schema: Schema, mutation: Mutation) -> Schema:

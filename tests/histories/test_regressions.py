@@ -72,6 +72,11 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("remove_field", 6, 10, 11, 3)], []),
         ([], [], True),
     ],
+    "a new column with quotes in its name was not recognised in a check, which SQLite then took for one over a text": [
+        FIRST,
+        ([Mutation("add_table", 0, 11, 6), Mutation("add_table", 0, 5, 4, 11)], [59]),
+        ([Mutation("add_field", 11, 4, 8), Mutation("add_rule", 5, 0, 11, 4)], []),
+    ],
     "an index goes with its column when that is renamed": [
         FIRST,
         ([Mutation("add_key", 1, 7, 7, 7)], []),

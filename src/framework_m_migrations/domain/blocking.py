@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
+from framework_m_migrations.domain.renames import occurs
 from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName
 
 _WHOLE_NUMBERS = {"smallint", "integer", "int", "bigint"}
@@ -34,7 +35,7 @@ class _Standing:
 
     def mentioned(self, table: TableName, text: str) -> str | None:
         names = (*self.missing.get(table, ()), *self.retyped.get(table, ()))
-        return next((f"{table}.{name}" for name in names if name in text), None)
+        return next((f"{table}.{name}" for name in names if occurs(name, text)), None)
 
     def end_of(self, table: TableName, column: str) -> str | None:
         """The former column that a column is kept equal to until its contract step."""

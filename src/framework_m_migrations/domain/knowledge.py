@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
+from framework_m_migrations.domain.renames import occurs
 from framework_m_migrations.domain.schema import Check, Column, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 
@@ -54,7 +55,7 @@ def assumed(added: tuple[Column, ...], columns: tuple[str, ...], text: str = "")
     return tuple(
         (column.name, column.type.spelling, column.default or (None if column.nullable else column.fill) or "NULL")
         for column in added
-        if column.name in columns or column.name in text
+        if column.name in columns or occurs(column.name, text)
     )
 
 
@@ -106,7 +107,7 @@ def drawn_columns(change: c.Change, new_columns: Mapping[TableName, tuple[Column
         case _:
             return ()
     added = new_columns.get(change.table, ())
-    return tuple(one for one in added if _is_drawn(one) and (one.name in names or one.name in text))
+    return tuple(one for one in added if _is_drawn(one) and (one.name in names or occurs(one.name, text)))
 
 
 def _is_drawn(column: Column) -> bool:

@@ -187,6 +187,11 @@ def same_expression(one: str | None, other: str | None, columns: Iterable[str]) 
     return _LITERAL_OR_NAME.sub(bare, one) == _LITERAL_OR_NAME.sub(bare, other)
 
 
+def occurs(column: str, text: str) -> bool:
+    """Whether an expression may speak of a column: its name is in the text, as it is or as quotes make it."""
+    return column in text or any(column.replace(mark, mark * 2) in text for mark in '"`')
+
+
 def _each(columns: tuple[str, ...], names: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(names.get(name, name) for name in columns)
 
