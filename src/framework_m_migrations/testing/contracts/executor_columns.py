@@ -101,6 +101,38 @@ class ExecutorColumnsContract(DatabaseContract):
         harness.run(work)
         assert harness.rows(TableName("people")) == [{"id": 1, "name": "Ada"}]
 
+    @obligation("executor.fill.batches")
+    def test_rows_from_before_a_column_get_their_values_in_batches(self, harness: Harness, build: Builder) -> None:
+        """A staged column leaves rows that exist NULL; each fill takes the next rows, and changes none with a value."""
+        harness.run(lambda session: create(session, build.table("people", build.column("name", "text"))))
+        harness.insert(TableName("people"), [{"id": number, "name": "x"} for number in range(1, 6)])
+        mark = build.column("mark", "string(50)", default=harness.literal("it's 5%"))
+
+        def work(session: Session) -> None:
+            if not session.capabilities.staged_defaults:
+                self.not_applicable("staged_defaults")
+                return
+            people = TableName("people")
+            add(session, o.AddColumn(people, mark, staged=True))
+            assert [row["mark"] for row in harness.rows(people)] == [None] * 5
+            with session.reading():
+                key = session.inspector.read([people]).tables[people].columns[:1]
+            harness.insert(people, [{"id": 6, "name": "x", "mark": "own"}])
+            fill, after = o.FillColumn(people, mark, key, 4), None
+            batches: list[tuple[int, int]] = []
+            while not batches or batches[-1][0] == fill.size:
+                with session.transaction():
+                    done = session.executor.fill(fill, after)
+                batches.append((done.seen, done.changed))
+                after = done.last
+            assert batches == [(4, 4), (2, 1)]
+            assert {row["id"]: row["mark"] for row in harness.rows(people)} == {
+                **dict.fromkeys(range(1, 6), "it's 5%"),
+                6: "own",
+            }
+
+        harness.run(work)
+
     @obligation("executor.add-column.no-table")
     def test_a_missing_table_is_an_error(self, harness: Harness, build: Builder) -> None:
         """Changing a table that does not exist raises DatabaseError."""
