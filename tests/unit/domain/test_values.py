@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import pickle
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,17 @@ def test_copies_and_changed_copies_are_frozen_too() -> None:
         with pytest.raises(dataclasses.FrozenInstanceError):
             other.name = "other"  # type: ignore[misc]
     assert dataclasses.replace(index, name="iy") != index
+
+
+def test_what_is_compared_is_what_the_dataclass_says() -> None:
+    assert Column.__eq__(Column("title", TEXT), TEXT) is NotImplemented
+    plain = Column("title", TEXT)
+    for one in dataclasses.fields(Column):
+        if one.name != "type":
+            changes: dict[str, Any] = {one.name: "other"}
+            assert (dataclasses.replace(plain, **changes) != plain) is one.compare, one.name
+    assert dataclasses.replace(plain, type=ColumnType("INTEGER")) != plain
+    assert dataclasses.replace(plain, type=ColumnType("TEXT", base="text", length=3)) == plain
 
 
 def test_arguments_are_those_of_the_dataclass() -> None:
