@@ -1,8 +1,8 @@
 """The mutation score: every mutant of mutmut's, judged by the tests that call its function.
 
 mutmut makes the mutants; its own runner starts pytest anew for each one, which takes longer than the tests. Here the
-tests are collected once. A first child runs them all and notes which functions each test calls; then each mutant has a
-forked child of its own, which runs the tests of its function, the quickest first, until one fails.
+tests are collected once. A first child runs them all and notes which functions each test calls; then each function has
+a forked child of its own, which runs its tests on one mutant after the other, the quickest first, until one fails.
 
 Run by `make mutation` in a copy of the tree (docs/mutation.md):
 
@@ -18,9 +18,11 @@ import contextlib
 import fnmatch
 import gc
 import importlib
+import itertools
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from collections import Counter, defaultdict
@@ -34,7 +36,7 @@ from _pytest.runner import runtestprotocol
 MUTANTS = Path("mutants")
 SOURCES = MUTANTS / "src" / "framework_m_migrations"
 WORKERS = 2
-SECONDS = 5
+SECONDS = 2
 """CPU time that the tests of one mutant may take beyond three times what they take without it."""
 KILLED, SURVIVED, TIMEOUT, UNTESTED = "killed", "survived", "timeout", "no tests"
 
@@ -87,27 +89,29 @@ class Mutation:
         gc.collect()
         gc.freeze()
         gc.disable()
-        running: dict[int, str] = {}
-        started = time.monotonic()
-        for mutant in self.mutants:
-            tests = sorted(callers.get(function_of(mutant), ()), key=lambda name: seconds[name])
-            if not tests:
-                self.outcomes[mutant] = UNTESTED
-                continue
-            while len(running) >= WORKERS:
-                self._reap(running)
+        work: list[tuple[list[str], list[pytest.Item], int]] = []
+        for function, mutants in itertools.groupby(self.mutants, key=function_of):
+            tests = sorted(callers.get(function, ()), key=lambda name: seconds[name])
             limit = SECONDS + int(3 * sum(seconds[name] for name in tests))
-            running[self._fork(mutant, [items[name] for name in tests], limit)] = mutant
+            work.append((list(mutants), [items[name] for name in tests], limit))
+        running: dict[int, tuple[list[str], list[pytest.Item], int]] = {}
+        started = time.monotonic()
+        while work or running:
+            if work and len(running) < WORKERS:
+                group = work.pop()
+                if group[1]:
+                    running[self._fork(*group)] = group
+                else:
+                    self.outcomes.update(dict.fromkeys(group[0], UNTESTED))
+                continue
+            work += self._reap(running)
             self._progress(started)
-        while running:
-            self._reap(running)
         return True
 
     def _progress(self, started: float) -> None:
-        if len(self.outcomes) % 100 == 1:
-            spent = time.monotonic() - started
-            used = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
-            print(f"{len(self.outcomes)}/{len(self.mutants)} after {spent:.0f} s, {used:.0f} of CPU", file=sys.__stderr__)
+        spent = time.monotonic() - started
+        used = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+        print(f"{len(self.outcomes)}/{len(self.mutants)} after {spent:.0f} s, {used:.0f} of CPU", file=sys.__stderr__)
 
     def _measure(self, items: list[pytest.Item]) -> tuple[dict[str, set[str]], dict[str, float]]:
         """Which tests call each function, and how long each takes, found in a child so that nothing stays behind."""
@@ -139,7 +143,8 @@ class Mutation:
             state._stats.clear()  # noqa: SLF001
         return callers, seconds, broken
 
-    def _fork(self, mutant: str, items: list[pytest.Item], limit: int) -> int:
+    def _fork(self, mutants: list[str], items: list[pytest.Item], limit: int) -> int:
+        """Judge the mutants of one function, one after the other, in a child; it writes what it finds into a file."""
         child = os.fork()
         if child:
             return child
@@ -148,17 +153,37 @@ class Mutation:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 1)
             os.dup2(null, 2)
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 2))
-            self._trampoline.set_mutant_under_test(mutant)
-            pairs = zip(items, [*items[1:], None], strict=True)
-            code = 1 if any(_fails(item, following) for item, following in pairs) else 0
+            with Path(f"found-{os.getpid()}").open("w", encoding="utf-8", buffering=1) as found:
+                for mutant in mutants:
+                    self._trampoline.set_mutant_under_test(mutant)
+                    # It ends the process: a mutant that loops for ever.
+                    signal.setitimer(signal.ITIMER_PROF, limit)
+                    found.write(f"{KILLED if _any_fails(items) else SURVIVED}\n")
+                self._trampoline.set_mutant_under_test("")
+                code = 4 if len(mutants) > 1 and _any_fails(items) else 0
         finally:
             os._exit(code)
 
-    def _reap(self, running: dict[int, str]) -> None:
+    def _reap(self, running: dict[int, Any]) -> list[tuple[list[str], list[pytest.Item], int]]:
+        """Take over what a child found; what is left of its work."""
         child, status = os.wait()
+        mutants, items, limit = running.pop(child)
+        file = Path(f"found-{child}")
+        found = file.read_text(encoding="utf-8").splitlines()
+        file.unlink()
         code = os.waitstatus_to_exitcode(status)
-        self.outcomes[running.pop(child)] = SURVIVED if code == 0 else TIMEOUT if code < 0 else KILLED
+        if code == 4:
+            # A mutant left something behind, so that the tests fail without any: each has a child of its own then.
+            return [([mutant], items, limit) for mutant in mutants]
+        if len(found) < len(mutants):
+            found.append(TIMEOUT if code < 0 else KILLED)
+        self.outcomes.update(zip(mutants, found, strict=False))
+        rest = mutants[len(found) :]
+        return [(rest, items, limit)] if rest else []
+
+
+def _any_fails(items: list[pytest.Item]) -> bool:
+    return any(_fails(item, following) for item, following in zip(items, [*items[1:], None], strict=True))
 
 
 def _fails(item: pytest.Item, following: pytest.Item | None) -> bool:
