@@ -58,6 +58,8 @@ class Tab {
 const one = async (name, work) => {
   const started = Date.now();
   const context = await browser.newContext(); // a profile of its own: IndexedDB and private files are empty
+  // A busy machine may take longer for one wait than the half minute that Playwright allows by itself.
+  context.setDefaultTimeout(LIMIT);
   try {
     const late = new Promise((_, reject) => setTimeout(reject, LIMIT, new Error("It hangs.")).unref());
     const value = await Promise.race([work(context, Tab, origin), late]);

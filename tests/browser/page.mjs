@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 export const scenarios = {};
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
-const quiet = (page) => page.waitForSelector("body[data-ready]:not([data-busy])", { timeout: 120000 });
+const quiet = (page) => page.waitForSelector("body[data-ready]:not([data-busy])");
 const press = async (page, text) => {
   await page.getByRole("button", { name: text }).click();
   await quiet(page);

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.killed.project import write_project
+from tests.killed.scenarios import SCENARIOS, Scenario
 from tests.killed.sites import Copy, Files, Forker, Look, OnPostgres, Site, execute, look
 
 
@@ -17,6 +17,9 @@ class Stage:
     """What a test of a killed run needs.
 
     Attributes:
+        name: of the scenario.
+        scenario: what is released, and how.
+        driver: ``sqlite``, ``psycopg`` or ``asyncpg``.
         site: where copies are made.
         base: the database before the release.
         project: the released project.
@@ -25,6 +28,9 @@ class Stage:
         statements: what that run sent to change it, in order.
     """
 
+    name: str
+    scenario: Scenario
+    driver: str
     site: Site
     base: Copy
     project: Path
@@ -40,25 +46,28 @@ def fork() -> Iterator[Forker]:
     forker.close()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "psycopg", "asyncpg"])
+@pytest.fixture(scope="module", params=["release-sqlite", "release-psycopg", "release-asyncpg"])
 def stage(request: pytest.FixtureRequest, fork: Forker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    name, _, driver = request.param.partition("-")
+    scenario = SCENARIOS[name]
     folder = tmp_path_factory.mktemp("killed")
-    before = write_project(folder / "before", released=False)
-    project = write_project(folder / "after", released=True)
-    server = None if request.param == "sqlite" else request.getfixturevalue("postgres_server")
-    site: Files | OnPostgres = Files(folder) if server is None else OnPostgres(server, request.param)
+    before, project = scenario.write(folder)
+    server = None if driver == "sqlite" else request.getfixturevalue("postgres_server")
+    site: Files | OnPostgres = Files(folder) if server is None else OnPostgres(server, driver)
     base = site.empty()
-    assert fork("all", base, before)["code"] is None
-    execute(
-        base,
-        *(f"INSERT INTO customer (id, name, kind) VALUES ({n}, 'name {n}', 'trade')" for n in range(1, 40)),
-        *(f"INSERT INTO invoice (id, customer_id, total) VALUES ({n}, {n % 39 + 1}, {n})" for n in range(1, 80)),
-    )
+    execute(base, *(scenario.setup if driver != "sqlite" else ()))
+    # In the process that is forked for all others, so that each of them finds everything loaded and compiled.
+    first = fork(scenario.start, base, before, here=True)
+    assert first["code"] is None, first
+    execute(base, *scenario.rows)
+    if scenario.writes_revisions:
+        assert fork("create", base, project, here=True)["code"] is None
     with site.copy(base) as copy:
-        whole = fork("all", copy, project)
+        whole = fork(scenario.command, copy, project, here=True)
         assert whole["code"] is None, whole
         assert whole["withheld"] == []
         expected = look(copy)
-    yield Stage(site, base, project, fork, expected, whole["seen"])
+        fork("look", copy, project, here=True)
+    yield Stage(name, scenario, driver, site, base, project, fork, expected, whole["seen"])
     if isinstance(site, OnPostgres):
         site.close()

@@ -74,6 +74,11 @@ def _all(manager: MigrationManager) -> list[str]:
     return [str(one.change) for one in manager.all().sync.withheld]
 
 
+def _run(manager: MigrationManager) -> list[str]:
+    manager.run()
+    return []
+
+
 def _online(manager: MigrationManager) -> list[str]:
     """A release in two halves: what old code bears, then what only new code does."""
     manager.all()
@@ -94,8 +99,15 @@ def _fleet(manager: MigrationManager) -> list[str]:
     return []
 
 
+def _create(manager: MigrationManager) -> list[str]:
+    """The two halves of an online change, as files of the project."""
+    return list(manager.create("halves", app="yard", online=True).left_out)
+
+
 _COMMANDS: dict[str, Callable[[MigrationManager], list[str]]] = {
     "all": _all,
+    "run": _run,
+    "create": _create,
     "online": _online,
     "drops": _drops,
     "fleet": _fleet,

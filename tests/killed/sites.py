@@ -18,6 +18,7 @@ from psycopg import sql
 
 from tests._postgres import PostgresDatabase, PostgresServer
 from tests.histories.traits import Traits, traits_of_sql
+from tests.killed.facts import Facts, facts_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -148,7 +149,7 @@ class Forker:
         """Run a command to its end, whatever that is; its answer, with ``exit``, negative after a signal.
 
         Args:
-            command: ``all``, ``online``, ``drops``, ``fleet``, or ``look``.
+            command: ``all``, ``run``, ``create``, ``online``, ``drops``, ``fleet``, or ``look``.
             copy: the database.
             project: the folder with the app.
             options: ``stop``, the number of the statement after which it ends; ``way``, how: ``kill`` or ``terminate``;
@@ -197,6 +198,7 @@ class Look:
 
     traits: Traits
     rows: dict[str, list[tuple[object, ...]]]
+    facts: Facts
 
     @property
     def users(self) -> dict[str, list[tuple[object, ...]]]:
@@ -216,7 +218,7 @@ def look(copy: Copy) -> Look:
             name: sorted((tuple(row) for row in connection.exec_driver_sql(f'SELECT * FROM "{name}"')), key=repr)
             for name in names
         }
-        return Look(traits_of_sql(connection), rows)
+        return Look(traits_of_sql(connection), rows, facts_of(connection))
 
 
 def execute(copy: Copy, *statements: str) -> None:

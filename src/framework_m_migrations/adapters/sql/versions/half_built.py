@@ -44,18 +44,30 @@ def half_built_again(connection: sa.Connection) -> Iterator[None]:
         return
 
     def before(_connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        found = _CREATE.match(statement)
-        if found is None:
-            return
-        index, table = found.groups()
-        name = connection.execute(_HALF_BUILT, {"table": table, "index": index}).scalar()
-        if name is not None:
-            connection.exec_driver_sql(
-                f"DROP INDEX CONCURRENTLY {name}", execution_options={"no_parameters": True}
-            ).close()
+        _gone(connection, statement)
+
+    def after(_connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        # What was still being built, by a process whose client was killed, may have been given up meanwhile.
+        if _gone(connection, statement):
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
 
     event.listen(connection, "before_cursor_execute", before)
+    event.listen(connection, "after_cursor_execute", after)
     try:
         yield
     finally:
         event.remove(connection, "before_cursor_execute", before)
+        event.remove(connection, "after_cursor_execute", after)
+
+
+def _gone(connection: sa.Connection, statement: str) -> bool:
+    """Drop what is left of the index that the statement makes; False where there is nothing of the kind."""
+    found = _CREATE.match(statement)
+    if found is None:
+        return False
+    index, table = found.groups()
+    name = connection.execute(_HALF_BUILT, {"table": table, "index": index}).scalar()
+    if name is None:
+        return False
+    connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}", execution_options={"no_parameters": True}).close()
+    return True
