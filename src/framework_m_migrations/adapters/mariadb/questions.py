@@ -11,14 +11,10 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.mariadb.failures import code_of
 from framework_m_migrations.adapters.mariadb.scopes import taken_back
 from framework_m_migrations.adapters.mariadb.tokens import quoted
+from framework_m_migrations.adapters.sql.asking import PROBE_TIMEOUT, Asking
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.schema import TableName
 
-PROBE_TIMEOUT = 5.0
-"""Seconds that the questions of one statement may take together; on time-out they are asked again in halves."""
-TOTAL_TIMEOUT = 60.0
-"""Seconds after which no further question is asked again."""
-_AT_ONCE = 100
 _TIMED_OUT = frozenset({1205, 1969})
 
 
@@ -33,42 +29,15 @@ def ask(
         schema: the session's schema.
         timeout: seconds for one statement.
     """
-    answers: dict[Question, int] = {}
-    everything = sorted(questions, key=lambda question: question.kind is not FactKind.HAS_ROWS)
-    budget = TOTAL_TIMEOUT
-    for start in range(0, len(everything), _AT_ONCE):
-        budget = _ask(connection, everything[start : start + _AT_ONCE], schema, timeout, budget, answers)
-    return answers
-
-
-def _ask(
-    connection: sa.Connection,
-    questions: Sequence[Question],
-    schema: str | None,
-    timeout: float,
-    budget: float,
-    answers: dict[Question, int],
-) -> float:
-    """Ask together, then, where that fails, in halves; what is left of the budget once time-outs took their part."""
-    if not questions or budget <= 0:
-        return budget
     limits = f"max_statement_time={timeout}, lock_wait_timeout={max(1, round(timeout))}"
-    columns = ", ".join(f"({statement(question, schema)})" for question in questions)
-    try:
+
+    def together(asked: Sequence[Question]) -> Sequence[int | None]:
+        columns = ", ".join(f"({statement(question, schema)})" for question in asked)
         with taken_back(connection):
             sql = f"SET STATEMENT {limits} FOR SELECT {columns}"
-            row = connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one()
-    except sa.exc.DBAPIError as error:
-        if connection.invalidated:
-            raise
-        budget -= timeout if code_of(error) in _TIMED_OUT else 0
-        if len(questions) == 1:
-            return budget
-        middle = len(questions) // 2
-        budget = _ask(connection, questions[:middle], schema, timeout, budget, answers)
-        return _ask(connection, questions[middle:], schema, timeout, budget, answers)
-    answers.update((question, int(value or 0)) for question, value in zip(questions, row, strict=True))
-    return budget
+            return connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one()
+
+    return Asking(connection, together, lambda error: code_of(error) in _TIMED_OUT, timeout).ask(questions)
 
 
 def statement(question: Question, schema: str | None) -> str:

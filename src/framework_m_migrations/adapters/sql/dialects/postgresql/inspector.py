@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.asking import PROBE_TIMEOUT
 from framework_m_migrations.adapters.sql.dialects.postgresql import needed_rights as rights
 from framework_m_migrations.adapters.sql.dialects.postgresql import questions as probes
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
@@ -39,7 +40,7 @@ class PostgresqlInspector:
         schema: str | None = None,
         ignored: frozenset[str] = frozenset(),
         also: frozenset[str] = frozenset(),
-        probe_timeout: float = probes.PROBE_TIMEOUT,
+        probe_timeout: float = PROBE_TIMEOUT,
     ) -> None:
         self._connection = connection
         self._schema = schema

@@ -8,18 +8,11 @@ from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.asking import PROBE_TIMEOUT, Asking
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import is_inside_autocommit_block, taken_back
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute, qualified
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
-
-PROBE_TIMEOUT = 5.0
-"""Seconds that the questions of one statement may take together; on time-out each is asked for itself, in turn."""
-
-TOTAL_TIMEOUT = 60.0
-"""Seconds after which no further question is asked for itself."""
-
-_AT_ONCE = 100
 
 
 def ask(
@@ -33,43 +26,13 @@ def ask(
         schema: the session's schema.
         timeout: seconds for one statement.
     """
-    answers: dict[Question, int] = {}
-    everything = list(questions)
-    cheap = [question for question in everything if question.kind is FactKind.HAS_ROWS]
-    costly = [question for question in everything if question.kind is not FactKind.HAS_ROWS]
-    budget = TOTAL_TIMEOUT
-    for group in (cheap, costly):
-        for start in range(0, len(group), _AT_ONCE):
-            budget = _ask(connection, group[start : start + _AT_ONCE], schema, timeout, budget, answers)
-    return answers
 
-
-def _ask(
-    connection: sa.Connection,
-    questions: Sequence[Question],
-    schema: str | None,
-    timeout: float,
-    budget: float,
-    answers: dict[Question, int],
-) -> float:
-    """Ask together, then, where that fails, in halves; what is left of the budget once time-outs took their part."""
-    if not questions or budget <= 0:
-        return budget
-    sql = "SELECT " + ", ".join(f"({statement(question, schema)})::bigint" for question in questions)
-    try:
+    def together(asked: Sequence[Question]) -> Sequence[int | None]:
+        sql = "SELECT " + ", ".join(f"({statement(question, schema)})::bigint" for question in asked)
         with taken_back(connection, timeout=None if is_inside_autocommit_block(connection) else timeout):
-            row = execute(connection, sql).one()
-    except sa.exc.DBAPIError as error:
-        if connection.invalidated:
-            raise
-        budget -= timeout if _timed_out(error) else 0
-        if len(questions) == 1:
-            return budget
-        middle = len(questions) // 2
-        budget = _ask(connection, questions[:middle], schema, timeout, budget, answers)
-        return _ask(connection, questions[middle:], schema, timeout, budget, answers)
-    answers.update((question, int(value or 0)) for question, value in zip(questions, row, strict=True))
-    return budget
+            return execute(connection, sql).one()
+
+    return Asking(connection, together, _timed_out, timeout).ask(questions)
 
 
 def _timed_out(error: sa.exc.DBAPIError) -> bool:
