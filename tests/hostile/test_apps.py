@@ -57,7 +57,7 @@ app_names = st.one_of(escapes, hostile, st.builds("{}/{}".format, escapes, hosti
 
 
 @settings(
-    max_examples=cases(90, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=cases(70, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(names=st.lists(app_names, min_size=1, max_size=2), installed=st.booleans())
 def test_app_names_that_lead_elsewhere(site: Path, names: list[str], installed: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,5 +109,16 @@ def test_any_option_with_any_value(
     environ = {"DATABASE_URL": "sqlite:///command.db"}
     given_flags = (*shown, option, value) if option else (*shown, value)
     result = run(project, chosen, given_flags, environ)
-    result.check(json_wanted="--json" in shown and "--help" not in given_flags)
+    result.check(json_wanted="--json" in shown)
     assert sorted(path.name for path in project.parent.iterdir() if path.name.startswith("outside")) == []
+
+
+@pytest.mark.parametrize("value", ["--help", "-h", "--version"])
+@pytest.mark.parametrize("command_line", [("status",), ("repair", "--yes", "--lock-timeout"), ()], ids=str)
+def test_help_and_version_are_json_where_json_is_asked_for(command_line: tuple[str, ...], value: str) -> None:
+    """What a random run found: `--lock-timeout -h --json` gave the help as plain text."""
+    shown = command([*command_line, "--json", value])
+    shown.check(json_wanted=True)
+    document = json.loads(shown.out)
+    assert list(document) == (["version"] if value == "--version" else ["help"])
+    assert "m-migrate" in next(iter(document.values()))

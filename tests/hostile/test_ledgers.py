@@ -102,7 +102,7 @@ def meddlings(draw: st.DrawFn) -> Meddling:
 lies = st.lists(meddlings(), min_size=1, max_size=3)
 
 
-@settings(max_examples=cases(45, 2000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(35, 2000), suppress_health_check=[HealthCheck.too_slow])
 @given(lies, st.booleans())
 def test_a_ledger_full_of_lies(meddled: list[Meddling], change: bool) -> None:
     with sqlite_prey() as prey:

@@ -176,7 +176,7 @@ lies: dict[str, Callable[[sa.Table, str], None]] = {
 LIES = sorted(lies)
 
 
-@settings(max_examples=cases(90, 4000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(80, 4000), suppress_health_check=[HealthCheck.too_slow])
 @given(liars())
 def test_metadata_that_lies(declare: Callable[[], sa.MetaData]) -> None:
     with sqlite_prey() as prey:

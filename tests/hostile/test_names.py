@@ -94,7 +94,7 @@ def attack(prey: Prey, declare: Callable[[], sa.MetaData]) -> None:
     prey.check()
 
 
-@settings(max_examples=cases(150, 6000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(110, 6000), suppress_health_check=[HealthCheck.too_slow])
 @given(schemas())
 def test_hostile_schemas_on_sqlite(declare: Callable[[], sa.MetaData]) -> None:
     with sqlite_prey() as prey:

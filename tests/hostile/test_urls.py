@@ -61,7 +61,7 @@ def urls(draw: st.DrawFn) -> str:
 garbage = st.one_of(hostile, st.builds("{}:{}".format, schemes, hostile), st.builds("{}://{}".format, schemes, hostile))
 
 
-@settings(max_examples=cases(340, 4000))
+@settings(max_examples=cases(300, 4000))
 @given(text=st.one_of(urls(), garbage))
 def test_reading_a_url_gives_nothing_away(text: str) -> None:
     url = outcome(lambda: parse_url(text), [CORE])

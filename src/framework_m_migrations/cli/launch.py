@@ -33,24 +33,32 @@ def launch(arguments: Sequence[str] | None = None) -> int:
         return 0
     app = make_app(fancy=is_terminal(sys.stdout))
     output = Output(json="--json" in tokens)
+    asked = io.StringIO()
+    console = _help_console(tokens, asked if output.json else None)
     try:
-        code = app(
-            tokens, console=_help_console(tokens), exit_on_error=False, print_error=False, result_action="return_value"
-        )
+        code = app(tokens, console=console, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return report_failure(_usage(error, tokens), output)
     except KeyboardInterrupt as error:
         return report_failure(error, output)
+    if text := asked.getvalue():
+        # A script that reads JSON gets JSON, whatever else it asked for.
+        output.show_json({"version" if text.strip() == version() else "help": text})
     return code if isinstance(code, int) else 0
 
 
-def _help_console(tokens: Sequence[str]) -> Console | None:
-    """For help that is piped: wide, so that each option keeps to its line, and without codes despite FORCE_COLOR."""
-    if is_terminal(sys.stdout) or not {"--help", "-h"}.intersection(tokens):
+def _help_console(tokens: Sequence[str], asked: io.StringIO | None) -> Console | None:
+    """For help that is piped: wide, so that each option keeps to its line, and without codes despite FORCE_COLOR.
+
+    Args:
+        tokens: the arguments.
+        asked: what help and version are written to in the place of stdout, under ``--json``.
+    """
+    if not {"--help", "-h", "--version"}.intersection(tokens) or (asked is None and is_terminal(sys.stdout)):
         return None
     from rich.console import Console
 
-    return Console(file=sys.stdout, width=160, color_system=None, force_terminal=False)
+    return Console(file=asked or sys.stdout, width=160, color_system=None, force_terminal=False)
 
 
 def _usage(error: CycloptsError, tokens: Sequence[str]) -> UsageError:
