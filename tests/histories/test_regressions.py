@@ -77,6 +77,11 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("add_table", 0, 11, 6), Mutation("add_table", 0, 5, 4, 11)], [59]),
         ([Mutation("add_field", 11, 4, 8), Mutation("add_rule", 5, 0, 11, 4)], []),
     ],
+    "a column that --allow-drop dropped was told as withheld, as SQLite's statements for it were others by then": [
+        ([Mutation("add_table", 0, 0, 2, 1)], [0]),
+        ([Mutation("compute_field", 4, 10, 8, 9), Mutation("add_key", 11, 11, 6, 2)], []),
+        ([Mutation("remove_field", 8, 10, 11)], [], True),
+    ],
     "an index goes with its column when that is renamed": [
         FIRST,
         ([Mutation("add_key", 1, 7, 7, 7)], []),

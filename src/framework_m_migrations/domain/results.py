@@ -57,7 +57,10 @@ class PlanResult:
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """What sync did. ``up_to_date`` when it found no difference; ``applied`` is False after a dry run."""
+    """What sync did. ``up_to_date`` when it found no difference; ``applied`` is False after a dry run.
+
+    ``dropped`` are the statements that ``--allow-drop`` sent, ``removed`` the withheld changes that they made.
+    """
 
     plan: PlanResult
     applied: bool
@@ -65,13 +68,12 @@ class SyncResult:
     dropped: Sql = ()
     steps: int = 0
     seconds: float = 0.0
+    removed: tuple[PlannedChange, ...] = ()
 
     @property
     def withheld(self) -> tuple[PlannedChange, ...]:
         """Changes left to another command: those of the plan less the drops that were made."""
-        sent = set(self.dropped)
-        made = [change.planned for change in self.plan.changes if change.sql and sent.issuperset(change.sql)]
-        return tuple(planned for planned in self.plan.plan.withheld if not any(planned is one for one in made))
+        return tuple(planned for planned in self.plan.plan.withheld if not any(planned is one for one in self.removed))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

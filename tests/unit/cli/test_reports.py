@@ -65,7 +65,8 @@ def test_only_withheld_changes_are_not_called_up_to_date() -> None:
 
 
 def test_what_was_dropped_is_listed_and_no_longer_withheld() -> None:
-    result = a_sync(dropped=(DROP_SQL,))
+    plan = a_plan()
+    result = a_sync(plan=plan, dropped=(DROP_SQL,), removed=plan.plan.withheld[-1:])
     assert [planned.change.table.name for planned in result.withheld] == ["customer"]
     assert result.to_dict()["withheld"] == 1
     text = render_plain(d.sync_report(result))

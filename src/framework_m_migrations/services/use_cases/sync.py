@@ -122,10 +122,11 @@ def _locked(
     applier = PlanApplier(session, options.locks)
     steps = yield from applier.apply(made)
     dropped: tuple[str, ...] = ()
+    removed: tuple[PlannedChange, ...] = ()
     if options.allow_drop:
-        dropped = yield from _drop(session, applier, made)
+        removed, dropped = yield from _drop(session, applier, made)
     elapsed = session.clock.monotonic() - started
-    result = SyncResult(rendered, True, made.is_empty, dropped, steps, elapsed)
+    result = SyncResult(rendered, True, made.is_empty, dropped, steps, elapsed, removed)
     yield from _call(session, options, hooks, HookPhase.AFTER_SYNC, made, result)
     return result
 
@@ -170,10 +171,13 @@ def _chosen_drops(session: Session, made: Plan) -> tuple[PlannedChange, ...]:
         return drops_of(made.changes, session.ledger.objects())
 
 
-def _drop(session: Session, applier: PlanApplier, made: Plan) -> UseCase[tuple[str, ...]]:
+def _drop(
+    session: Session, applier: PlanApplier, made: Plan
+) -> UseCase[tuple[tuple[PlannedChange, ...], tuple[str, ...]]]:
+    """Drop what is ours of what was withheld; what was dropped, and the statements that were sent for it."""
     chosen = _chosen_drops(session, made)
     if not chosen:
-        return ()
+        return (), ()
     if not session.source.checksums():
         raise DropRefused(
             "No DocType is declared at all, so everything of ours would be dropped.",
@@ -182,7 +186,7 @@ def _drop(session: Session, applier: PlanApplier, made: Plan) -> UseCase[tuple[s
     dropped = yield from applier.drop(chosen)
     after = SyncPlanner(session).plan(force=True)
     yield from applier.apply(after)
-    return dropped
+    return chosen, dropped
 
 
 def _call(
