@@ -10,6 +10,7 @@ import pytest
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.facts import FactKind, Question
+from framework_m_migrations.domain.knowledge import drawn_columns
 from framework_m_migrations.domain.plan import Risk
 from framework_m_migrations.domain.risk import Knowledge, judge, needs_rows, row_question
 from framework_m_migrations.domain.schema import (
@@ -53,6 +54,7 @@ DRAWN = c.ColumnAdded(T, column("a", default="random()", volatile_default=True))
 UNIQUE_INDEX = c.IndexAdded(T, Index("i", (IndexKey("a"), IndexKey("b", modifiers="DESC")), unique=True))
 PAIR = c.UniqueAdded(T, unique("a", "b"))
 RULED = c.CheckAdded(T, CHECK)
+TO_P = c.ForeignKeyAdded(T, KEY)
 
 # Change, what is known, rule, who handles it, and the particulars without which the reason would not help.
 CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
@@ -113,6 +115,7 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
     (PAIR, answered(PAIR, 0), "unique-added", "sync", ("a, b",)),
     (PAIR, answered(PAIR, 1), "unique-duplicates", "create", ("a, b",)),
     (c.UniqueAdded(T, unique("a"), via_index="adopted"), FULL, "unique-added", "sync", ("index adopted",)),
+    (TO_P, replace(answered(TO_P, 0), unvalidated_parts=False), "constraint-added", "sync", ("keeps it",)),
     (RULED, EMPTY, "constraint-added", "sync", ("empty",)),
     (RULED, answered(RULED, 0), "constraint-added", "sync", ("keeps it",)),
     (RULED, answered(RULED, 1), "constraint-violated", "create", ("break it",)),
@@ -163,7 +166,7 @@ def test_every_change_has_the_rule_the_risk_and_the_handler_of_the_documentation
         assert words.lower() in verdict.reason.lower()
     # Whole sentences: the table of `plan` and the review file of `create` print them as they stand.
     assert re.fullmatch(r"[A-Za-z0-9].*\w\.", verdict.reason)
-    assert verdict.reason != verdict.reason.upper()
+    assert set(re.findall("[A-Z]{2,}", verdict.reason)) <= {"NOT", "NULL", "DESC"}
     first_of_schema = verdict.reason.startswith(("smallint", "b has"))
     assert first_of_schema or verdict.reason[0].isupper()
 
@@ -280,4 +283,18 @@ def test_rows_differ_where_a_column_of_the_key_has_another_value_in_each(change:
     verdict = judge(change, DISTINCT)
     assert (verdict.risk is Risk.SAFE) is safe
     assert (verdict.reason == "Each row gets a value that no other one has.") is safe
+    assert verdict.rule == ("unique-added" if safe else "unique-unknown")
     assert judge(change, Knowledge({HAS_ROWS: 1}, new_columns=UUIDS)).risk is Risk.WARNING, "random is not distinct"
+
+
+def test_a_column_is_drawn_upon_only_where_it_is_named() -> None:
+    short = {T: (replace(DRAWN.column, name="X"),)}
+    pair = (IndexKey("a"), IndexKey(None, "lower(b)"))
+    for change in (
+        c.UniqueAdded(T, unique("a")),
+        c.ForeignKeyAdded(T, KEY),
+        c.IndexAdded(T, index("i", "a", unique=True)),
+    ):
+        assert row_question(change, short) is not None
+    for index_ in (Index("i", pair, unique=True), Index("i", pair, unique=True, where="b > 0")):
+        assert drawn_columns(c.IndexAdded(T, index_), short) == ()

@@ -11,7 +11,7 @@ from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
 from framework_m_migrations.domain.risk import DROP
-from framework_m_migrations.domain.schema import Check, TableName
+from framework_m_migrations.domain.schema import Check, Generated, TableName
 from framework_m_migrations.services.drops import after_drop, droppable, drops_of, owned_after, table_drops
 from tests.unit.domain.build import LOCAL, SERVER, column, index, key, table, unique
 
@@ -135,3 +135,14 @@ def test_a_constraint_without_a_name_is_recognised_by_what_it_is_and_takes_no_in
     nameless = planned(c.UniqueRemoved(ITEM, unique("title")))
     assert droppable(nameless, {ITEM: OURS})
     assert after_drop(nameless, OURS) == replace(OURS, constraints=OURS.constraints - {"unique(title)"})
+
+
+def test_what_is_computed_of_a_column_goes_before_the_column() -> None:
+    of_it = column("sum", generated=Generated("computed", "title + 1"))
+    removals = (c.ColumnRemoved(ITEM, column("title"), owned=True), c.ColumnRemoved(ITEM, of_it, owned=True))
+    ours = replace(OURS, columns=OURS.columns | {"sum"})
+    order = [p.change.column.name for p in drops_of(tuple(planned(one) for one in removals), {ITEM: ours})
+             if isinstance(p.change, c.ColumnRemoved)]  # fmt: skip
+    assert order == ["sum", "title"]
+    both = drops_of((planned(c.ColumnRemoved(ITEM, of_it, owned=True)), planned(CHANGES["index"])), {ITEM: ours})
+    assert [type(one.change).__name__ for one in both] == ["IndexRemoved", "ColumnRemoved"]
