@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
@@ -146,6 +146,8 @@ def test_a_password_that_fits_is_never_shown(
         assert result.code in {0, 3}, "the password was right, whichever way it came"
 
 
+@example(chosen=("all",), option="--tenant", value="0,:", shown=("--json",))
+@example(chosen=("all",), option="--tenant", value="0,:", shown=())
 @settings(max_examples=cases(15, 500), suppress_health_check=[HealthCheck.too_slow])
 @given(
     chosen=st.sampled_from(COMMANDS),
@@ -160,5 +162,5 @@ def test_any_option_with_any_value_on_postgresql(
 ) -> None:
     arguments = (*chosen, *shown, option, value, "--metadata", "secret_models:good")
     result = vault.run(arguments, CORE, "url", "psycopg")
-    result.check([CORE], json_wanted="--json" in shown)
+    result.check([CORE], json_wanted="--json" in shown, fleet=option == "--tenant")
     assert CORE not in log.text()
