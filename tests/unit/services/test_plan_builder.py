@@ -13,7 +13,7 @@ from framework_m_migrations.domain.facts import FactKind, Question
 from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.risk import Knowledge
-from framework_m_migrations.domain.schema import Catalog, Check, DocTypeSchema, TableName
+from framework_m_migrations.domain.schema import Catalog, Check, DocTypeSchema, Partition, TableName
 from framework_m_migrations.services.assessor import Assessed
 from framework_m_migrations.services.plan_builder import Comparison, PlanBuilder, is_elsewhere
 from tests.unit.domain.build import LOCAL, SERVER, catalog, column, index, key, table, unique
@@ -188,3 +188,38 @@ def test_new_tables_come_in_the_order_in_which_each_finds_what_it_refers_to() ->
         o.CreateTable(child, (child.foreign_keys[1],)),
         o.AddForeignKey(child.name, child.foreign_keys[0]),
     )
+
+
+def test_what_a_step_makes_is_recorded_for_the_app() -> None:
+    [owned] = plan(NOTHING, ADDED).steps[0].owns
+    assert (owned.doctype, owned.app, owned.columns) == ("Item", "shop", frozenset({"b"}))
+
+
+def test_one_table_that_is_known_hides_no_other_and_what_waits_is_not_adopted_again() -> None:
+    two = replace(WANTED, tables=(table("absent"), *WANTED.tables, table("more")))
+    compared = replace(NOTHING, doctypes=(two,), catalog=catalog(*WANTED.tables, table("more")), ownership={ITEM: MINE})
+    assert [one.table.name for one in plan(compared).adopts] == ["more"]
+    waiting = replace(WANTED, tables=(table("item", column("a"), column("waits")),))
+    assert plan(replace(NOTHING, doctypes=(waiting,), ownership={ITEM: MINE})).adopts == ()
+
+
+def test_rows_are_filled_in_batches_by_the_key_of_the_table_that_is_there() -> None:
+    staging = PlanBuilder(replace(SERVER, staged_defaults=True), lambda _: ())
+    drawn = planned(c.ColumnAdded(ITEM, column("n", default="random()", volatile_default=True)))
+    [added, filled] = [one for step in plan(NOTHING, drawn, builder=staging).steps for one in step.operations]
+    assert isinstance(added, o.AddColumn)
+    assert added.staged
+    assert isinstance(filled, o.FillColumn)
+    assert [one.name for one in filled.key] == ["id"]
+    held = replace(staging, online=False)
+    [at_once] = [one for step in plan(NOTHING, drawn, builder=held).steps for one in step.operations]
+    assert isinstance(at_once, o.AddColumn)
+    assert at_once.rewrites
+
+
+def test_an_index_of_a_partitioned_table_is_made_part_by_part() -> None:
+    parts = (Partition(TableName("leaf"), ITEM, True),)
+    there = replace(WANTED.tables[0], partitions=parts, partitioned=True)
+    made = plan(replace(NOTHING, catalog=catalog(there)), planned(c.IndexAdded(ITEM, index("ix", "a"))))
+    kinds = [type(one).__name__ for step in made.steps for one in step.operations]
+    assert kinds == ["CreateIndex", "CreateIndex", "AttachIndex"]
