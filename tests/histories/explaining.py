@@ -48,6 +48,10 @@ def explained(change: c.Change, key: Key, pair: tuple[object, object], renames: 
         case c.ColumnRenamed(before=before_column, column=column) if table == kind and key[0] not in FACTS_ALONE:
             if _follows_rename(before_column.name, column.name, name, pair):
                 return True
+        case c.ColumnTypeChanged(column=column) if table == kind and key[0] in {"check", "index", "default"}:
+            # PostgreSQL prints an expression with the casts that the types of its columns ask for.
+            if _follows_rename(column.name, column.name, (), pair):
+                return True
     if table != kind:
         return False
     facts = _facts(change)

@@ -82,6 +82,11 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("compute_field", 4, 10, 8, 9), Mutation("add_key", 11, 11, 6, 2)], []),
         ([Mutation("remove_field", 8, 10, 11)], [], True),
     ],
+    "PostgreSQL prints a check by the type of its column, whose change waits": [
+        FIRST,
+        ([Mutation("add_rule")], [1, 39]),
+        ([Mutation("retype", 0, 1, 7)], []),
+    ],
     "an index goes with its column when that is renamed": [
         FIRST,
         ([Mutation("add_key", 1, 7, 7, 7)], []),
