@@ -8,7 +8,6 @@ from framework_m_migrations.domain.errors import (
     DatabaseError,
     DropRefused,
     InvalidMetadata,
-    MissingPrivilege,
     PlanOutdated,
 )
 from framework_m_migrations.domain.events import HookStarted, PlanMade
@@ -158,10 +157,11 @@ def check_before_revisions(session: Session, options: SyncOptions) -> None:
     try:
         made = SyncPlanner(session, options.online).plan(force=options.force)
         drops = _chosen_drops(session, made) if options.allow_drop else ()
-    except MissingPrivilege:
-        raise
-    except (DatabaseError, InvalidMetadata):
-        # What the DocTypes stand on, a schema or a type, may come with the revisions.
+    except (DatabaseError, InvalidMetadata) as error:
+        # What the DocTypes stand on, a schema or a type, may come with the revisions. A lost connection, a right that
+        # is missing and all else that has a kind of its own has nothing to do with them.
+        if type(error) not in {DatabaseError, InvalidMetadata}:
+            raise
         made, drops = Plan(), ()
     require_before_revisions(session, (work for step in made.steps for work in step.operations), drops)
 
