@@ -9,11 +9,9 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import from_driver, translated
-from framework_m_migrations.adapters.sql.ledger_names import only_tables
+from framework_m_migrations.adapters.sql.ledger_names import only_tables, reflected
 from framework_m_migrations.adapters.sql.ledger_tables import (
-    LEDGER_TABLES as LEDGER_TABLES,
-)
-from framework_m_migrations.adapters.sql.ledger_tables import (
+    ENGINE_TABLES,
     LONG_NAME_PREFIX,
     OBJECTS_TABLE,
     STATE_TABLE,
@@ -22,6 +20,9 @@ from framework_m_migrations.adapters.sql.ledger_tables import (
     ledger_tables,
     pack,
     unpack,
+)
+from framework_m_migrations.adapters.sql.ledger_tables import (
+    LEDGER_TABLES as LEDGER_TABLES,
 )
 from framework_m_migrations.domain.errors import DatabaseError, LedgerCorrupt
 from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable, Ownership
@@ -256,8 +257,12 @@ class SqlLedger:
 
     def _names(self) -> frozenset[str]:
         """Which of the engine's names are taken, all of them by tables; raises LedgerNameTaken."""
+        query = self._tables.holders
         with translated(self._translate):
-            found = self._connection.execute(self._tables.holders).all()
+            if query is None:
+                known = reflected(self._connection, self._schema)
+                return only_tables(row for row in known if row[0] in ENGINE_TABLES)
+            found = self._connection.execute(query).all()
         return only_tables(found)
 
 

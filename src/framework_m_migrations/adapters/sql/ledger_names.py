@@ -22,13 +22,15 @@ _KINDS = {
 """PostgreSQL's pg_class.relkind, in words."""
 
 
-def holders(names: Iterable[str], schema: str | None, dialect: str) -> sa.Select[Any]:
+def holders(names: Iterable[str], schema: str | None, dialect: str) -> sa.Select[Any] | None:
     """A query for what stands under the names in a schema: rows of (name, kind), the kind of a table being ``table``.
+
+    None for a dialect of somebody else's, whose catalog is not known: SQLAlchemy's reflection tells, by ``reflected``.
 
     Args:
         names: of the engine's tables, in lower case.
         schema: to look in, None for the connection's default.
-        dialect: SQLAlchemy's name; one that is not known here has the standard's information_schema.
+        dialect: SQLAlchemy's name.
     """
     wanted = sorted(names)
     match dialect:
@@ -36,14 +38,24 @@ def holders(names: Iterable[str], schema: str | None, dialect: str) -> sa.Select
             return _sqlite(wanted, schema)
         case "postgresql":
             return _postgresql(wanted, schema)
+        case "mariadb" | "mysql":
+            return _mariadb(wanted, schema)
         case _:
-            return _standard(wanted, schema)
+            return None
+
+
+def reflected(connection: sa.Connection, schema: str | None) -> list[tuple[str, str]]:
+    """What SQLAlchemy's reflection finds in a schema, tables and views, in the form of the rows of ``holders``."""
+    inspector = sa.inspect(connection)
+    tables = [(name, TABLE) for name in inspector.get_table_names(schema=schema)]
+    return [*tables, *((name, "view") for name in inspector.get_view_names(schema=schema))]
 
 
 def in_postgresql(name: str, schema: str | None = None) -> str:
     """The query for one name as a text, for statements that are sent as they are."""
     dialect = sa.make_url("postgresql://").get_dialect()()
-    return str(holders((name,), schema, "postgresql").compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    query = _postgresql([name], schema)
+    return str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 
 def only_tables(found: Iterable[Sequence[Any]]) -> frozenset[str]:
@@ -97,8 +109,8 @@ def _postgresql(names: list[str], schema: str | None) -> sa.Select[Any]:
     return sa.select(both.c.name, both.c.kind)
 
 
-def _standard(names: list[str], schema: str | None) -> sa.Select[Any]:
-    """By information_schema, as the SQL standard has it; schema and database are one where this is MariaDB."""
+def _mariadb(names: list[str], schema: str | None) -> sa.Select[Any]:
+    """By information_schema; schema and database are one there."""
     columns = ("table_name", "table_schema", "table_type")
     entry = sa.table("tables", *map(sa.column, columns), schema="information_schema")
     place = sa.func.database() if schema is None else schema

@@ -80,14 +80,18 @@ class LedgerTables:
         )
 
         self.holders = holders(ENGINE_TABLES, schema, dialect)
-        others = self.holders.subquery()
-        # One statement object, so that an engine that looks again finds it compiled. What is no table is told at once,
-        # for it may answer as a table would.
-        self.snapshot = sa.union_all(
+        parts: list[sa.Select[Any]] = [
             sa.select(sa.literal_column("'v'"), self.versions.c.doctype_name, self.versions.c.checksum),
             sa.select(sa.literal_column("'s'"), self.state.c.key, self.state.c.value),
-            sa.select(sa.literal_column("'n'"), others.c.name, others.c.kind).where(others.c.kind != TABLE),
-        )
+        ]
+        if self.holders is not None:
+            # What is no table is told at once, for it may answer as a table would.
+            others = self.holders.subquery()
+            parts.append(
+                sa.select(sa.literal_column("'n'"), others.c.name, others.c.kind).where(others.c.kind != TABLE)
+            )
+        # One statement object, so that an engine that looks again finds it compiled.
+        self.snapshot = sa.union_all(*parts)
 
     @property
     def all(self) -> tuple[sa.Table, sa.Table, sa.Table]:
