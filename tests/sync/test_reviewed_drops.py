@@ -50,3 +50,25 @@ def test_a_listed_table_that_changed_since_is_not_dropped(site: Site) -> None:
     with pytest.raises(PlanOutdated):
         less.sync(allow_drop=True, reviewed=listed)
     assert "old" in site.inspect().get_table_names()
+
+
+def test_what_was_wanted_and_never_made_is_not_ours_when_somebody_else_makes_it(site: Site) -> None:
+    def declared(*unique: str) -> sa.MetaData:
+        metadata = wanted("item", columns=("code",))
+        if unique:
+            metadata.tables["item"].append_constraint(sa.UniqueConstraint(*unique))
+        return metadata
+
+    site.execute(
+        "CREATE TABLE item (id INTEGER NOT NULL PRIMARY KEY, code VARCHAR(20))",
+        "INSERT INTO item VALUES (1, 'twice'), (2, 'twice')",
+    )
+    assert "UniqueAdded" in {type(one.change).__name__ for one in site.sync(declared("code")).withheld}
+    # The names that this engine itself would have given: an index on SQLite, a constraint on PostgreSQL.
+    theirs = "CREATE UNIQUE INDEX uq_item_code ON item (code)"
+    if not site.is_sqlite:
+        theirs = "ALTER TABLE item ADD CONSTRAINT uq_item_code UNIQUE (code)"
+    site.execute("DELETE FROM item WHERE id = 2", theirs)
+    assert site.sync(declared(), allow_drop=True).dropped == ()
+    with pytest.raises(sa.exc.IntegrityError):
+        site.execute("INSERT INTO item VALUES (3, 'twice')")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -14,9 +15,21 @@ from framework_m_migrations.domain.lowering import Lowering, creation_order
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership, constraint_identities
 from framework_m_migrations.domain.plan import Plan, PlannedChange
 from framework_m_migrations.domain.risk import Knowledge
-from framework_m_migrations.domain.schema import Catalog, Check, DocTypeSchema, ForeignKey, Table, TableName, Unique
+from framework_m_migrations.domain.schema import (
+    Catalog,
+    Check,
+    DocTypeSchema,
+    ForeignKey,
+    Index,
+    Table,
+    TableName,
+    Unique,
+)
 from framework_m_migrations.domain.steps import LockLevels, Work, build_steps
 from framework_m_migrations.services.assessor import Assessed
+
+type Mark = tuple[str, str | None]
+"""The kind of an index or constraint, and its name or shape."""
 
 
 def is_elsewhere(owned: OwnedTable, apps: frozenset[str]) -> bool:
@@ -117,7 +130,7 @@ class PlanBuilder:
                 for name, checksum in complete.items()
                 if name not in busy and compared.stored.get(name) != checksum
             ),
-            adopts=tuple(_adopted(compared)),
+            adopts=tuple(_adopted(compared, changes.changes)),
             forgets=tuple(sorted(compared.removed - compared.elsewhere)),
             token=compared.token,
             complete=compared.full,
@@ -155,16 +168,19 @@ class PlanBuilder:
         return [next(queue) if isinstance(p.change, c.TableAdded) else p for p in result]
 
 
-def _adopted(compared: Comparison) -> list[OwnedTable]:
+def _adopted(compared: Comparison, judged: Sequence[PlannedChange]) -> list[OwnedTable]:
     """What exists as wanted and is not yet known to be ours."""
     adopted = []
+    absent = _absent(judged)
     for doctype in compared.doctypes:
         for table in doctype.tables:
             actual = compared.catalog.tables.get(table.name)
             before = compared.ownership.get(table.name)
             if actual is None or (before is not None and _is_known(before, table, doctype)):
                 continue
-            ours = OwnedTable.of(_common(table, actual), doctype.name, "adopted", doctype.app)
+            ours = OwnedTable.of(
+                _common(table, actual, absent.get(table.name, frozenset())), doctype.name, "adopted", doctype.app
+            )
             merged = ours if before is None else before.merge(ours)
             if merged != before:
                 adopted.append(ours)
@@ -183,14 +199,52 @@ def _is_known(before: OwnedTable, table: Table, doctype: DocTypeSchema) -> bool:
     )
 
 
-def _common(wanted: Table, actual: Table) -> Table:
-    """What of the wanted table exists already, by name, or by shape where there is no name."""
+def _common(wanted: Table, actual: Table, absent: AbstractSet[Mark]) -> Table:
+    """What of the wanted table exists already and is as wanted; columns and indexes go by their names.
+
+    What is absent or differs is not ours by being wanted: a database administrator may yet make it, by this name or
+    over these columns, and what the ledger holds for ours may be dropped.
+    """
     columns = {column.name for column in actual.columns}
     indexes = {index.name for index in actual.indexes}
     return replace(
         wanted,
         columns=tuple(column for column in wanted.columns if column.name in columns),
-        indexes=tuple(index for index in wanted.indexes if index.name in indexes),
-        uniques=tuple(unique for unique in wanted.uniques if columns.issuperset(unique.columns)),
-        foreign_keys=tuple(key for key in wanted.foreign_keys if columns.issuperset(key.columns)),
+        indexes=tuple(one for one in wanted.indexes if one.name in indexes and _mark(one) not in absent),
+        uniques=tuple(one for one in wanted.uniques if columns.issuperset(one.columns) and _mark(one) not in absent),
+        checks=tuple(one for one in wanted.checks if _mark(one) not in absent),
+        foreign_keys=tuple(
+            one for one in wanted.foreign_keys if columns.issuperset(one.columns) and _mark(one) not in absent
+        ),
     )
+
+
+def _absent(judged: Sequence[PlannedChange]) -> dict[TableName, set[Mark]]:
+    """By table, the indexes and constraints that the comparison did not find as they are wanted."""
+    found: dict[TableName, set[Mark]] = {}
+    for planned in judged:
+        item: Index | Unique | Check | ForeignKey
+        match planned.change:
+            case c.IndexAdded(index=item) | c.IndexChanged(index=item):
+                pass
+            case c.UniqueAdded(unique=item) | c.UniqueChanged(unique=item):
+                pass
+            case c.CheckAdded(check=item) | c.CheckChanged(check=item):
+                pass
+            case c.ForeignKeyAdded(foreign_key=item) | c.ForeignKeyChanged(foreign_key=item):
+                pass
+            case _:
+                continue
+        found.setdefault(planned.change.table, set()).add(_mark(item))
+    return found
+
+
+def _mark(item: Index | Unique | Check | ForeignKey) -> Mark:
+    """What an index or constraint of one table is known by among its changes.
+
+    The comparison may have spelled a check as the database does, so that those without a name are taken for one
+    another: where one is absent, none of them is adopted.
+    """
+    if item.name is not None or isinstance(item, Check | Index):
+        return type(item).__name__, item.name
+    return type(item).__name__, constraint_identities(item)[0]

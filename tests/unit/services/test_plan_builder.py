@@ -9,8 +9,9 @@ import pytest
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.diff import diff_doctype
 from framework_m_migrations.domain.facts import FactKind, Question
-from framework_m_migrations.domain.ownership import OwnedTable
+from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
 from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.risk import Knowledge
 from framework_m_migrations.domain.schema import Catalog, Check, DocTypeSchema, Partition, TableName
@@ -106,18 +107,42 @@ def test_unmanaged_tables_are_neither_wanted_nor_ours_nor_a_version_table() -> N
     assert plan(replace(compared, full=False)).unmanaged == (), "who did not look cannot tell"
 
 
-def test_what_stands_is_adopted_and_nothing_over_a_column_that_does_not_or_that_nobody_wants() -> None:
+def test_what_stands_as_wanted_is_adopted_and_nothing_else() -> None:
     wanted = table(
-        "item", column("a"), column("new"), indexes=(index("ix", "a"), index("ix_new", "new")),
-        uniques=(unique("a"), unique("new")), foreign_keys=(key("a", "p"), key("new", "p")),
+        "item", column("a"), column("b"), column("new"),
+        indexes=(index("ix", "a"), index("ix_new", "new"), index("ix_other", "a")),
+        uniques=(unique("a"), unique("b"), unique("new"), unique("b", "a", name="uq"), unique("a", "id", name="uq2")),
+        checks=(Check("ck", "a > 0"), Check("ck_absent", "b > 0"), Check("ck_other", "b > 1"), Check(None, "a > 9")),
+        foreign_keys=(key("a", "p"), key("b", "p"), key("new", "p"), key("id", "p", "fk"), key("id", "q", "fk2")),
     )  # fmt: skip
-    actual = table("item", column("a"), column("theirs"), indexes=(index("ix", "a"), index("ix_theirs", "theirs")))
-    compared = replace(NOTHING, doctypes=(replace(WANTED, tables=(wanted,)),), catalog=catalog(actual))
-    [adopted] = plan(compared).adopts
-    assert adopted == OwnedTable(
-        ITEM, "Item", "adopted", frozenset({"id", "a"}), frozenset({"ix"}),
-        frozenset({"unique(a)", "foreign key(a) p"}), "shop",
+    actual = table(
+        "item", column("a"), column("b"), column("theirs"),
+        indexes=(index("ix", "a"), index("ix_theirs", "theirs"), index("ix_other", "b")),
+        uniques=(unique("a", name="named_by_the_database"), unique("b", "id", name="uq"), unique("id", "a")),
+        checks=(Check("ck", "a > 0"), Check("ck_other", "b > 2"), Check("theirs", "a > 9")),
+        foreign_keys=(key("a", "p"), key("id", "q")),
     )  # fmt: skip
+    there = catalog(actual)
+    declared = replace(WANTED, tables=(wanted,))
+    compared = replace(NOTHING, doctypes=(declared,), catalog=there)
+    found = [planned(change, Risk.WARNING) for change in diff_doctype(declared, there, {}, SERVER)]
+    [adopted] = plan(compared, *found).adopts
+    assert adopted.columns == frozenset({"id", "a", "b"})
+    assert adopted.indexes == frozenset({"ix"})
+    shapes = {one for one in adopted.constraints if not one.startswith("check(")}
+    assert shapes == {"unique(a)", "unique(a, id)", "uq2", "ck", "foreign key(a) p", "foreign key(id) q", "fk2"}
+    assert adopted.constraints - shapes == {
+        *constraint_identities(Check(None, "a > 0")),
+        *constraint_identities(Check(None, "a > 9")),
+    }
+
+
+def test_no_unnamed_check_is_adopted_beside_an_absent_one_as_changes_may_spell_them_otherwise() -> None:
+    wanted = table("item", column("a"), checks=(Check(None, "a>0"), Check(None, "a>9"), Check("ck", "a>5")))
+    compared = replace(NOTHING, doctypes=(replace(WANTED, tables=(wanted,)),))
+    withheld = planned(c.CheckAdded(ITEM, Check(None, "a > 9")), Risk.WARNING)
+    [adopted] = plan(compared, withheld).adopts
+    assert adopted.constraints == {*constraint_identities(Check("ck", "a>5"))}
 
 
 def test_nothing_is_adopted_of_a_table_that_is_not_there_or_known_already() -> None:
