@@ -36,6 +36,8 @@ class Capabilities:
         table_locks: readers and writers of one table are not held up by a transaction that changes another, so that
             each existing table is changed in a step of its own.
         unique_is_index: the dialect keeps unique constraints as indexes, so each satisfies the other.
+        drop_unique: a unique constraint, or a column that is part of one or of the primary key, goes from a table that
+            stays without a copy of its rows.
         expression_indexes: an index may be over expressions.
         partial_indexes: an index may leave out rows by a predicate.
     """
@@ -61,5 +63,6 @@ class Capabilities:
     distinct_defaults: frozenset[str] = frozenset()
     unique_is_index: bool = False
     table_locks: bool = False
+    drop_unique: bool = True
     expression_indexes: bool = True
     partial_indexes: bool = True

@@ -21,6 +21,7 @@ class Knowledge:
     ``add_volatile_default``, ``staged_defaults`` and ``distinct_defaults``: of Capabilities. ``keyed`` are tables whose
     rows can be gone through in batches, ``partitioned`` those that have partitions. ``online``: the forms that hold
     nobody up are used. ``unvalidated_parts``: a foreign key of a partitioned table can be validated later.
+    ``drop_unique``: of Capabilities. ``fixed`` are columns that cannot be dropped in place, with what stands on each.
     """
 
     facts: Facts = field(default_factory=dict)
@@ -33,6 +34,8 @@ class Knowledge:
     partitioned: frozenset[TableName] = frozenset()
     unvalidated_parts: bool = True
     online: bool = True
+    drop_unique: bool = True
+    fixed: Mapping[tuple[TableName, str], str] = field(default_factory=dict)
 
     def empty(self, table: TableName) -> bool:
         """True only when the table is known to hold no row."""

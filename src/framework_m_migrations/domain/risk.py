@@ -62,12 +62,7 @@ def judge(change: c.Change, known: Knowledge) -> Judgement:
                 Risk.WARNING, "definition-changed", "The old definition must be dropped for the new one.", CREATE
             )
         case c.IndexRemoved() | c.UniqueRemoved() | c.CheckRemoved() | c.ForeignKeyRemoved():
-            return Judgement(
-                Risk.WARNING,
-                "surplus",
-                "No DocType wants it any more; dropping it loses no rows, but what it enforced or made quick.",
-                DROP,
-            )
+            return _surplus(change, known)
         case _ as unreachable:
             assert_never(unreachable)
 
@@ -86,6 +81,26 @@ def _breaking(rule: str, reason: str, owned: bool) -> Judgement:
     return Judgement(Risk.BREAKING, rule, f"{reason} It was not made by this engine and is never offered.", MANUAL)
 
 
+def _surplus(
+    change: c.IndexRemoved | c.UniqueRemoved | c.CheckRemoved | c.ForeignKeyRemoved, known: Knowledge
+) -> Judgement:
+    """A constraint without a name, which no statement can name, goes with a copy of the table only."""
+    match change:
+        case c.UniqueRemoved(unique=item):
+            in_place = known.drop_unique and item.name is not None
+        case c.CheckRemoved(check=check) if check.name is None:
+            what = "No DocType wants it any more, but it has no name to drop it by: copy the table by hand, without it."
+            return Judgement(Risk.WARNING, "surplus", what, MANUAL)
+        case c.ForeignKeyRemoved(foreign_key=key):
+            in_place = key.name is not None
+        case _:
+            in_place = True
+    if not in_place:
+        return _review("surplus", "No DocType wants it any more; it goes with a copy of the table only.")
+    what = "No DocType wants it any more; dropping it loses no rows, but what it enforced or made quick."
+    return Judgement(Risk.WARNING, "surplus", what, DROP)
+
+
 def _column(
     change: c.ColumnAdded | c.ColumnRemoved | c.ColumnRenamed | c.CommentChanged | c.PrimaryKeyChanged,
     known: Knowledge,
@@ -100,6 +115,11 @@ def _column(
                 f"{successor} has taken its place; it goes with the contract revision, once no old code runs.",
                 CONTRACT,
             )
+        case c.ColumnRemoved(table=table, column=column, owned=True) if (table, column.name) in known.fixed:
+            what = (
+                f"Its values would be lost, and {known.fixed[table, column.name]} keeps it from being dropped in place."
+            )
+            return Judgement(Risk.BREAKING, "column-removed", f"The DocType has no such field. {what}", CREATE)
         case c.ColumnRemoved(owned=owned):
             return _breaking("column-removed", "The DocType has no such field; its values would be lost.", owned)
         case c.ColumnRenamed(before=before):

@@ -9,6 +9,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.blocking import withhold_dependents
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.filling import key_of
+from framework_m_migrations.domain.fixed_columns import fixed_columns
 from framework_m_migrations.domain.lowering import stageable
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.risk import Knowledge, judge, needs_rows, row_question
@@ -64,6 +65,8 @@ class Assessor:
             partitioned=frozenset(name for name, table in tables.items() if table.partitioned),
             unvalidated_parts=can.unvalidated_part_keys,
             online=self.online,
+            drop_unique=can.drop_unique,
+            fixed={} if can.drop_unique else fixed_columns(everything, tables),
         )
         apps = {doctype.name: doctype.app for doctype in doctypes}
         seen: set[object] = set()

@@ -26,7 +26,7 @@ def remove(state: MemoryState, operation: o.DestructiveOperation, capabilities: 
             del state.tables[table.name]
             state.rows.pop(table.name, None)
         case o.DropColumn(column=column):
-            _drop_column(state, table, column)
+            _drop_column(state, table, column, capabilities)
         case o.DropIndex(index=name):
             if all(index.name != name for index in table.indexes):
                 raise DatabaseError(f"Table {table.name} has no index {name}.")
@@ -53,12 +53,14 @@ def _require_unreferenced(state: MemoryState, name: TableName, column: str | Non
                 raise DatabaseError(f"{other.name} refers to {name} by the foreign key {key.name or key.columns}.")
 
 
-def _drop_column(state: MemoryState, table: Table, column: str) -> None:
+def _drop_column(state: MemoryState, table: Table, column: str, capabilities: Capabilities) -> None:
     rules.need_columns(table, [column])
     if table.primary_key is not None and column in table.primary_key.columns:
         raise DatabaseError(f"Column {column!r} of {table.name} belongs to its primary key.")
     if len(table.columns) == 1:
         raise DatabaseError(f"Column {column!r} is the only one of {table.name}.")
+    if not capabilities.drop_unique and any(column in unique.columns for unique in table.uniques):
+        raise DatabaseError(f"Column {column!r} of {table.name} is part of a unique constraint.")
     _require_unreferenced(state, table.name, column)
     state.tables[table.name] = replace(
         table,
@@ -76,7 +78,7 @@ def _stands_on(index: Index, column: str) -> bool:
 
 
 def _without_constraint(table: Table, name: str, kind: str, capabilities: Capabilities) -> Table:
-    if not capabilities.alter_constraints:
+    if not capabilities.alter_constraints or (kind == "unique" and not capabilities.drop_unique):
         raise DatabaseError("This database cannot drop a constraint of a table that exists.")
     changed = table
     match kind:

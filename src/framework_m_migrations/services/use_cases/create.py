@@ -118,6 +118,9 @@ def _changes(session: Session, app: str) -> tuple[list[PlannedChange], list[str]
             left_out.append(f"{planned.change.table}: {sentence(planned.change)}, which is not ours to drop")
         elif isinstance(planned.change, c.ColumnRemoved) and planned.change.superseded_by is not None:
             left_out.append(f"{planned.change.table}: {sentence(planned.change)}; its contract revision drops it")
+        elif isinstance(planned.change, c.CheckRemoved) and planned.change.check.name is None:
+            # With a column that it names and the revision drops it goes along; alone no statement can name it.
+            left_out.append(f"{planned.change.table}: {sentence(planned.change)}, which has no name to drop it by")
         elif isinstance(planned.change, c.TableRemoved):
             left_out.append(f"{planned.change.table}: {sentence(planned.change)}; `sync --allow-drop` drops it")
         else:

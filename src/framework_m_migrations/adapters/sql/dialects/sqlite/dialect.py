@@ -48,6 +48,7 @@ class SqliteDialect:
             alter_column=True,
             add_volatile_default=False,
             unique_is_index=True,
+            drop_unique=False,
         )
 
     def spelling(self, dialect: sa.Dialect) -> Spelling:
