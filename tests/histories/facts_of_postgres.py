@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -41,6 +42,9 @@ FROM pg_type p JOIN pg_enum ON enumtypid = p.oid WHERE typnamespace = 'public'::
 """
 
 
+NO_DEFAULT = re.compile(r'NULL::[a-z "]+(\[\])?')
+
+
 def facts_of_postgres(connection: sa.Connection) -> Traits:
     """The facts of the schema ``public``, the engine's ledger left out."""
     found: Traits = {}
@@ -58,6 +62,9 @@ def _note(found: Traits, kind: str, table: str, name: str, value: list[Any]) -> 
         case "column":
             for fact, one in zip(("type", "null", "default", "comment", "generated"), value, strict=True):
                 found[fact, table, name] = one
+            if NO_DEFAULT.fullmatch(value[2] or ""):
+                # What SET DEFAULT NULL leaves where the type has a length: sync has no other way to take one away.
+                found["default", table, name] = None
         case "index":
             keys, primary, unique, valid, where, by_expression = value
             if not valid:

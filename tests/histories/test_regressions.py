@@ -87,6 +87,22 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("add_rule")], [1, 39]),
         ([Mutation("retype", 0, 1, 7)], []),
     ],
+    "an index over an expression differed by the quotes that its column's former name needed": [
+        FIRST,
+        ([Mutation("add_field", 5, 1, 0, 6), Mutation("lower_key", 1, 1, 10, 7)], []),
+        ([Mutation("rename_field", 10, 3, 5, 7)], []),
+    ],
+    "a default that was taken away left a NULL with a type": [
+        FIRST,
+        ([Mutation("add_field", 3, 1, 5, 7), Mutation("add_field", 4, 6, 0, 3), Mutation("add_field", 1, 1, 0, 8)], []),
+        ([Mutation("remove_field", 11, 10, 0, 10), Mutation("redefault", 2, 4, 4, 6)], []),
+    ],
+    "an index was made over a computed column that waited for another's type": [
+        ([Mutation("add_table", 0, 0, 2, 1)], [0]),
+        ([Mutation("add_field", 1, 5, 3, 11)], []),
+        ([Mutation("compute_field", 3, 4, 10, 11), Mutation("retype", 10, 10, 11, 8)], [], True),
+        ([Mutation("add_key", 2, 4, 1, 9)], []),
+    ],
     "an index goes with its column when that is renamed": [
         FIRST,
         ([Mutation("add_key", 1, 7, 7, 7)], []),

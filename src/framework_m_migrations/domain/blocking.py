@@ -59,7 +59,17 @@ def withhold_dependents(
         tables: what is known of them: a foreign key on a column stands in the way of another type, whether the key is
             still wanted or not.
     """
-    planned = _without_types_under_keys(planned, tables)
+    found = _without_types_under_keys(planned, tables)
+    while True:
+        result = _once_more(found, existing)
+        if sum(p.withheld for p in result) == sum(p.withheld for p in found):
+            return result
+        # What waits now is waited for in its turn: an index over a column that is computed of one of another type.
+        found = result
+
+
+def _once_more(planned: Sequence[PlannedChange], existing: frozenset[TableName]) -> list[PlannedChange]:
+    """The same changes, those withheld too that need one of those that are withheld already."""
     made = {p.change.table for p in planned if isinstance(p.change, c.TableAdded)}
     standing = _Standing(existing | made)
     for p in planned:

@@ -42,7 +42,7 @@ def _indexes_and_uniques(
     for index in wanted.indexes:
         before = indexes.pop(index.name, None)
         if before is not None:
-            yield from _index(wanted.name, before, index)
+            yield from _index(wanted, before, index)
         elif capabilities.unique_is_index and (holder := _take(uniques, _name, index.name)) is not None:
             # The name is taken: the constraint is the index, and may have changed.
             if _enforces(index) != sorted(holder.columns):
@@ -62,13 +62,28 @@ def _indexes_and_uniques(
             yield c.UniqueRemoved(wanted.name, unique)
 
 
-def _index(table: TableName, before: Index, index: Index) -> Iterator[c.Change]:
+def _index(wanted: Table, before: Index, index: Index) -> Iterator[c.Change]:
     if before == index:
         return
-    if before == replace(index, valid=before.valid):
-        yield c.IndexInvalid(table, index)
-    else:
-        yield c.IndexChanged(table, before, index)
+    if not _same_index(before, index, wanted):
+        yield c.IndexChanged(wanted.name, before, index)
+    elif not before.valid:
+        yield c.IndexInvalid(wanted.name, index)
+
+
+def _same_index(before: Index, index: Index, wanted: Table) -> bool:
+    """Whether two definitions are the same, but for quotes round the names of columns in expressions."""
+    if len(before.keys) != len(index.keys):
+        return False
+    names = [column.name for column in wanted.columns]
+    texts = [(mine.expression, theirs.expression) for mine, theirs in zip(index.keys, before.keys, strict=True)]
+    texts.append((index.where, before.where))
+    if not all(same_expression(mine, theirs, names) for mine, theirs in texts):
+        return False
+    keys = tuple(
+        mine._replace(expression=theirs.expression) for mine, theirs in zip(index.keys, before.keys, strict=True)
+    )
+    return before == replace(index, keys=keys, where=before.where, valid=before.valid)
 
 
 def _unique(

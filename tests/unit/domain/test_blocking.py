@@ -5,7 +5,7 @@ from __future__ import annotations
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.blocking import withhold_dependents
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
-from framework_m_migrations.domain.schema import Check, Column, ColumnType, TableName
+from framework_m_migrations.domain.schema import Check, Column, ColumnType, Generated, TableName
 from tests.unit.domain.build import column, index, key, table, unique
 
 T, P = TableName("t"), TableName("p")
@@ -98,3 +98,14 @@ def test_another_type_waits_while_a_foreign_key_stands_on_the_column_wanted_or_n
     ]
     result = withhold_dependents(planned, frozenset({T, P, TableName("other")}), [actual])
     assert [one.judgement.rule for one in result] == ["type-under-key", "type-rewritten", "type-rewritten", "waits"]
+
+
+def test_what_waits_is_waited_for_in_its_turn_in_whatever_order_it_comes() -> None:
+    computed = column("total", generated=Generated("computed", "a + 1"))
+    dependents = [safe(c.IndexAdded(T, index("i", "total"))), safe(c.ColumnAdded(T, computed))]
+    retyped = held(c.ColumnTypeChanged(T, column("a", "text"), column("a")))
+    for planned in ([retyped, *dependents], [retyped, *reversed(dependents)]):
+        assert {withheld for _, withheld in outcome(*planned)} == {True}
+    [_, first, _] = withhold_dependents([retyped, *dependents], frozenset({T}))
+    assert "t.total" in first.judgement.reason
+    assert {withheld for _, withheld in outcome(*dependents)} == {False}

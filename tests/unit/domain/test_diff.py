@@ -9,7 +9,7 @@ import pytest
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.diff import diff_doctype, diff_table
 from framework_m_migrations.domain.ownership import OwnedTable
-from framework_m_migrations.domain.schema import Check, EnumType, Generated, Table, TableName
+from framework_m_migrations.domain.schema import Check, EnumType, Generated, Index, IndexKey, Table, TableName
 from tests.unit.domain.build import LOCAL, SERVER, catalog, column, doctype, index, key, table, unique
 
 T = TableName("t")
@@ -94,6 +94,26 @@ def test_indexes_are_matched_by_name_and_compared_in_full() -> None:
     actual = table("t", column("a"), indexes=(index("i", "a"),))
     assert kinds(table("t", column("a"), indexes=(index("i", "a", where="a > 0"),)), actual) == ["IndexChanged"]
     assert kinds(table("t", column("a"), indexes=(index("j", "a"),)), actual) == ["IndexAdded"]
+
+
+def test_quotes_round_the_name_of_a_column_are_no_difference_of_an_index_and_all_else_is() -> None:
+    def made(expression: str | None, where: str | None = None, **traits: object) -> Table:
+        keys = (IndexKey("a" if expression is None else None, expression), IndexKey("b"))
+        return table("t", column("a"), column("b"), indexes=(Index("i", keys, where=where, **traits),))  # type: ignore[arg-type]
+
+    wanted = made("lower(a)", "b > 'a'")
+    assert kinds(wanted, made('lower("a")', "\"b\" > 'a'")) == []
+    assert kinds(wanted, made('lower("a")', "\"b\" > 'a'", valid=False)) == ["IndexInvalid"]
+    for other in (
+        made("lower(b)", "b > 'a'"),
+        made('lower("A")', "b > 'a'"),
+        made('lower("a")', "b > '\"a\"'"),
+        made('lower("a")'),
+        made('lower("a")', "b > 'a'", unique=True),
+        made(None, "b > 'a'"),
+        table("t", column("a"), column("b"), indexes=(index("i", "b", where="b > 'a'"),)),
+    ):
+        assert kinds(wanted, other) == ["IndexChanged"]
 
 
 def test_an_index_left_invalid_by_a_killed_build_is_found() -> None:

@@ -61,6 +61,9 @@ def canonical_default(sql: str, base: str, accepted: frozenset[str]) -> str | No
     if not tokens:
         return sql.strip()
     value, casts = _constant(tokens)
+    if value == Token("keyword", "null") and len(casts) <= 1:
+        # SET DEFAULT NULL leaves one of these for a type with a length, and in the words of the type below a domain.
+        return None
     if value is None or not all(_is_idle(cast, base, accepted) for cast in casts):
         return canonical_expression(sql)
     if value.kind == "keyword":
