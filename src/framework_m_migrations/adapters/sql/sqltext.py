@@ -45,6 +45,11 @@ _CONSTANTS = frozenset({sa_elements.True_, sa_elements.False_, sa_elements.Null}
 _GIVEN = frozenset({str, sa_elements.quoted_name})
 
 
+def needs_quotes_as_type(name: str) -> bool:
+    """Whether a name means an enumeration of PostgreSQL's only in quotes that SQLAlchemy itself would not write."""
+    return name in _NO_TYPES or name in _MISSED_WORDS
+
+
 class _VerbatimPreparer(sa_compiler.IdentifierPreparer):
     """Cuts every identifier as the database would, and never raises over a long one."""
 

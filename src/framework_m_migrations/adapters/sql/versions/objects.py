@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
-from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.adapters.sql.sqltext import SqlText, verbatim_dialect
 from framework_m_migrations.adapters.sql.versions import naming
 from framework_m_migrations.adapters.sql.versions.python_source import escape_binds
 from framework_m_migrations.adapters.sql.versions.type_source import POSTGRESQL, type_of
@@ -24,6 +24,7 @@ from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Gene
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|[-+]?\d+(\.\d+)?|true|false|null", re.IGNORECASE)
 _KEYWORD = re.compile(r"current_(timestamp|date|time)", re.IGNORECASE)
+_POSTGRESQL = verbatim_dialect(POSTGRESQL, str)
 _NULLS = "postgresql_nulls_not_distinct"
 _SEQUENCE_OPTIONS = {"start", "increment", "minvalue", "maxvalue", "cycle", "cache"}
 
@@ -87,7 +88,7 @@ class Objects:
 
     def cast(self, column: str, type_: TypeEngine[Any]) -> str:
         """The column's value turned into a type, as PostgreSQL writes it, whatever database is connected."""
-        return f"{self.quote(column)}::{type_.compile(dialect=POSTGRESQL)}"
+        return f"{self.quote(column)}::{type_.compile(dialect=_POSTGRESQL)}"
 
     def reflected(self, name: TableName) -> sa.Table | None:
         """A table as it is in the database, None where it is not."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
+from framework_m_migrations.adapters.sql.sqltext import needs_quotes_as_type
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import ColumnType
 
@@ -68,10 +69,13 @@ def _enum(type_: sa.Enum, imports: set[str]) -> str:
     imports.add("from sqlalchemy.dialects import postgresql")
     values = "".join(f"{value!r}, " for value in type_.enums)
     schema = f", schema={type_.schema!r}" if type_.schema else ""
-    return (
-        f"sa.Enum({values}name={type_.name!r}{schema})"
-        f".with_variant(postgresql.ENUM({values}name={type_.name!r}{schema}, create_type=False), 'postgresql')"
-    )
+    named = f"postgresql.ENUM({values}name={_type_name(type_.name)}{schema}, create_type=False)"
+    return f"sa.Enum({values}name={type_.name!r}{schema}).with_variant({named}, 'postgresql')"
+
+
+def _type_name(name: str) -> str:
+    """A key word that may name a column is no name of a type unless it is quoted, which SQLAlchemy leaves out."""
+    return f"sa.quoted_name({str(name)!r}, quote=True)" if needs_quotes_as_type(name) else repr(str(name))
 
 
 def _array(type_: sa.ARRAY[Any], imports: set[str]) -> str:
