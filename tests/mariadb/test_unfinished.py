@@ -162,11 +162,17 @@ def test_it_says_how_to_go_on_and_goes_on(cut_off: MariadbDatabase, yard: Path) 
         assert "m-migrate stamp aa01" in caught.value.next_step
         assert "with aa02 in its place" in caught.value.next_step
     assert standing(cut_off) == STATES[2]
+    assert ours.status().unfinished == ("aa02",)
+    judged = ours.verify()
+    assert judged.dirty
+    assert "unfinished-revision" in {one.kind for one in judged.findings if one.dirty}
     assert ours.stamp("aa01", dry_run=True).actions == ("forget that aa02 was cut off in its middle",)
     # Undone by hand: it begins anew.
     cut_off.execute("DROP TABLE extra", "ALTER TABLE price DROP COLUMN currency", "UPDATE price SET amount = 1")
     assert ours.stamp("aa01").applied
+    assert ours.status().unfinished == ()
     assert ours.run().revisions == ("aa02",)
+    assert "unfinished-revision" not in {one.kind for one in ours.verify().findings}
     assert standing(cut_off) == STATES[3]
     assert cut_off.execute("SELECT * FROM __schema_unfinished__") == []
     assert ours.rollback().revisions == ("aa02",)

@@ -200,6 +200,8 @@ class StatusResult:
     database: str = ""
     contract_due: tuple[str, ...] = ()
     """Contract revisions whose first half is applied: they wait for ``run --contract``."""
+    unfinished: tuple[str, ...] = ()
+    """Revisions that were cut off and left a part of themselves, where DDL commits: M509 until somebody stamps."""
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -212,13 +214,13 @@ class StatusResult:
         return self.ready_for(tolerant=False)
 
     def ready_for(self, *, tolerant: bool) -> bool:
-        """True when no revision is pending, but for contract steps that are due, and no breaking change stands.
+        """True when no revision is pending, but for contract steps that are due, none unfinished and nothing breaks.
 
         Args:
             tolerant: during a roll-out the release before the last one stays ready: revisions that it does not know,
-                and what the database has beyond its DocTypes, are the next release's.
+                and what the database has beyond its DocTypes, are the next release's, and so is one that was cut off.
         """
-        if set(self.pending) - set(self.contract_due) or (self.unknown and not tolerant):
+        if set(self.pending) - set(self.contract_due) or ((self.unknown or self.unfinished) and not tolerant):
             return False
         return not any(
             change.judgement.risk is Risk.BREAKING and not (tolerant and isinstance(change.change, _REMOVALS))
@@ -239,6 +241,7 @@ class StatusResult:
             "counts": counts(self.plan),
             "lock_holder": self.lock_holder,
             "contract_due": list(self.contract_due),
+            "unfinished_revisions": list(self.unfinished),
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from framework_m_migrations.domain.describe import sentence
@@ -20,14 +21,23 @@ class Verifier:
 
     fail_on: Risk = Risk.BREAKING
 
-    def judge(self, plan: Plan, versions: VersionResolver) -> tuple[Finding, ...]:
+    def judge(self, plan: Plan, versions: VersionResolver, unfinished: Sequence[str] = ()) -> tuple[Finding, ...]:
         """All findings, the dirty ones first.
 
         Args:
             plan: a full comparison.
             versions: the versioned track.
+            unfinished: revisions that were cut off and left a part of themselves (VersionedTrack.unfinished).
         """
-        found = [*self._changes(plan), *self._unmanaged(plan), *self._revisions(versions)]
+        cut_off = [
+            Finding(
+                "unfinished-revision",
+                f"Revision {name} was cut off and a part of it stands; `m-migrate run` names what it sent (M509)",
+                dirty=True,
+            )
+            for name in unfinished
+        ]
+        found = [*self._changes(plan), *self._unmanaged(plan), *cut_off, *self._revisions(versions)]
         return tuple(sorted(found, key=lambda finding: not finding.dirty))
 
     def _changes(self, plan: Plan) -> list[Finding]:

@@ -267,6 +267,18 @@ def test_status_is_ready_when_nothing_breaks() -> None:
     assert "Next" not in text
 
 
+def test_status_and_verify_name_what_was_cut_off() -> None:
+    result = a_status(unfinished=("a1",), apps=(), plan=Plan())
+    text = render_plain(status_report(result))
+    assert "Cut off in the middle: a1." in text
+    assert "NOT READY" in text
+    assert "Next: m-migrate run: see what was sent" in text
+    assert result.to_dict()["unfinished_revisions"] == ["a1"]
+    assert result.ready_for(tolerant=True), "an old release goes on serving"
+    judged = VerifyResult((Finding("unfinished-revision", "Revision a1 was cut off", dirty=True),), NOTHING)
+    assert "m-migrate run: what the revision that was cut off has sent" in render_plain(d.verify_report(judged))
+
+
 def test_status_names_a_holder_and_unknown_revisions() -> None:
     text = render_plain(status_report(a_status(unknown=("zz",), lock_holder="pid 7 on web-1")))
     assert "held by pid 7 on web-1" in text

@@ -188,6 +188,7 @@ def verify_report(result: VerifyResult) -> Document:
 def _next_steps(kinds: set[str]) -> list[Block]:
     known = (
         ("change", "m-migrate plan", "each change with its SQL, and the command that handles it"),
+        ("unfinished-revision", "m-migrate run", "what the revision that was cut off has sent, and the way out"),
         ("pending-revision", "m-migrate run", "apply the pending revisions"),
         ("contract-due", "m-migrate run --contract", "end the online changes, once no old code runs any more"),
         ("unknown-revision", "m-migrate status", "what the database is at; bring back the app that has the revision"),

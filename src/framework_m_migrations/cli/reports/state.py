@@ -37,6 +37,9 @@ def _versioned(result: StatusResult) -> list[Block]:
     if result.unknown:
         names = ", ".join(result.unknown)
         blocks.append(line(Span(f"The database is at {names}, which no installed app has.", "breaking", "✖"), indent=1))
+    if result.unfinished:
+        names = ", ".join(result.unfinished)
+        blocks.append(line(Span(f"Cut off in the middle: {names}.", "breaking", "✖"), indent=1))
     return blocks
 
 
@@ -111,7 +114,11 @@ def _verdict(result: StatusResult) -> list[Block]:
                 indent=1,
             )
         )
-    if set(result.pending) - set(result.contract_due):
+    if result.unfinished:
+        blocks.append(
+            line("Next: ", Span("m-migrate run", "command"), ": see what was sent, and the way out", indent=1)
+        )
+    elif set(result.pending) - set(result.contract_due):
         blocks.append(line("Next: ", Span("m-migrate all", "command"), ": run, then sync", indent=1))
     elif result.plan.applied:
         blocks.append(line("Next: ", Span("m-migrate sync", "command"), ": apply what is safe", indent=1))

@@ -23,7 +23,9 @@ def verify(session: Session, fail_on: Risk = Risk.BREAKING) -> UseCase[VerifyRes
     yield from ()
     versions = resolver(session)
     made = SyncPlanner(session).plan(force=True)
-    return VerifyResult(Verifier(fail_on).judge(made, versions), render(session, made))
+    with session.reading():
+        unfinished = session.versions.unfinished()
+    return VerifyResult(Verifier(fail_on).judge(made, versions, unfinished), render(session, made))
 
 
 def status(session: Session, apps: tuple[App, ...], database: str) -> UseCase[StatusResult]:
@@ -40,6 +42,7 @@ def status(session: Session, apps: tuple[App, ...], database: str) -> UseCase[St
     wanted = session.source.checksums()
     with session.reading():
         snapshot = session.ledger.snapshot()
+        unfinished = session.versions.unfinished()
     applied, graph = versions.applied, versions.graph
     rows = []
     for name in dict.fromkeys((*(app.name for app in apps), *graph.apps())):
@@ -66,6 +69,7 @@ def status(session: Session, apps: tuple[App, ...], database: str) -> UseCase[St
         lock_holder=session.lock.holder(),
         database=database,
         contract_due=versions.contract_due(),
+        unfinished=unfinished,
     )
 
 
