@@ -13,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.domain.errors import DatabaseError
 from tests.sqlite._helpers import plain, script
 
 CASES = [
@@ -71,9 +70,19 @@ def test_no_trigger_of_the_application_fires(tmp_path: Path) -> None:
         "ALTER TABLE t ADD COLUMN c INTEGER DEFAULT 0;"
         "CREATE TRIGGER sealed BEFORE UPDATE ON t BEGIN SELECT RAISE(ABORT, 'append-only'); END;",
     )
-    with pytest.raises(DatabaseError, match="trigger"):
-        settle(path, sa.Column("c", sa.Integer, server_default="1"))
-    assert plain(path, "SELECT id, c FROM t") == [(1, 0)]
+    metadata = sa.MetaData()
+    sa.Table(
+        "t",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("c", sa.Integer, server_default="1"),
+        sa.Column("added", sa.Integer),
+    )
+    manager = MigrationManager(MigrationSettings(database_url=f"sqlite:///{path}", metadata=(metadata,)))
+    (withheld,) = manager.sync().withheld
+    assert (withheld.judgement.rule, withheld.judgement.handled_by) == ("obstructed", "create")
+    assert "sealed" in withheld.judgement.reason
+    assert plain(path, "SELECT id, c, added FROM t") == [(1, 0, None)]
 
 
 def test_a_trigger_is_no_matter_where_no_row_holds_the_old_default(tmp_path: Path) -> None:

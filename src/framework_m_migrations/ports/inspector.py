@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
+from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange as TypeChange
@@ -51,6 +53,18 @@ class Inspector(Protocol):
 
     def ask(self, questions: Collection[Question]) -> Facts:
         """Answers about rows. A question that cannot be answered cheaply may be left out."""
+        ...
+
+    def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
+        """What else in the catalog would make the database refuse a change, for each such change.
+
+        That is a name which an index shall have and something else has, in the tables that were not read as well; or a
+        trigger of the application on rows that the change would write. A constant number of statements, whatever is
+        asked.
+
+        Args:
+            changes: added indexes and unique constraints, and columns with another default or nullability.
+        """
         ...
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:

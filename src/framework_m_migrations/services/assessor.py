@@ -11,8 +11,9 @@ from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.filling import key_of
 from framework_m_migrations.domain.fixed_columns import fixed_columns
 from framework_m_migrations.domain.lowering import stageable
+from framework_m_migrations.domain.obstacles import asked_about, withhold_obstructed
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.risk import Knowledge, judge, needs_rows, row_question
+from framework_m_migrations.domain.risk import DROP, Knowledge, judge, needs_rows, row_question
 from framework_m_migrations.domain.schema import Catalog, Column, ColumnType, DocTypeSchema, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 from framework_m_migrations.ports.session import Session
@@ -40,8 +41,19 @@ class Assessor:
     catalog: Catalog
     online: bool = True
 
-    def assess(self, doctypes: Sequence[DocTypeSchema], found: Mapping[str, list[c.Change]]) -> Assessed:
-        """Judge all changes; those of type that turn out to be none are left out."""
+    def assess(
+        self,
+        doctypes: Sequence[DocTypeSchema],
+        found: Mapping[str, list[c.Change]],
+        ghosts: Sequence[PlannedChange] = (),
+    ) -> Assessed:
+        """Judge all changes; those of type that turn out to be none are left out.
+
+        Args:
+            doctypes: that were compared.
+            found: their differences.
+            ghosts: tables that nobody wants any more: what they hold may be free after a drop.
+        """
         tables = self.catalog.tables
         everything = [change for changes in found.values() for change in changes]
         new_columns = _new_columns(everything)
@@ -83,7 +95,19 @@ class Assessor:
                 judged.extend(
                     PlannedChange(name, apps.get(name), part, judge(part, known)) for part in self._parts(change, known)
                 )
+        judged = self._without_obstructed(judged, ghosts)
         return Assessed(tuple(withhold_dependents(judged, self.catalog.names, self.catalog.tables.values())), known)
+
+    def _without_obstructed(
+        self, judged: Sequence[PlannedChange], ghosts: Sequence[PlannedChange]
+    ) -> list[PlannedChange]:
+        """Withhold what something else in the catalog stands in the way of; one question, where there is any."""
+        capabilities = self.session.capabilities
+        asked = asked_about(judged, capabilities)
+        if not asked:
+            return list(judged)
+        going = {p.change.table for p in ghosts if p.judgement.handled_by == DROP}
+        return withhold_obstructed(judged, self.session.inspector.obstacles(asked), going, capabilities)
 
     def _parts(self, change: c.Change, known: Knowledge) -> tuple[c.Change, ...]:
         """A column in stages whose NOT NULL cannot be had without a long lock: the column, and what is left of it."""

@@ -82,7 +82,7 @@ class SyncPlanner:
         fills = pending(snapshot.state)
         found = _with_unfilled(self._differences(doctypes, catalog, ownership), doctypes, catalog, fills)
         ghosts = self._ghosts(doctypes, catalog, ownership, checksums)
-        changes = Assessor(self.session, catalog, self.online).assess(doctypes, found)
+        changes = Assessor(self.session, catalog, self.online).assess(doctypes, found, ghosts)
         builder = PlanBuilder(self.session.capabilities, self.session.executor.lock_levels, online=self.online)
         compared = Comparison(
             doctypes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -12,7 +12,9 @@ from framework_m_migrations.adapters.mariadb.normalise import normalise
 from framework_m_migrations.adapters.mariadb.privileges import missing_privileges
 from framework_m_migrations.adapters.mariadb.token import catalog_token
 from framework_m_migrations.adapters.mariadb.type_rules import type_change
+from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
+from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange
@@ -56,6 +58,11 @@ class MariadbInspector:
     def ask(self, questions: Collection[Question]) -> Facts:
         """See the port. A question that takes longer than the time limit is left out."""
         return probes.ask(self._connection, questions, schema=self._schema)
+
+    def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
+        """See the port: a name of an index is its table's own here, and a new default writes no row."""
+        del changes
+        return {}
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """See the port."""

@@ -202,7 +202,8 @@ def _set_comment(state: MemoryState, operation: o.SetComment) -> None:
     _put(state, replace(table, columns=columns))
 
 
-def _index_names(state: MemoryState, schema: str | None) -> Mapping[str, TableName]:
+def index_names(state: MemoryState, schema: str | None) -> Mapping[str, TableName]:
+    """The tables of a schema by the names of their indexes, which are unique within it."""
     return {
         index.name: table.name
         for table in state.tables.values()
@@ -212,7 +213,7 @@ def _index_names(state: MemoryState, schema: str | None) -> Mapping[str, TableNa
 
 
 def _create_index(state: MemoryState, table: Table, index: Index) -> None:
-    if index.name in _index_names(state, table.name.schema):
+    if index.name in index_names(state, table.name.schema):
         raise DatabaseError(f"An index {index.name} exists already.")
     rules.need_columns(table, [key.column for key in index.keys if key.column is not None])
     rules.need_columns(table, index.include)
@@ -259,7 +260,7 @@ def _adopt(state: MemoryState, table: Table, unique: Unique, via_index: str) -> 
 
 def _add_unique(state: MemoryState, name: TableName, unique: Unique) -> None:
     table = state.tables[name]
-    if unique.name is not None and unique.name in _index_names(state, name.schema):
+    if unique.name is not None and unique.name in index_names(state, name.schema):
         raise DatabaseError(f"An index {unique.name} exists already.")
     rules.need_columns(table, unique.columns)
     rules.require_unique(table, unique.columns, state.rows.get(name, ()))

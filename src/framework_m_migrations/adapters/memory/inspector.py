@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from framework_m_migrations.adapters.memory.additive import index_names
 from framework_m_migrations.adapters.memory.database import MemoryConnection
 from framework_m_migrations.adapters.memory.expressions import OPAQUE, CannotTell, constant
 from framework_m_migrations.adapters.memory.rules import duplicated, orphaned, violated
 from framework_m_migrations.adapters.memory.spelling import canonical
 from framework_m_migrations.adapters.memory.state import MemoryState, Row
 from framework_m_migrations.adapters.memory.types import compare_types
+from framework_m_migrations.domain.changes import Change, IndexAdded
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
+from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange
@@ -63,6 +66,17 @@ class MemoryInspector:
             if answer is not None:
                 answers[question] = answer
         return answers
+
+    def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
+        """Names of indexes that other tables have given to theirs."""
+        found: dict[Change, Obstacle] = {}
+        for change in changes:
+            if isinstance(change, IndexAdded):
+                holder = index_names(self._connection.state, change.table.schema).get(change.index.name)
+                if holder is not None:
+                    why = f"The name {change.index.name} is taken by an index of table {holder}."
+                    found[change] = Obstacle(why, holder)
+        return found
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """What stands against DDL."""

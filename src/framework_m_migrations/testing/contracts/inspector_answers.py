@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.changes import IndexAdded
+from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.facts import FactKind, Question
 from framework_m_migrations.domain.schema import Check, Index, IndexKey, TableName
 from framework_m_migrations.domain.type_change import TypeChange
@@ -14,13 +17,37 @@ from framework_m_migrations.testing.contracts.base import DatabaseContract
 from framework_m_migrations.testing.contracts.executor_tables import rich_table
 from framework_m_migrations.testing.harness import Harness
 from framework_m_migrations.testing.obligations import obligation
-from framework_m_migrations.testing.tables import Builder, create, differences
+from framework_m_migrations.testing.tables import Builder, create, differences, index
 
 ROWS = TableName("counted")
 
 
 class InspectorAnswersContract(DatabaseContract):
     """Obligations of ports.inspector.Inspector about spellings, types, rows and rights."""
+
+    @obligation("inspector.obstacles.names")
+    def test_a_name_that_is_taken_is_told(self, harness: Harness, build: Builder) -> None:
+        """An index whose name an index of another table has is told exactly where the database would refuse it."""
+        held, free = index("ix_held", "amount"), index("ix_free", "amount")
+
+        def look(session: Session) -> bool:
+            column = build.column("amount", "integer")
+            create(session, build.table("holder", column, indexes=[held]), build.table("other", column))
+            taken, other = IndexAdded(TableName("other"), held), IndexAdded(TableName("other"), free)
+            told = session.inspector.obstacles([taken, other])
+            assert told.keys() <= {taken}
+            assert all(one.reason.endswith(".") and one.table == TableName("holder") for one in told.values())
+            return bool(told)
+
+        def work(session: Session) -> None:
+            with session.transaction():
+                session.executor.apply(o.CreateIndex(TableName("other"), held))
+
+        if harness.run(look):
+            with pytest.raises(DatabaseError):
+                harness.run(work)
+        else:
+            harness.run(work)
 
     @obligation("inspector.normalise.no-phantoms")
     def test_odd_spellings_are_no_differences(self, harness: Harness, build: Builder) -> None:

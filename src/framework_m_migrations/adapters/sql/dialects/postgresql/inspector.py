@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -11,12 +11,15 @@ from framework_m_migrations.adapters.sql.dialects.postgresql import needed_right
 from framework_m_migrations.adapters.sql.dialects.postgresql import questions as probes
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
 from framework_m_migrations.adapters.sql.dialects.postgresql.normalise import normalise
+from framework_m_migrations.adapters.sql.dialects.postgresql.obstacles import obstacles
 from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import missing_privileges
 from framework_m_migrations.adapters.sql.dialects.postgresql.token import catalog_token
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_rules import type_change
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_trial import try_type_change
 from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
+from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
+from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange
@@ -72,6 +75,10 @@ class PostgresqlInspector:
     def ask(self, questions: Collection[Question]) -> Facts:
         """See the port. A question that takes longer than the time limit is left out."""
         return probes.ask(self._connection, questions, schema=self._schema, timeout=self._probe_timeout)
+
+    def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
+        """See the port: indexes share the names of a schema with tables, views and sequences; one statement."""
+        return obstacles(self._connection, changes, schema=self._schema)
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """See the port."""

@@ -13,10 +13,13 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import Execute,
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import compare_types
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, executor, server_version, snapshot
 from framework_m_migrations.adapters.sql.dialects.sqlite.normalise import respell
+from framework_m_migrations.adapters.sql.dialects.sqlite.obstacles import obstacles
 from framework_m_migrations.adapters.sql.dialects.sqlite.questions import ask
 from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table, primary_key_columns
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted
+from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
+from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange
@@ -105,6 +108,10 @@ class SqliteInspector:
     def ask(self, questions: Collection[Question]) -> Facts:
         """Answers about rows."""
         return ask(self._connection, questions, schema=self._schema or MAIN)
+
+    def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
+        """See the port: names, triggers, and conflict clauses, which only CREATE TABLE keeps."""
+        return obstacles(self._connection, changes, schema=self._schema or MAIN)
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """Whether the database can be written at all: SQLite knows no other rights."""

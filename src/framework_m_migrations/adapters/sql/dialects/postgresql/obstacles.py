@@ -1,0 +1,71 @@
+"""Names that new indexes shall have and that something else in the schema has already."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXTS, text
+from framework_m_migrations.domain.changes import Change, IndexAdded, UniqueAdded
+from framework_m_migrations.domain.obstacles import Obstacle
+from framework_m_migrations.domain.schema import TableName
+
+_HELD = text(
+    """
+SELECT w.place, c.relname::text, c.relkind::text, t.relname::text
+FROM ROWS FROM (pg_catalog.unnest(:places), pg_catalog.unnest(:names)) AS w (place, name)
+JOIN pg_catalog.pg_namespace AS n
+  ON n.nspname = COALESCE(NULLIF(w.place, ''), NULLIF(:main, ''), pg_catalog.current_schema()::text)
+JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.name::name
+LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
+LEFT JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
+""",
+    main=sa.Text(),
+    places=TEXTS,
+    names=TEXTS,
+)
+
+
+def obstacles(
+    connection: sa.Connection, changes: Collection[Change], *, schema: str | None
+) -> Mapping[Change, Obstacle]:
+    """An obstacle for each change that needs a name which another relation has.
+
+    What the change's own table has of that name is left from an interrupted build, and not in the way.
+
+    Args:
+        connection: to read through.
+        changes: of which added indexes and unique constraints matter.
+        schema: of tables that name none; None for the connection's own.
+    """
+    wanted: dict[Change, tuple[str, str]] = {}
+    for change in changes:
+        name = _name(change)
+        if name is not None:
+            wanted[change] = (change.table.schema or "", name)
+    if not wanted:
+        return {}
+    pairs = sorted(set(wanted.values()))
+    given = {"places": [place for place, _ in pairs], "names": [name for _, name in pairs], "main": schema or ""}
+    held = {(place, name): (kind, table) for place, name, kind, table in connection.execute(_HELD, given)}
+    found: dict[Change, Obstacle] = {}
+    for change, key in wanted.items():
+        kind, table = held.get(key, ("", change.table.name))
+        if kind and table is None:
+            why = f"The name {key[1]} is taken by another object of the schema, such as a table or a view."
+            found[change] = Obstacle(why)
+        elif table != change.table.name:
+            holder = TableName(str(table), change.table.schema)
+            found[change] = Obstacle(f"The name {key[1]} is taken by an index of table {holder}.", holder)
+    return found
+
+
+def _name(change: Change) -> str | None:
+    match change:
+        case IndexAdded(index=index):
+            return index.name
+        case UniqueAdded(unique=unique, via_index=None):
+            return unique.name
+        case _:
+            return None

@@ -1,0 +1,81 @@
+"""A name that an index shall have and something else has holds up that index alone, until the name is free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from framework_m_migrations import MigrationManager, MigrationSettings
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'app.db'}"
+    return str(request.getfixturevalue("postgres_database").sync_url)
+
+
+def manager(url: str, *tables: tuple[str, str | None, bool]) -> MigrationManager:
+    """Tables as (name, name of the index, whether there is one more column)."""
+    wanted = sa.MetaData()
+    for name, index, more in tables:
+        sa.Table(
+            name,
+            wanted,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("x", sa.Integer),
+            *([sa.Column("more", sa.Integer)] if more else []),
+            *([sa.Index(index, "x")] if index else []),
+        )
+    return MigrationManager(MigrationSettings(database_url=url, metadata=(wanted,)))
+
+
+def indexes(url: str, table: str) -> list[str | None]:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    return [index["name"] for index in sa.inspect(engine).get_indexes(table)]
+
+
+def columns(url: str, table: str) -> list[str]:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    return [column["name"] for column in sa.inspect(engine).get_columns(table)]
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["table exists", "table is new"])
+def test_the_rest_is_applied_and_a_drop_frees_the_name(url: str, exists: bool) -> None:
+    manager(url, ("a", "ix_x", False), *([("b", None, False)] if exists else [])).sync()
+    second = manager(url, ("a", None, False), ("b", "ix_x", True))
+    result = second.sync()
+    told = {type(p.change).__name__: (p.judgement.rule, p.judgement.handled_by) for p in result.withheld}
+    assert told == {"IndexAdded": ("obstructed", "sync --allow-drop"), "IndexRemoved": ("surplus", "sync --allow-drop")}
+    assert "table a" in next(p.judgement.reason for p in result.withheld if p.judgement.rule == "obstructed")
+    assert (columns(url, "b"), indexes(url, "a"), indexes(url, "b")) == (["id", "x", "more"], ["ix_x"], [])
+    second.sync(allow_drop=True)
+    assert (indexes(url, "a"), indexes(url, "b")) == ([], ["ix_x"])
+    assert second.plan(force=True).plan.is_empty
+
+
+def test_a_table_that_goes_frees_the_names_of_its_indexes(url: str) -> None:
+    manager(url, ("a", "ix_x", False), ("other", None, False)).sync()
+    second = manager(url, ("b", "ix_x", False), ("other", None, False))
+    assert {p.judgement.handled_by for p in second.sync().withheld} == {"sync --allow-drop"}
+    assert indexes(url, "b") == []
+    second.sync(allow_drop=True)
+    assert indexes(url, "b") == ["ix_x"]
+    assert second.plan(force=True).plan.is_empty
+
+
+def test_a_name_that_stays_taken_is_told_each_time(url: str) -> None:
+    manager(url, ("a", None, False), ("b", None, False)).sync()
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE admins (x INTEGER)")
+        connection.exec_driver_sql("CREATE INDEX ix_x ON admins (x)")
+        connection.exec_driver_sql("CREATE VIEW ix_view AS SELECT 1 AS one")
+    second = manager(url, ("a", "ix_x", True), ("b", "ix_view", True))
+    for _ in range(2):
+        judged = [p.judgement for p in second.sync(allow_drop=True).withheld if p.judgement.rule == "obstructed"]
+        assert [one.handled_by for one in judged] == ["manual", "manual"]
+    assert columns(url, "a") == columns(url, "b") == ["id", "x", "more"]
+    assert indexes(url, "admins") == ["ix_x"]
