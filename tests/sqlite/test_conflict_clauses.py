@@ -31,7 +31,7 @@ def test_they_are_withheld_and_the_rest_is_applied(tmp_path: Path) -> None:
         withheld = {type(p.change).__name__: p.judgement for p in manager(path).sync().withheld}
         assert {name: (one.rule, one.handled_by) for name, one in withheld.items()} == {
             "ColumnNullabilityChanged": ("obstructed", "manual"),
-            "UniqueAdded": ("obstructed", "manual"),
+            "UniqueAdded": ("obstructed", "create"),
         }
         assert "ON CONFLICT IGNORE" in withheld["ColumnNullabilityChanged"].reason
         assert "ON CONFLICT REPLACE" in withheld["UniqueAdded"].reason

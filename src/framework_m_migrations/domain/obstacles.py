@@ -17,10 +17,12 @@ class Obstacle(NamedTuple):
     """What stands in the way of a change.
 
     ``reason`` is a sentence; ``table`` the one whose index has the name that the change needs, None for anything else.
+    ``by_copy`` says that a revision which copies the table brings the change about.
     """
 
     reason: str
     table: TableName | None = None
+    by_copy: bool = False
 
 
 _ASKED = c.IndexAdded | c.UniqueAdded | c.ColumnDefaultChanged | c.ColumnNullabilityChanged
@@ -90,13 +92,13 @@ def withhold_obstructed(
 def _obstructed(
     change: c.Change, obstacle: Obstacle, going: Collection[TableName], free: Collection[tuple[TableName, str]]
 ) -> Judgement:
+    if obstacle.by_copy:
+        return Judgement(Risk.WARNING, "obstructed", obstacle.reason, CREATE)
     match change:
         case c.IndexAdded(index=index):
             name: str | None = index.name
         case c.UniqueAdded(unique=unique):
             name = unique.name
-        case c.ColumnDefaultChanged():
-            return Judgement(Risk.WARNING, "obstructed", obstacle.reason, CREATE)
         case _:
             name = None
     holder = obstacle.table

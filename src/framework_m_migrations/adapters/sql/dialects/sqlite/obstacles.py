@@ -36,7 +36,8 @@ def obstacles(connection: sa.Connection, changes: Collection[Change], *, schema:
         place = change.table.schema or schema
         match change:
             case UniqueAdded(unique=unique) if (word := dict(unique.options).get("on_conflict")) is not None:
-                found[change] = Obstacle(f"ON CONFLICT {word} holds in a constraint only that CREATE TABLE makes.")
+                why = f"ON CONFLICT {word} holds in a constraint only that CREATE TABLE makes."
+                found[change] = Obstacle(why, by_copy=True)
             case UniqueAdded(table=table, unique=unique):
                 names[change] = (place, unique.name or unique_name(table, unique, None))
             case IndexAdded(index=index):
@@ -47,7 +48,7 @@ def obstacles(connection: sa.Connection, changes: Collection[Change], *, schema:
                 trigger = firing_trigger(table, column.name, before.default, connection, schema=place)
                 if trigger is not None:
                     why = f"Rows that have the default must be written again: the trigger {trigger} would fire."
-                    found[change] = Obstacle(why)
+                    found[change] = Obstacle(why, by_copy=True)
             case _:
                 pass
     for place in {place for place, _ in names.values()}:
