@@ -17,7 +17,7 @@ BOTH = pytest.mark.parametrize("store", ["idbfs", "opfs"])
 def test_a_full_quota_is_told_and_the_stored_database_is_as_before(seen: dict[str, Any], store: str) -> None:
     found = value(seen, f"failures_{store}")
     # IndexedDB refuses the flush; in the private file system SQLite itself meets the limit, within its transaction.
-    assert found["full"] == {"idbfs": "M601", "opfs": "M204"}[store]
+    assert found["full"] == {"idbfs": "M601", "opfs": "M204"}[store], found["room"]
     assert found["restarted"] == ["ok", "id,name", "kept", None]
 
 

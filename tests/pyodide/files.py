@@ -86,3 +86,13 @@ fail_with: Any = run_js("""
   };
 })()
 """)
+
+coarse_clock: Any = run_js("""
+(() => {
+  const exact = Date.now;
+  return (milliseconds) => { // 0 gives the exact clock back
+    Date.now = milliseconds ? () => exact() - (exact() % milliseconds) : exact;
+  };
+})()
+""")
+"""A clock that ticks seldom, as browsers that fear fingerprinting have it."""

@@ -74,6 +74,23 @@ async def test_after_a_failed_flush_the_same_worker_goes_on_from_the_store(folde
     assert len((await manager(folder, "name", "note").plan()).plan.changes) == 1
 
 
+async def test_two_writes_within_one_tick_of_the_clock_are_two(folder: str) -> None:
+    store = IdbfsPersistence(folder)
+    await store.load()
+    files.coarse_clock(300)
+    try:
+        for content in (b"first", b"other"):
+            files.write(f"{folder}/note", content)
+            await store.flush()
+    finally:
+        files.coarse_clock(0)
+    await store.release()
+    files.another_worker(folder)
+    await store.load()
+    assert files.read(f"{folder}/note") == b"other"
+    await store.release()
+
+
 async def test_a_second_holder_is_refused_until_the_first_releases(folder: str) -> None:
     first, second = IdbfsPersistence(folder), IdbfsPersistence(folder, patience=0.05)
     await first.load()

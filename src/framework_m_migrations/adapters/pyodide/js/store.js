@@ -185,8 +185,14 @@
       return print(stored);
     });
 
+  // A file that is written again within the millisecond of its last write would look as it did before.
+  const settled = async (FS, folder) => {
+    while ([...localTimes(FS, folder).values()].includes(Date.now())) await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+
   const flush = (FS, folder) =>
     withDatabase(folder, async (database) => {
+      await settled(FS, folder);
       const transaction = database.transaction([FILES], "readwrite", { durability: "strict" });
       const end = finished(transaction);
       end.catch(() => undefined); // awaited below; an earlier failure is told first
