@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli._program import Project
 
+pytestmark = pytest.mark.slow
+
 APPS = ("--apps", "shop", "--apps", "stock")
 
 
@@ -29,7 +31,6 @@ def test_run_up_to_a_revision_or_of_one_app(apps: Project) -> None:
     assert apps.run("run", *APPS, "--revision", "stock", "--json").json["revisions"] == ["bb01"]
 
 
-@pytest.mark.slow
 def test_rollback_by_steps_by_app_and_to_a_revision(apps: Project) -> None:
     apps.run("run", *APPS)
     assert apps.run("rollback", *APPS, "--json").json["revisions"] == ["bb01"]
@@ -134,7 +135,6 @@ def test_stamp_refuses_what_makes_no_sense(apps: Project) -> None:
     assert "M502" in unknown.err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "code", "applied"), [("y\n", 0, True), ("n\n", 1, False), ("\n", 1, False)])
 def test_stamp_asks_on_a_terminal(apps: Project, typed: str, code: int, applied: bool) -> None:
     done = apps.run_on_terminal("stamp", "aa01", *APPS, typed=typed)

@@ -193,6 +193,7 @@ def test_settings_are_as_before(use: With) -> None:
     use(work)
 
 
+@pytest.mark.slow
 def test_a_writer_that_keeps_the_lock_is_a_lock_timeout_after_the_time_given(use: With, path: Path) -> None:
     def work(connection: sa.Connection) -> None:
         for seconds in (0, 0.7):

@@ -20,6 +20,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests import _postgres
 from tests._postgres import PostgresDatabase, PostgresServer
 
+pytestmark = pytest.mark.slow
+
 
 def scalar(database: PostgresDatabase, statement: str) -> object:
     engine = sa.create_engine(database.sync_url, poolclass=sa.NullPool)
