@@ -13,12 +13,40 @@ const limit = async (context, tab, quotaSize) => {
   return seen;
 };
 
+// IndexedDB keeps what it last heard of its quota for some seconds: another database asks until it is refused.
+const enforced = (tab) =>
+  tab.page.evaluate(async () => {
+    const attempt = () =>
+      new Promise((resolve, reject) => {
+        const opening = indexedDB.open("probe", 1);
+        opening.onupgradeneeded = () => opening.result.createObjectStore("things");
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const database = opening.result;
+          const transaction = database.transaction("things", "readwrite");
+          const end = (refused) => {
+            database.close();
+            indexedDB.deleteDatabase("probe").onsuccess = () => resolve(refused);
+          };
+          transaction.oncomplete = () => end(false);
+          transaction.onabort = () => end(true);
+          transaction.objectStore("things").put(new Uint8Array(20_000_000), 1);
+        };
+      });
+    for (let tries = 1; tries <= 60; tries += 1) {
+      if (await attempt()) return tries;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+    return "never";
+  });
+
 for (const kind of ["idbfs", "opfs"]) {
   scenarios[`failures_${kind}`] = async (context, Tab) => {
     const tab = await Tab.open(context);
     const room = await limit(context, tab, (await limit(context, tab)).usage + QUOTA);
     await tab.run(`await migrate("${kind}", "name")`);
     await tab.run(`await insert("${kind}", "kept")`);
+    if (kind === "idbfs") room.tries = await enforced(tab);
     const seen = { room, full: await tab.run(`await migrate_much("${kind}")`) };
     await tab.restart();
     seen.restarted = await tab.run(`await look("${kind}")`);
