@@ -15,9 +15,10 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.domain.errors import DatabaseReadOnly, StorageFull
+from framework_m_migrations.domain.errors import DatabaseReadOnly
 from tests._postgres import PostgresDatabase
 from tests.histories.traits import traits_of_sql
+from tests.support.full_disk import attempt
 
 
 def wanted() -> sa.MetaData:
@@ -58,15 +59,6 @@ def with_pages(path: Path, spare: int | None) -> sa.Engine:
         raw.execute(f"PRAGMA max_page_count = {pages + spare}")
 
     return engine
-
-
-def attempt(manager: MigrationManager) -> StorageFull | None:
-    """Sync; what stood against it."""
-    try:
-        manager.sync()
-    except StorageFull as error:
-        return error
-    return None
 
 
 def test_a_full_disk_on_sqlite(tmp_path: Path) -> None:

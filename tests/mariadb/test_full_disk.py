@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.domain.errors import StorageFull
 from tests._mariadb import MariadbDatabase, shared_server, stop_server
+from tests.support.full_disk import attempt
 from tests.support.small_disk import leave, seen_by
 
 pytestmark = [pytest.mark.mariadb, pytest.mark.full_disk]
@@ -54,15 +54,6 @@ def wanted(*, released: bool) -> sa.MetaData:
 def definitions(database: MariadbDatabase) -> dict[str, str]:
     names = [str(name) for (name,) in database.execute("SHOW TABLES") if not str(name).startswith("__schema")]
     return {name: str(database.execute(f"SHOW CREATE TABLE {name}")[0][1]) for name in names}
-
-
-def attempt(manager: MigrationManager) -> StorageFull | None:
-    """Sync; what stood against it."""
-    try:
-        manager.sync()
-    except StorageFull as error:
-        return error
-    return None
 
 
 @pytest.mark.slow

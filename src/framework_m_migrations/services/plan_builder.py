@@ -225,17 +225,19 @@ def _absent(judged: Sequence[PlannedChange]) -> dict[TableName, set[Mark]]:
     for planned in judged:
         item: Index | Unique | Check | ForeignKey
         match planned.change:
-            case c.IndexAdded(index=item) | c.IndexChanged(index=item):
-                pass
-            case c.UniqueAdded(unique=item) | c.UniqueChanged(unique=item):
-                pass
-            case c.CheckAdded(check=item) | c.CheckChanged(check=item):
-                pass
-            case c.ForeignKeyAdded(foreign_key=item) | c.ForeignKeyChanged(foreign_key=item):
-                pass
+            case (
+                c.IndexAdded(index=item)
+                | c.IndexChanged(index=item)
+                | c.UniqueAdded(unique=item)
+                | c.UniqueChanged(unique=item)
+                | c.CheckAdded(check=item)
+                | c.CheckChanged(check=item)
+                | c.ForeignKeyAdded(foreign_key=item)
+                | c.ForeignKeyChanged(foreign_key=item)
+            ):
+                found.setdefault(planned.change.table, set()).add(_mark(item))
             case _:
-                continue
-        found.setdefault(planned.change.table, set()).add(_mark(item))
+                pass
     return found
 
 

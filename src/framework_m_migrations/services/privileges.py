@@ -29,10 +29,7 @@ def require_for_plan(session: Session, plan: Plan, drops: tuple[PlannedChange, .
     """
     if not plan.touches_database and not drops:
         return
-    operations = [operation for step in plan.steps for operation in step.operations]
-    needed = needs_of([*operations, *(operation for change in drops for operation in change.operations)])
-    with session.reading():
-        _refuse(session.inspector.missing_privileges(needed))
+    _require(session, _needs((operation for step in plan.steps for operation in step.operations), drops))
 
 
 def require_for_revisions(session: Session) -> None:
@@ -41,8 +38,7 @@ def require_for_revisions(session: Session) -> None:
     Raises:
         MissingPrivilege: the role may neither create anything nor change a single table.
     """
-    with session.reading():
-        _refuse(session.inspector.missing_privileges(Needs(unknown=True)))
+    _require(session, Needs(unknown=True))
 
 
 def require_before_revisions(
@@ -58,13 +54,16 @@ def require_before_revisions(
     Raises:
         MissingPrivilege: a right is missing; every missing one is named, and nothing was changed.
     """
-    needed = needs_of([*operations, *(operation for change in drops for operation in change.operations)])
+    _require(session, _needs(operations, drops), next_step=_AFTER_REVISIONS)
+
+
+def _needs(operations: Iterable[Operation], drops: tuple[PlannedChange, ...]) -> Needs:
+    return needs_of([*operations, *(operation for change in drops for operation in change.operations)])
+
+
+def _require(session: Session, needed: Needs, *, next_step: str | None = None) -> None:
     with session.reading():
         missing = session.inspector.missing_privileges(needed)
-    _refuse(missing, next_step=_AFTER_REVISIONS)
-
-
-def _refuse(missing: tuple[str, ...], *, next_step: str | None = None) -> None:
     if missing:
         what = f"Nothing was changed, because the role lacks a right: {' '.join(missing)}"
         raise MissingPrivilege(what, next_step=next_step, details={"missing": list(missing)})

@@ -138,7 +138,7 @@ class SqlDialect(Protocol):
         ...
 
     def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
-        """The statements of one batch; see Executor.fill. None where the whole column is filled at once.
+        """The statements of one batch; see Executor.fill. Empty where the whole column is filled at once.
 
         The last one gives a row: rows seen, rows changed, the last key as a text.
         """
