@@ -77,7 +77,7 @@ class SqlExecutor:
     def send(self, sql: str) -> None:
         """The only way to the database: refuse what destroys, then send the text as it is, without parameters."""
         self._refuse(sql)
-        send_text(self._connection, self._sql_dialect, sql)
+        _send(self._connection, self._sql_dialect, sql)
 
     def _refuse(self, sql: str) -> None:
         refuse_unsendable(sql)
@@ -95,6 +95,10 @@ def send_text(connection: sa.Connection, sql_dialect: SqlDialect, sql: str) -> N
         DatabaseError: or a kind of it; see SqlDialect.translate.
     """
     refuse_unsendable(sql)
+    _send(connection, sql_dialect, sql)
+
+
+def _send(connection: sa.Connection, sql_dialect: SqlDialect, sql: str) -> None:
     with translated(sql_dialect.translate, sql):
         connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).close()
 
