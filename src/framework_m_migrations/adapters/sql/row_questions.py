@@ -1,0 +1,78 @@
+"""Questions about rows as SQL, for servers whose SQL is near the standard."""
+
+# ruff: noqa: S608 - names are quoted; expressions are the declaration's own
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from framework_m_migrations.domain.facts import FactKind, Question
+from framework_m_migrations.domain.schema import TableName
+
+
+@dataclass(frozen=True, slots=True)
+class RowQuestions:
+    """How one dialect words the questions.
+
+    Args:
+        quoted: a name, ready for SQL.
+        length: a column's length in characters, of a column's name.
+        constant: a value as a column of a type holds it, of the value and the type.
+    """
+
+    quoted: Callable[[str], str]
+    length: Callable[[str], str]
+    constant: Callable[[str, str], str]
+
+    def statement(self, question: Question, schema: str | None) -> str:
+        """The SELECT of one number that answers a question; of yes and no it is 1 and 0.
+
+        Args:
+            question: see Question.
+            schema: of tables that name none; None for the connection's own.
+        """
+        source = self._source(question, schema)
+        columns = [f"q.{self.quoted(name)}" for name in question.columns]
+        given = [f"{column} IS NOT NULL" for column in columns]
+        match question.kind:
+            case FactKind.HAS_ROWS:
+                return _exists(source)
+            case FactKind.NULLS:
+                return _exists(source, " OR ".join(f"{column} IS NULL" for column in columns))
+            case FactKind.DUPLICATES:
+                conditions = given if question.detail is None else [f"({question.detail})", *given]
+                grouped = f"{' AND '.join(conditions)} GROUP BY {', '.join(columns)} HAVING count(*) > 1"
+                return _exists(source, grouped)
+            case FactKind.LONGEST:
+                return f"SELECT COALESCE(max({self.length(columns[0])}), 0) FROM {source}"
+            case FactKind.VIOLATIONS:
+                return _exists(source, f"NOT ({question.detail})")
+            case FactKind.ORPHANS:
+                alone = f"NOT EXISTS ({self._partner(question, columns, schema)})"
+                return _exists(source, " AND ".join([*given, alone]))
+
+    def _partner(self, question: Question, columns: Sequence[str], schema: str | None) -> str:
+        if question.target is None:
+            raise ValueError(f"a question about orphans without a target: {question}")
+        pairs = zip(question.target_columns, columns, strict=True)
+        equal = " AND ".join(f"p.{self.quoted(name)} = {column}" for name, column in pairs)
+        return f"SELECT 1 FROM {self._qualified(question.target, schema)} p WHERE {equal}"
+
+    def _source(self, question: Question, schema: str | None) -> str:
+        table = self._qualified(question.table, schema)
+        if not question.assuming:
+            return f"{table} q"
+        added = ", ".join(
+            f"{self.constant(value, type_)} AS {self.quoted(name)}" for name, type_, value in question.assuming
+        )
+        return f"(SELECT t.*, {added} FROM {table} t) q"
+
+    def _qualified(self, table: TableName, schema: str | None) -> str:
+        where = table.schema or schema
+        return self.quoted(table.name) if where is None else f"{self.quoted(where)}.{self.quoted(table.name)}"
+
+
+def _exists(source: str, condition: str = "") -> str:
+    where = f" WHERE {condition}" if condition else ""
+    return f"SELECT CASE WHEN EXISTS (SELECT 1 FROM {source}{where}) THEN 1 ELSE 0 END"
