@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blocking_sessions
-from framework_m_migrations.domain.errors import ConfigurationError, LockTimeout
+from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
+from framework_m_migrations.domain.errors import ConfigurationError, ConnectionFailed, LockTimeout
 from framework_m_migrations.domain.operations import AddColumn
 from framework_m_migrations.domain.schema import Column, ColumnType, TableName
 from tests._postgres import PostgresDatabase
@@ -174,6 +175,19 @@ def test_a_broken_connection_hides_no_error(postgres_database: PostgresDatabase)
             translated = DIALECT.translate(failure.value)
             assert translated is not None
             assert translated.code == "M201"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_end_of_a_reading_tells_of_a_lost_connection(postgres_database: PostgresDatabase, driver: str) -> None:
+    """Found by the backends ended at night: the rollback was the first to hear of it, and ended in a traceback."""
+
+    def check(connection: sa.Connection) -> None:
+        scopes = ConnectionScopes(DIALECT, connection)
+        with connected(postgres_database) as other, pytest.raises(ConnectionFailed), scopes.reading():  # noqa: PT012
+            pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            end_session(other, pid)
+
+    run(postgres_database, check, driver)
 
 
 def test_a_caller_of_asyncpg_may_have_begun(postgres_database: PostgresDatabase) -> None:

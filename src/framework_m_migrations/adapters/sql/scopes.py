@@ -80,4 +80,6 @@ class ConnectionScopes:
 
     def _end_leftover(self) -> None:
         if not self.within and self._connection.in_transaction():
-            self._connection.rollback()
+            # The server may have gone since the last statement, of which a rollback is the first to hear.
+            with translated(self._sql_dialect.translate):
+                self._connection.rollback()
