@@ -223,6 +223,15 @@ def test_a_lossless_widening_is_applied(
     assert len(site.rows("SELECT value FROM item")) == 1
 
 
+def test_a_column_computed_of_one_that_is_widened_in_the_same_release(site: Site) -> None:
+    site.settle(base(sa.Column("name", sa.String(5))))
+    site.execute("INSERT INTO item (id, name) VALUES (1, 'ABCDE')")
+    computed = sa.Column("lower_name", sa.String(9), sa.Computed("lower(name)"))
+    site.settle(base(sa.Column("name", sa.String(9)), computed))
+    site.execute("INSERT INTO item (id, name) VALUES (2, 'ABCDEFGHI')")
+    assert site.rows("SELECT lower_name FROM item ORDER BY id") == [("abcde",), ("abcdefghi",)]
+
+
 def test_a_changed_default_is_for_rows_inserted_later(site: Site) -> None:
     site.settle(base(sa.Column("value", sa.String(9), server_default="old")))
     site.execute("INSERT INTO item (id) VALUES (1)")

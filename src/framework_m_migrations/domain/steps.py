@@ -24,7 +24,10 @@ class Work:
 
 
 def phase(operation: o.AdditiveOperation) -> int:
-    """Where an operation stands in the order: types, tables, columns, values, indexes, then what refers to them."""
+    """Where an operation stands in the order: types, tables, columns, values, indexes, then what refers to them.
+
+    A column's new type comes before new columns: one of these may be computed of it, and would hold the type fast.
+    """
     match operation:
         case o.CreateEnum():
             return 0
@@ -32,24 +35,26 @@ def phase(operation: o.AdditiveOperation) -> int:
             return 1
         case o.CreateTable():
             return 2
-        case o.AddColumn():
+        case o.AlterType():
             return 3
-        case o.SetNotNull(validate=False):
-            return 6
-        case o.AlterType() | o.SetDefault() | o.SetNotNull() | o.SetComment():
+        case o.AddColumn():
             return 4
+        case o.SetNotNull(validate=False):
+            return 7
+        case o.SetDefault() | o.SetNotNull() | o.SetComment():
+            return 5
         case o.FillColumn(late=late):
-            return 7 if late else 5
+            return 8 if late else 6
         case o.CreateIndex() | o.RebuildIndex():
-            return 8
-        case o.AttachIndex():
             return 9
-        case o.AddUnique():
+        case o.AttachIndex():
             return 10
-        case o.AddCheck() | o.AddForeignKey():
+        case o.AddUnique():
             return 11
-        case o.ValidateConstraint() | o.ValidateNotNull():
+        case o.AddCheck() | o.AddForeignKey():
             return 12
+        case o.ValidateConstraint() | o.ValidateNotNull():
+            return 13
 
 
 def build_steps(
