@@ -25,6 +25,7 @@ class _Standing:
     missing: dict[TableName, set[str]] = field(default_factory=dict)
     retyped: dict[TableName, set[str]] = field(default_factory=dict)
     leaving: dict[TableName, dict[str, str]] = field(default_factory=dict)
+    invalid: set[tuple[TableName, str | None]] = field(default_factory=set)
 
     def first_missing(self, table: TableName, columns: Iterable[str]) -> str | None:
         return next((f"{table}.{name}" for name in columns if name in self.missing.get(table, ())), None)
@@ -70,7 +71,7 @@ def withhold_dependents(
 
 def _once_more(planned: Sequence[PlannedChange], existing: frozenset[TableName]) -> list[PlannedChange]:
     """The same changes, those withheld too that need one of those that are withheld already."""
-    made = {p.change.table for p in planned if isinstance(p.change, c.TableAdded)}
+    made = {p.change.table for p in planned if isinstance(p.change, c.TableAdded) and not p.withheld}
     standing = _Standing(existing | made)
     for p in planned:
         if not p.withheld:
@@ -82,6 +83,8 @@ def _once_more(planned: Sequence[PlannedChange], existing: frozenset[TableName])
                 standing.leaving.setdefault(table, {})[successor] = column.name
             case c.ColumnTypeChanged(table=table, column=column):
                 standing.retyped.setdefault(table, set()).add(column.name)
+            case c.IndexInvalid(table=table, index=index):
+                standing.invalid.add((table, index.name))
             case _:
                 pass
     result: list[PlannedChange] = []
@@ -136,6 +139,8 @@ def _blocker(change: c.Change, standing: _Standing) -> str | None:
             text = " ".join((*(key.expression or "" for key in index.keys), index.where or ""))
             columns = (*(key.column for key in index.keys if key.column is not None), *index.include)
             return standing.first_missing(table, columns) or standing.mentioned(table, text)
+        case c.UniqueAdded(via_index=via_index) if (table, via_index) in standing.invalid:
+            return f"the index {via_index}"
         case c.UniqueAdded(unique=unique):
             return standing.first_missing(table, unique.columns)
         case c.ForeignKeyAdded(foreign_key=key):

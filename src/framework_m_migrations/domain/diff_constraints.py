@@ -12,9 +12,15 @@ from dataclasses import replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.lowering import unique_name
 from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
 from framework_m_migrations.domain.renames import same_expression
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, Table, TableName, Unique
+
+_WHEN_CHECKED = frozenset({"deferrable", "initially"})
+"""What a constraint says for itself: an index that it adopts need not say so."""
+_STORED_AS = ("tablespace", "with.")
+"""What an index says of its storage, which decides about no row."""
 
 
 def constraint_changes(
@@ -39,6 +45,8 @@ def _indexes_and_uniques(
     indexes = {index.name: index for index in actual.indexes}
     uniques = list(actual.uniques)
     named = {index.name for index in wanted.indexes}
+    # What has the wanted name is spoken for before anything is matched by what it is.
+    unmatched: list[Index] = []
     for index in wanted.indexes:
         before = indexes.pop(index.name, None)
         if before is not None:
@@ -48,10 +56,15 @@ def _indexes_and_uniques(
             if _enforces(index) != sorted(holder.columns):
                 keys = tuple(IndexKey(column) for column in holder.columns)
                 yield c.IndexChanged(wanted.name, Index(index.name, keys, unique=True), index)
-        elif not _unique_stands_in(index, uniques):
+        else:
+            unmatched.append(index)
+    changed, missing = _matched(wanted, uniques)
+    for index in unmatched:
+        if not _unique_stands_in(index, uniques):
             yield c.IndexAdded(wanted.name, index)
-    for unique in wanted.uniques:
-        yield from _unique(wanted.name, unique, uniques, indexes, named, capabilities)
+    yield from changed
+    for unique in missing:
+        yield from _unique(wanted.name, unique, indexes, named, capabilities)
     for index in indexes.values():
         if owned is not None and owned.has_index(index):
             yield c.IndexRemoved(wanted.name, index)
@@ -86,41 +99,82 @@ def _same_index(before: Index, index: Index, wanted: Table) -> bool:
     return before == replace(index, keys=keys, where=before.where, valid=before.valid)
 
 
+def _matched(wanted: Table, uniques: list[Unique]) -> tuple[list[c.Change], list[Unique]]:
+    """What differs in the unique constraints of a wanted name, and those that there are none for.
+
+    Args:
+        wanted: the table.
+        uniques: what there is; what does a wanted one's work is taken out.
+    """
+    changed: list[c.Change] = []
+    unmatched: list[Unique] = []
+    for unique in wanted.uniques:
+        same_name = None if unique.name is None else _take(uniques, _name, unique.name)
+        if same_name is None:
+            unmatched.append(unique)
+        elif _rule(same_name) != _rule(unique):
+            changed.append(c.UniqueChanged(wanted.name, same_name, unique))
+    return changed, [unique for unique in unmatched if _take(uniques, _rule, _rule(unique)) is None]
+
+
 def _unique(
-    table: TableName,
-    unique: Unique,
-    uniques: list[Unique],
-    indexes: dict[str, Index],
-    named: set[str],
-    capabilities: Capabilities,
+    table: TableName, unique: Unique, indexes: dict[str, Index], named: set[str], capabilities: Capabilities
 ) -> Iterator[c.Change]:
-    if unique.name is not None:
-        same_name = _take(uniques, _name, unique.name)
-        if same_name is not None:
-            if _rule(same_name) != _rule(unique):
-                yield c.UniqueChanged(table, same_name, unique)
-            return
-    if _take(uniques, _rule, _rule(unique)) is not None:
+    index = _adoptable(table, unique, [index for index in indexes.values() if index.name not in named], capabilities)
+    if index is None:
+        yield c.UniqueAdded(table, unique)
         return
-    for index in indexes.values():
-        if index.name not in named and _enforces(index) == sorted(unique.columns):
-            del indexes[index.name]
-            if not capabilities.unique_is_index:
-                yield c.UniqueAdded(table, unique, index.name if capabilities.unique_via_index else None)
-            return
-    yield c.UniqueAdded(table, unique)
+    del indexes[index.name]
+    if capabilities.unique_is_index:
+        return
+    if not index.valid:
+        yield c.IndexInvalid(table, index)
+    yield c.UniqueAdded(table, unique, index.name if capabilities.unique_via_index else None)
+
+
+def _adoptable(table: TableName, unique: Unique, indexes: list[Index], capabilities: Capabilities) -> Index | None:
+    """The index that a constraint can be made of.
+
+    One of the constraint's own name comes first: while it stands, no other index can take that name. It may be what a
+    killed build left, which is built again; another's that is invalid may be under way, and is nobody's to touch.
+    """
+    own = unique.name or unique_name(table, unique, capabilities.identifier_limit)
+    taken = set() if capabilities.unique_is_index else _WHEN_CHECKED
+    rule = {option for option in unique.options if option[0] not in taken}
+    fitting = [
+        index
+        for index in indexes
+        if _enforces(index) == sorted(unique.columns) and _is_bare(index) and _decisive(index) == rule
+    ]
+    fitting.sort(key=lambda index: index.name != own)
+    return next((index for index in fitting if index.valid or index.name == own), None)
 
 
 def _unique_stands_in(index: Index, uniques: list[Unique]) -> bool:
     """A unique constraint that nobody wants as such may do the work of a wanted unique index."""
     columns = _enforces(index)
-    return columns is not None and _take(uniques, lambda unique: sorted(unique.columns), columns) is not None
+    if columns is None or not _is_bare(index):
+        return False
+    return (
+        _take(uniques, lambda unique: (sorted(unique.columns), set(unique.options)), (columns, _decisive(index)))
+        is not None
+    )
 
 
 def _enforces(index: Index) -> list[str] | None:
     """The columns that a plain unique index keeps unique, sorted; None for any other index."""
     plain = index.plain_columns if index.unique and not index.include else None
     return None if plain is None else sorted(plain)
+
+
+def _is_bare(index: Index) -> bool:
+    """Whether its keys are nothing but columns: another operator class, order or prefix is no unique constraint's."""
+    return not any(key.modifiers for key in index.keys)
+
+
+def _decisive(index: Index) -> set[tuple[str, str]]:
+    """The options of an index that decide which rows agree."""
+    return {option for option in index.options if not option[0].startswith(_STORED_AS)}
 
 
 def _rule(unique: Unique) -> tuple[object, ...]:

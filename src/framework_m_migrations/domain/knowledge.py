@@ -70,7 +70,7 @@ def row_question(change: c.Change, new_columns: Mapping[TableName, tuple[Column,
         case c.UniqueAdded(table=table, unique=unique) if change.via_index is None:
             assuming = assumed(new_columns.get(table, ()), unique.columns)
             return Question(FactKind.DUPLICATES, table, unique.columns, assuming=assuming)
-        case c.IndexAdded(table=table, index=index) if index.unique:
+        case c.IndexAdded(table=table, index=index) | c.IndexInvalid(table=table, index=index) if index.unique:
             columns = tuple(key.column for key in index.keys if key.column is not None)
             if len(columns) != len(index.keys):
                 return None
@@ -100,7 +100,7 @@ def drawn_columns(change: c.Change, new_columns: Mapping[TableName, tuple[Column
     match change:
         case c.UniqueAdded(unique=unique):
             names, text = unique.columns, ""
-        case c.IndexAdded(index=index) if index.unique:
+        case c.IndexAdded(index=index) | c.IndexInvalid(index=index) if index.unique:
             names = tuple(key.column for key in index.keys if key.column is not None)
             text = " ".join((index.where or "", *(key.expression or "" for key in index.keys)))
         case c.CheckAdded(check=check):
@@ -125,7 +125,7 @@ def needs_rows(change: c.Change) -> bool:
             return costly or (not column.nullable and column.default is None and column.fill is None)
         case c.ColumnNullabilityChanged(column=column):
             return not column.nullable
-        case c.IndexAdded(index=index):
+        case c.IndexAdded(index=index) | c.IndexInvalid(index=index):
             return index.unique
         case c.ColumnTypeChanged() | c.UniqueAdded() | c.CheckAdded() | c.ForeignKeyAdded():
             return True

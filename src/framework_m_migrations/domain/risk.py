@@ -56,7 +56,7 @@ def judge(change: c.Change, known: Knowledge) -> Judgement:
         case c.CheckAdded() | c.ForeignKeyAdded() | c.ConstraintNotValidated():
             return _constraint(change, known)
         case c.IndexInvalid():
-            return _safe("index-invalid", "A build that was killed left the index unusable; it is built again online.")
+            return _unusable(change, known)
         case c.IndexChanged() | c.UniqueChanged() | c.CheckChanged() | c.ForeignKeyChanged():
             return Judgement(
                 Risk.WARNING, "definition-changed", "The old definition must be dropped for the new one.", CREATE
@@ -236,6 +236,14 @@ def _unique(change: c.IndexAdded | c.UniqueAdded, known: Knowledge) -> Judgement
             return _review("unique-duplicates", f"Rows agree in {keys}: they must be told apart first.")
         case None:
             return _review("unique-unknown", f"Whether rows agree in {keys} is not known.")
+
+
+def _unusable(change: c.IndexInvalid, known: Knowledge) -> Judgement:
+    """Two equal rows may be what left it so: a build that fails again would fail at every sync."""
+    found = _unique(c.IndexAdded(change.table, change.index), known)
+    if found.risk is not Risk.SAFE:
+        return found
+    return _safe("index-invalid", "A build that was killed left the index unusable; it is built again online.")
 
 
 def _is_parted(table: TableName, known: Knowledge) -> bool:

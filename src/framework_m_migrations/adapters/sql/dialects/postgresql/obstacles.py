@@ -13,7 +13,7 @@ from framework_m_migrations.domain.schema import TableName
 
 _HELD = text(
     """
-SELECT w.place, c.relname::text, c.relkind::text, t.relname::text
+SELECT w.place, c.relname::text, t.relname::text
 FROM ROWS FROM (pg_catalog.unnest(:places), pg_catalog.unnest(:names)) AS w (place, name)
 JOIN pg_catalog.pg_namespace AS n
   ON n.nspname = COALESCE(NULLIF(w.place, ''), NULLIF(:main, ''), pg_catalog.current_schema()::text)
@@ -32,7 +32,7 @@ def obstacles(
 ) -> Mapping[Change, Obstacle]:
     """An obstacle for each change that needs a name which another relation has.
 
-    What the change's own table has of that name is left from an interrupted build, and not in the way.
+    What an interrupted build left is no such relation: the constraint adopts it, once it is built again.
 
     Args:
         connection: to read through.
@@ -48,16 +48,18 @@ def obstacles(
         return {}
     pairs = sorted(set(wanted.values()))
     given = {"places": [place for place, _ in pairs], "names": [name for _, name in pairs], "main": schema or ""}
-    held = {(place, name): (kind, table) for place, name, kind, table in connection.execute(_HELD, given)}
+    held = {(place, name): table for place, name, table in connection.execute(_HELD, given)}
     found: dict[Change, Obstacle] = {}
     for change, key in wanted.items():
-        kind, table = held.get(key, ("", change.table.name))
-        if kind and table is None:
+        if key not in held:
+            continue
+        if held[key] is None:
             why = f"The name {key[1]} is taken by another object of the schema, such as a table or a view."
             found[change] = Obstacle(why)
-        elif table != change.table.name:
-            holder = TableName(str(table), change.table.schema)
-            found[change] = Obstacle(f"The name {key[1]} is taken by an index of table {holder}.", holder)
+        else:
+            holder = TableName(str(held[key]), change.table.schema)
+            whose = "the table itself" if holder == change.table else f"table {holder}"
+            found[change] = Obstacle(f"The name {key[1]} is taken by an index of {whose}.", holder)
     return found
 
 
@@ -65,7 +67,8 @@ def _name(change: Change) -> str | None:
     match change:
         case IndexAdded(index=index):
             return index.name
-        case UniqueAdded(unique=unique, via_index=None):
+        case UniqueAdded(unique=unique, via_index=index) if index != unique.name:
+            # An index that is adopted takes the name of the constraint.
             return unique.name
         case _:
             return None
