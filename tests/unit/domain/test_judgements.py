@@ -52,6 +52,7 @@ def computed(*, stored: bool) -> Column:
 
 DRAWN = c.ColumnAdded(T, column("a", default="random()", volatile_default=True))
 UNIQUE_INDEX = c.IndexAdded(T, Index("i", (IndexKey("a"), IndexKey("b", modifiers="DESC")), unique=True))
+BROKEN = c.IndexInvalid(T, UNIQUE_INDEX.index)
 PAIR = c.UniqueAdded(T, unique("a", "b"))
 RULED = c.CheckAdded(T, CHECK)
 TO_P = c.ForeignKeyAdded(T, KEY)
@@ -108,6 +109,10 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
     (c.PrimaryKeyChanged(T, PrimaryKey(("id",)), None), FULL, "primary-key-changed", "manual", ("primary key",)),
     (c.IndexAdded(T, index("i", "a")), FULL, "index-added", "sync", ("no row",)),
     (c.IndexInvalid(T, index("i", "a")), FULL, "index-invalid", "sync", ("built again",)),
+    (BROKEN, answered(BROKEN, 0), "index-invalid", "sync", ("built again",)),
+    (BROKEN, EMPTY, "index-invalid", "sync", ("built again",)),
+    (BROKEN, answered(BROKEN, 1), "unique-duplicates", "create", ("a, b DESC",)),
+    (BROKEN, FULL, "unique-unknown", "create", ("not known",)),
     (UNIQUE_INDEX, EMPTY, "unique-added", "sync", ("empty",)),
     (UNIQUE_INDEX, answered(UNIQUE_INDEX, 0), "unique-added", "sync", ("a, b DESC",)),
     (UNIQUE_INDEX, answered(UNIQUE_INDEX, 1), "unique-duplicates", "create", ("a, b DESC",)),
@@ -187,14 +192,15 @@ def test_rows_are_looked_for_only_where_they_decide() -> None:
         assert needs_rows(change) or not differs, change
     asked = {type(change) for change, *_ in CASES if needs_rows(change)}
     assert asked == {
-        c.ColumnAdded, c.ColumnTypeChanged, c.ColumnNullabilityChanged, c.IndexAdded, c.UniqueAdded, c.CheckAdded,
-        c.ForeignKeyAdded,
+        c.ColumnAdded, c.ColumnTypeChanged, c.ColumnNullabilityChanged, c.IndexAdded, c.IndexInvalid, c.UniqueAdded,
+        c.CheckAdded, c.ForeignKeyAdded,
     }  # fmt: skip
     spared = [column("a"), column("a", default="1"), column("a", nullable=False, default="1"),
               column("a", nullable=False, fill="1")]  # fmt: skip
     assert not any(needs_rows(c.ColumnAdded(T, one)) for one in spared)
     assert needs_rows(c.ForeignKeyAdded(T, KEY))
     assert not needs_rows(c.IndexAdded(T, index("i", "a")))
+    assert not needs_rows(c.IndexInvalid(T, index("i", "a")))
     assert not needs_rows(c.ColumnNullabilityChanged(T, NEEDED, column("a")))
 
 

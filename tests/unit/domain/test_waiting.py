@@ -200,3 +200,14 @@ def test_only_what_is_written_in_an_expression_is_looked_for_there() -> None:
     for change in (c.IndexAdded(T, Index("i", keys, where="b > 0")), c.IndexAdded(T, Index("i", keys))):
         assert waits_for(short, change) is None
     assert waits_for(short, c.ColumnAdded(T, column("n", generated=Generated("identity")))) is None
+
+
+def test_a_constraint_waits_for_the_index_that_it_adopts_and_for_no_other() -> None:
+    broken = c.IndexInvalid(T, index("uq", "a", unique=True))
+    assert waits_for(broken, c.UniqueAdded(T, unique("a", name="uq"), "uq")) == "the index uq"
+    for other in (
+        c.UniqueAdded(T, unique("a", name="uq")),
+        c.UniqueAdded(T, unique("a", name="uq"), "i"),
+        c.UniqueAdded(P, unique("a", name="uq"), "uq"),
+    ):
+        assert waits_for(broken, other) is None
