@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from framework_m_migrations import MigrationManager
 from framework_m_migrations.domain.errors import (
     DependentRevision,
-    MigrationError,
     MultipleHeads,
     RevisionError,
     RevisionFailed,
@@ -215,8 +214,9 @@ def test_an_app_without_a_folder_has_no_revisions_and_gets_one_with_create(site:
     result = track.create("first", app="stock", autogenerate=False)
     assert result.path is not None
     assert Path(result.path).parent == apps / "stock" / "migrations" / "versions"
-    with pytest.raises((VersionFolderMissing, MigrationError)):
+    with pytest.raises(VersionFolderMissing, match="'nobody' is not one of") as caught:
         track.create("first", app="nobody", autogenerate=False)
+    assert "--apps nobody" in caught.value.next_step
 
 
 FAILING = """

@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 
+from framework_m_migrations.adapters.sql.ledger_names import refuse_other_version_table
 from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
 from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of
 from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvironment
@@ -19,6 +20,7 @@ from framework_m_migrations.adapters.sql.versions.steps import RevisionRun
 from framework_m_migrations.adapters.sql.versions.transaction import Scopes
 from framework_m_migrations.adapters.sql.versions.unfinished import UnfinishedWork
 from framework_m_migrations.adapters.sql.versions.writer import RevisionWriter
+from framework_m_migrations.domain.errors import VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
@@ -65,15 +67,24 @@ class AlembicTrack:
             None if project is None else ProjectEnvironment(project, connection, x_args, version_table=chosen)
         )
         self._library: Library | None = None
+        self._is_a_table = False
+        """What stands under the version table's name was looked at, and is nothing else."""
 
     def graph(self) -> RevisionGraph:
         """All revisions of all apps; files are loaded again only when one has changed."""
         return self._load().graph
 
     def current(self) -> frozenset[str]:
-        """The heads in the version table, empty where it does not exist."""
+        """The heads in the version table, empty where it does not exist.
+
+        Raises:
+            LedgerNameTaken: something else than a table has its name.
+        """
         idle = not self._connection.in_transaction()
         try:
+            if not self._is_a_table:
+                refuse_other_version_table(self._connection, *self._version_table_name())
+                self._is_a_table = True
             # What stands there and is no text is an unknown revision, which stamp can take away.
             return frozenset(str(head) for head in self._context().get_current_heads())
         finally:
@@ -134,10 +145,15 @@ class AlembicTrack:
         return RevisionWriter(self._connection)
 
     def _app(self, name: str) -> App:
-        for app in self._discovery.apps():
-            if app.name == name:
-                return app
-        return App(name, name)
+        apps = {app.name: app for app in self._discovery.apps()}
+        if name not in apps:
+            raise VersionFolderMissing(
+                f"App {name!r} is not one of the apps that were looked at ({', '.join(apps) or 'none'}), so there is "
+                "no folder where its revisions could be kept.",
+                next_step=f"Name it, now and whenever revisions are run: `--apps {name}` or INSTALLED_APPS={name}.",
+                details={"app": name, "known": sorted(apps)},
+            )
+        return apps[name]
 
     def library(self) -> Library:
         """The revision files of all apps and of the project, loaded."""
