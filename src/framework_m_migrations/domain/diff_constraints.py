@@ -139,8 +139,7 @@ def _adoptable(table: TableName, unique: Unique, indexes: list[Index], capabilit
     killed build left, which is built again; another's that is invalid may be under way, and is nobody's to touch.
     """
     own = unique.name or unique_name(table, unique, capabilities.identifier_limit)
-    taken = set() if capabilities.unique_is_index else _WHEN_CHECKED
-    rule = {option for option in unique.options if option[0] not in taken}
+    rule = {option for option in unique.options if option[0] not in _WHEN_CHECKED}
     fitting = [
         index
         for index in indexes

@@ -9,7 +9,16 @@ import pytest
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.diff import diff_doctype, diff_table
 from framework_m_migrations.domain.ownership import OwnedTable
-from framework_m_migrations.domain.schema import Check, EnumType, Generated, Index, IndexKey, Table, TableName
+from framework_m_migrations.domain.schema import (
+    Check,
+    EnumType,
+    Generated,
+    Index,
+    IndexKey,
+    PrimaryKey,
+    Table,
+    TableName,
+)
 from tests.unit.domain.build import LOCAL, SERVER, catalog, column, doctype, index, key, table, unique
 
 T = TableName("t")
@@ -201,4 +210,87 @@ def test_enumerations_grow_in_place_and_anything_else_is_incompatible() -> None:
 
 def test_a_change_of_the_primary_key_is_seen() -> None:
     wanted = replace(table("t", column("a")), primary_key=None)
-    assert kinds(wanted, table("t", column("a"))) == ["PrimaryKeyChanged"]
+    assert diff_table(wanted, table("t", column("a")), None, SERVER) == [
+        c.PrimaryKeyChanged(T, PrimaryKey(("id",)), None)
+    ]
+    other = replace(wanted, primary_key=PrimaryKey(("id", "a")))
+    assert diff_table(other, table("t", column("a")), None, SERVER) == [
+        c.PrimaryKeyChanged(T, PrimaryKey(("id",)), PrimaryKey(("id", "a")))
+    ]
+
+
+def test_a_new_enumeration_belongs_to_the_first_table_where_the_database_has_such_types() -> None:
+    colour = EnumType(TableName("colour"), ("a",))
+    wanted = doctype(table("t"), table("u"), enums=(colour,))
+    assert diff_doctype(wanted, catalog(table("t"), table("u")), {}, SERVER) == [c.EnumAdded(T, colour)]
+    assert diff_doctype(wanted, catalog(table("t"), table("u")), {}, LOCAL) == []
+    assert diff_doctype(replace(wanted, tables=()), catalog(), {}, SERVER) == [], "no table needs it"
+
+
+def test_labels_that_cannot_be_had_name_both_sides() -> None:
+    name = TableName("colour")
+    wanted, there = EnumType(name, ("b",)), EnumType(name, ("a", "b"))
+    one = doctype(table("t"), enums=(wanted,))
+    assert diff_doctype(one, catalog(table("t"), enums=(there,)), {}, SERVER) == [
+        c.EnumValuesIncompatible(T, there, wanted)
+    ]
+
+
+def test_every_table_of_a_doctype_is_looked_at() -> None:
+    first, second, third = table("t"), table("u", column("a")), table("v")
+    assert diff_doctype(doctype(first, second, third), catalog(first, table("u")), {}, SERVER) == [
+        c.ColumnAdded(TableName("u"), column("a")),
+        c.TableAdded(TableName("v"), third),
+    ]
+
+
+def test_a_table_was_renamed_within_its_schema() -> None:
+    name, old = TableName("t", "s"), TableName("before", "s")
+    wanted = replace(table("t"), name=name, renamed_from="before")
+    assert diff_doctype(doctype(wanted), catalog(replace(table("before"), name=old)), {}, SERVER) == [
+        c.TableRenamed(name, old, wanted)
+    ]
+    assert diff_doctype(doctype(wanted), catalog(table("before")), {}, SERVER) == [c.TableAdded(name, wanted)]
+
+
+def test_a_renamed_column_is_told_as_it_was_and_as_it_shall_be() -> None:
+    old, new = column("old", "text"), column("new", renamed_from="old")
+    assert diff_table(table("t", new), table("t", old), None, SERVER) == [c.ColumnRenamed(T, old, new)]
+    assert kinds(table("t", column("x", renamed_from="old"), new), table("t", old)) == ["ColumnRenamed", "ColumnAdded"]
+    both = table("t", column("old", "text"), new)
+    assert diff_table(both, table("t", old), None, SERVER) == [c.ColumnAdded(T, new)], "the old one is wanted, too"
+
+
+def computed(expression: str, *, stored: bool = True) -> Generated:
+    return Generated("computed", expression, stored=stored)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "same"),
+    [
+        (computed("a + 1"), computed("a + 1"), True),
+        (computed("a + 1"), computed('"a" + 1'), True),
+        (computed('"a" + 1'), computed("a + 1"), True),
+        (computed("a + 1"), computed("a + 2"), False),
+        (computed("a + 1"), computed('"A" + 1'), False),
+        (computed("a + 1"), computed('"a" + 1', stored=False), False),
+        (computed("a + 1"), None, False),
+        (None, computed("a + 1"), False),
+        (Generated("identity"), Generated("identity", always=True), False),
+        (Generated("identity"), Generated("serial"), False),
+        (None, None, True),
+    ],
+)
+def test_how_a_column_is_filled_is_compared_but_for_quotes(
+    wanted: Generated | None, there: Generated | None, same: bool
+) -> None:
+    before, after = column("g", generated=there), column("g", generated=wanted)
+    found = diff_table(table("t", column("a"), after), table("t", column("a"), before), None, SERVER)
+    assert found == ([] if same else [c.ColumnGenerationChanged(T, before, after)])
+
+
+def test_a_default_of_the_database_wins_over_one_of_the_application() -> None:
+    before, after = column("a", nullable=False, default="1"), column("a", nullable=False, default="2", fill="3")
+    assert diff_table(table("t", after), table("t", before), None, SERVER) == [c.ColumnDefaultChanged(T, before, after)]
+    theirs = column("a", foreign_default=True)
+    assert diff_table(table("t", theirs), table("t", column("a", default="now()")), None, SERVER) == []

@@ -78,8 +78,7 @@ DESC, OPS, PREFIX = keyed("i", "DESC"), keyed("i", "text_pattern_ops"), keyed("i
 def test_a_constraint_is_made_of_an_index_that_is_what_it_would_be(wanted: Unique, there: Index, adopts: bool) -> None:
     assert found((wanted,), (there,)) == [c.UniqueAdded(T, wanted, "i" if adopts else None)]
     assert found((wanted,), (there,), PLAIN) == [c.UniqueAdded(T, wanted)]
-    if wanted.options != LATE:
-        assert found((wanted,), (there,), LOCAL) == ([] if adopts else [c.UniqueAdded(T, wanted)])
+    assert found((wanted,), (there,), LOCAL) == ([] if adopts else [c.UniqueAdded(T, wanted)])
 
 
 def test_the_index_of_its_own_name_comes_first_and_is_built_again_where_a_build_was_killed() -> None:

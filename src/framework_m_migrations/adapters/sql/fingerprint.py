@@ -67,7 +67,7 @@ class Fingerprints:
         self._target = target
         self._types = TypeMemo(self._typed)
         self._composed: dict[object, tuple[str, str]] = {}
-        version: Any = getattr(target.dialect, "server_version_info", None) or ()
+        version = target.dialect.server_version_info or ()
         self._salt = f"{FORMAT} {target.dialect.name} {version[:1]}"
         self._dialect_prefix = f"{target.dialect.name}_"
 
@@ -175,7 +175,7 @@ class Fingerprints:
             return known
         spelled, enums = self._target.types(type_)
         text = f"{spelled!r} {[(tuple(item.name), item.values) for item in enums]!r}"
-        word = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        word = hashlib.sha256(text.encode()).hexdigest()[:24]
         words = (f"{word} null", f"{word} fill")
         if key is not None:
             self._composed[key] = words
