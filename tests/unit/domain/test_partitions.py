@@ -41,6 +41,17 @@ def test_what_is_there_is_not_made_again_and_what_is_unusable_is_built_anew() ->
     assert left() == [o.CreateIndex(LEAF, ON_LEAF, online=True, part=True), attach]
 
 
+def test_an_index_is_looked_for_in_the_schema_of_its_table() -> None:
+    here = TableName("t", "own")
+    leaf = Partition(LEAF, here, True)
+    made = list(index_operations(replace(WHOLE, name=here, partitions=(leaf,)), INDEX, None))
+    assert made == [
+        o.CreateIndex(here, INDEX, only=True),
+        o.CreateIndex(LEAF, ON_LEAF, online=True, part=True),
+        o.AttachIndex(LEAF, "leaf_i", TableName("i", "own")),
+    ]
+
+
 def test_names_are_cut_only_where_they_do_not_fit_and_stay_apart() -> None:
     assert part_name("i", "p" * 61, 63) == "p" * 61 + "_i"
     cut, other = part_name("i", "p" * 62, 63), part_name("j", "p" * 62, 63)
@@ -48,7 +59,11 @@ def test_names_are_cut_only_where_they_do_not_fit_and_stay_apart() -> None:
     assert len(cut) == len(other) == 63
     assert cut.startswith("p" * 54 + "_")
     assert part_name("i", "p" * 99, None) == "p" * 99 + "_i"
-    assert len(part_name("i", "ä" * 60, 63).encode()) <= 63
+    # Two bytes a letter: 54 that stay would be cut within one, so 53 do.
+    letters = part_name("i", "a" + "ä" * 60, 63)
+    assert letters.startswith("a" + "ä" * 26 + "_")
+    assert len(letters.encode()) == 62
+    assert part_name("i", "ä" * 31, 64) == "ä" * 31 + "_i"
 
 
 def test_only_where_nobody_is_to_be_held_up_or_a_build_was_interrupted() -> None:
