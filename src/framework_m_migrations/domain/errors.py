@@ -156,7 +156,7 @@ class LedgerCorrupt(MigrationError):
 
 
 class LedgerNameTaken(MigrationError):
-    """A view, sequence, type or other object has the name of one of the engine's own tables."""
+    """A view, sequence, type or other object has the name of one of the engine's own tables, or of Alembic's."""
 
     code = "M301"
     default_next_step = (

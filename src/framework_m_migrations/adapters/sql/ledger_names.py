@@ -22,22 +22,24 @@ _KINDS = {
 """PostgreSQL's pg_class.relkind, in words."""
 
 
-def holders(names: Iterable[str], schema: str | None, dialect: str) -> sa.Select[Any] | None:
+def holders(names: Iterable[str], schema: str | None, dialect: str, *, visible: bool = False) -> sa.Select[Any] | None:
     """A query for what stands under the names in a schema: rows of (name, kind), the kind of a table being ``table``.
 
     None for a dialect of somebody else's, whose catalog is not known: SQLAlchemy's reflection tells, by ``reflected``.
 
     Args:
-        names: of the engine's tables, in lower case.
+        names: of the tables; on SQLite in lower case.
         schema: to look in, None for the connection's default.
         dialect: SQLAlchemy's name.
+        visible: without a schema, look where PostgreSQL's search_path finds a relation of the name, as statements do
+            that name none.
     """
     wanted = sorted(names)
     match dialect:
         case "sqlite":
             return _sqlite(wanted, schema)
         case "postgresql":
-            return _postgresql(wanted, schema)
+            return _postgresql(wanted, schema, visible=visible)
         case "mariadb" | "mysql":
             return _mariadb(wanted, schema)
         case _:
@@ -58,11 +60,39 @@ def in_postgresql(name: str, schema: str | None = None) -> str:
     return str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 
-def only_tables(found: Iterable[Sequence[Any]]) -> frozenset[str]:
+def refuse_other_version_table(connection: sa.Connection, name: str, schema: str | None) -> None:
+    """Go on where what stands under the name of Alembic's table is a table, or nothing.
+
+    Alembic reads a view as it would its table, and fails when it writes, in the middle of the first revision.
+
+    Args:
+        connection: to look through.
+        name: of the version table.
+        schema: its schema, None for the connection's default.
+
+    Raises:
+        LedgerNameTaken: a view, a sequence, a type or something else has the name.
+    """
+    dialect = connection.dialect.name
+    shown = name.lower() if dialect == "sqlite" else name
+    query = holders([shown], schema, dialect, visible=True)
+    found: Iterable[Sequence[Any]]
+    if query is None:
+        found = [row for row in reflected(connection, schema) if row[0] == name]
+    else:
+        found = connection.execute(query).all()
+    only_tables(
+        found,
+        next_step="Rename the object, or drop it if nobody needs it; or name another table with --version-table.",
+    )
+
+
+def only_tables(found: Iterable[Sequence[Any]], *, next_step: str | None = None) -> frozenset[str]:
     """The names that are taken, where each is a table's.
 
     Args:
         found: rows of ``holders``.
+        next_step: of the error, where the usual one does not fit.
 
     Raises:
         LedgerNameTaken: a name of the engine's is something else's.
@@ -74,6 +104,7 @@ def only_tables(found: Iterable[Sequence[Any]]) -> frozenset[str]:
     shown = ", ".join(f"{name} ({kind})" for name, kind in others.items())
     raise LedgerNameTaken(
         f"What stands under a name of the engine's own is no table: {shown}. Nothing was changed.",
+        next_step=next_step,
         details={"taken": others},
     )
 
@@ -87,14 +118,21 @@ def _sqlite(names: list[str], schema: str | None) -> sa.Select[Any]:
     return sa.select(lower.label("name"), kind.label("kind")).where(lower.in_(names), entry.c.type != "trigger")
 
 
-def _postgresql(names: list[str], schema: str | None) -> sa.Select[Any]:
+def _postgresql(names: list[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any]:
     """Relations, and types without one: each table has a type of its own name, so that a type is in its way too."""
-    place = sa.func.current_schema() if schema is None else schema
+    place: Any = sa.func.current_schema() if schema is None else schema
     space = sa.table("pg_namespace", *map(sa.column, ("oid", "nspname")), schema="pg_catalog")
-    relation = sa.table("pg_class", *map(sa.column, ("relname", "relnamespace", "relkind")), schema="pg_catalog")
+    of_relations = ("oid", "relname", "relnamespace", "relkind")
+    relation = sa.table("pg_class", *map(sa.column, of_relations), schema="pg_catalog")
     of_types = ("typname", "typnamespace", "typtype", "typrelid", "typelem")
     type_ = sa.table("pg_type", *map(sa.column, of_types), schema="pg_catalog")
-    home = sa.select(space.c.oid).where(space.c.nspname == place).scalar_subquery()
+    home: Any = sa.select(space.c.oid).where(space.c.nspname == place).scalar_subquery()
+    if visible and schema is None:
+        first = relation.alias()
+        seen = sa.select(sa.func.min(first.c.relnamespace)).where(
+            first.c.relname.in_(names), sa.func.pg_catalog.pg_table_is_visible(first.c.oid)
+        )
+        home = sa.func.coalesce(seen.scalar_subquery(), home)
     word = sa.case(_KINDS, value=sa.cast(relation.c.relkind, sa.Text), else_="relation")
     relations = sa.select(sa.cast(relation.c.relname, sa.Text).label("name"), word.label("kind")).where(
         relation.c.relname.in_(names), relation.c.relnamespace == home
