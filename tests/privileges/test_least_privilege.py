@@ -206,7 +206,8 @@ def test_a_revision_may_take_its_rights_by_set_role(office: Office, tmp_path: Pa
     office.admin(
         f"CREATE ROLE {group}",
         f"GRANT CREATE ON SCHEMA public TO {group}",
-        f"GRANT {group} TO {{role}} WITH INHERIT FALSE",
+        "ALTER ROLE {role} NOINHERIT",  # before PostgreSQL 16 no single grant can say it
+        f"GRANT {group} TO {{role}}",
         "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
         f"GRANT ALL ON alembic_version TO {group}, {{role}}",
     )

@@ -67,6 +67,19 @@ class Inspector(Protocol):
         """
         ...
 
+    def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """What stands on something that is to be dropped, for each such drop that must not be made for it.
+
+        That is what makes the database refuse a drop, and what a drop would leave broken behind: views and triggers
+        that name what goes, foreign keys that point at it, columns that are computed of it; as far as the database
+        keeps account of them. What goes with an earlier one of the drops, and a foreign key between tables that go
+        together, is not in the answer. Nothing is locked, and a constant number of statements is taken.
+
+        Args:
+            drops: removed tables, columns, indexes and constraints, in the order in which they would be dropped.
+        """
+        ...
+
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """Rights that the role lacks, as sentences that say how to grant them; empty when it has them.
 

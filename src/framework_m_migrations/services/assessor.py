@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.blocking import withhold_dependents
+from framework_m_migrations.domain.dependents import drops_asked_about, not_offered
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.filling import key_of
 from framework_m_migrations.domain.fixed_columns import fixed_columns
@@ -21,10 +22,11 @@ from framework_m_migrations.ports.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """Judged changes, with the answers that the judgement used."""
+    """Judged changes, with the answers that the judgement used; ``ghosts`` as given, offered where they may go."""
 
     changes: tuple[PlannedChange, ...]
     knowledge: Knowledge
+    ghosts: tuple[PlannedChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Assessor:
         Args:
             doctypes: that were compared.
             found: their differences.
-            ghosts: tables that nobody wants any more: what they hold may be free after a drop.
+            ghosts: tables that nobody wants any more, in the order of their drops: what they hold may be free then.
         """
         tables = self.catalog.tables
         everything = [change for changes in found.values() for change in changes]
@@ -95,8 +97,24 @@ class Assessor:
                 judged.extend(
                     PlannedChange(name, apps.get(name), part, judge(part, known)) for part in self._parts(change, known)
                 )
+        offered = self._without_held_drops((*judged, *ghosts))
+        judged, ghosts = offered[: len(judged)], offered[len(judged) :]
         judged = self._without_obstructed(judged, ghosts)
-        return Assessed(tuple(withhold_dependents(judged, self.catalog.names, self.catalog.tables.values())), known)
+        withheld = withhold_dependents(judged, self.catalog.names, self.catalog.tables.values())
+        return Assessed(tuple(withheld), known, tuple(ghosts))
+
+    def _without_held_drops(self, planned: Sequence[PlannedChange]) -> list[PlannedChange]:
+        """Offer no drop of what something stands on that stays; one question, where there is any drop.
+
+        What is not offered stays too, and may keep others from being dropped: so the rest is asked about again.
+        """
+        offered = list(planned)
+        while True:
+            asked = drops_asked_about(offered)
+            held = self.session.inspector.dependents(asked) if asked else {}
+            if not held:
+                return offered
+            offered = not_offered(offered, held)
 
     def _without_obstructed(
         self, judged: Sequence[PlannedChange], ghosts: Sequence[PlannedChange]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.dependents import drop_order
 from framework_m_migrations.domain.lowering import creation_order
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership, constraint_identities
 from framework_m_migrations.domain.plan import PlannedChange
@@ -42,17 +43,7 @@ def table_drops(tables: Sequence[Table], capabilities: Capabilities) -> dict[Tab
 def drops_of(changes: tuple[PlannedChange, ...], ownership: Ownership) -> tuple[PlannedChange, ...]:
     """The changes of a plan that ``--allow-drop`` brings about, what stands on something before what it stands on."""
     allowed = [change for change in changes if droppable(change, ownership)]
-    return tuple(sorted(allowed, key=_order))
-
-
-def _order(planned: PlannedChange) -> int:
-    match planned.change:
-        case c.ColumnRemoved(column=column):
-            return 1 if column.generated is not None else 2  # what is computed of a column goes before it
-        case c.TableRemoved():
-            return 3
-        case _:
-            return 0
+    return tuple(sorted(allowed, key=drop_order))
 
 
 def droppable(planned: PlannedChange, ownership: Ownership) -> bool:

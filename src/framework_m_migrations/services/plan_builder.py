@@ -110,8 +110,9 @@ class PlanBuilder:
     lock_levels: LockLevels
     online: bool = True
 
-    def build(self, compared: Comparison, changes: Assessed, ghosts: Sequence[PlannedChange]) -> Plan:
+    def build(self, compared: Comparison, changes: Assessed) -> Plan:
         """A plan from a comparison, its judged changes and its ghosts, whose operations stand; see Plan."""
+        ghosts = changes.ghosts
         planned = self._lower(changes.changes, compared.catalog, changes.knowledge)
         withheld = {p.doctype for p in planned if p.withheld}
         work = [

@@ -96,7 +96,7 @@ class SyncPlanner:
             apps=self.session.source.apps(),
             voids=_voids(fills, doctypes, catalog),
         )
-        return builder.build(compared, changes, ghosts)
+        return builder.build(compared, changes)
 
     def _differences(
         self, doctypes: Sequence[DocTypeSchema], catalog: Catalog, ownership: Ownership

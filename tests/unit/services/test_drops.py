@@ -84,8 +84,8 @@ def test_what_stands_on_something_goes_before_it() -> None:
     kinds = ["table", "column", "index", "key", "check", "unique"]
     order = [type(p.change).__name__ for p in drops_of(tuple(planned(CHANGES[kind]) for kind in kinds), {ITEM: OURS})]
     assert order == [
-        "IndexRemoved",
         "ForeignKeyRemoved",
+        "IndexRemoved",
         "CheckRemoved",
         "UniqueRemoved",
         "ColumnRemoved",

@@ -37,7 +37,7 @@ def plan(
     ghosts: Sequence[PlannedChange] = (),
 ) -> Plan:
     used = PlanBuilder(SERVER, lambda _: ()) if builder is None else builder
-    return used.build(compared, Assessed(changes, Knowledge() if known is None else known), ghosts)
+    return used.build(compared, Assessed(changes, Knowledge() if known is None else known, tuple(ghosts)))
 
 
 ADDED = planned(c.ColumnAdded(ITEM, column("b")))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.mariadb import questions as probes
 from framework_m_migrations.adapters.mariadb.catalog import CatalogReader
+from framework_m_migrations.adapters.mariadb.dependents import dependents
 from framework_m_migrations.adapters.mariadb.normalise import normalise
 from framework_m_migrations.adapters.mariadb.privileges import missing_privileges
 from framework_m_migrations.adapters.mariadb.token import catalog_token
@@ -63,6 +64,13 @@ class MariadbInspector:
         """See the port: a name of an index is its table's own here, and a new default writes no row."""
         del changes
         return {}
+
+    def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """See the port: the catalog, and one statement for the texts of views and triggers."""
+        if not drops:
+            return {}
+        everything = self.read(self.read([change.table for change in drops]).names)
+        return dependents(self._connection, drops, everything, schema=self._schema)
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """See the port."""

@@ -12,6 +12,7 @@ from framework_m_migrations.adapters.memory.spelling import canonical
 from framework_m_migrations.adapters.memory.state import MemoryState, Row
 from framework_m_migrations.adapters.memory.types import compare_types
 from framework_m_migrations.domain.changes import Change, IndexAdded
+from framework_m_migrations.domain.dependents import held_by_keys
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
@@ -77,6 +78,11 @@ class MemoryInspector:
                     why = f"The name {change.index.name} is taken by an index of table {holder}."
                     found[change] = Obstacle(why, holder)
         return found
+
+    def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """Foreign keys of tables that stay: nothing else depends on anything here."""
+        tables = self._connection.state.tables.values()
+        return held_by_keys(drops, ((table.name, key) for table in tables for key in table.foreign_keys))
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """What stands against DDL."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from framework_m_migrations.testing.contracts.inspector_answers import InspectorAnswersContract
 from framework_m_migrations.testing.contracts.inspector_catalog import InspectorCatalogContract
+from framework_m_migrations.testing.contracts.inspector_dependents import InspectorDependentsContract
 
 
-class InspectorContract(InspectorCatalogContract, InspectorAnswersContract):
+class InspectorContract(InspectorCatalogContract, InspectorAnswersContract, InspectorDependentsContract):
     """All obligations of ports.inspector.Inspector."""

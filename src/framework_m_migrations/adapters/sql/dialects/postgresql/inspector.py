@@ -10,6 +10,7 @@ from framework_m_migrations.adapters.sql.asking import PROBE_TIMEOUT
 from framework_m_migrations.adapters.sql.dialects.postgresql import needed_rights as rights
 from framework_m_migrations.adapters.sql.dialects.postgresql import questions as probes
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
+from framework_m_migrations.adapters.sql.dialects.postgresql.dependents import dependents
 from framework_m_migrations.adapters.sql.dialects.postgresql.normalise import normalise
 from framework_m_migrations.adapters.sql.dialects.postgresql.obstacles import obstacles
 from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import missing_privileges
@@ -79,6 +80,10 @@ class PostgresqlInspector:
     def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
         """See the port: indexes share the names of a schema with tables, views and sequences; one statement."""
         return obstacles(self._connection, changes, schema=self._schema)
+
+    def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """See the port: as pg_depend has it, in one statement. Of functions whose body is a text it knows nothing."""
+        return dependents(self._connection, drops, schema=self._schema)
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """See the port."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import Execute, RawCatalog, read_raw
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import compare_types
+from framework_m_migrations.adapters.sql.dialects.sqlite.dependents import dependents
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, executor, server_version, snapshot
 from framework_m_migrations.adapters.sql.dialects.sqlite.normalise import respell
 from framework_m_migrations.adapters.sql.dialects.sqlite.obstacles import obstacles
@@ -112,6 +113,10 @@ class SqliteInspector:
     def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
         """See the port: names, triggers, and conflict clauses, which only CREATE TABLE keeps."""
         return obstacles(self._connection, changes, schema=self._schema or MAIN)
+
+    def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """See the port: tried out in an empty database in memory, as SQLite keeps no account of them."""
+        return dependents(executor(self._connection), drops, schema=self._schema or MAIN)
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """Whether the database can be written at all: SQLite knows no other rights."""
