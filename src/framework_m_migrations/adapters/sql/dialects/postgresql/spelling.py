@@ -13,6 +13,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.index_keys import c
 from framework_m_migrations.adapters.sql.dialects.postgresql.newer import refuse_newer_type, refuse_virtual
 from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import identity_options
 from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import ParsedType, named_type, parse_type
+from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import is_built_in_type
 from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, TableName
 
 _PRIMITIVES = (str, int, float, bool, type(None))
@@ -63,7 +64,11 @@ class PostgresqlSpelling:
         return parsed
 
     def _named(self, type_: sa.types.TypeEngine[Any]) -> tuple[sa.Enum, bool] | None:
-        """The enumeration that PostgreSQL keeps as a type of its own, and whether the column is an array of it."""
+        """The enumeration that PostgreSQL keeps as a type of its own, and whether the column is an array of it.
+
+        Raises:
+            CompileError: its name, without a schema, means a built-in type.
+        """
         simple = type(type_)
         plain = simple.__module__.startswith("sqlalchemy.") and not issubclass(simple, sa.Enum | sa.ARRAY)
         if plain and not type_._variant_mapping:  # noqa: SLF001 - the quick way out for nearly all columns
@@ -75,6 +80,11 @@ class PostgresqlSpelling:
             inner = self._named(impl.item_type)
             return None if inner is None else (inner[0], True)
         if isinstance(impl, sa.Enum) and impl.native_enum and impl.name:
+            if impl.schema is None and is_built_in_type(str(impl.name)):
+                raise sa.exc.CompileError(
+                    f"the enumeration {impl.name} has the name of a type of PostgreSQL's own, which its columns would "
+                    "get instead: give it another name"
+                )
             return impl, False
         return None
 

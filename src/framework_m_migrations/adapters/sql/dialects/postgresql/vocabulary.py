@@ -48,3 +48,55 @@ STABLE_FUNCTIONS = _words(
     """
 )
 """Functions of pg_catalog that are immutable or stable: evaluated once for all rows of an ADD COLUMN."""
+
+_TYPES = _words(
+    """
+    aclitem any anyarray anycompatible anycompatiblearray anycompatiblemultirange anycompatiblenonarray
+    anycompatiblerange anyelement anyenum anymultirange anynonarray anyrange bigint bigserial bit bool boolean box
+    bpchar bytea char character cid cidr circle cstring date datemultirange daterange dec decimal event_trigger
+    fdw_handler float float4 float8 gtsvector index_am_handler inet int int2 int2vector int4 int4multirange
+    int4range int8 int8multirange int8range integer internal interval json jsonb jsonpath language_handler line lseg
+    macaddr macaddr8 money name national nchar numeric nummultirange numrange oid oidvector path
+    pg_brin_bloom_summary pg_brin_minmax_multi_summary pg_ddl_command pg_dependencies pg_lsn pg_mcv_list
+    pg_ndistinct pg_node_tree pg_snapshot point polygon real record refcursor regclass regcollation regconfig
+    regdictionary regnamespace regoper regoperator regproc regprocedure regrole regtype serial serial2 serial4
+    serial8 smallint smallserial table_am_handler text tid time timestamp timestamptz timetz trigger tsm_handler
+    tsmultirange tsquery tsrange tstzmultirange tstzrange tsvector txid_snapshot unknown uuid varbit varchar void
+    xid xid8 xml
+    """
+)
+"""pg_type of PostgreSQL 18 without arrays and rows, and the words that its grammar reads as types."""
+
+_ROWS = _words(
+    """
+    aggregate aios am amop amproc attrdef attribute auth_members authid available_extension_versions
+    available_extensions backend_memory_contexts cast class collation config constraint conversion cursors database
+    db_role_setting default_acl depend description enum event_trigger extension file_settings foreign_data_wrapper
+    foreign_server foreign_table group hba_file_rules ident_file_mappings index indexes inherits init_privs language
+    largeobject largeobject_metadata locks matviews namespace opclass operator opfamily parameter_acl
+    partitioned_table policies policy prepared_statements prepared_xacts proc publication publication_namespace
+    publication_rel publication_tables range replication_origin replication_origin_status replication_slots rewrite
+    roles rules seclabel seclabels sequence sequences settings shadow shdepend shdescription shmem_allocations
+    shmem_allocations_numa shseclabel stat_activity stat_all_indexes stat_all_tables stat_archiver stat_bgwriter
+    stat_checkpointer stat_database stat_database_conflicts stat_gssapi stat_io stat_progress_analyze
+    stat_progress_basebackup stat_progress_cluster stat_progress_copy stat_progress_create_index
+    stat_progress_vacuum stat_recovery_prefetch stat_replication stat_replication_slots stat_slru stat_ssl
+    stat_subscription stat_subscription_stats stat_sys_indexes stat_sys_tables stat_user_functions stat_user_indexes
+    stat_user_tables stat_wal stat_wal_receiver stat_xact_all_tables stat_xact_sys_tables stat_xact_user_functions
+    stat_xact_user_tables statio_all_indexes statio_all_sequences statio_all_tables statio_sys_indexes
+    statio_sys_sequences statio_sys_tables statio_user_indexes statio_user_sequences statio_user_tables statistic
+    statistic_ext statistic_ext_data stats stats_ext stats_ext_exprs subscription subscription_rel tables tablespace
+    timezone_abbrevs timezone_names transform trigger ts_config ts_config_map ts_dict ts_parser ts_template type
+    user user_mapping user_mappings views wait_events
+    """
+)
+"""Tables and views of pg_catalog in PostgreSQL 18, without their ``pg_``: each is the type of its rows."""
+
+
+def is_built_in_type(name: str) -> bool:
+    """Whether a type of that name, written without a schema, is one of PostgreSQL's own.
+
+    pg_catalog is searched before every other schema, so that a type of the application's would never be found.
+    """
+    element = name.removeprefix("_")
+    return element in _TYPES or (element.removeprefix("pg_") in _ROWS and element.startswith("pg_"))
