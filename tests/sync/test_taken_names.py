@@ -17,7 +17,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_database").sync_url)
 
 
-def manager(url: str, *tables: tuple[str, str | None, bool]) -> MigrationManager:
+def declared(*tables: tuple[str, str | None, bool]) -> sa.MetaData:
     """Tables as (name, name of the index, whether there is one more column)."""
     wanted = sa.MetaData()
     for name, index, more in tables:
@@ -29,7 +29,11 @@ def manager(url: str, *tables: tuple[str, str | None, bool]) -> MigrationManager
             *([sa.Column("more", sa.Integer)] if more else []),
             *([sa.Index(index, "x")] if index else []),
         )
-    return MigrationManager(MigrationSettings(database_url=url, metadata=(wanted,)))
+    return wanted
+
+
+def manager(url: str, *tables: tuple[str, str | None, bool]) -> MigrationManager:
+    return MigrationManager(MigrationSettings(database_url=url, metadata=(declared(*tables),)))
 
 
 def indexes(url: str, table: str) -> list[str | None]:
@@ -64,6 +68,57 @@ def test_a_table_that_goes_frees_the_names_of_its_indexes(url: str) -> None:
     second.sync(allow_drop=True)
     assert indexes(url, "b") == ["ix_x"]
     assert second.plan(force=True).plan.is_empty
+
+
+@pytest.mark.parametrize("known", ["", "a", "b", "ab"], ids=["both new", "a stands", "b stands", "both stand"])
+def test_two_tables_that_want_one_name_share_nothing_else(url: str, known: str) -> None:
+    if known:
+        manager(url, *((name, None, False) for name in known)).sync()
+    both = manager(url, ("a", "ix_x", True), ("b", "ix_x", True))
+    for _ in range(2):
+        withheld = both.sync(allow_drop=True, force=True).withheld
+        assert [(p.change.table.name, p.judgement.rule, p.judgement.handled_by) for p in withheld] == [
+            ("b", "obstructed", "manual")
+        ]
+        assert "table a" in withheld[0].judgement.reason
+        assert (columns(url, "a"), columns(url, "b")) == (["id", "x", "more"],) * 2
+        assert (indexes(url, "a"), indexes(url, "b")) == (["ix_x"], [])
+    manager(url, ("a", "ix_x", True), ("b", "ix_b", True)).sync()
+    assert indexes(url, "b") == ["ix_b"]
+
+
+def test_it_is_told_the_same_when_only_one_of_both_is_looked_at(url: str) -> None:
+    manager(url, ("a", "ix_x", False), ("b", None, False)).sync()
+    second = manager(url, ("a", "ix_x", False), ("b", "ix_x", True))
+    for force in (False, True):
+        assert [p.change.table.name for p in second.sync(force=force).withheld] == ["b"]
+
+
+def test_a_new_table_has_its_name_before_an_index_of_the_same_plan(url: str) -> None:
+    result = manager(url, ("a", "b", False), ("b", None, False)).sync()
+    assert [(p.change.table.name, p.judgement.rule) for p in result.withheld] == [("a", "obstructed")]
+    assert (indexes(url, "a"), columns(url, "b")) == ([], ["id", "x"])
+
+
+def test_a_new_table_whose_name_an_index_has_waits_with_what_refers_to_it(url: str) -> None:
+    manager(url, ("a", "b", False)).sync()
+    wanted = declared(("a", None, False), ("b", None, False), ("c", None, True))
+    wanted.tables["c"].append_constraint(sa.ForeignKeyConstraint(["x"], ["b.id"], name="fk_c"))
+    second = MigrationManager(MigrationSettings(database_url=url, metadata=(wanted,)))
+    told = {(p.change.table.name, p.judgement.rule, p.judgement.handled_by) for p in second.sync().withheld}
+    assert told == {
+        ("a", "surplus", "sync --allow-drop"),
+        ("b", "obstructed", "sync --allow-drop"),
+        ("c", "waits", "create"),
+    }
+    assert columns(url, "c") == ["id", "x", "more"]
+    second.sync(allow_drop=True)
+    assert (indexes(url, "a"), columns(url, "b")) == ([], ["id", "x"])
+
+
+def test_names_that_differ_in_case_are_one_to_sqlite_alone(url: str) -> None:
+    result = manager(url, ("a", "ix_x", False), ("b", "IX_X", False)).sync()
+    assert [p.change.table.name for p in result.withheld] == (["b"] if url.startswith("sqlite") else [])
 
 
 def test_a_name_that_stays_taken_is_told_each_time(url: str) -> None:

@@ -1,8 +1,11 @@
-"""Safe changes that something else in the catalog stands in the way of: they are withheld, and the rest goes on."""
+"""Safe changes that something else stands in the way of: they are withheld, and the rest goes on.
+
+It stands in the catalog, or it is another change of the same plan: two tables of which each wants an index of one name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -25,19 +28,47 @@ class Obstacle(NamedTuple):
     by_copy: bool = False
 
 
-_ASKED = c.IndexAdded | c.UniqueAdded | c.ColumnDefaultChanged | c.ColumnNullabilityChanged
+OBSTRUCTED = "obstructed"
+"""The rule by which such changes are withheld."""
+
+_ASKED = c.TableAdded | c.IndexAdded | c.UniqueAdded | c.ColumnDefaultChanged | c.ColumnNullabilityChanged
+
+
+class Claim(NamedTuple):
+    """A name that a change takes: ``key`` is what decides whether two of them are the same to the database."""
+
+    change: c.Change
+    name: str
+    key: Hashable
+
+
+def rivals(claims: Iterable[Claim]) -> dict[c.Change, Obstacle]:
+    """An obstacle for each change whose name another change of the same plan takes before it.
+
+    Tables have their names first: one of them is worth more than an index.
+
+    Args:
+        claims: in the order of the plan, of names that the database keeps in one place.
+    """
+    owners: dict[Hashable, c.Change] = {}
+    found: dict[c.Change, Obstacle] = {}
+    for claim in sorted(claims, key=lambda claim: not isinstance(claim.change, c.TableAdded)):
+        owner = owners.setdefault(claim.key, claim.change)
+        if owner is not claim.change and owner != claim.change:
+            what = "that table" if isinstance(owner, c.TableAdded) else f"an index of table {owner.table}"
+            found[claim.change] = Obstacle(f"The name {claim.name} is declared for {what} as well.")
+    return found
 
 
 def asked_about(planned: Sequence[PlannedChange], capabilities: Capabilities) -> list[c.Change]:
     """The changes to ask ``Inspector.obstacles`` about: what takes a name, or writes rows; those of new tables too."""
     found: list[c.Change] = []
     for p in planned:
-        if p.withheld:
+        if p.withheld or not isinstance(p.change, _ASKED):
             continue
+        found.append(p.change)
         if isinstance(p.change, c.TableAdded):
             found.extend(_parts(p.change, capabilities))
-        elif isinstance(p.change, _ASKED):
-            found.append(p.change)
     return found
 
 
@@ -69,7 +100,7 @@ def withhold_obstructed(
     free = {(p.change.table, p.change.index.name) for p in planned if isinstance(p.change, c.IndexRemoved)}
     result: list[PlannedChange] = []
     for p in planned:
-        if p.withheld or not isinstance(p.change, c.TableAdded):
+        if p.withheld or not isinstance(p.change, c.TableAdded) or p.change in obstacles:
             why = None if p.withheld else obstacles.get(p.change)
             result.append(p if why is None else replace(p, judgement=_obstructed(p.change, why, going, free)))
             continue
@@ -89,18 +120,25 @@ def withhold_obstructed(
     return result
 
 
+def taken_by(change: c.Change) -> str | None:
+    """The declared name that a change takes among those of indexes and tables, None for none."""
+    match change:
+        case c.IndexAdded(index=index):
+            return index.name
+        case c.UniqueAdded(unique=unique):
+            return unique.name
+        case c.TableAdded(table=table):
+            return table.name
+        case _:
+            return None
+
+
 def _obstructed(
     change: c.Change, obstacle: Obstacle, going: Collection[TableName], free: Collection[tuple[TableName, str]]
 ) -> Judgement:
     if obstacle.by_copy:
-        return Judgement(Risk.WARNING, "obstructed", obstacle.reason, CREATE)
-    match change:
-        case c.IndexAdded(index=index):
-            name: str | None = index.name
-        case c.UniqueAdded(unique=unique):
-            name = unique.name
-        case _:
-            name = None
+        return Judgement(Risk.WARNING, OBSTRUCTED, obstacle.reason, CREATE)
+    name = taken_by(change)
     holder = obstacle.table
     dropped = holder is not None and (holder in going or (name is not None and (holder, name) in free))
-    return Judgement(Risk.WARNING, "obstructed", obstacle.reason, DROP if dropped else MANUAL)
+    return Judgement(Risk.WARNING, OBSTRUCTED, obstacle.reason, DROP if dropped else MANUAL)

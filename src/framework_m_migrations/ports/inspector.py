@@ -55,15 +55,16 @@ class Inspector(Protocol):
         """Answers about rows. A question that cannot be answered cheaply may be left out."""
         ...
 
-    def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
-        """What else in the catalog would make the database refuse a change, for each such change.
+    def obstacles(self, changes: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """What else would make the database refuse a change, for each such change.
 
-        That is a name which an index shall have and something else has, in the tables that were not read as well; or a
-        trigger of the application on rows that the change would write. A constant number of statements, whatever is
-        asked.
+        That is a name which an index or a new table shall have and something else has, in the tables that were not
+        read as well; a name that an earlier one of these changes takes (see ``rivals``); or a trigger of the
+        application on rows that the change would write. A constant number of statements, whatever is asked.
 
         Args:
-            changes: added indexes and unique constraints, and columns with another default or nullability.
+            changes: of one plan, in its order: added tables, indexes and unique constraints, those of the added tables
+                as well, and columns with another default or nullability.
         """
         ...
 

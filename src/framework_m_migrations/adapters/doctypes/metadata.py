@@ -199,7 +199,6 @@ class MetadataSource:
         wanted = None if names is None else set(names)
         chosen = [item for item in self._doctypes.items() if wanted is None or item[0] in wanted]
         loaded = tuple(self._load(name, doctype) for name, doctype in chosen)
-        self._check_index_names(loaded)
         _check_enums(loaded)
         return loaded
 
@@ -216,20 +215,6 @@ class MetadataSource:
                         f"DocType {name} declares the enumeration {enum.name} twice with different values."
                     )
         return DocTypeSchema(name, tuple(tables), tuple(enums.values()), doctype.app)
-
-    def _check_index_names(self, doctypes: Iterable[DocTypeSchema]) -> None:
-        """Index names are unique within a schema, not within a table."""
-        owners: dict[tuple[str | None, str], TableName] = {}
-        for doctype in doctypes:
-            for table in doctype.tables:
-                names = [index.name for index in table.indexes]
-                schema = table.name.schema
-                for name, key in zip(names, self._target.names.keys(names), strict=True):
-                    if owners.setdefault((schema, key), table.name) is not table.name:
-                        raise InvalidMetadata(
-                            f"Tables {owners[schema, key]} and {table.name} both have an index called {name}.",
-                            details={"index": name},
-                        )
 
 
 def _check_enums(doctypes: Iterable[DocTypeSchema]) -> None:

@@ -60,7 +60,7 @@ class MariadbInspector:
         """See the port. A question that takes longer than the time limit is left out."""
         return probes.ask(self._connection, questions, schema=self._schema)
 
-    def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
+    def obstacles(self, changes: Sequence[Change]) -> Mapping[Change, Obstacle]:
         """See the port: a name of an index is its table's own here, and a new default writes no row."""
         del changes
         return {}

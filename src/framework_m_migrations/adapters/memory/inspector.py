@@ -14,7 +14,7 @@ from framework_m_migrations.adapters.memory.types import compare_types
 from framework_m_migrations.domain.changes import Change, IndexAdded
 from framework_m_migrations.domain.dependents import held_by_keys
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
-from framework_m_migrations.domain.obstacles import Obstacle
+from framework_m_migrations.domain.obstacles import Claim, Obstacle, rivals
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
 from framework_m_migrations.domain.type_change import TypeChange
@@ -68,15 +68,15 @@ class MemoryInspector:
                 answers[question] = answer
         return answers
 
-    def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
-        """Names of indexes that other tables have given to theirs."""
-        found: dict[Change, Obstacle] = {}
-        for change in changes:
-            if isinstance(change, IndexAdded):
-                holder = index_names(self._connection.state, change.table.schema).get(change.index.name)
-                if holder is not None:
-                    why = f"The name {change.index.name} is taken by an index of table {holder}."
-                    found[change] = Obstacle(why, holder)
+    def obstacles(self, changes: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """Names of indexes that other tables have given to theirs, or are about to."""
+        added = [change for change in changes if isinstance(change, IndexAdded)]
+        found = rivals(Claim(change, change.index.name, (change.table.schema, change.index.name)) for change in added)
+        for change in added:
+            holder = index_names(self._connection.state, change.table.schema).get(change.index.name)
+            if holder is not None:
+                why = f"The name {change.index.name} is taken by an index of table {holder}."
+                found[change] = Obstacle(why, holder)
         return found
 
     def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:

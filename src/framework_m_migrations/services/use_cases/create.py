@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain import risk
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import RevisionError
+from framework_m_migrations.domain.obstacles import OBSTRUCTED, taken_by
 from framework_m_migrations.domain.ownership import Ownership
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.results import CreateResult
@@ -125,7 +127,34 @@ def _changes(session: Session, app: str) -> tuple[list[PlannedChange], list[str]
             left_out.append(f"{planned.change.table}: {sentence(planned.change)}; `sync --allow-drop` drops it")
         else:
             chosen.append(planned)
-    return chosen, left_out
+    return _without_obstructed(chosen, left_out), left_out
+
+
+def _without_obstructed(chosen: Sequence[PlannedChange], left_out: list[str]) -> list[PlannedChange]:
+    """What the revision itself can make room for; the rest, and references to tables among it, are told as left out."""
+    freed = {planned.change.index.name for planned in chosen if isinstance(planned.change, c.IndexRemoved)}
+    held = [p for p in chosen if p.judgement.rule == OBSTRUCTED and not _is_made_room_for(p, freed)]
+    absent = {planned.change.table for planned in held if isinstance(planned.change, c.TableAdded)}
+    rest: list[PlannedChange] = []
+    for planned in chosen:
+        change = planned.change
+        if planned in held:
+            left_out.append(f"{change.table}: {sentence(change)}. {planned.judgement.reason}")
+        elif isinstance(change, c.ForeignKeyAdded) and change.foreign_key.target in absent:
+            left_out.append(f"{change.table}: {sentence(change)}, which waits for its target")
+        else:
+            rest.append(planned)
+    return rest
+
+
+def _is_made_room_for(planned: PlannedChange, freed: Collection[str]) -> bool:
+    match planned.judgement.handled_by:
+        case risk.CREATE:
+            return True
+        case risk.DROP:
+            return taken_by(planned.change) in freed
+        case _:
+            return False
 
 
 def _ours(planned: PlannedChange, ownership: Ownership) -> bool:

@@ -49,6 +49,31 @@ class InspectorAnswersContract(DatabaseContract):
         else:
             harness.run(work)
 
+    @obligation("inspector.obstacles.rivals")
+    def test_a_name_that_two_changes_of_a_plan_need_is_told(self, harness: Harness, build: Builder) -> None:
+        """Of two indexes of one name the later one is told exactly where the database would refuse it."""
+        one = index("ix_both", "amount")
+        first, later = (IndexAdded(TableName(name), one) for name in ("first", "later"))
+
+        def look(session: Session) -> bool:
+            column = build.column("amount", "integer")
+            create(session, build.table("first", column), build.table("later", column))
+            told = session.inspector.obstacles([first, later])
+            assert told.keys() <= {later}
+            assert all("first" in one.reason and one.table is None for one in told.values())
+            return bool(told)
+
+        def work(session: Session) -> None:
+            with session.transaction():
+                for change in (first, later):
+                    session.executor.apply(o.CreateIndex(change.table, one))
+
+        if harness.run(look):
+            with pytest.raises(DatabaseError):
+                harness.run(work)
+        else:
+            harness.run(work)
+
     @obligation("inspector.normalise.no-phantoms")
     def test_odd_spellings_are_no_differences(self, harness: Harness, build: Builder) -> None:
         """Checks, defaults, predicates and expressions in an odd spelling differ no more after normalise."""

@@ -77,7 +77,7 @@ class PostgresqlInspector:
         """See the port. A question that takes longer than the time limit is left out."""
         return probes.ask(self._connection, questions, schema=self._schema, timeout=self._probe_timeout)
 
-    def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
+    def obstacles(self, changes: Sequence[Change]) -> Mapping[Change, Obstacle]:
         """See the port: indexes share the names of a schema with tables, views and sequences; one statement."""
         return obstacles(self._connection, changes, schema=self._schema)
 

@@ -110,7 +110,7 @@ class SqliteInspector:
         """Answers about rows."""
         return ask(self._connection, questions, schema=self._schema or MAIN)
 
-    def obstacles(self, changes: Collection[Change]) -> Mapping[Change, Obstacle]:
+    def obstacles(self, changes: Sequence[Change]) -> Mapping[Change, Obstacle]:
         """See the port: names, triggers, and conflict clauses, which only CREATE TABLE keeps."""
         return obstacles(self._connection, changes, schema=self._schema or MAIN)
 

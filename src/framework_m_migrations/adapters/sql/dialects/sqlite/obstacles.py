@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -15,14 +15,15 @@ from framework_m_migrations.domain.changes import (
     ColumnDefaultChanged,
     ColumnNullabilityChanged,
     IndexAdded,
+    TableAdded,
     UniqueAdded,
 )
 from framework_m_migrations.domain.lowering import unique_name
-from framework_m_migrations.domain.obstacles import Obstacle
+from framework_m_migrations.domain.obstacles import Claim, Obstacle, rivals
 from framework_m_migrations.domain.schema import TableName
 
 
-def obstacles(connection: sa.Connection, changes: Collection[Change], *, schema: str) -> Mapping[Change, Obstacle]:
+def obstacles(connection: sa.Connection, changes: Sequence[Change], *, schema: str) -> Mapping[Change, Obstacle]:
     """An obstacle for each change that SQLite would refuse, or would not do as it is meant.
 
     Args:
@@ -42,6 +43,8 @@ def obstacles(connection: sa.Connection, changes: Collection[Change], *, schema:
                 names[change] = (place, unique.name or unique_name(table, unique, None))
             case IndexAdded(index=index):
                 names[change] = (place, index.name)
+            case TableAdded(table=table):
+                names[change] = (place, table.name)
             case ColumnNullabilityChanged(column=column) if (word := _conflict(column.native)) is not None:
                 found[change] = Obstacle(f"NOT NULL ON CONFLICT {word} can be given by CREATE TABLE only.")
             case ColumnDefaultChanged(table=table, before=before, column=column):
@@ -51,11 +54,15 @@ def obstacles(connection: sa.Connection, changes: Collection[Change], *, schema:
                     found[change] = Obstacle(why, by_copy=True)
             case _:
                 pass
+    found.update(rivals(Claim(one, name, (lower(where), lower(name))) for one, (where, name) in names.items()))
     for place in {place for place, _ in names.values()}:
         held = _holders(connection, place, [name for where, name in names.values() if where == place])
         for change, (where, name) in names.items():
             if where == place and lower(name) in held:
                 type_, holder = held[lower(name)]
+                if type_ == "table" and isinstance(change, TableAdded):
+                    # The table itself, in another case of letters: what is meant is for its owner to say.
+                    continue
                 what = f"an index of table {holder}" if type_ == "index" else f"the {type_} {holder}"
                 index_of = TableName(holder, change.table.schema) if type_ == "index" else None
                 found[change] = Obstacle(f"The name {name} is taken by {what}.", index_of)
