@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -26,9 +27,9 @@ IN_THE_GRAMMAR = """
 """SimpleTypename of PostgreSQL's gram.y, and what transformColumnDefinition takes for a sequence."""
 
 
-def holding(type_: sa.types.TypeEngine[object], table: str = "t") -> sa.MetaData:
+def holding(type_: sa.types.TypeEngine[Any]) -> sa.MetaData:
     metadata = sa.MetaData()
-    sa.Table(table, metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("e", type_))
+    sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("e", type_))
     return metadata
 
 
@@ -40,7 +41,8 @@ def test_it_is_refused_and_nothing_is_changed(
     (tmp_path / "built_in_app" / "__init__.py").touch()
     monkeypatch.setattr(sys, "path", list(sys.path))
     enum = sa.Enum("a", "b", name=name)
-    for type_ in (enum, sa.ARRAY(enum)):
+    types: tuple[sa.types.TypeEngine[Any], ...] = (enum, sa.ARRAY(enum))
+    for type_ in types:
         settings = MigrationSettings(
             postgres_database.sync_url, metadata=(holding(type_),), path=tmp_path, apps=("built_in_app",)
         )
@@ -82,7 +84,7 @@ def test_every_other_key_word_is_a_name(postgres_database: PostgresDatabase) -> 
     words += ["Integer", "TIMESTAMP", "pg_rating", "integer_", "own"]
     assert len(words) > 400
     metadata = sa.MetaData()
-    columns = (sa.Column(f"c{number}", sa.Enum("a", name=word)) for number, word in enumerate(words))
+    columns: list[sa.Column[Any]] = [sa.Column(f"c{n}", sa.Enum("a", name=word)) for n, word in enumerate(words)]
     sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), *columns)
     MigrationManager(MigrationSettings(metadata=(metadata,)), engine=engine).sync()
     with engine.connect() as connection:
