@@ -53,10 +53,10 @@ class Stage:
         self.apps.file(APP, "models.py", "")
         self.apps.file(APP, "migrations/versions/.keep", "")
 
-    def release(self, define: Define) -> MigrationManager:
-        """The manager of a release."""
+    def release(self, define: Define, *more: str) -> MigrationManager:
+        """The manager of a release, of more apps beside this one."""
         settings = MigrationSettings(
-            database_url=self.url, apps=(APP,), metadata=(metadata(define),), path=self.tmp_path
+            database_url=self.url, apps=(APP, *more), metadata=(metadata(define),), path=self.tmp_path
         )
         return MigrationManager(settings)
 

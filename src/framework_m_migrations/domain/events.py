@@ -71,7 +71,10 @@ class BackfillMoved:
 
 @dataclass(frozen=True, slots=True)
 class RevisionStarted:
-    """A revision is about to be applied (``direction`` ``upgrade``) or taken back (``downgrade``)."""
+    """A revision is about to be applied or taken back.
+
+    ``direction`` is ``upgrade`` or ``downgrade``, or ``stamp`` where it is only recorded as applied.
+    """
 
     revision: str
     app: str | None

@@ -99,6 +99,8 @@ class RunResult:
     seconds: float = 0.0
     held: tuple[str, ...] = ()
     """Revisions that wait for ``run --contract``."""
+    recorded: tuple[str, ...] = ()
+    """Revisions that count as applied now without having been run: sync builds the tables of their app."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -109,6 +111,7 @@ class RunResult:
             "heads": list(self.heads),
             "seconds": round(self.seconds, 4),
             "held": list(self.held),
+            "recorded": list(self.recorded),
         }
 
 

@@ -20,7 +20,8 @@ class Revision:
     """One revision file.
 
     ``contract_of`` names the revision whose online change it ends: it takes away what code from before that one needs,
-    so it waits for somebody to say that no such code runs any more.
+    so it waits for somebody to say that no such code runs any more. ``beside_sync`` says that sync had made tables of
+    the app when this was written: the app's revisions alone do not make its tables, see VersionResolver.recorded.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Revision:
     message: str = ""
     path: str | None = None
     contract_of: str | None = None
+    beside_sync: bool = False
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -116,6 +118,10 @@ class RevisionGraph:
                 stack.extend(children.get(name, ()))
         return frozenset(found)
 
+    def is_beside_sync(self, app: str) -> bool:
+        """Whether one of the app's revisions says that sync had made tables of the app."""
+        return any(one.beside_sync for one in self.by_id.values() if one.app == app)
+
     def require_single_heads(self) -> None:
         """Raise MultipleHeads when an app's branch has more than one head."""
         for app in self.apps():
@@ -167,6 +173,7 @@ class RevisionDraft:
     ``phase`` asks for the online form of the changes, or of one half of them; None for the plain form. ``contract_of``
     is the id of the first half for a draft of the second. ``tables`` are the tables of the changes, each as wanted
     (None where no DocType wants it) and as it is, from which the online form learns what stands on a column.
+    ``beside_sync`` is that of the revision.
     """
 
     id: str
@@ -179,3 +186,4 @@ class RevisionDraft:
     phase: Phase | None = None
     contract_of: str | None = None
     tables: tuple[tuple[Table | None, Table], ...] = ()
+    beside_sync: bool = False

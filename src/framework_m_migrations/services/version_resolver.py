@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from framework_m_migrations.domain.errors import DependentRevision, UnknownRevision
@@ -82,15 +82,40 @@ class VersionResolver:
         applied, by_id = self.applied, self.graph.by_id
         return tuple(name for name in self.graph.order if name not in applied and by_id[name].contract_of in applied)
 
-    def held(self, pending: Sequence[str]) -> tuple[str, ...]:
-        """Those of ``pending`` that wait until somebody says that no old code runs any more.
+    def new_to(self, pending: Sequence[str]) -> frozenset[str | None]:
+        """Apps of which no revision is applied yet, and for whose pending ones it matters whether there are tables."""
+        by_id = self.graph.by_id
+        asked = {by_id[name].app for name in pending if by_id[name].contract_of or by_id[name].beside_sync}
+        return frozenset(asked - {by_id[name].app for name in self.applied})
 
-        Contract revisions, and what stands on them, of apps that have a revision applied already: before the first one
-        there is no old code, so a new database gets all revisions at once.
+    def recorded(self, pending: Sequence[str], at_work: Collection[str | None] = ()) -> tuple[str, ...]:
+        """Those of ``pending`` that count as applied without being run, as the database is new to their app.
+
+        They change tables that sync had made, which are not there yet; sync will make them as they are wanted now. That
+        holds for all revisions of an app of which one was written beside sync: together they are one history.
+
+        Args:
+            pending: revisions, in order.
+            at_work: those of ``new_to`` of which the database has tables.
         """
         by_id = self.graph.by_id
-        at_work = {by_id[name].app for name in self.applied}
-        first = [name for name in pending if by_id[name].contract_of is not None and by_id[name].app in at_work]
+        built = {by_id[name].app for name in pending if by_id[name].beside_sync}
+        new = built.intersection(self.new_to(pending)).difference(at_work)
+        return tuple(name for name in pending if by_id[name].app in new)
+
+    def held(self, pending: Sequence[str], at_work: Collection[str | None] = ()) -> tuple[str, ...]:
+        """Those of ``pending`` that wait until somebody says that no old code runs any more.
+
+        Contract revisions, and what stands on them, of apps that have a revision applied already, or tables: a database
+        that is new to an app has no old code of it and gets all its revisions at once.
+
+        Args:
+            pending: revisions, in order.
+            at_work: those of ``new_to`` of which the database has tables.
+        """
+        by_id = self.graph.by_id
+        free = self.new_to(pending).difference(at_work)
+        first = [name for name in pending if by_id[name].contract_of is not None and by_id[name].app not in free]
         waiting = self.graph.descendants(first)
         return tuple(name for name in pending if name in waiting)
 

@@ -134,7 +134,38 @@ def test_a_contract_step_and_what_stands_on_it_wait_where_old_code_may_run() -> 
 def test_a_new_database_gets_everything_at_once() -> None:
     for heads in ((), ("crm1",)):
         new = VersionResolver(ONLINE, frozenset(heads))
+        assert new.new_to(new.pending()) == {"shop"}
         assert new.held(new.pending()) == ()
+
+
+def test_a_database_with_tables_of_the_app_is_not_new() -> None:
+    synced = VersionResolver(ONLINE, frozenset())
+    assert synced.held(synced.pending(), {"shop"}) == ("shop4", "shop5", "stock1")
+    assert synced.held(synced.pending(), {"crm"}) == ()
+
+
+BESIDE = RevisionGraph(
+    (
+        Revision("crm1", "crm", branch_labels=("crm",)),
+        Revision("shop1", "shop", branch_labels=("shop",)),
+        Revision("shop2", "shop", ("shop1",), ("crm1",), beside_sync=True),
+        Revision("shop3", "shop", ("shop2",), contract_of="shop2"),
+    )
+)
+
+
+def test_a_new_database_counts_the_revisions_of_an_app_that_sync_builds_as_applied() -> None:
+    new = VersionResolver(BESIDE, frozenset({"crm1"}))
+    assert new.new_to(new.pending()) == {"shop"}
+    assert new.recorded(new.pending()) == ("shop1", "shop2", "shop3")
+    assert new.held(new.pending()) == ()
+    assert new.recorded(new.pending(), {"crm"}) == ("shop1", "shop2", "shop3")
+    for known in (VersionResolver(BESIDE, frozenset({"shop1"})), new):
+        at_work = {"shop"} if known is new else set()
+        assert known.recorded(known.pending(), at_work) == ()
+        assert known.held(known.pending(), at_work) == ("shop3",)
+    assert BESIDE.is_beside_sync("shop")
+    assert not BESIDE.is_beside_sync("crm")
 
 
 def test_what_is_not_known_is_said_with_what_helps() -> None:

@@ -156,6 +156,7 @@ class MemoryTrack:
             draft.message,
             str(path),
             draft.contract_of,
+            draft.beside_sync,
         )
         self._revisions.revisions.append(MemoryRevision(revision, _applies(forward), _applies(backward)))
         return path

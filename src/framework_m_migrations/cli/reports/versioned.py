@@ -23,7 +23,7 @@ def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Docu
     if not result.revisions:
         text = "Nothing to roll back." if down else "No revision is pending."
         nothing = line(Span(text, "safe"), _heads(result))
-        return (*(() if result.held else (nothing,)), *_held(result))
+        return (*(() if result.held or result.recorded else (nothing,)), *_recorded(result, apps or {}), *_held(result))
     done = "rolled back" if down else "applied"
     return (
         Heading("Rolled back" if down else "Applied revisions"),
@@ -36,8 +36,17 @@ def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Docu
             f" ({result.seconds:.2f} s).",
             _heads(result),
         ),
+        *_recorded(result, apps or {}),
         *_held(result),
     )
+
+
+def _recorded(result: RunResult, apps: Mapping[str, str]) -> tuple[Block, ...]:
+    if not result.recorded:
+        return ()
+    whose = ", ".join(dict.fromkeys(apps.get(name, "-") for name in result.recorded))
+    words = f"{plural(len(result.recorded), 'revision')} recorded without being run: {', '.join(result.recorded)}."
+    return (line(Span(words, "safe"), f" The database is new to {whose}, and sync builds its tables as they are now."),)
 
 
 def _held(result: RunResult) -> tuple[Block, ...]:

@@ -17,6 +17,7 @@ from framework_m_migrations.domain.results import CreateResult
 from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import RevisionDraft
 from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.old_code import BESIDE_SYNC, sync_has_built
 from framework_m_migrations.services.sync_planner import SyncPlanner
 from framework_m_migrations.services.use_cases.create_online import write_halves
 from framework_m_migrations.services.use_cases.run import resolver
@@ -74,6 +75,8 @@ def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
         chosen, left_out = _changes(session, options.app)
         if not chosen:
             return CreateResult(options.app, None, None, "", (), tuple(left_out))
+    first = not options.merge and not versions.graph.is_beside_sync(options.app)
+    beside_sync = first and sync_has_built(session, options.app)
     draft = RevisionDraft(
         id="",
         app=options.app,
@@ -81,7 +84,8 @@ def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
         down_revisions=heads,
         branch_labels=() if heads else (options.app,),
         depends_on=tuple(versions.resolve(text) for text in options.depends_on),
-        review=tuple(review_list(chosen)),
+        review=(*review_list(chosen), *([BESIDE_SYNC] if beside_sync else ())),
+        beside_sync=beside_sync,
     )
     if autogenerate and options.online and session.capabilities.online_index:
         return write_halves(session, draft, chosen, left_out, dry_run=options.dry_run)

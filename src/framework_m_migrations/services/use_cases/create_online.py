@@ -13,6 +13,7 @@ from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
 from framework_m_migrations.domain.schema import Catalog, Table
 from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.old_code import BESIDE_SYNC
 
 type Tables = tuple[tuple[Table | None, Table], ...]
 
@@ -54,7 +55,7 @@ def write_halves(
         message=f"{message} (expand)" if two else message,
         phase=Phase.EXPAND,
         tables=tables,
-        review=tuple(_named(planned) for planned in chosen),
+        review=(*(_named(planned) for planned in chosen), *([BESIDE_SYNC] if draft.beside_sync else ())),
     )
     expand = _write(session, first, chosen, dry_run=dry_run)
     if not two:

@@ -11,6 +11,7 @@ from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.results import AllResult, RepairResult, RunResult
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.locking import acquire, retrying, still_held
+from framework_m_migrations.services.old_code import apps_with_tables
 from framework_m_migrations.services.privileges import require_for_revisions
 from framework_m_migrations.services.use_cases.sync import check_before_revisions, sync
 from framework_m_migrations.services.version_resolver import VersionResolver
@@ -38,7 +39,7 @@ def run(
         locks: waiting.
         revision: an id, an app's name, or None for all.
         contract: also apply contract revisions, which take away what only old code needs. Without it they wait, unless
-            ``revision`` is an id, or their app has no revision applied yet.
+            ``revision`` is an id, or the database is new to their app: it has none of its revisions and tables.
         check: called under the lock before the first of them, where there are any; what it raises stops the run.
 
     Raises:
@@ -47,32 +48,42 @@ def run(
         MigrationLocked: another migrator did not finish in time.
     """
     started = session.clock.monotonic()
-    pending, held = _chosen(resolver(session), revision, contract=contract)
+    pending, recorded, held = _chosen(session, revision, contract=contract)
     if not pending:
         return RunResult((), heads=_heads(session), held=held)
     yield from acquire(session, locks)
     try:
-        pending, held = _chosen(resolver(session), revision, contract=contract)
+        pending, recorded, held = _chosen(session, revision, contract=contract)
         if pending:
             require_for_revisions(session)
             if check is not None:
                 check()
-        yield from _apply(session, locks, pending, "upgrade")
+        yield from _apply(session, locks, pending, "upgrade", recorded)
     finally:
         session.lock.release()
-    return RunResult(pending, "upgrade", _heads(session), session.clock.monotonic() - started, held)
+    ran = tuple(name for name in pending if name not in recorded)
+    return RunResult(ran, "upgrade", _heads(session), session.clock.monotonic() - started, held, recorded)
 
 
 def _chosen(
-    versions: VersionResolver, revision: str | None, *, contract: bool
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is to be applied now, and what waits for ``--contract``."""
+    session: Session, revision: str | None, *, contract: bool
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """What is to be applied now, what of it is only recorded, and what waits for ``--contract``."""
+    versions = resolver(session)
     pending = versions.pending(revision)
     named = revision is not None and revision not in {"head", "heads", *versions.graph.apps()}
-    if contract or named:
-        return pending, ()
-    held = versions.held(pending)
-    return tuple(name for name in pending if name not in held), held
+    if named:
+        return pending, (), ()
+    new = versions.new_to(pending)
+    at_work = apps_with_tables(session, new) if new else frozenset()
+    held = () if contract else versions.held(pending, at_work)
+    chosen = tuple(name for name in pending if name not in held)
+    recorded = versions.recorded(chosen, at_work)
+    if recorded:
+        with session.reading():
+            # A revision that was cut off is told of by the first one that is run; to record one would forget it.
+            recorded = () if session.versions.unfinished() else recorded
+    return chosen, recorded, held
 
 
 def rollback(
@@ -133,16 +144,29 @@ def stamp(session: Session, locks: LockOptions, heads: tuple[str, ...], *, dry_r
     return RepairResult("stamp", actions, applied=True)
 
 
-def _apply(session: Session, locks: LockOptions, revisions: tuple[str, ...], direction: str) -> UseCase[None]:
+def _apply(
+    session: Session, locks: LockOptions, revisions: tuple[str, ...], direction: str, recorded: tuple[str, ...] = ()
+) -> UseCase[None]:
     """Each revision in its order; one that did not get a lock in time is tried again whole."""
     graph = session.versions.graph()
+    ways: dict[str, Callable[[str], None]] = {
+        "upgrade": session.versions.upgrade,
+        "downgrade": session.versions.downgrade,
+        "stamp": partial(_record, session),
+    }
     for name in revisions:
-        app = graph.by_id[name].app
+        app, way = graph.by_id[name].app, "stamp" if name in recorded else direction
         still_held(session)
-        session.events.emit(RevisionStarted(name, app, direction))
-        work = session.versions.upgrade if direction == "upgrade" else session.versions.downgrade
-        yield from retrying(session, locks, partial(work, name), partial(RevisionRetried, name))
-        session.events.emit(RevisionFinished(name, app, direction))
+        session.events.emit(RevisionStarted(name, app, way))
+        yield from retrying(session, locks, partial(ways[way], name), partial(RevisionRetried, name))
+        session.events.emit(RevisionFinished(name, app, way))
+
+
+def _record(session: Session, name: str) -> None:
+    """Let a revision count as applied, in its place in the order: what it depends on is applied by now."""
+    with session.reading():
+        heads = session.versions.current()
+    session.versions.stamp(sorted({*heads, name}))
 
 
 def _heads(session: Session) -> tuple[str, ...]:

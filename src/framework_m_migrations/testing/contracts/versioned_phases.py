@@ -25,7 +25,7 @@ class VersionedPhases(DatabaseContract):
         table, added = TableName("t_one"), build.column("extra", "integer")
         judged = Judgement(Risk.WARNING, "contract", "a test", "create")
         changes = [PlannedChange("One", app, ColumnAdded(table, added), judged, (AddColumn(table, added),))]
-        expand = RevisionDraft("e1", app, "one", ("a1",), (), phase=Phase.EXPAND)
+        expand = RevisionDraft("e1", app, "one", ("a1",), (), phase=Phase.EXPAND, beside_sync=True)
         contract = RevisionDraft("e2", app, "two", ("e1",), (), phase=Phase.CONTRACT, contract_of="e1")
 
         def has_column(session: Session) -> bool:
@@ -38,6 +38,7 @@ class VersionedPhases(DatabaseContract):
             session.versions.write(contract, changes)
             by_id = session.versions.graph().by_id
             assert {name: by_id[name].contract_of for name in by_id} == {"a1": None, "e1": None, "e2": "e1"}
+            assert {name for name in by_id if by_id[name].beside_sync} == {"e1"}
             session.versions.upgrade("e1")
             assert has_column(session)
             session.versions.upgrade("e2")

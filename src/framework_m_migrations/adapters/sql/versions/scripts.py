@@ -118,6 +118,7 @@ class Library(ScriptDirectory):
             script.doc,
             script.path,
             getattr(script.module, "contract_of", None),
+            getattr(script.module, "new_database", None) == "sync",
         )
 
     def _resolve(self, script: Script, name: str, labels: dict[str, str]) -> str:
@@ -217,6 +218,8 @@ def _check_header(location: Location, file: Path, module: ModuleType, revision: 
         raise _broken(location, file, "it has no `down_revision = ...` (None for the first one)")
     if not isinstance(getattr(module, "contract_of", None), str | None):
         raise _broken(location, file, "its contract_of is neither None nor the id of a revision")
+    if getattr(module, "new_database", None) not in (None, "sync"):
+        raise _broken(location, file, 'its new_database is neither None nor "sync"')
     for name in ("down_revision", "depends_on", "branch_labels"):
         value = getattr(module, name, None)
         entries = value if isinstance(value, tuple | list | set) else (value,)

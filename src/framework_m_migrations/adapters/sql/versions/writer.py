@@ -54,6 +54,7 @@ class RevisionWriter:
             *layout(f"branch_labels = {draft.branch_labels or None!r}", 0),
             *layout(f"depends_on = {_scalar(draft.depends_on)!r}", 0),
             *([] if draft.contract_of is None else [f"contract_of = {_value(draft.contract_of)}"]),
+            *(['new_database = "sync"'] if draft.beside_sync else []),
         ]
         lines = [
             docstring(_description(draft, (*draft.review, *review), reviewed=bool(changes))),
