@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from framework_m_migrations.domain import changes as c
@@ -13,6 +14,7 @@ from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.filling import key_of
 from framework_m_migrations.domain.lowering import Lowering, creation_order
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership, constraint_identities
+from framework_m_migrations.domain.partition_locks import Levels, with_partitions
 from framework_m_migrations.domain.plan import Plan, PlannedChange
 from framework_m_migrations.domain.risk import Knowledge
 from framework_m_migrations.domain.schema import (
@@ -125,7 +127,7 @@ class PlanBuilder:
         complete = {name: checksum for name, checksum in compared.wanted.items() if name not in withheld}
         return Plan(
             changes=(*planned, *ghosts),
-            steps=build_steps(work, complete, self.capabilities, self.lock_levels),
+            steps=build_steps(work, complete, self.capabilities, partial(self._locks, compared.catalog.tables)),
             settled=tuple(
                 (name, checksum)
                 for name, checksum in complete.items()
@@ -140,6 +142,9 @@ class PlanBuilder:
             ghosts=tuple(p.change.table for p in ghosts),
             revokes=tuple(sorted(withheld & compared.stored.keys())),
         )
+
+    def _locks(self, tables: Mapping[TableName, Table], operation: o.AdditiveOperation) -> Levels:
+        return with_partitions(operation, self.lock_levels(operation), tables)
 
     def _lower(self, judged: Sequence[PlannedChange], catalog: Catalog, known: Knowledge) -> list[PlannedChange]:
         definitions = [p.change.definition for p in judged if isinstance(p.change, c.TableAdded)]

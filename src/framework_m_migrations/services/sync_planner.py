@@ -16,9 +16,9 @@ from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapsho
 from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import through_renames
 from framework_m_migrations.domain.risk import MANUAL
-from framework_m_migrations.domain.schema import Catalog, Column, DocTypeSchema, Table, TableName
+from framework_m_migrations.domain.schema import Catalog, Column, DocTypeSchema, ForeignKey, Table, TableName
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.assessor import Assessor
+from framework_m_migrations.services.assessor import Assessed, Assessor
 from framework_m_migrations.services.drops import table_drops
 from framework_m_migrations.services.hash_cache import GHOSTS, CacheVerdict, HashCache
 from framework_m_migrations.services.plan_builder import Comparison, PlanBuilder, is_elsewhere
@@ -86,7 +86,7 @@ class SyncPlanner:
         builder = PlanBuilder(self.session.capabilities, self.session.executor.lock_levels, online=self.online)
         compared = Comparison(
             doctypes,
-            catalog,
+            self._with_targets(catalog, changes),
             ownership,
             checksums,
             snapshot.checksums,
@@ -97,6 +97,14 @@ class SyncPlanner:
             voids=_voids(fills, doctypes, catalog),
         )
         return builder.build(compared, changes)
+
+    def _with_targets(self, catalog: Catalog, changes: Assessed) -> Catalog:
+        """The catalog, with the tables that new foreign keys point at: their partitions, if any, are locked too."""
+        targets = {key.target for p in changes.changes if not p.withheld for key in _new_keys(p.change)}
+        unread = targets & catalog.names - catalog.tables.keys()
+        if not unread or not self.session.capabilities.table_locks:
+            return catalog
+        return replace(catalog, tables={**catalog.tables, **self.session.inspector.read(tuple(unread)).tables})
 
     def _differences(
         self, doctypes: Sequence[DocTypeSchema], catalog: Catalog, ownership: Ownership
@@ -161,6 +169,16 @@ class SyncPlanner:
             replace(one, judgement=_overtaken(former[one.change.table])) if one.change.table in former else one
             for one in found
         ]
+
+
+def _new_keys(change: c.Change) -> tuple[ForeignKey, ...]:
+    match change:
+        case c.TableAdded(definition=table):
+            return table.foreign_keys
+        case c.ForeignKeyAdded(foreign_key=key):
+            return (key,)
+        case _:
+            return ()
 
 
 def _with_unfilled(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, clean, line
 from framework_m_migrations.cli.reports.shared import (
     applied_blocks,
@@ -11,11 +13,14 @@ from framework_m_migrations.cli.reports.shared import (
     withheld_blocks,
 )
 from framework_m_migrations.domain.describe import sentence
-from framework_m_migrations.domain.plan import LockLevel, PlannedChange, Step
+from framework_m_migrations.domain.plan import LockLevel, PlannedChange, Step, TableLock
 from framework_m_migrations.domain.results import PlanResult, Sql, SyncResult, VerifyResult
 from framework_m_migrations.domain.risk import DROP
 
 UP_TO_DATE = "Up to date: the database has all that the DocTypes want."
+
+SHOWN = 4
+"""So many tables are named of those that a step locks alike."""
 
 
 def sync_report(result: SyncResult, *, verbose: bool = False) -> Document:
@@ -104,7 +109,7 @@ def _steps(steps: tuple[Step, ...], sql: tuple[Sql, ...]) -> list[Block]:
     for number, (step, statements) in enumerate(zip(steps, sql, strict=True), start=1):
         kind = "one transaction" if step.transactional else "outside a transaction"
         kind = kind if step.batch is None else f"a transaction for every {step.batch:,} rows"
-        locks = [f"{lock.level.value} on {lock.table}" for lock in step.locks if lock.level is not LockLevel.NONE]
+        locks = _locks(step.locks)
         parts = [kind, "locks " + ", ".join(locks) if locks else "locks no existing table"]
         parts += ["copies the table's rows"] if step.rewrites else []
         parts += ["reads the table's rows"] if step.scans else []
@@ -112,6 +117,18 @@ def _steps(steps: tuple[Step, ...], sql: tuple[Sql, ...]) -> list[Block]:
         blocks += [line(Span(f"Note: {hazard}", "warning"), indent=2) for hazard in step.hazards]
         blocks += [Code(_terminated(statement), 2) for statement in statements]
     return blocks
+
+
+def _locks(locks: Iterable[TableLock]) -> list[str]:
+    """Each level with its tables, the first few of them: a table may have a thousand partitions."""
+    tables: dict[LockLevel, list[str]] = {}
+    for lock in locks:
+        if lock.level is not LockLevel.NONE:
+            tables.setdefault(lock.level, []).append(str(lock.table))
+    return [
+        f"{level.value} on {', '.join(names[:SHOWN])}" + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
+        for level, names in tables.items()
+    ]
 
 
 def _terminated(statement: str) -> str:
