@@ -106,6 +106,29 @@ def test_one_that_a_build_left_invalid_is_not_taken_over(postgres_database: Post
         engine.dispose()
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_rows_with_null_agree_where_the_constraint_says_so(postgres_database: PostgresDatabase, late: bool) -> None:
+    """Such a constraint is built beside writers like any other, and not tried where two rows have NULL."""
+    engine = sa.create_engine(postgres_database.sync_url)
+    try:
+        MigrationManager(_settings(postgres_database, wanted())).sync()
+        with engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO t VALUES (1), (2)")
+        made = sa.UniqueConstraint("a", name="uq", postgresql_nulls_not_distinct=True, deferrable=late or None)
+        manager = MigrationManager(_settings(postgres_database, wanted(made)))
+        assert [p.judgement.rule for p in manager.sync().withheld] == ["unique-duplicates"]
+        with engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE t SET a = 'x' WHERE id = 1")
+        [step, adopts] = manager.plan().plan.steps
+        assert (step.transactional, adopts.scans) == (False, False)
+        assert not manager.sync().withheld
+        assert manager.plan(force=True).to_dict()["changes"] == []
+        with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO t VALUES (3, NULL)")
+    finally:
+        engine.dispose()
+
+
 def test_what_a_killed_build_of_its_own_left_is_built_again(postgres_database: PostgresDatabase) -> None:
     """CREATE INDEX CONCURRENTLY that fails half way leaves an index of the constraint's name that is not valid."""
     engine = sa.create_engine(postgres_database.sync_url)

@@ -17,7 +17,7 @@ class FactKind(StrEnum):
     NULLS = "nulls"
     """1 when a row has NULL in the column, else 0."""
     DUPLICATES = "duplicates"
-    """1 when two rows agree in all the columns (NULLs are distinct), else 0."""
+    """1 when two rows agree in all the columns (NULLs are distinct unless ``nulls_agree``), else 0."""
     LONGEST = "longest"
     """The longest value of the column in characters, 0 when there is none."""
     VIOLATIONS = "violations"
@@ -32,6 +32,7 @@ class Question(NamedTuple):
     ``detail`` is the check expression of VIOLATIONS, or the predicate of a partial unique index for DUPLICATES.
     ``assuming`` lists columns that do not exist yet as (name, type, SQL constant): the question is answered as if each
     row had them with that value, i.e. over ``(SELECT t.*, CAST(constant AS type) AS name FROM t)``.
+    ``nulls_agree`` is asked for a rule that is NULLS NOT DISTINCT: two rows with NULL agree too.
     """
 
     kind: FactKind
@@ -41,6 +42,7 @@ class Question(NamedTuple):
     target: TableName | None = None
     target_columns: tuple[str, ...] = ()
     assuming: tuple[tuple[str, str, str], ...] = ()
+    nulls_agree: bool = False
 
 
 Facts = Mapping[Question, int]

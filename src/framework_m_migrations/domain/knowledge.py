@@ -11,6 +11,8 @@ from framework_m_migrations.domain.renames import occurs
 from framework_m_migrations.domain.schema import Check, Column, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 
+_NULLS_AGREE = ("nulls_not_distinct", "true")
+
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
@@ -69,13 +71,15 @@ def row_question(change: c.Change, new_columns: Mapping[TableName, tuple[Column,
     match change:
         case c.UniqueAdded(table=table, unique=unique) if change.via_index is None:
             assuming = assumed(new_columns.get(table, ()), unique.columns)
-            return Question(FactKind.DUPLICATES, table, unique.columns, assuming=assuming)
+            agree = _NULLS_AGREE in unique.options
+            return Question(FactKind.DUPLICATES, table, unique.columns, assuming=assuming, nulls_agree=agree)
         case c.IndexAdded(table=table, index=index) | c.IndexInvalid(table=table, index=index) if index.unique:
             columns = tuple(key.column for key in index.keys if key.column is not None)
             if len(columns) != len(index.keys):
                 return None
             assuming = assumed(new_columns.get(table, ()), columns, index.where or "")
-            return Question(FactKind.DUPLICATES, table, columns, detail=index.where, assuming=assuming)
+            agree = _NULLS_AGREE in index.options
+            return Question(FactKind.DUPLICATES, table, columns, index.where, assuming=assuming, nulls_agree=agree)
         case c.CheckAdded(table=table, check=check):
             assuming = assumed(new_columns.get(table, ()), (), check.expression)
             return Question(FactKind.VIOLATIONS, table, detail=check.expression, assuming=assuming)

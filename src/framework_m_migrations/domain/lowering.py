@@ -18,6 +18,9 @@ from framework_m_migrations.domain.filling import BATCH
 from framework_m_migrations.domain.partitions import index_operations
 from framework_m_migrations.domain.schema import Column, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
+_ADOPTABLE = frozenset({"deferrable", "initially", "nulls_not_distinct"})
+"""Options of a unique constraint that it can have over an index that was built before it."""
+
 
 def stageable(column: Column, capabilities: Capabilities) -> bool:
     """Whether a new column can get its default first, and the rows that exist their values later, in batches."""
@@ -136,10 +139,12 @@ class Lowering:
                 return ()
 
     def _unique(self, table: TableName, unique: Unique, via_index: str | None) -> tuple[o.Operation, ...]:
-        if via_index is not None or not (self.online and self.capabilities.online_index) or unique.options:
+        alone = not {name for name, _ in unique.options} <= _ADOPTABLE
+        if via_index is not None or not (self.online and self.capabilities.online_index) or alone:
             return (o.AddUnique(table, unique, via_index),)
         name = unique.name or unique_name(table, unique, self.capabilities.identifier_limit)
-        index = Index(name, tuple(IndexKey(column) for column in unique.columns), unique=True)
+        options = tuple(option for option in unique.options if option[0] == "nulls_not_distinct")
+        index = Index(name, tuple(IndexKey(column) for column in unique.columns), unique=True, options=options)
         return (o.CreateIndex(table, index, online=True), o.AddUnique(table, unique, name))
 
     def _constraint(

@@ -238,6 +238,13 @@ def test_the_question_about_a_unique_constraint_is_over_its_columns() -> None:
     assert row_question(c.UniqueAdded(T, unique("a"), via_index="i"), {}) is None, "the index holds it already"
 
 
+def test_two_rows_with_null_agree_where_the_rule_says_so() -> None:
+    options = (("nulls_not_distinct", "true"),)
+    asked = Question(FactKind.DUPLICATES, T, ("a",), nulls_agree=True)
+    assert row_question(c.UniqueAdded(T, replace(unique("a"), options=options)), {}) == asked
+    assert row_question(c.IndexAdded(T, index("i", "a", unique=True, options=options)), {}) == asked
+
+
 @pytest.mark.parametrize("constraint", [CHECK, KEY])
 def test_a_constraint_that_was_not_validated_is_asked_about_as_a_new_one(constraint: Check | ForeignKey) -> None:
     new = {T: (column("a"),)}

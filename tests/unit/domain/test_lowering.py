@@ -129,10 +129,14 @@ def test_a_unique_constraint_over_rows_adopts_an_index_that_was_built_without_ho
     plain = (o.AddUnique(T, UNIQUE),)
     assert Lowering(SERVER).operations(change) == plain
     assert Lowering(server(online_index=False), online=True).operations(change) == plain
-    deferrable = Unique("uq", ("a",), (("deferrable", "true"),))
-    assert Lowering(SERVER, online=True).operations(c.UniqueAdded(T, deferrable)) == (o.AddUnique(T, deferrable),), (
-        "an index cannot be adopted with options"
+    late, nulls = ("deferrable", "true"), ("nulls_not_distinct", "true")
+    both = Unique("uq", ("a",), (late, nulls))
+    assert Lowering(SERVER, online=True).operations(c.UniqueAdded(T, both)) == (
+        o.CreateIndex(T, Index("uq", (IndexKey("a"),), unique=True, options=(nulls,)), online=True),
+        o.AddUnique(T, both, "uq"),
     )
+    other = Unique("uq", ("a",), (late, ("include", "b")))
+    assert Lowering(SERVER, online=True).operations(c.UniqueAdded(T, other)) == (o.AddUnique(T, other),)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.obstacles import Claim, Obstacle, rivals
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.domain.type_change import TypeChange
 
 
@@ -84,6 +85,11 @@ class MemoryInspector:
         tables = self._connection.state.tables.values()
         return held_by_keys(drops, ((table.name, key) for table in tables for key in table.foreign_keys))
 
+    def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
+        """The rows that there are."""
+        rows = self._connection.state.rows
+        return {name: Size(len(rows.get(name, ())), None) for name in tables if name in self._connection.state.tables}
+
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """What stands against DDL."""
         if needed is not None:
@@ -115,7 +121,7 @@ def _answer(state: MemoryState, question: Question) -> int | None:
         case FactKind.NULLS:
             return int(any(row[column] is None for row in rows for column in question.columns))
         case FactKind.DUPLICATES:
-            return int(duplicated(question.columns, rows, question.detail))
+            return int(duplicated(question.columns, rows, question.detail, nulls_agree=question.nulls_agree))
         case FactKind.LONGEST:
             return _longest(rows, question.columns)
         case FactKind.VIOLATIONS:

@@ -93,8 +93,10 @@ def _require_labels(state: MemoryState, table: Table, column: Column, rows: Iter
         raise DatabaseError(f"Column {column.name!r} of {table.name} holds what is no label of {column.type}.")
 
 
-def duplicated(columns: Sequence[str], rows: Iterable[Row], where: str | None = None) -> bool:
-    """Whether two rows agree in all the columns; NULLs are distinct.
+def duplicated(
+    columns: Sequence[str], rows: Iterable[Row], where: str | None = None, *, nulls_agree: bool = False
+) -> bool:
+    """Whether two rows agree in all the columns; NULLs are distinct unless ``nulls_agree``.
 
     Raises:
         CannotTell: the predicate ``where`` is beyond this database.
@@ -104,7 +106,7 @@ def duplicated(columns: Sequence[str], rows: Iterable[Row], where: str | None = 
         if where is not None and holds(where, row) is not True:
             continue
         values = tuple(row[column] for column in columns)
-        if None in values:
+        if None in values and not nulls_agree:
             continue
         key = tuple(repr(value) if isinstance(value, dict | list) else value for value in values)
         if key in seen:

@@ -41,8 +41,9 @@ class RowQuestions:
             case FactKind.NULLS:
                 return _exists(source, " OR ".join(f"{column} IS NULL" for column in columns))
             case FactKind.DUPLICATES:
-                conditions = given if question.detail is None else [f"({question.detail})", *given]
-                grouped = f"{' AND '.join(conditions)} GROUP BY {', '.join(columns)} HAVING count(*) > 1"
+                told = [] if question.nulls_agree else given
+                conditions = told if question.detail is None else [f"({question.detail})", *told]
+                grouped = f"{' AND '.join(conditions) or '1 = 1'} GROUP BY {', '.join(columns)} HAVING count(*) > 1"
                 return _exists(source, grouped)
             case FactKind.LONGEST:
                 return f"SELECT COALESCE(max({self.length(columns[0])}), 0) FROM {source}"
