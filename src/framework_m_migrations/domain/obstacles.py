@@ -31,7 +31,14 @@ class Obstacle(NamedTuple):
 OBSTRUCTED = "obstructed"
 """The rule by which such changes are withheld."""
 
-_ASKED = c.TableAdded | c.IndexAdded | c.UniqueAdded | c.ColumnDefaultChanged | c.ColumnNullabilityChanged
+_ASKED = (
+    c.TableAdded
+    | c.IndexAdded
+    | c.UniqueAdded
+    | c.ColumnTypeChanged
+    | c.ColumnDefaultChanged
+    | c.ColumnNullabilityChanged
+)
 
 
 class Claim(NamedTuple):
@@ -61,7 +68,10 @@ def rivals(claims: Iterable[Claim]) -> dict[c.Change, Obstacle]:
 
 
 def asked_about(planned: Sequence[PlannedChange], capabilities: Capabilities) -> list[c.Change]:
-    """The changes to ask ``Inspector.obstacles`` about: what takes a name, or writes rows; those of new tables too."""
+    """The changes to ask ``Inspector.obstacles`` about, those of new tables too.
+
+    That is what takes a name, writes rows, or gives a column on which something else stands another type.
+    """
     found: list[c.Change] = []
     for p in planned:
         if p.withheld or not isinstance(p.change, _ASKED):

@@ -1,4 +1,4 @@
-"""Names that new indexes and tables shall have and that something else in the schema has, or shall have, already."""
+"""What PostgreSQL would refuse for something else: names that are taken, by another change too; types held fast."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.held_types import held_types
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXTS, text
 from framework_m_migrations.domain.changes import Change, IndexAdded, TableAdded, UniqueAdded
@@ -30,13 +31,13 @@ LEFT JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
 
 
 def obstacles(connection: sa.Connection, changes: Sequence[Change], *, schema: str | None) -> Mapping[Change, Obstacle]:
-    """An obstacle for each change that needs a name which another relation has, or which another change takes first.
+    """An obstacle for each change that needs a name which another has or takes first, or a type that is held fast.
 
     What an interrupted build left is no such relation: the constraint adopts it, once it is built again.
 
     Args:
         connection: to read through.
-        changes: of which added tables, indexes and unique constraints matter.
+        changes: of which added tables, indexes and unique constraints matter, and columns of another type.
         schema: of tables that name none; None for the connection's own.
     """
     wanted: dict[Change, tuple[str, str]] = {}
@@ -44,13 +45,14 @@ def obstacles(connection: sa.Connection, changes: Sequence[Change], *, schema: s
         name = _name(change)
         if name is not None:
             wanted[change] = (change.table.schema or "", name)
+    found = dict(held_types(connection, changes, schema=schema))
     if not wanted:
-        return {}
+        return found
     pairs = sorted(set(wanted.values()))
     given = {"places": [place for place, _ in pairs], "names": [name for _, name in pairs], "main": schema or ""}
     known = {(place, name): rest for place, name, *rest in connection.execute(_HELD, given)}
     # Of a schema that is not there the server says nothing.
-    found = rivals(Claim(change, key[1], tuple(known.get(key, key)[:2])) for change, key in wanted.items())
+    found |= rivals(Claim(change, key[1], tuple(known.get(key, key)[:2])) for change, key in wanted.items())
     for change, key in wanted.items():
         *_, exists, table = known.get(key, (False, None))
         if not exists:
