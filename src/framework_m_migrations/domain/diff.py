@@ -12,6 +12,7 @@ from dataclasses import replace
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.diff_constraints import constraint_changes
+from framework_m_migrations.domain.letter_case import refuse_column, refuse_table
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership
 from framework_m_migrations.domain.renames import same_expression, stands_on, superseded_columns
 from framework_m_migrations.domain.schema import (
@@ -39,6 +40,9 @@ def diff_doctype(
         catalog: what there is, with at least this DocType's tables read.
         ownership: what the ledger says is ours; decides whether surplus indexes and constraints are our business.
         capabilities: of the database.
+
+    Raises:
+        NameInOtherCase: a table or column is there in another case of letters, which the database takes for the same.
     """
     found: list[c.Change] = []
     if capabilities.named_enums and doctype.tables:
@@ -49,6 +53,8 @@ def diff_doctype(
         if actual is not None:
             found.extend(diff_table(table, actual, ownership.get(table.name), capabilities))
             continue
+        if capabilities.folds_tables and table.name not in catalog.names:
+            refuse_table(table.name, catalog.names)
         before = TableName(table.renamed_from, table.name.schema) if table.renamed_from else None
         if before is not None and before in catalog.names:
             found.append(c.TableRenamed(table.name, before, table))
@@ -83,6 +89,8 @@ def _columns(wanted: Table, actual: Table, owned: OwnedTable | None, capabilitie
                 renamed = surplus.pop(old)
                 yield c.ColumnRenamed(wanted.name, renamed, column)
             else:
+                if capabilities.folds_columns:
+                    refuse_column(wanted.name, column.name, existing)
                 yield c.ColumnAdded(wanted.name, column)
         elif before != column:
             yield from _column(wanted, before, column, capabilities)

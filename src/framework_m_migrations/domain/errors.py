@@ -80,6 +80,13 @@ class InvalidMetadata(MigrationError):
     default_next_step = "Correct the DocType or the MetaData named above."
 
 
+class NameInOtherCase(InvalidMetadata):
+    """A table or column is declared in another case of letters than the database has it, to which both are one."""
+
+    code = "M121"
+    default_next_step = "Declare it as the database has it, or rename it in a revision."
+
+
 class DatabaseError(MigrationError):
     """The database refused a statement."""
 

@@ -56,6 +56,8 @@ class MariadbDialect:
             unique_is_index=True,
             expression_indexes=False,
             partial_indexes=False,
+            # Tables are folded by some servers only (lower_case_table_names), and then in what is declared already.
+            folds_columns=True,
         )
 
     def spelling(self, dialect: sa.Dialect) -> MariadbSpelling:

@@ -49,6 +49,8 @@ class SqliteDialect:
             add_volatile_default=False,
             unique_is_index=True,
             drop_unique=False,
+            folds_tables=True,
+            folds_columns=True,
         )
 
     def spelling(self, dialect: sa.Dialect) -> Spelling:
