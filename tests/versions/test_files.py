@@ -135,3 +135,30 @@ def test_graph_tells_app_message_and_path(sqlite_bench: Bench, apps: Apps) -> No
     revision = sqlite_bench.track().graph().by_id[A1]
     assert (revision.app, revision.message, revision.path) == ("wms", A1, str(file.resolve()))
     assert revision.branch_labels == ("wms",)
+
+
+@pytest.mark.parametrize(
+    ("before", "body", "kind"),
+    [
+        ("async ", "op.execute('SELECT 1')", "async"),
+        ("", "yield 1", "a generator"),
+        ("async ", "yield", "an async gen"),
+    ],
+)
+def test_a_function_that_would_not_run_is_not_recorded_as_run(
+    bench: Bench, apps: Apps, before: str, body: str, kind: str
+) -> None:
+    """Found at night by the hostile revision files: to call it did nothing, and the revision was applied."""
+    file = apps.revision("wms", A1, body)
+    plain = file.read_text()
+    file.write_text(plain.replace("def upgrade", f"{before}def upgrade"))
+    with pytest.raises(RevisionFileBroken, match=f"upgrade.. of revision {A1} .* is {kind}"):
+        bench.track().upgrade(A1)
+    assert bench.track().current() == frozenset()
+    apps.revision("wms", A1, "pass", body)
+    file.write_text(file.read_text().replace("def downgrade", f"{before}def downgrade"))
+    track = bench.track()
+    track.upgrade(A1)
+    with pytest.raises(RevisionFileBroken, match=f"downgrade.. of revision {A1} .* is {kind}"):
+        track.downgrade(A1)
+    assert bench.track().current() == {A1}

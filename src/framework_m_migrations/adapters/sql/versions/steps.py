@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -24,6 +25,7 @@ from framework_m_migrations.domain.errors import (
     MigrationError,
     PlanOutdated,
     RevisionError,
+    RevisionFileBroken,
     StorageFull,
     UnknownRevision,
 )
@@ -87,6 +89,23 @@ class RevisionRun:
                 next_step="Write one, or restore a backup.",
                 details={"revision": revision, "file": self._script.path},
             )
+        self._refuse_what_would_not_run(getattr(self._script.module, self._direction))
+
+    def _refuse_what_would_not_run(self, function: object) -> None:
+        """To call a coroutine or a generator does nothing, and the revision would be recorded all the same."""
+        kinds: dict[str, Callable[[object], bool]] = {
+            "async": inspect.iscoroutinefunction,
+            "a generator": inspect.isgeneratorfunction,
+            "an async generator": inspect.isasyncgenfunction,
+        }
+        for kind, is_so in kinds.items():
+            if is_so(function):
+                raise RevisionFileBroken(
+                    f"{self._direction}() of revision {self._script.revision} ({self._script.path}) is {kind}: nothing "
+                    "in it would be done. The revision was not begun.",
+                    next_step="Make it a plain function, without async and yield.",
+                    details={"revision": self._script.revision, "file": self._script.path},
+                )
 
     @contextmanager
     def shared(self) -> Iterator[None]:
