@@ -43,6 +43,19 @@ def test_a_table_in_another_schema_is_made_evolved_and_watched(site: Site) -> No
 
 
 @POSTGRES
+def test_the_last_table_of_a_schema_is_told_when_nobody_wants_it_any_more(site: Site) -> None:
+    site.execute("CREATE SCHEMA other")
+    both = wanted()
+    site.settle(both)
+    both.remove(both.tables["other.item"])
+    for _ in range(2):
+        assert [str(p.change.table) for p in site.sync(both).withheld] == ["other.item"]
+    site.sync(both, allow_drop=True)
+    assert site.inspect().get_table_names(schema="other") == []
+    assert site.sync(both).up_to_date
+
+
+@POSTGRES
 def test_a_site_of_its_own_schema(site: Site) -> None:
     site.execute("CREATE SCHEMA tenant")
     metadata = sa.MetaData()

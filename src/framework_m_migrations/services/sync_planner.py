@@ -77,8 +77,13 @@ class SyncPlanner:
         self, verdict: CacheVerdict, checksums: Mapping[str, str], snapshot: LedgerSnapshot, token: str | None
     ) -> Plan:
         doctypes = self.session.source.load(None if verdict.full else verdict.changed)
-        catalog = self.session.inspector.read(None if verdict.full else tuple(_tables_of(doctypes)))
         ownership = self.session.ledger.objects()
+        # Which tables stand is told of the schemas of those that are read: a ghost may be the last of ours in its own.
+        ghostly = (one.table for one in ownership.values() if _may_be_ghost(one, doctypes, checksums))
+        tables = (
+            None if verdict.full else (*_tables_of(doctypes), *(name for name in ghostly if name.schema is not None))
+        )
+        catalog = self.session.inspector.read(tables)
         fills = pending(snapshot.state)
         found = _with_unfilled(self._differences(doctypes, catalog, ownership), doctypes, catalog, fills)
         ghosts = self._ghosts(doctypes, catalog, ownership, checksums)
@@ -143,15 +148,13 @@ class SyncPlanner:
         # is left to be renamed, and the old table must not be passed over in silence.
         former = _former_names(doctypes)
         wanted_tables |= {old for old, name in former.items() if name not in catalog.names}
-        compared = {doctype.name for doctype in doctypes}
         apps = self.session.source.apps()
         ghosts: list[OwnedTable] = []
         for owned in ownership.values():
             if owned.table in wanted_tables or owned.table not in catalog.names or is_elsewhere(owned, apps):
                 continue
-            if owned.doctype in checksums and owned.doctype not in compared:
-                continue  # its DocType did not change and so still wants it
-            ghosts.append(owned)
+            if _may_be_ghost(owned, doctypes, checksums):
+                ghosts.append(owned)
         if not ghosts:
             return []
         names = [owned.table for owned in ghosts]
@@ -179,6 +182,11 @@ def _new_keys(change: c.Change) -> tuple[ForeignKey, ...]:
             return (key,)
         case _:
             return ()
+
+
+def _may_be_ghost(owned: OwnedTable, compared: Sequence[DocTypeSchema], checksums: Mapping[str, str]) -> bool:
+    """Not where its DocType did not change and so still wants it."""
+    return owned.doctype not in checksums or any(doctype.name == owned.doctype for doctype in compared)
 
 
 def _with_unfilled(
