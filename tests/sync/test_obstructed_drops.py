@@ -146,12 +146,14 @@ def test_no_table_of_sqlite_can_lose_a_column_while_a_view_is_broken(site: Site)
 @pytest.mark.postgres
 @pytest.mark.parametrize("site", ["psycopg"], indirect=True)
 def test_whatever_postgresql_keeps_account_of_is_told(site: Site) -> None:
+    version = int(str(site.rows("SHOW server_version_num")[0][0]))
+    body = "BEGIN ATOMIC SELECT sum(a) FROM note; END" if version >= 140000 else "AS 'SELECT sum(a) FROM note'"
     prepared(
         site,
         "ALTER TABLE item ENABLE ROW LEVEL SECURITY",
         "CREATE POLICY seen ON item USING (a > 0)",
         "CREATE MATERIALIZED VIEW counted AS SELECT b FROM item",
-        "CREATE FUNCTION total() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT sum(a) FROM note; END",
+        f"CREATE FUNCTION total() RETURNS bigint LANGUAGE sql {body}",
         "CREATE TABLE child () INHERITS (note)",
         "CREATE VIEW of_child AS SELECT b FROM child",
         "CREATE TABLE theirs (whole gone)",
@@ -161,6 +163,8 @@ def test_whatever_postgresql_keeps_account_of_is_told(site: Site) -> None:
         "item.a": "policy seen", "item.b": "materialized view counted", "note.a": "function total()",
         "note.b": "view of_child", "gone": "column whole of table theirs",
     }  # fmt: skip
+    if version < 140000:
+        del parts["note.a"]  # a text that the server looks into only when the function is called
     assert found.keys() == parts.keys()
     assert all(part in found[name] for name, part in parts.items()), found
     dropped_but(site, *parts)

@@ -51,6 +51,7 @@ class ProgressSink:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._deaf = output.quiet
+        self._step: tuple[int, int, str] | None = None
         self.apps: dict[str, str] = {}
         """The app of each revision that was applied or taken back, for the report."""
 
@@ -82,8 +83,10 @@ class ProgressSink:
         match event:
             case e.StepStarted(number=number, total=total, step=step):
                 self._step_began = time.monotonic()
-                self._draw(number - 1, total, step_label(step))
+                self._step = (number - 1, total, step_label(step))
+                self._draw(*self._step)
             case e.StepFinished(number=number, total=total, step=step):
+                self._step = None
                 self._draw(number, total, step_label(step))
                 taken = (time.monotonic() - self._step_began) * 1000
                 self._detail(f"Step {number} of {total}: {step_label(step)} ({taken:.0f} ms)")
@@ -91,9 +94,8 @@ class ProgressSink:
                 self._say(f"Step {number}, try {attempt}: {reason} Trying again in {wait:.1f} s.")
             case e.StatementRetried(attempt=attempt, wait=wait, reason=reason):
                 self._say(f"Try {attempt}: {reason} Trying again in {wait:.1f} s.")
-            case e.BackfillMoved(table=table, done=done, changed=changed, left=left):
-                rest = "" if left is None else f", about {left:,} to go"
-                self._detail(f"Backfill of {table}: {done:,} rows gone through, {changed:,} changed{rest}")
+            case e.BackfillMoved():
+                self._tell_of_rows(event)
             case e.WaitingForLock(holder=holder):
                 self._say(f"Waiting for another migrator: {holder or 'the database does not say who'}.")
             case e.RevisionStarted(revision=revision, app=app, direction=direction):
@@ -115,6 +117,13 @@ class ProgressSink:
                 self._detail(
                     f"Plan: {len(plan.applied)} to apply, {len(plan.withheld)} withheld, steps: {len(plan.steps)}"
                 )
+
+    def _tell_of_rows(self, event: e.BackfillMoved) -> None:
+        rest = "" if event.left is None else f", about {event.left:,} to go"
+        if self._step is not None:
+            at, total, label = self._step
+            self._draw(at, total, f"{label}: {event.done:,} rows{rest}")
+        self._detail(f"Backfill of {event.table}: {event.done:,} rows gone through, {event.changed:,} changed{rest}")
 
     def _finish_tenant(self, outcome: TenantOutcome, done: int, total: int) -> None:
         name = outcome.tenant or ""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.describe import describe_change, describe_step
 from framework_m_migrations.domain.plan import Plan, PlannedChange, Risk
 from framework_m_migrations.domain.revisions import Revision
+from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.sizes import Size
 
 type Sql = tuple[str, ...]
 
@@ -29,11 +32,12 @@ class RenderedChange:
 
 @dataclass(frozen=True, slots=True)
 class PlanResult:
-    """What sync would do."""
+    """What sync would do. ``sizes`` are those of tables that its steps work on, where the database tells."""
 
     plan: Plan
     changes: tuple[RenderedChange, ...] = ()
     steps_sql: tuple[Sql, ...] = ()
+    sizes: Mapping[TableName, Size] = field(default_factory=dict)
 
     @property
     def sql(self) -> Sql:
@@ -41,7 +45,7 @@ class PlanResult:
         return tuple(statement for step in self.steps_sql for statement in step)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: empty, changes, steps, counts by risk, unmanaged tables."""
+        """Plain values: empty, changes, steps, counts by risk, sizes and unmanaged tables."""
         return {
             "empty": self.plan.is_empty,
             "risk": None if (worst := self.plan.worst()) is None else worst.label,
@@ -51,6 +55,7 @@ class PlanResult:
                 {**describe_step(step), "sql": list(sql)}
                 for step, sql in zip(self.plan.steps, self.steps_sql, strict=True)
             ],
+            "sizes": {str(name): size._asdict() for name, size in self.sizes.items()},
             "unmanaged": [str(name) for name in self.plan.unmanaged],
         }
 

@@ -10,6 +10,7 @@ from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.domain.type_change import TypeChange as TypeChange
 
 
@@ -78,6 +79,13 @@ class Inspector(Protocol):
 
         Args:
             drops: removed tables, columns, indexes and constraints, in the order in which they would be dropped.
+        """
+        ...
+
+    def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
+        """Estimates of how large tables are; those that do not exist, or that it cannot tell of cheaply, are left out.
+
+        One statement at most, which waits for nobody's lock longer than a second and reads no rows.
         """
         ...
 

@@ -42,6 +42,7 @@ class Filler:
         fill = Fill(operation.table, operation.column.name)
         with session.reading():
             fill = pending(session.ledger.snapshot().state).get((fill.table, fill.column), fill)
+            size = session.inspector.sizes([fill.table]).get(fill.table)
         fill = fill.along(tuple(column.name for column in operation.key))
         if operation.late:
             fill = replace(fill, after=None)
@@ -53,7 +54,10 @@ class Filler:
                 return self._batch(step, operation, fill)
 
             fill, ended = yield from retrying(session, self.locks, attempt, retried)
-            session.events.emit(BackfillMoved(str(fill.table), fill.done, fill.changed, 0 if ended else None))
+            # The second pass looks only for the few rows that it is about, of which nobody has an account.
+            known = None if size is None or size.rows is None or operation.late else size.rows
+            left = None if known is None else max(0, known - fill.done)
+            session.events.emit(BackfillMoved(str(fill.table), fill.done, fill.changed, 0 if ended else left))
             if not ended:
                 yield Pause(PAUSE)
 

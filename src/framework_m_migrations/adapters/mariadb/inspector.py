@@ -11,6 +11,7 @@ from framework_m_migrations.adapters.mariadb.catalog import CatalogReader
 from framework_m_migrations.adapters.mariadb.dependents import dependents
 from framework_m_migrations.adapters.mariadb.normalise import normalise
 from framework_m_migrations.adapters.mariadb.privileges import missing_privileges
+from framework_m_migrations.adapters.mariadb.sizes import sizes
 from framework_m_migrations.adapters.mariadb.token import catalog_token
 from framework_m_migrations.adapters.mariadb.type_rules import type_change
 from framework_m_migrations.domain.changes import Change
@@ -18,6 +19,7 @@ from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.domain.type_change import TypeChange
 
 
@@ -71,6 +73,10 @@ class MariadbInspector:
             return {}
         everything = self.read(self.read([change.table for change in drops]).names)
         return dependents(self._connection, drops, everything, schema=self._schema)
+
+    def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
+        """See the port: what InnoDB estimates."""
+        return sizes(self._connection, tables, schema=self._schema)
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """See the port."""

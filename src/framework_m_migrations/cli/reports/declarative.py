@@ -77,6 +77,8 @@ def plan_report(result: PlanResult) -> Document:
     withheld_sql = [(planned, sql_of.get(id(planned), ())) for planned in plan.withheld]
     blocks: list[Block] = [*applied_blocks("Sync would apply", plan.applied, every=True)]
     blocks += _steps(plan.steps, result.steps_sql)
+    if result.sizes:
+        blocks += [Heading("Tables that the steps work on"), _sizes(result)]
     blocks += withheld_blocks(plan.withheld)
     shown = [(planned, sql) for planned, sql in withheld_sql if sql]
     if shown:
@@ -129,6 +131,30 @@ def _locks(locks: Iterable[TableLock]) -> list[str]:
         f"{level.value} on {', '.join(names[:SHOWN])}" + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
         for level, names in tables.items()
     ]
+
+
+def _sizes(result: PlanResult) -> Grid:
+    return Grid(
+        ("TABLE", "ROWS", "SIZE WITH INDEXES"),
+        tuple(
+            (
+                Span(str(name), "bold"),
+                Span("not counted yet" if size.rows is None else f"about {size.rows:,}"),
+                Span("" if size.bytes is None else _amount(size.bytes)),
+            )
+            for name, size in result.sizes.items()
+        ),
+    )
+
+
+def _amount(size: int) -> str:
+    """Bytes in the unit that leaves one to four digits before the point."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 10_000:
+            return f"{amount:,.0f} {unit}"
+        amount /= 1024
+    return f"{amount:,.0f} TB"
 
 
 def _terminated(statement: str) -> str:

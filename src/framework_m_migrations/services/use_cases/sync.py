@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.effects import CallHook, Hook, HookPhase, UseCase
 from framework_m_migrations.domain.errors import (
@@ -15,18 +17,22 @@ from framework_m_migrations.domain.operations import DestructiveOperation, Opera
 from framework_m_migrations.domain.options import SyncOptions
 from framework_m_migrations.domain.plan import Plan, PlannedChange
 from framework_m_migrations.domain.results import PlanResult, RenderedChange, SyncResult
+from framework_m_migrations.domain.sizes import worked_on
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.drops import drops_of
 from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.mixed_apps import record_where_new
 from framework_m_migrations.services.plan_applier import PlanApplier
 from framework_m_migrations.services.privileges import require_before_revisions, require_for_plan
 from framework_m_migrations.services.sync_planner import SyncPlanner
 
 
 def plan(session: Session, options: SyncOptions) -> UseCase[PlanResult]:
-    """What sync would do; reads only and calls no hook."""
+    """What sync would do, and how large the tables are that it works on; reads only and calls no hook."""
     yield from ()
-    return render(session, SyncPlanner(session, options.online).plan(force=options.force))
+    made = render(session, SyncPlanner(session, options.online).plan(force=options.force))
+    with session.reading():
+        return replace(made, sizes=dict(session.inspector.sizes(worked_on(made.plan.steps))))
 
 
 def render(session: Session, made: Plan, *, sql: bool = True) -> PlanResult:
@@ -117,6 +123,7 @@ def _locked(
         made = planner.plan(force=True)
         _check(session, options, made)
     session.events.emit(PlanMade(made))
+    record_where_new(session, made)
     rendered = render(session, made, sql=False)
     applier = PlanApplier(session, options.locks)
     steps = yield from applier.apply(made)

@@ -259,6 +259,20 @@ class InspectorAnswersContract(DatabaseContract):
 
         harness.run(work)
 
+    @obligation("inspector.sizes.estimates")
+    def test_sizes_are_estimates_of_tables_that_exist(self, harness: Harness, build: Builder) -> None:
+        """How large a table is may be left out, and is no negative number; of a table that is not there nothing is."""
+
+        def work(session: Session) -> None:
+            create(session, build.table("weighed"), build.table("other"))
+            with session.reading():
+                told = session.inspector.sizes([TableName("weighed"), TableName("absent")])
+                assert session.inspector.sizes([]) == {}
+            assert told.keys() <= {TableName("weighed")}
+            assert all((number or 0) >= 0 for size in told.values() for number in size)
+
+        harness.run(work)
+
     @obligation("inspector.privileges.owner-has-all")
     def test_the_owner_lacks_no_right(self, harness: Harness) -> None:
         """For the owner of an empty database no right is missing."""

@@ -14,6 +14,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.dependents import d
 from framework_m_migrations.adapters.sql.dialects.postgresql.normalise import normalise
 from framework_m_migrations.adapters.sql.dialects.postgresql.obstacles import obstacles
 from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import missing_privileges
+from framework_m_migrations.adapters.sql.dialects.postgresql.sizes import sizes
 from framework_m_migrations.adapters.sql.dialects.postgresql.token import catalog_token
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_rules import type_change
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_trial import try_type_change
@@ -23,6 +24,7 @@ from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.domain.type_change import TypeChange
 
 
@@ -84,6 +86,10 @@ class PostgresqlInspector:
     def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
         """See the port: as pg_depend has it, in one statement. Of functions whose body is a text it knows nothing."""
         return dependents(self._connection, drops, schema=self._schema)
+
+    def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
+        """See the port: the server's counters and the lengths of files."""
+        return sizes(self._connection, tables, schema=self._schema)
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """See the port."""

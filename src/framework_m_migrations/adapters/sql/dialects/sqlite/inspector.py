@@ -23,6 +23,7 @@ from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.domain.type_change import TypeChange
 
 MAIN = "main"
@@ -117,6 +118,11 @@ class SqliteInspector:
     def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
         """See the port: tried out in an empty database in memory, as SQLite keeps no account of them."""
         return dependents(executor(self._connection), drops, schema=self._schema or MAIN)
+
+    def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
+        """See the port: SQLite counts rows by reading them only."""
+        del tables
+        return {}
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """Whether the database can be written at all: SQLite knows no other rights."""
