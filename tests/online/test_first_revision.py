@@ -126,6 +126,34 @@ def test_a_run_that_stops_between_the_two_tracks_is_completed(stage: Stage) -> N
     assert not release.verify().dirty
 
 
+def test_sync_that_comes_first_counts_the_revisions_as_applied(stage: Stage) -> None:
+    """As where an application syncs when it boots: what is there later tells nobody that it is as it is wanted now."""
+    written(stage, "first0000000", 'op.drop_column("thing", "title")', more='new_database = "sync"')
+    written(stage, "patch0000001", 'op.execute("DELETE FROM thing")', down="first0000000")
+    release = stage.release(after)
+    release.sync()
+    stage.send("INSERT INTO thing (id, label) VALUES (1, 'kept')")
+    done = release.all()
+    assert (done.run.revisions, done.run.recorded, done.run.heads) == ((), (), ("patch0000001",))
+    assert not release.verify().dirty
+    assert stage.rows("SELECT label FROM thing") == [("kept",)]
+
+
+def test_sync_of_a_database_that_is_not_new_counts_none(stage: Stage) -> None:
+    stage.release(before).sync()
+    written(
+        stage, "first0000000", 'op.add_column("thing", sa.Column("seen", sa.Integer))', more='new_database = "sync"'
+    )
+
+    def more(m: sa.MetaData) -> None:
+        before(m)
+        sa.Table("note", m, sa.Column("id", sa.Integer, primary_key=True))
+
+    release = stage.release(more)
+    release.sync()
+    assert release.run().revisions == ("first0000000",)
+
+
 def test_a_revision_that_is_named_is_run(stage: Stage) -> None:
     written(stage, "first0000000", 'op.create_table("note", sa.Column("id", sa.Integer))', more='new_database = "sync"')
     assert stage.release(after).run("first0000000").revisions == ("first0000000",)

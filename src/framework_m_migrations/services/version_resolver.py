@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from framework_m_migrations.domain.errors import DependentRevision, UnknownRevision
 from framework_m_migrations.domain.revisions import RevisionGraph
+from framework_m_migrations.ports.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +165,10 @@ class VersionResolver:
                 f"These applied revisions stand on what would be rolled back: {described}.",
                 details={"revisions": standing},
             )
+
+
+def resolver(session: Session) -> VersionResolver:
+    """The revisions of all apps against what the database says now."""
+    graph = session.versions.graph()
+    with session.reading():
+        return VersionResolver(graph, session.versions.current())

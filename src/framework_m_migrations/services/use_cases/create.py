@@ -17,11 +17,10 @@ from framework_m_migrations.domain.results import CreateResult
 from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import RevisionDraft
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.old_code import BESIDE_SYNC, sync_has_built
+from framework_m_migrations.services.mixed_apps import BESIDE_SYNC, sync_has_built
 from framework_m_migrations.services.sync_planner import SyncPlanner
 from framework_m_migrations.services.use_cases.create_online import write_halves
-from framework_m_migrations.services.use_cases.run import resolver
-from framework_m_migrations.services.version_resolver import VersionResolver
+from framework_m_migrations.services.version_resolver import VersionResolver, resolver
 
 REMOVALS = (c.TableRemoved, c.ColumnRemoved, c.IndexRemoved, c.UniqueRemoved, c.CheckRemoved, c.ForeignKeyRemoved)
 

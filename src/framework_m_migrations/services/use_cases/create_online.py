@@ -13,7 +13,7 @@ from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
 from framework_m_migrations.domain.schema import Catalog, Table
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.old_code import BESIDE_SYNC
+from framework_m_migrations.services.mixed_apps import BESIDE_SYNC
 
 type Tables = tuple[tuple[Table | None, Table], ...]
 

@@ -8,9 +8,9 @@ from framework_m_migrations.domain.results import AppStatus, HistoryResult, Stat
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.sync_planner import SyncPlanner
-from framework_m_migrations.services.use_cases.run import resolver
 from framework_m_migrations.services.use_cases.sync import render
 from framework_m_migrations.services.verifier import Verifier
+from framework_m_migrations.services.version_resolver import resolver
 
 
 def verify(session: Session, fail_on: Risk = Risk.BREAKING) -> UseCase[VerifyResult]:

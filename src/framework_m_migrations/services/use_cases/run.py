@@ -11,17 +11,10 @@ from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.results import AllResult, RepairResult, RunResult
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.locking import acquire, retrying, still_held
-from framework_m_migrations.services.old_code import apps_with_tables
+from framework_m_migrations.services.mixed_apps import apps_with_tables, record, without_unfinished
 from framework_m_migrations.services.privileges import require_for_revisions
 from framework_m_migrations.services.use_cases.sync import check_before_revisions, sync
-from framework_m_migrations.services.version_resolver import VersionResolver
-
-
-def resolver(session: Session) -> VersionResolver:
-    """The revisions of all apps against what the database says now."""
-    graph = session.versions.graph()
-    with session.reading():
-        return VersionResolver(graph, session.versions.current())
+from framework_m_migrations.services.version_resolver import resolver
 
 
 def run(
@@ -78,12 +71,7 @@ def _chosen(
     at_work = apps_with_tables(session, new) if new else frozenset()
     held = () if contract else versions.held(pending, at_work)
     chosen = tuple(name for name in pending if name not in held)
-    recorded = versions.recorded(chosen, at_work)
-    if recorded:
-        with session.reading():
-            # A revision that was cut off is told of by the first one that is run; to record one would forget it.
-            recorded = () if session.versions.unfinished() else recorded
-    return chosen, recorded, held
+    return chosen, without_unfinished(session, versions.recorded(chosen, at_work)), held
 
 
 def rollback(
@@ -152,7 +140,7 @@ def _apply(
     ways: dict[str, Callable[[str], None]] = {
         "upgrade": session.versions.upgrade,
         "downgrade": session.versions.downgrade,
-        "stamp": partial(_record, session),
+        "stamp": partial(record, session),
     }
     for name in revisions:
         app, way = graph.by_id[name].app, "stamp" if name in recorded else direction
@@ -160,13 +148,6 @@ def _apply(
         session.events.emit(RevisionStarted(name, app, way))
         yield from retrying(session, locks, partial(ways[way], name), partial(RevisionRetried, name))
         session.events.emit(RevisionFinished(name, app, way))
-
-
-def _record(session: Session, name: str) -> None:
-    """Let a revision count as applied, in its place in the order: what it depends on is applied by now."""
-    with session.reading():
-        heads = session.versions.current()
-    session.versions.stamp(sorted({*heads, name}))
 
 
 def _heads(session: Session) -> tuple[str, ...]:
