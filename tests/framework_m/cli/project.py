@@ -40,9 +40,13 @@ class Server:
             [sys.executable, "-W", "ignore", "-m", "tests.framework_m.cli.server"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             env={key: value for key, value in os.environ.items() if key in PASSED_ON},
             text=True,
         )
+        # On a busy machine its imports take longer than any command, whose time would run meanwhile.
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n", "the process that starts commands ended"
 
     def start(self, job: Mapping[str, object]) -> None:
         assert self._process.stdin is not None
@@ -51,8 +55,10 @@ class Server:
 
     def stop(self) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(timeout=30)
+        self._process.stdout.close()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 The one argument ``boot`` is no command: it boots the host as a web process does.
 
-Run as a program: reads one job a line from stdin (JSON: folder, argv, cwd, env, path), starts it, and goes on reading.
+Run as a program: says ``ready`` when it has imported everything, then reads one job a line from stdin (JSON: folder,
+argv, cwd, env, path), starts it, and goes on reading.
 A job's folder gets ``out``, ``err``, ``pid`` and, when it has ended, ``rc``.
 """
 
@@ -25,6 +26,8 @@ def main() -> None:
     from framework_m_core.cli.main import app
 
     _preload()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         if os.fork() == 0:

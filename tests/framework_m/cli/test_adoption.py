@@ -32,11 +32,12 @@ def made_by_the_host(project: Project, schema: str | None = None) -> None:
         engine = sa.create_engine({project.plain_url!r})
         manager.auto_migrate(metadata, dev_mode=True, engine=engine, allow_dangerous=True)
     """
-    subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", dedent(script)],
-        cwd=project.home, check=True, capture_output=True,
+        cwd=project.home, check=False, capture_output=True, text=True,
         env={**project.environment(), "PYTHONPATH": str(project.site)},
     )  # fmt: skip
+    assert ended.returncode == 0, f"the host ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
 
 
 def test_a_database_of_the_host_is_adopted(project: Project) -> None:
