@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.diff import diff_doctype
 from framework_m_migrations.domain.filling import Fill, pending
-from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, OwnedTable, Ownership
+from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, Ownership
 from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import through_renames
 from framework_m_migrations.domain.risk import MANUAL
@@ -77,13 +77,8 @@ class SyncPlanner:
         self, verdict: CacheVerdict, checksums: Mapping[str, str], snapshot: LedgerSnapshot, token: str | None
     ) -> Plan:
         doctypes = self.session.source.load(None if verdict.full else verdict.changed)
+        catalog = self.session.inspector.read(None if verdict.full else tuple(_tables_of(doctypes)))
         ownership = self.session.ledger.objects()
-        # Which tables stand is told of the schemas of those that are read: a ghost may be the last of ours in its own.
-        ghostly = (one.table for one in ownership.values() if _may_be_ghost(one, doctypes, checksums))
-        tables = (
-            None if verdict.full else (*_tables_of(doctypes), *(name for name in ghostly if name.schema is not None))
-        )
-        catalog = self.session.inspector.read(tables)
         fills = pending(snapshot.state)
         found = _with_unfilled(self._differences(doctypes, catalog, ownership), doctypes, catalog, fills)
         ghosts = self._ghosts(doctypes, catalog, ownership, checksums)
@@ -148,13 +143,20 @@ class SyncPlanner:
         # is left to be renamed, and the old table must not be passed over in silence.
         former = _former_names(doctypes)
         wanted_tables |= {old for old, name in former.items() if name not in catalog.names}
+        compared = {doctype.name for doctype in doctypes}
         apps = self.session.source.apps()
-        ghosts: list[OwnedTable] = []
-        for owned in ownership.values():
-            if owned.table in wanted_tables or owned.table not in catalog.names or is_elsewhere(owned, apps):
-                continue
-            if _may_be_ghost(owned, doctypes, checksums):
-                ghosts.append(owned)
+        unwanted = [
+            owned
+            for owned in ownership.values()
+            if owned.table not in wanted_tables
+            and not is_elsewhere(owned, apps)
+            # A DocType that did not change still wants its tables.
+            and (owned.doctype not in checksums or owned.doctype in compared)
+        ]
+        # The catalog names what is in the schemas of wanted tables: a ghost may be the last of ours in its own.
+        beyond = [one.table for one in unwanted if one.table.schema is not None and one.table not in catalog.names]
+        standing = catalog.names.union(self.session.inspector.read(beyond).tables if beyond else ())
+        ghosts = [owned for owned in unwanted if owned.table in standing]
         if not ghosts:
             return []
         names = [owned.table for owned in ghosts]
@@ -182,11 +184,6 @@ def _new_keys(change: c.Change) -> tuple[ForeignKey, ...]:
             return (key,)
         case _:
             return ()
-
-
-def _may_be_ghost(owned: OwnedTable, compared: Sequence[DocTypeSchema], checksums: Mapping[str, str]) -> bool:
-    """Not where its DocType did not change and so still wants it."""
-    return owned.doctype not in checksums or any(doctype.name == owned.doctype for doctype in compared)
 
 
 def _with_unfilled(
