@@ -99,6 +99,7 @@ files_of_an_app = st.dictionaries(file_names, revision_files(), min_size=1, max_
     max_examples=cases(45, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @example(files={"aa01.py": b"revision = 'select'\ndown_revision = ''\ndef upgrade():\n    pass\n"}, fine=False)
+@example(files={"aa01.py": b"revision = 'aa01'\ndown_revision = None\nasync def upgrade():\n    pass\n"}, fine=False)
 @given(files=files_of_an_app, fine=st.booleans())
 def test_hostile_revision_files(folder: Path, files: dict[str, bytes], fine: bool) -> None:
     with sqlite_prey() as prey:
