@@ -162,9 +162,10 @@ def test_several_doctypes_of_one_enumeration_change_it_once() -> None:
 
 
 def test_another_type_that_is_the_same_to_the_database_is_no_change_and_ends_nothing_else() -> None:
-    same, wider = replace(A, nullable=False), replace(A, type=memory_type("bigint"))
-    found = World(table(T, A)).judge(
-        c.ColumnTypeChanged(T, A, same), c.ColumnTypeChanged(T, A, wider), c.ColumnAdded(T, Column("b", INTEGER))
+    before = Column("n", INTEGER)
+    same, wider = replace(A, nullable=False), replace(before, type=memory_type("bigint"))
+    found = World(table(T, A, before)).judge(
+        c.ColumnTypeChanged(T, A, same), c.ColumnTypeChanged(T, before, wider), c.ColumnAdded(T, Column("b", INTEGER))
     )
     assert [type(one.change) for one in found.changes] == [c.ColumnTypeChanged, c.ColumnAdded]
     assert [one.judgement.rule for one in found.changes] == ["type-rewritten", "column-added"]
