@@ -85,7 +85,7 @@ class Inspector(Protocol):
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
         """Estimates of how large tables are; those that do not exist, or that it cannot tell of cheaply, are left out.
 
-        One statement at most, which waits for nobody's lock longer than a second and reads no rows.
+        One statement at most, which waits for nobody's lock longer than a few seconds and reads no rows.
         """
         ...
 

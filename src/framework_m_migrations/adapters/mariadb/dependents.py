@@ -74,11 +74,17 @@ def _decoded(text: str | bytes | None) -> str:
 
 
 def _mentions(kind: str, body: str, change: TableRemoved | ColumnRemoved, *, own: bool) -> bool:
-    """Whether a view or a trigger names what goes: in a view the server has put every name into backticks itself."""
+    """Whether a view or a trigger names what goes.
+
+    In a view the server has written every name out itself: a column after its table or that table's alias.
+    """
     table = _quoted(change.table.name)
     column = change.column.name if isinstance(change, ColumnRemoved) else None
     if kind == "view":
-        return f".{table}" in body and (column is None or f".{_quoted(column)}" in body)
+        if f".{table}" not in body or column is None:
+            return f".{table}" in body
+        aliases = re.findall(rf"\.{re.escape(table)} (`(?:[^`]|``)+`)", body)
+        return any(f"{name}.{_quoted(column)}" in body for name in (table, *aliases))
     named = own or _word(change.table.name, body)
     return named and (column is None or _word(column, body))
 

@@ -12,7 +12,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.settings import is_
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.domain.sizes import Size
 
-TIMEOUT = 1.0
+TIMEOUT = 5.0
 """Seconds that it may take: a table that somebody keeps locked against everybody is not worth waiting for."""
 
 # Rows as the server's own planner takes them: as many on each page as the last ANALYZE or VACUUM found. Where none has

@@ -29,7 +29,7 @@ _FAILED = re.compile(r"error in (?P<what>(?:view|trigger) .*?)(?: after drop col
 def dependents(execute: Execute, changes: Collection[Change], *, schema: str) -> Mapping[Change, Obstacle]:
     """An obstacle for each drop that SQLite would refuse, or that would leave something broken behind.
 
-    It takes three statements for each schema, two more where there are views or triggers.
+    It takes three statements for each schema, one more where there are views or triggers.
 
     Args:
         execute: runs a statement.
@@ -176,13 +176,10 @@ def _broken(execute: Execute, changes: Sequence[Change], place: str) -> dict[Cha
         " WHERE m.type = 'table' ORDER BY m.name, x.cid",
         (place,),
     )
-    functions = execute("SELECT name, narg FROM pragma_function_list WHERE NOT builtin AND type = 's'", ())
     tables: dict[str, list[str]] = {}
     for table, column in columns:
         tables.setdefault(str(table), []).append(str(column))
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        for name, count in functions:
-            connection.create_function(name, count, lambda *_values: None)
         # With the first comes sqlite_sequence, with the second sqlite_stat1, which nobody can create.
         connection.execute(f"CREATE TABLE {_PROBE} (a INTEGER PRIMARY KEY AUTOINCREMENT, b)")
         connection.execute("ANALYZE")
