@@ -131,7 +131,7 @@ def test_sync_that_comes_first_counts_the_revisions_as_applied(stage: Stage) -> 
     written(stage, "first0000000", 'op.drop_column("thing", "title")', more='new_database = "sync"')
     written(stage, "patch0000001", 'op.execute("DELETE FROM thing")', down="first0000000")
     release = stage.release(after)
-    release.sync()
+    assert release.sync().recorded == ("first0000000", "patch0000001")
     stage.send("INSERT INTO thing (id, label) VALUES (1, 'kept')")
     done = release.all()
     assert (done.run.revisions, done.run.recorded, done.run.heads) == ((), (), ("patch0000001",))

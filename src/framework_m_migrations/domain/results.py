@@ -64,7 +64,8 @@ class PlanResult:
 class SyncResult:
     """What sync did. ``up_to_date`` when it found no difference; ``applied`` is False after a dry run.
 
-    ``dropped`` are the statements that ``--allow-drop`` sent, ``removed`` the withheld changes that they made.
+    ``dropped`` are the statements that ``--allow-drop`` sent, ``removed`` the withheld changes that they made;
+    ``recorded`` the revisions of apps new to the database that count as applied now, without having been run.
     """
 
     plan: PlanResult
@@ -74,6 +75,7 @@ class SyncResult:
     steps: int = 0
     seconds: float = 0.0
     removed: tuple[PlannedChange, ...] = ()
+    recorded: tuple[str, ...] = ()
 
     @property
     def withheld(self) -> tuple[PlannedChange, ...]:
@@ -89,6 +91,7 @@ class SyncResult:
             "steps_done": self.steps,
             "dropped": list(self.dropped),
             "withheld": len(self.withheld),
+            "recorded": list(self.recorded),
             "seconds": round(self.seconds, 4),
             "plan": self.plan.to_dict(),
         }

@@ -60,12 +60,13 @@ class Inspector(Protocol):
         """What else would make the database refuse a change, for each such change.
 
         That is a name which an index or a new table shall have and something else has, in the tables that were not
-        read as well; a name that an earlier one of these changes takes (see ``rivals``); or a trigger of the
-        application on rows that the change would write. A constant number of statements, whatever is asked.
+        read as well; a name that an earlier one of these changes takes (see ``rivals``); a trigger of the application
+        on rows that the change would write; or what stands on a column and lets nobody change its type, such as a view.
+        A constant number of statements, whatever is asked.
 
         Args:
             changes: of one plan, in its order: added tables, indexes and unique constraints, those of the added tables
-                as well, and columns with another default or nullability.
+                as well, and columns with another type, default or nullability.
         """
         ...
 

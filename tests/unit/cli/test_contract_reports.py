@@ -34,6 +34,20 @@ def test_run_names_what_it_held_back_and_how_to_go_on() -> None:
         assert "No revision is pending" not in text
 
 
+def test_run_and_sync_name_what_they_recorded() -> None:
+    words = "2 revisions recorded without being run: a1, a2. The database is new to the app"
+    ran = (RunResult((), recorded=("a1", "a2")), RunResult(("b1",), recorded=("a1", "a2")))
+    for result in ran:
+        text = render_plain(v.run_report(result))
+        assert words in text
+        assert ("b1" in text) == bool(result.revisions)
+        assert "No revision is pending" not in text
+        assert result.to_dict()["recorded"] == ["a1", "a2"]
+    synced = SyncResult(PlanResult(Plan(), (), ()), applied=True, recorded=("a1", "a2"))
+    assert words in render_plain(d.sync_report(synced))
+    assert synced.to_dict()["recorded"] == ["a1", "a2"]
+
+
 def test_create_names_both_halves() -> None:
     second = CreateResult("shop", "b2", "/apps/b2.py", "second text")
     result = CreateResult("shop", "b1", "/apps/b1.py", "first text", contract=second)

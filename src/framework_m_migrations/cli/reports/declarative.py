@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, clean, line
 from framework_m_migrations.cli.reports.shared import (
@@ -36,8 +36,17 @@ def sync_report(result: SyncResult, *, verbose: bool = False) -> Document:
         ),
         *withheld_blocks(result.withheld),
         *((Heading("Summary"),) if plan.changes else ()),
+        *recorded_blocks(result.recorded),
         _sync_summary(result),
     )
+
+
+def recorded_blocks(revisions: Sequence[str]) -> Document:
+    """Revisions that count as applied without having been run, as the database is new to their app."""
+    if not revisions:
+        return ()
+    words = f"{plural(len(revisions), 'revision')} recorded without being run: {', '.join(revisions)}."
+    return (line(Span(words, "safe"), " The database is new to the app: sync builds its tables as they are now."),)
 
 
 def _sync_summary(result: SyncResult) -> Block:

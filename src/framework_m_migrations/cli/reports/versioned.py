@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, line
-from framework_m_migrations.cli.reports.declarative import sync_report
+from framework_m_migrations.cli.reports.declarative import recorded_blocks, sync_report
 from framework_m_migrations.cli.reports.shared import plural
 from framework_m_migrations.domain.results import (
     AllResult,
@@ -22,8 +22,8 @@ def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Docu
     down = result.direction == "downgrade"
     if not result.revisions:
         text = "Nothing to roll back." if down else "No revision is pending."
-        nothing = line(Span(text, "safe"), _heads(result))
-        return (*(() if result.held or result.recorded else (nothing,)), *_recorded(result, apps or {}), *_held(result))
+        said = (*recorded_blocks(result.recorded), *_held(result))
+        return said or (line(Span(text, "safe"), _heads(result)),)
     done = "rolled back" if down else "applied"
     return (
         Heading("Rolled back" if down else "Applied revisions"),
@@ -36,17 +36,9 @@ def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Docu
             f" ({result.seconds:.2f} s).",
             _heads(result),
         ),
-        *_recorded(result, apps or {}),
+        *recorded_blocks(result.recorded),
         *_held(result),
     )
-
-
-def _recorded(result: RunResult, apps: Mapping[str, str]) -> tuple[Block, ...]:
-    if not result.recorded:
-        return ()
-    whose = ", ".join(dict.fromkeys(apps.get(name, "-") for name in result.recorded))
-    words = f"{plural(len(result.recorded), 'revision')} recorded without being run: {', '.join(result.recorded)}."
-    return (line(Span(words, "safe"), f" The database is new to {whose}, and sync builds its tables as they are now."),)
 
 
 def _held(result: RunResult) -> tuple[Block, ...]:

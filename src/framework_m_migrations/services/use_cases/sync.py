@@ -123,7 +123,7 @@ def _locked(
         made = planner.plan(force=True)
         _check(session, options, made)
     session.events.emit(PlanMade(made))
-    record_where_new(session, made)
+    recorded = record_where_new(session, made)
     rendered = render(session, made, sql=False)
     applier = PlanApplier(session, options.locks)
     steps = yield from applier.apply(made)
@@ -132,7 +132,7 @@ def _locked(
     if options.allow_drop:
         removed, dropped = yield from _drop(session, applier, made)
     elapsed = session.clock.monotonic() - started
-    result = SyncResult(rendered, True, made.is_empty, dropped, steps, elapsed, removed)
+    result = SyncResult(rendered, True, made.is_empty, dropped, steps, elapsed, removed, recorded)
     yield from _call(session, options, hooks, HookPhase.AFTER_SYNC, made, result)
     return result
 
