@@ -46,7 +46,7 @@ def test_what_would_break_is_not_offered_and_the_rest_goes(one_site: Site) -> No
         "d": "heard",
         "e": "twice",
         "gone": "theirs",
-        "free": "totals",
+        "free": "renamed",
     }.items():
         assert keeper in told[name]
     site.sync(wanted(full=False), allow_drop=True)
