@@ -127,14 +127,16 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
         except MigrationError as error:
             return {**error.to_dict(), "seen": stop.seen}
         return {"code": None, "seen": stop.seen, "withheld": withheld}
-    forced = manager.plan(force=True)
+    # verify makes the full comparison once for both.
+    judged = manager.verify(fail_on=Risk.SAFE)
+    forced = judged.plan.plan
     return {
         "code": None,
-        "differing": sorted({one.doctype for one in forced.plan.changes}),
-        "empty": forced.plan.is_empty,
+        "differing": sorted({one.doctype for one in forced.changes}),
+        "empty": forced.is_empty,
         "pending": [name for app in manager.status().apps for name in app.pending],
         # Tables of revisions have no DocType here, which verify rightly says.
-        "findings": [one.kind for one in manager.verify(fail_on=Risk.SAFE).findings if one.kind != "unmanaged-table"],
+        "findings": [one.kind for one in judged.findings if one.kind != "unmanaged-table"],
     }
 
 
