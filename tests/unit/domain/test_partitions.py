@@ -52,6 +52,15 @@ def test_an_index_is_looked_for_in_the_schema_of_its_table() -> None:
     ]
 
 
+def test_what_a_partition_gets_is_named_within_the_limit_and_made_from_values_alone() -> None:
+    leaf = Partition(TableName("p" * 30), T, True)
+    made = list(index_operations(replace(WHOLE, partitions=(leaf,)), replace(INDEX, native=object()), 20))
+    build = made[1]
+    assert isinstance(build, o.CreateIndex)
+    assert (len(build.index.name), build.index.native) == (20, None)
+    assert made[2] == o.AttachIndex(leaf.name, build.index.name, TableName("i"))
+
+
 def test_names_are_cut_only_where_they_do_not_fit_and_stay_apart() -> None:
     assert part_name("i", "p" * 61, 63) == "p" * 61 + "_i"
     cut, other = part_name("i", "p" * 62, 63), part_name("j", "p" * 62, 63)

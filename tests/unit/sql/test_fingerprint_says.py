@@ -41,6 +41,18 @@ class Mapped(sa.types.TypeDecorator[str]):
         return None if value is None else self.words[value]
 
 
+class Sized(sa.types.UserDefinedType[int]):
+    """A type that is spelled by what is no plain value."""
+
+    cache_ok = True
+
+    def __init__(self, *sizes: int) -> None:
+        self.sizes = list(sizes)
+
+    def get_col_spec(self, **_: Any) -> str:
+        return f"NUMERIC({', '.join(map(str, self.sizes))})"
+
+
 def table(*parts: sa.Column[Any] | sa.Constraint | sa.Index, **options: Any) -> sa.Table:
     metadata = sa.MetaData(naming_convention={"uq": "uq_%(table_name)s_%(column_0_name)s"})
     sa.Table("p", metadata, sa.Column("a", sa.Integer, primary_key=True))
@@ -119,10 +131,10 @@ def test_every_trait_of_a_column_counts_whatever_its_others_are() -> None:
     prints = Fingerprints(SQLITE)
     choices = [[(name, value) for value in values] for one in traits for name, values in one.items()]
     for chosen in itertools.product(*choices):
-        given = {name: value for name, value in chosen if value is not None}
+        given = {name: value for name, value in chosen if value is not None and value != {}}
         if given.get("primary_key") and given["nullable"]:
             continue
-        if "default" in given and "fill" in given["info"]:
+        if "default" in given and "fill" in given.get("info", {}):
             continue  # Then info decides alone.
         text = prints.text(table(sa.Column("c", sa.Integer, **given), sa.Column("d", sa.Integer)))
         assert text not in seen, f"{given} and {seen[text]}"
@@ -192,6 +204,11 @@ DIFFERENT: list[tuple[Callable[[], sa.Table], Callable[[], sa.Table]]] = [
      lambda: indexed("a", postgresql_with={"fillfactor": 71})),
     (lambda: indexed("a", postgresql_include=["a"]), lambda: indexed("a", postgresql_include=["b"])),
     (lambda: indexed("a", postgresql_tablespace="one"), lambda: indexed("a", postgresql_tablespace="two")),
+    (lambda: indexed("a", postgresql_tablespace=sa.sql.quoted_name("one", True)),
+     lambda: indexed("a", postgresql_tablespace=sa.sql.quoted_name("two", True))),
+    (lambda: typed(sa.Integer, primary_key=True, server_default="1", autoincrement=True),
+     lambda: typed(sa.Integer, primary_key=True, server_default="1", autoincrement=False)),
+    (lambda: typed(sa.String, default=Colour.RED), lambda: typed(sa.String, default=Colour.BLUE)),
     (lambda: indexed("a", postgresql_nulls_not_distinct=True),
      lambda: indexed("a", postgresql_nulls_not_distinct=False)),
     (lambda: typed(sa.Integer, server_default=sa.Identity(start=1)),
@@ -226,6 +243,7 @@ SAME: list[tuple[Callable[[], sa.Table], Callable[[], sa.Table]]] = [
      lambda: indexed("a", postgresql_tablespace="x", postgresql_using="gin")),
     # A value that is an object has an address, which says nothing.
     (lambda: typed(sa.Enum(Thing), default=Thing.ONE), lambda: typed(sa.Enum(Thing), default=Thing.ONE)),
+    (lambda: typed(sa.String, default=Thing.ONE), lambda: typed(sa.String, default=Thing.ONE)),
 ]  # fmt: skip
 
 
@@ -262,6 +280,14 @@ VARIANTS: list[Callable[[], Any]] = [
     lambda: sa.Enum("a", "c", name="e"),
     lambda: sa.Enum("a", "b", name="f"),
     lambda: sa.Enum(Colour, name="e"),
+    lambda: sa.ARRAY(sa.Enum("a", "b", name="e")),
+    lambda: sa.ARRAY(sa.Enum("a", "b", name="f")),
+    lambda: sa.String(9).with_variant(sa.Enum("a", "b", name="e"), "postgresql"),
+    lambda: sa.String(9).with_variant(sa.Enum("a", "b", name="f"), "postgresql"),
+    lambda: Sized(9, 2),
+    lambda: Sized(9, 3),
+    lambda: sa.ARRAY(Sized(9, 2)),
+    lambda: sa.ARRAY(Sized(9, 3)),
     lambda: postgresql.DOMAIN("d", sa.Integer),
     lambda: postgresql.DOMAIN("d", sa.Text),
 ]
