@@ -81,6 +81,9 @@ class Mutation:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Measure, then fork."""
+        if session.testsfailed:
+            # What a module that cannot be imported holds would count as held by nobody.
+            raise session.Interrupted(f"{session.testsfailed} errors during collection")
         items = {item.nodeid: item for item in session.items}
         callers, seconds = self._measure(list(items.values()))
         if self.broken:
