@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
+from tests._postgres import PostgresDatabase
+from tests.versions.support import Apps
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -134,3 +137,53 @@ def test_a_name_that_stays_taken_is_told_each_time(url: str) -> None:
         assert [one.handled_by for one in judged] == ["manual", "manual"]
     assert columns(url, "a") == columns(url, "b") == ["id", "x", "more"]
     assert indexes(url, "admins") == ["ix_x"]
+
+
+def test_create_writes_what_it_makes_room_for_itself(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    apps = Apps(tmp_path)
+    apps.file("app_of_names", "models.py", "")
+    apps.revision("app_of_names", "0000first000", labels=("app_of_names",))
+
+    def release(*tables: tuple[str, str | None, bool]) -> MigrationManager:
+        return MigrationManager(
+            MigrationSettings(database_url=url, metadata=(declared(*tables),), apps=("app_of_names",), path=tmp_path)
+        )
+
+    first = release(("a", "ix_x", False), ("b", None, False))
+    first.run()
+    first.sync()
+    second = release(("a", None, False), ("b", "ix_x", False), ("c", "ix_c", False), ("d", "ix_c", False))
+    made = second.create("names", app="app_of_names")
+    assert [text.split(":")[0] for text in made.left_out] == ["d"]
+    second.run()
+    assert [indexes(url, name) for name in "abcd"] == [[], ["ix_x"], ["ix_c"], []]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("known", [False, True], ids=["new tables", "existing tables"])
+def test_constraints_share_the_names_of_indexes_in_postgresql(postgres_database: PostgresDatabase, known: bool) -> None:
+    """Two of one declared name, and two that nobody named and that would be built as an index of one name."""
+    names = ("order", "order_item", "first", "second")
+
+    def release(*uniques: tuple[str, str, str | None]) -> MigrationManager:
+        wanted = sa.MetaData()
+        for name in names:
+            columns = (sa.Column(column, sa.Integer) for column in ("code", "item_code"))
+            table = sa.Table(name, wanted, sa.Column("id", sa.Integer, primary_key=True), *columns)
+            for owner, column, given in uniques:
+                if owner == name:
+                    table.append_constraint(sa.UniqueConstraint(column, name=given))
+        return MigrationManager(MigrationSettings(database_url=postgres_database.sync_url, metadata=(wanted,)))
+
+    if known:
+        release().sync()
+        with psycopg.connect(postgres_database.dsn, autocommit=True) as connection:
+            for name in names:
+                connection.execute(f'INSERT INTO "{name}" VALUES (1, 1, 1)'.encode())
+    both = release(
+        ("order", "item_code", None), ("order_item", "code", None), ("first", "code", "uq"), ("second", "code", "uq")
+    )
+    for force in (False, True):
+        told = {p.change.table.name: p.judgement.rule for p in both.sync(force=force).withheld}
+        assert told == {"second": "obstructed"} | ({"order_item": "obstructed"} if known else {})

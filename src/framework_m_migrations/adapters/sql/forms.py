@@ -6,6 +6,7 @@ would have made; everything else from domain values.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, assert_never
@@ -16,7 +17,7 @@ from framework_m_migrations.adapters.sql import render
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.schema import Column, Index, TableName
+from framework_m_migrations.domain.schema import Column, Index, Table, TableName
 
 
 class SharedForms:
@@ -98,7 +99,8 @@ class SharedForms:
         if isinstance(native, sa.Table) and all(key is not None for key in natives):
             for column in native.columns:
                 yield from self._sequences(column)
-            yield self._text.statement(sa.schema.CreateTable(native, include_foreign_key_constraints=natives))
+            made = _made(native, definition)
+            yield self._text.statement(sa.schema.CreateTable(made, include_foreign_key_constraints=natives))
         else:
             yield render.create_table(self._text, definition, operation.foreign_keys)
         for index in definition.indexes:
@@ -201,3 +203,19 @@ def _says_the_same(column: Column, native: sa.Column[Any]) -> bool:
 
 def _valid(validate: bool) -> str:
     return "" if validate else " NOT VALID"
+
+
+def _made(native: sa.Table, definition: Table) -> sa.Table:
+    """The declared table without the unique constraints that the definition lacks: what is withheld of it."""
+    kept = {id(unique.native) for unique in definition.uniques}
+    left_out = {
+        one
+        for one in native.constraints
+        if isinstance(one, sa.UniqueConstraint) and one.name is not None and id(one) not in kept
+    }
+    if not left_out:
+        return native
+    # What was declared belongs to the application, and may be in use: only the copy has other constraints.
+    made = copy.copy(native)
+    made.constraints = native.constraints - left_out
+    return made
