@@ -9,6 +9,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.renames import stands_on
 from framework_m_migrations.domain.results import PlanResult
+from framework_m_migrations.domain.schema import Check, Index
 from tests.histories.choices import Mutation
 from tests.histories.explaining import explained, identity, renames_of
 from tests.histories.kinds import essence, value_text
@@ -131,9 +132,16 @@ class History:
         }
         touched = {name for name in both if any((name[1], one) in self.differing for one in name[2:])}
         for one in (*reference, *planned):
-            if isinstance(one.change, c.IndexAdded | c.IndexChanged | c.IndexRemoved):
-                columns = [column for table, column in self.differing if table == one.change.table.name]
-                touched |= {identity(one.change)} if stands_on(one.change.index, columns) else set()
+            match one.change:
+                case c.IndexAdded(index=item) | c.IndexChanged(index=item) | c.IndexRemoved(index=item):
+                    stands: Index | Check = item
+                case c.CheckAdded(check=check) | c.CheckChanged(check=check) | c.CheckRemoved(check=check):
+                    stands = check
+                case _:
+                    continue
+            # It waits for the type where that waits.
+            columns = [column for table, column in self.differing if table == one.change.table.name]
+            touched |= {identity(one.change)} if stands_on(stands, columns) else set()
         wrong = {
             name: (ours.get(name), theirs.get(name)) for name in both - touched if ours.get(name) != theirs.get(name)
         }

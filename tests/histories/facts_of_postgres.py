@@ -42,6 +42,7 @@ FROM pg_type p JOIN pg_enum ON enumtypid = p.oid WHERE typnamespace = 'public'::
 """
 
 
+NUMBER = re.compile(r"'(-?\d+(?:\.\d+)?)'::(?:smallint|integer|bigint|numeric|real|double precision)")
 NO_DEFAULT = re.compile(r'NULL::[a-z "]+(\[\])?')
 
 
@@ -65,6 +66,9 @@ def _note(found: Traits, kind: str, table: str, name: str, value: list[Any]) -> 
             if NO_DEFAULT.fullmatch(value[2] or ""):
                 # What SET DEFAULT NULL leaves where the type has a length: sync has no other way to take one away.
                 found["default", table, name] = None
+            if (number := NUMBER.fullmatch(value[2] or "")) is not None:
+                # A number is the same in quotes, as which it is declared for some types and not for others.
+                found["default", table, name] = number[1]
         case "index":
             keys, primary, unique, valid, where, by_expression = value
             if not valid:

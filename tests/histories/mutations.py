@@ -107,10 +107,14 @@ def _rename_table(schema: Schema, mutation: Mutation) -> Schema:
 
 
 def _with_own_keys(table: Table, number: int) -> Table:
-    """A table whose former name is forgotten may be another one, beside the former: that keeps the names of indexes."""
+    """A table whose former name is forgotten may be another one, beside the former: that keeps the names of its keys.
+
+    An index waits for its name everywhere. The name of a unique constraint is taken in PostgreSQL alone.
+    """
     if table.was is None:
         return table
-    return replace(table, keys=tuple(replace(key, name=key.name and f"{key.name} {number}") for key in table.keys))
+    keys = (key if key.index else replace(key, name=key.name and f"{key.name} {number}") for key in table.keys)
+    return replace(table, keys=tuple(keys))
 
 
 def _forget_rename(schema: Schema, mutation: Mutation) -> Schema:

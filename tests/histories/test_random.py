@@ -7,8 +7,9 @@ is withheld is a real difference; nothing destructive left the sync path; the ad
 and rows mean the same in each. No column of a table with rows is asked of old code that could leave it out before. Some
 releases sync with ``--allow-drop``, after a stranger has made a table and columns by hand: those stay, with their rows.
 
-What the mutations leave out, as the engine does not settle it: an index whose name another table's index still has,
-where a rename was declared to nobody (the database refuses it, M200).
+What the mutations leave out: a name that two tables want at once, as no database could be built with it to compare
+with, and one of a unique constraint that another table's still has, which is taken in PostgreSQL alone
+(tests/sync/test_taken_names.py has both).
 
 To have a failure again: the last lines print the releases. Copy them into ``CASES`` of test_regressions.py, with a name
 that says what was wrong, and leave out what the failure does not need. ``make test`` runs the same histories each time

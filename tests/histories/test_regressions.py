@@ -103,6 +103,27 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("compute_field", 3, 4, 10, 11), Mutation("retype", 10, 10, 11, 8)], [], True),
         ([Mutation("add_key", 2, 4, 1, 9)], []),
     ],
+    "what was withheld before the drops was told when they had made something else of it: an index": [
+        FIRST,
+        ([Mutation("partial_key")], []),
+        ([Mutation("rename_field"), Mutation("rename_field", pick=8)], [], True),
+    ],
+    "what was withheld before the drops was told when they had made something else of it: a check": [
+        FIRST,
+        ([Mutation("add_rule", 4, 3, how=8)], []),
+        ([Mutation("rename_field", 4, 4, 2)], []),
+        ([Mutation("forget_rename")], []),
+        ([], [], True),
+    ],
+    "a check over a column whose type waits in one database only, as the tests did not know": [
+        FIRST,
+        ([Mutation("retype", 0, 2, 7, 2), Mutation("add_rule", 1, how=8)], []),
+    ],
+    "a decimal default was another one to the tests where CREATE TABLE has it in quotes and sync has not": [
+        FIRST,
+        ([Mutation("add_table", pick=6)], []),
+        ([Mutation("redefault", 1, how=4)], []),
+    ],
     "an index goes with its column when that is renamed": [
         FIRST,
         ([Mutation("add_key", 1, 7, 7, 7)], []),

@@ -64,7 +64,8 @@ class PlanResult:
 class SyncResult:
     """What sync did. ``up_to_date`` when it found no difference; ``applied`` is False after a dry run.
 
-    ``dropped`` are the statements that ``--allow-drop`` sent, ``removed`` the withheld changes that they made;
+    ``dropped`` are the statements that ``--allow-drop`` sent, ``removed`` the withheld changes that they made, and
+    ``after`` the plan that was made and applied when they were done, None where nothing was dropped;
     ``recorded`` the revisions of apps new to the database that count as applied now, without having been run.
     """
 
@@ -76,11 +77,19 @@ class SyncResult:
     seconds: float = 0.0
     removed: tuple[PlannedChange, ...] = ()
     recorded: tuple[str, ...] = ()
+    after: Plan | None = None
 
     @property
     def withheld(self) -> tuple[PlannedChange, ...]:
-        """Changes left to another command: those of the plan less the drops that were made."""
-        return tuple(planned for planned in self.plan.plan.withheld if not any(planned is one for one in self.removed))
+        """Changes left to another command, as they are after the drops that were made."""
+        return self.plan.plan.withheld if self.after is None else self.after.withheld
+
+    @property
+    def made(self) -> tuple[PlannedChange, ...]:
+        """Changes that were made: of the plan, the drops, and what they made room for. None after a dry run."""
+        if not self.applied:
+            return ()
+        return (*self.plan.plan.applied, *self.removed, *(() if self.after is None else self.after.applied))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -66,7 +66,10 @@ def test_only_withheld_changes_are_not_called_up_to_date() -> None:
 
 def test_what_was_dropped_is_listed_and_no_longer_withheld() -> None:
     plan = a_plan()
-    result = a_sync(plan=plan, dropped=(DROP_SQL,), removed=plan.plan.withheld[-1:])
+    *rest, dropped = plan.plan.withheld
+    after = replace(plan.plan, changes=tuple(rest))
+    result = a_sync(plan=plan, dropped=(DROP_SQL,), removed=(dropped,), after=after)
+    assert dropped in result.made
     assert [planned.change.table.name for planned in result.withheld] == ["customer"]
     assert result.to_dict()["withheld"] == 1
     text = render_plain(d.sync_report(result))

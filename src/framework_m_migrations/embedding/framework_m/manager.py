@@ -218,7 +218,7 @@ class Manager:
             return host_changes(planned.changes)
         result = manager.sync(force=force, allow_drop=drops, reviewed=listed if drops else None)
         _warn(result.withheld)
-        return host_changes(p for p in result.plan.plan.changes if all(p is not other for other in result.withheld))
+        return host_changes(result.made)
 
     def _manager(
         self,

@@ -129,10 +129,14 @@ def _locked(
     steps = yield from applier.apply(made)
     dropped: tuple[str, ...] = ()
     removed: tuple[PlannedChange, ...] = ()
+    after: Plan | None = None
     if options.allow_drop:
         removed, dropped = yield from _drop(session, applier, made)
+    if removed:
+        after = planner.plan(force=True)
+        yield from applier.apply(after)
     elapsed = session.clock.monotonic() - started
-    result = SyncResult(rendered, True, made.is_empty, dropped, steps, elapsed, removed, recorded)
+    result = SyncResult(rendered, True, made.is_empty, dropped, steps, elapsed, removed, recorded, after)
     yield from _call(session, options, hooks, HookPhase.AFTER_SYNC, made, result)
     return result
 
@@ -191,8 +195,6 @@ def _drop(
             next_step="Check --apps and --metadata; to drop really everything, drop the database.",
         )
     dropped = yield from applier.drop(chosen)
-    after = SyncPlanner(session).plan(force=True)
-    yield from applier.apply(after)
     return chosen, dropped
 
 
