@@ -1,0 +1,137 @@
+"""sync from the look to the last hook: in which order, and what each choice of the caller reaches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from framework_m_migrations.adapters.memory import (
+    CAPABILITIES,
+    ListSink,
+    MemoryDatabase,
+    MemoryHooks,
+    MemoryRunner,
+    MemorySource,
+    MemoryWorld,
+    memory_type,
+)
+from framework_m_migrations.domain.effects import Hook, HookPhase
+from framework_m_migrations.domain.errors import DropRefused, PlanOutdated
+from framework_m_migrations.domain.events import HookStarted, PlanMade, StepStarted
+from framework_m_migrations.domain.operations import CreateIndex, Operation
+from framework_m_migrations.domain.options import SyncOptions
+from framework_m_migrations.domain.results import SyncResult
+from framework_m_migrations.domain.schema import Column, DocTypeSchema, Index, PrimaryKey, Table, TableName
+from framework_m_migrations.services.use_cases.sync import sync
+from tests.unit.domain.build import index
+
+INTEGER = memory_type("integer")
+
+
+def doctype(name: str, *columns: str, indexes: tuple[Index, ...] = ()) -> DocTypeSchema:
+    made = tuple(Column(column, INTEGER, nullable=column != "id") for column in ("id", *columns))
+    return DocTypeSchema(name.title(), (Table(TableName(name), made, PrimaryKey(("id",)), indexes),), app="shop")
+
+
+class Site:
+    """A memory database that one source after the other is synced with."""
+
+    def __init__(self) -> None:
+        self.database = MemoryDatabase(replace(CAPABILITIES, online_index=True))
+        self.events = ListSink()
+        self.hooks: list[Hook] = []
+
+    def sync(self, *wanted: DocTypeSchema, **options: object) -> SyncResult:
+        chosen = SyncOptions(**options)  # type: ignore[arg-type]
+        self.events = ListSink()
+        world = MemoryWorld(
+            MemorySource(wanted), hooks=MemoryHooks(self.hooks), events=self.events, allow_drop=chosen.allow_drop
+        )
+        return MemoryRunner(self.database, world).run(lambda session: sync(session, chosen))
+
+    def operations(self) -> list[Operation]:
+        return [
+            operation
+            for event in self.events.events
+            if isinstance(event, StepStarted)
+            for operation in event.step.operations
+        ]
+
+
+@pytest.mark.parametrize("online", [True, False])
+def test_what_a_drop_sets_free_is_done_in_the_form_that_was_asked_for(online: bool) -> None:
+    site = Site()
+    site.sync(doctype("a", "x", indexes=(index("i", "x"),)), doctype("b", "x"))
+    site.database.insert("b", [{"id": 1, "x": 1}])
+    wanted = (doctype("a", "x"), doctype("b", "x", indexes=(index("i", "x"),)))
+    assert len(site.sync(*wanted).withheld) == 2
+    result = site.sync(*wanted, allow_drop=True, online=online)
+    assert [type(one.change).__name__ for one in result.removed] == ["IndexRemoved"]
+    assert site.operations() == [CreateIndex(TableName("b"), index("i", "x"), online=online)]
+    assert site.sync(*wanted, force=True).up_to_date
+
+
+def test_hooks_stand_round_the_work_and_know_of_it() -> None:
+    site = Site()
+    order: list[tuple[object, ...]] = []
+
+    def before(app: str) -> None:
+        order.append(("before", app, set(site.database.state.tables)))
+
+    def after(app: str, result: SyncResult) -> None:
+        order.append(("after", app, result.steps))
+
+    site.hooks = [
+        Hook("shop", HookPhase.AFTER_SYNC, after), Hook("shop", HookPhase.BEFORE_SYNC, before),
+        Hook("blog", HookPhase.BEFORE_SYNC, before),
+    ]  # fmt: skip
+    site.sync(doctype("a"))
+    assert order == [("before", "shop", set()), ("before", "blog", set()), ("after", "shop", 1)]
+    told = [event for event in site.events.events if isinstance(event, HookStarted | PlanMade)]
+    assert [type(event).__name__ for event in told] == ["HookStarted", "HookStarted", "PlanMade", "HookStarted"]
+    assert [(one.app, one.phase) for one in told if isinstance(one, HookStarted)] == [
+        ("shop", "before_sync"), ("blog", "before_sync"), ("shop", "after_sync"),
+    ]  # fmt: skip
+    order.clear()
+    assert site.sync(doctype("a")).up_to_date
+    assert order == [], "nothing is to be done"
+    site.sync(doctype("a"), force=True)
+    assert [one for one, *_ in order] == ["before", "before", "after"]
+
+
+def test_a_dry_run_says_all_of_it_and_does_none() -> None:
+    site = Site()
+    site.hooks = [Hook("shop", HookPhase.BEFORE_SYNC, lambda: pytest.fail("it was called"))]
+    result = site.sync(doctype("a"), dry_run=True)
+    assert (result.applied, result.up_to_date, result.steps) == (False, False, 0)
+    assert len(result.plan.plan.steps) == 1
+    assert site.database.state.tables == {}
+    site.hooks = []
+    site.sync(doctype("a"))
+    assert site.sync(doctype("a"), dry_run=True).up_to_date
+
+
+def test_only_what_was_listed_is_dropped() -> None:
+    site = Site()
+    site.sync(doctype("a", "x", "y"))
+    wanted = doctype("a")
+    listed = tuple(one.change for one in site.sync(wanted).withheld)
+    assert len(listed) == 2
+    with pytest.raises(PlanOutdated, match="not what was listed") as caught:
+        site.sync(wanted, allow_drop=True, reviewed=listed[:1])
+    [unlisted] = caught.value.details["unlisted"]
+    assert unlisted.startswith("a: ")
+    assert [column.name for column in site.database.state.tables[TableName("a")].columns] == ["id", "x", "y"]
+    result = site.sync(wanted, allow_drop=True, reviewed=listed)
+    assert len(result.dropped) == 2
+    assert {one.change for one in result.removed} == set(listed)
+
+
+def test_a_source_that_declares_nothing_drops_nothing() -> None:
+    site = Site()
+    site.sync(replace(doctype("a"), app=None))
+    with pytest.raises(DropRefused, match="No DocType is declared") as caught:
+        site.sync(allow_drop=True)
+    assert "--apps" in caught.value.next_step
+    assert TableName("a") in site.database.state.tables
