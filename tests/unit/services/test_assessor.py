@@ -241,3 +241,55 @@ def test_what_needs_something_that_is_withheld_waits() -> None:
     found = World(table(T, A)).judge(needed, c.IndexAdded(T, index("i", "b")))
     assert [(one.judgement.rule, one.withheld) for one in found.changes][1] == ("waits", True)
     assert found.changes[0].withheld
+
+
+def test_what_is_known_of_the_database_reaches_the_judgement() -> None:
+    can = replace(
+        CAPABILITIES, add_volatile_default=False, staged_defaults=True, distinct_defaults=frozenset({"gen()"}),
+        unvalidated_part_keys=False, drop_unique=False,
+    )  # fmt: skip
+    parted = table(P, A, partitioned=True)
+    keyless = Table(U, (replace(ID, nullable=True), A))
+    gone = c.ColumnRemoved(T, A, owned=True)
+    world = World(table(T, A, uniques=(unique("a", name="uq"),)), parted, keyless, capabilities=can)
+    added = [c.ColumnAdded(name, DRAWN) for name in (T, U)]
+    for online in (True, False):
+        known = world.judge(gone, *added, online=online).knowledge
+        assert (known.add_volatile_default, known.staged_defaults, known.online) == (False, True, online)
+        assert (known.distinct_defaults, known.unvalidated_parts) == (frozenset({"gen()"}), False)
+        assert (known.keyed, known.partitioned, known.drop_unique) == (frozenset({T}), frozenset({P}), False)
+        assert set(known.fixed) == {(T, "a")}
+        assert known.new_columns == {T: (DRAWN,), U: (DRAWN,)}
+        assert known.facts[ROWS] == 1
+    free = World(table(T, A), capabilities=replace(can, drop_unique=True)).judge(gone).knowledge
+    assert (free.drop_unique, free.fixed) == (True, {})
+
+
+def test_a_column_that_still_waits_is_asked_about_as_it_will_be_and_no_other() -> None:
+    waits = c.ColumnUnfilled(T, replace(DRAWN, nullable=True), DRAWN)
+    for change, new in ((waits, {T: (DRAWN,)}), (replace(waits, written=True), {})):
+        assert World(table(T, A)).judge(change).knowledge.new_columns == new
+
+
+def test_another_type_under_a_foreign_key_waits_whether_the_key_is_wanted_or_not() -> None:
+    there = table(T, A, foreign_keys=(key("a", "p", "fk"),))
+    change = c.ColumnTypeChanged(T, A, replace(A, type=TEXT))
+    assert [one.judgement.rule for one in World(table(P), there, rows=False).judge(change).changes] == [
+        "type-under-key"
+    ]
+
+
+def test_an_index_of_a_new_table_whose_name_is_taken_waits_alone() -> None:
+    world = World(table(U, A, indexes=(index("i", "a"),)))
+    found = world.judge(c.TableAdded(T, table(T, A, indexes=(index("i", "a"), index("j", "a")))))
+    assert [(type(one.change).__name__, one.withheld) for one in found.changes] == [
+        ("TableAdded", False),
+        ("IndexAdded", True),
+    ]
+    assert [one.name for one in getattr(found.changes[0].change, "definition").indexes] == ["j"]  # noqa: B009
+
+
+def test_a_change_that_needs_no_facts_is_judged_for_the_doctype_and_app_that_are_given() -> None:
+    assessor = Assessor(World(table(T)).session, World(table(T)).asked.read())
+    found = assessor.plain("D", "shop", c.TableRemoved(T, owned=True))
+    assert (found.doctype, found.app, found.judgement.handled_by) == ("D", "shop", DROP)

@@ -90,7 +90,23 @@ USER, NOTE = table("user", named("email")), table("note", named("body"))
 def test_nothing_is_looked_at_where_nothing_changed() -> None:
     world = World(USER).ledger(ours("user", "User"), matching=(doctype(USER),))
     assert world.plan(doctype(USER)) == Plan(token=str(world.database.state.token))
-    assert world.plan(doctype(USER), force=True).complete
+    assert SyncPlanner(world.session(doctype(USER))).plan() == Plan(token=str(world.database.state.token))
+    whole = world.plan(doctype(USER), force=True)
+    assert (whole.complete, whole.token) == (True, str(world.database.state.token))
+
+
+@pytest.mark.parametrize("online", [True, False])
+def test_the_form_that_was_asked_for_reaches_judgement_and_steps(online: bool) -> None:
+    can = replace(CAPABILITIES, online_index=True, staged_defaults=True)
+    world = World(USER, capabilities=can).ledger(ours("user", "User"))
+    world.database.insert("user", [{"id": 1}])
+    drawn = Column("b", INTEGER, default="gen()", volatile_default=True)
+    wanted = doctype(replace(USER, columns=(*USER.columns, drawn), indexes=(Index("i", (IndexKey("email"),)),)))
+    plan = world.plan(wanted, online=online)
+    made = [operation for step in plan.steps for operation in step.operations if isinstance(operation, o.CreateIndex)]
+    assert [operation.online for operation in made] == [online]
+    added = [one for step in plan.steps for one in step.operations if isinstance(one, o.AddColumn)]
+    assert [one.staged for one in added] == [online]
 
 
 @pytest.mark.parametrize(
@@ -188,6 +204,8 @@ def test_spelling_is_asked_of_the_database_and_what_is_left_is_believed() -> Non
     assert told(world.plan(other, force=True)) == [("CheckChanged", "user")]
     missing = doctype(made("a  >  0", "lower(a)"), made("a > 0", "lower(a)", "more"))
     assert told(world.plan(missing, force=True)) == [("TableAdded", "more"), ("TableRemoved", "note")]
+    [changed] = world.plan(other, force=True).changes
+    assert (changed.doctype, changed.app) == ("User", "shop")
 
 
 def waiting(*, nullable: bool = False, default: str | None = "gen()") -> Column:
@@ -213,10 +231,13 @@ def test_a_column_that_waits_for_its_values_is_one_change_with_its_not_null(
 ) -> None:
     fill = Fill(TableName("user"), "b", written=written)
     mine, actual = (table("user", *([column] if column else [])) for column in (wanted, there))
+    mine = replace(mine, columns=(*mine.columns, named("more")))
     other = doctype(table("note", named("body"), waiting()))
     world = World(actual, NOTE, capabilities=STAGED).ledger(ours("user", "User"), state={fill.key: fill.dump()})
     plan = world.plan(doctype(mine), other, force=True)
     found = [one.change for one in plan.changes if one.change.table.name == "user"]
+    assert c.ColumnAdded(TableName("user"), named("more")) in found, "its other changes are as they are"
+    found.remove(c.ColumnAdded(TableName("user"), named("more")))
     assert [type(one).__name__ for one in found] == kinds
     if kinds == ["ColumnUnfilled"]:
         assert found == [c.ColumnUnfilled(TableName("user"), there, wanted, written)]  # type: ignore[arg-type]
