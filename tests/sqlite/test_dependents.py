@@ -120,3 +120,27 @@ def test_a_function_that_only_the_application_has_is_no_obstacle(base: sqlite3.C
     base.execute("CREATE VIEW v AS SELECT theirs(id) AS x FROM other")
     assert not refused(base, gone("a"))
     assert told(base, gone("a")) == {}
+
+
+def test_a_full_text_index_that_triggers_keep_is_no_obstacle_but_to_its_columns(base: sqlite3.Connection) -> None:
+    base.executescript(
+        "CREATE VIRTUAL TABLE words USING fts5 (code, content='Item', content_rowid='id');"
+        "CREATE TRIGGER t AFTER INSERT ON Item BEGIN INSERT INTO words (rowid, code) VALUES (new.id, new.code); END"
+    )
+    found = told(base, gone("twice", expression="b * 2"), gone("a"), gone("b"), gone("code"))
+    assert set(found) == {gone("code")}
+
+
+def test_a_virtual_table_whose_module_is_missing_stops_no_plan(base: sqlite3.Connection) -> None:
+    base.executescript(
+        "PRAGMA writable_schema = ON;"
+        "INSERT INTO sqlite_master VALUES ('table', 'lost', 'lost', 0, 'CREATE VIRTUAL TABLE lost USING absent (x)');"
+        "PRAGMA writable_schema = RESET; CREATE VIEW v AS SELECT id FROM other"
+    )
+    drops = (gone("a"), table(OTHER))
+    found = dependents(lambda sql, values: base.execute(sql, values).fetchall(), drops, schema="main")
+    assert set(found) == {table(OTHER)}
+    assert not refused(base, gone("a"))
+    base.execute("CREATE VIEW w AS SELECT x FROM lost")
+    found = dependents(lambda sql, values: base.execute(sql, values).fetchall(), drops, schema="main")
+    assert (gone("a") in found) == refused(base, gone("a"))

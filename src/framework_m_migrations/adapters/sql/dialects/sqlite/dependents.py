@@ -23,6 +23,7 @@ from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.schema import ForeignKey, TableName
 
 _PROBE = "m_migrate_probe"
+_VIRTUAL = "CREATE VIRTUAL"
 _FAILED = re.compile(r"error in (?P<what>(?:view|trigger) .*?)(?: after drop column)?: (?P<why>.*)", re.DOTALL)
 
 
@@ -115,6 +116,11 @@ class _Copy:
     unsound: str | None = None
     _left_out: set[str] = field(default_factory=set)
 
+    def add(self, *statements: str) -> str | None:
+        """Make what can be made; the first error, which is no news of a table that is there or cannot be."""
+        errors = [error for statement in statements if (error := self._error_of(statement)) is not None]
+        return errors[0] if errors else None
+
     def settle(self) -> None:
         """Take out what is broken, so that what breaks later can be told."""
         while (error := self._probe()) is not None:
@@ -165,33 +171,29 @@ def _broken(execute: Execute, changes: Sequence[Change], place: str) -> dict[Cha
     if not any(isinstance(change, ColumnRemoved | TableRemoved) for change in changes):
         return {}
     master = f"{quoted(place)}.sqlite_master"
-    texts = execute(
-        f"SELECT sql FROM {master} WHERE type IN ('view', 'trigger') ORDER BY type DESC",  # noqa: S608
+    rows = execute(
+        f"SELECT type, sql FROM {master} WHERE type IN ('view', 'trigger') OR sql LIKE '{_VIRTUAL}%'",  # noqa: S608
         (),
     )
-    if not texts:
+    texts = {kind: [str(sql) for type_, sql in rows if type_ == kind] for kind in ("table", "view", "trigger")}
+    if not texts["view"] and not texts["trigger"]:
         return {}
     columns = execute(
         f"SELECT m.name, x.name FROM {master} AS m JOIN pragma_table_xinfo(m.name, ?) AS x"  # noqa: S608
-        " WHERE m.type = 'table' ORDER BY m.name, x.cid",
+        f" WHERE m.type = 'table' AND m.sql NOT LIKE '{_VIRTUAL}%' ORDER BY m.name, x.cid",
         (place,),
     )
     tables: dict[str, list[str]] = {}
     for table, column in columns:
-        tables.setdefault(str(table), []).append(str(column))
+        tables.setdefault(str(table), []).append(quoted(str(column)))
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        # With the first comes sqlite_sequence, with the second sqlite_stat1, which nobody can create.
-        connection.execute(f"CREATE TABLE {_PROBE} (a INTEGER PRIMARY KEY AUTOINCREMENT, b)")
-        connection.execute("ANALYZE")
-        for table, names in tables.items():
-            if not lower(table).startswith("sqlite_"):
-                connection.execute(f"CREATE TABLE {quoted(table)} ({', '.join(map(quoted, names))})")
         copy = _Copy(connection)
-        for (sql,) in sorted(texts, key=lambda row: "TRIGGER" in str(row[0])[:20].upper()):
-            try:
-                connection.execute(sql)
-            except sqlite3.Error as error:
-                copy.unsound = copy.unsound or f"{error}, in: {sql}"
+        # With the first comes sqlite_sequence, with the second sqlite_stat1, which nobody can create.
+        copy.add(f"CREATE TABLE {_PROBE} (a INTEGER PRIMARY KEY AUTOINCREMENT, b)", "ANALYZE")
+        # A virtual table brings further ones along. Where its module is not loaded, whatever names it is broken.
+        copy.add(*texts["table"])
+        copy.add(*(f"CREATE TABLE {quoted(table)} ({', '.join(names)})" for table, names in tables.items()))
+        copy.unsound = copy.add(*texts["view"], *texts["trigger"])
         copy.settle()
         return _tried(copy, changes)
 
