@@ -33,8 +33,12 @@ class History:
     schema: Schema = field(default_factory=Schema)
     inserted: int = 0
     synced: int = 0
+    dropped: dict[str, set[tuple[str, ...]]] = field(default_factory=dict)
+    """The foreign keys that the last release dropped in each world."""
     seen: dict[str, Traits] = field(default_factory=dict)
     """What each world looked like after its last sync."""
+    parted: set[tuple[str, ...]] = field(default_factory=set)
+    """Foreign keys, by table and columns, that some dropped and others cannot, as nobody named them."""
     differing: set[tuple[str, str]] = field(default_factory=set)
     """Columns whose change of type the adapters judge differently, each by the rules of its own database."""
 
@@ -59,6 +63,7 @@ class History:
         plans = {world.name: self._sync(world, drop) for world in self.worlds}
         for world in self.others:
             self._agree(plans[self.memory.name], world, plans[world.name])
+            self.parted |= self.dropped[self.memory.name] ^ self.dropped[world.name]
         self._rows_agree()
         for number in rows:
             self._insert(number)
@@ -69,6 +74,8 @@ class History:
         before = world.rows()
         sync_path.caught.clear()
         first = result = world.sync(self.schema, allow_drop=drop)
+        keys = (one.change for one in first.removed if isinstance(one.change, c.ForeignKeyRemoved))
+        self.dropped[world.name] = {identity(change)[1:] for change in keys}
         if any(one.judgement.rule in UNKNOWN for one in result.withheld):
             # What nobody could tell of rows before a column or a table was there can be told once it is.
             result = world.sync(self.schema, allow_drop=drop)
@@ -131,6 +138,7 @@ class History:
             (name[1], name[2]) for name in both if name[0] == "ColumnTypeChanged" and ours.get(name) != theirs.get(name)
         }
         touched = {name for name in both if any((name[1], one) in self.differing for one in name[2:])}
+        touched |= {name for name in both if name[0].startswith("ForeignKey") and name[1:] in self.parted}
         for one in (*reference, *planned):
             match one.change:
                 case c.IndexAdded(index=item) | c.IndexChanged(index=item) | c.IndexRemoved(index=item):

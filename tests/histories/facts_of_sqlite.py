@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 TABLES = r"""(SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\_\_schema\_%' ESCAPE '\'
               AND name NOT LIKE 'sqlite%') t"""
+# In the order of the columns: there is no pragma for it. None of the names in these expressions has a parenthesis.
+COMPUTED = re.compile(r"GENERATED ALWAYS AS \((.+?)\)")
+TEXTS = f"SELECT t.name, s.sql FROM {TABLES} JOIN sqlite_master s ON s.type = 'table' AND s.name = t.name"
 COLUMNS = f"""SELECT t.name, c.name, c.type, c."notnull", c.dflt_value, c.pk, c.hidden
               FROM {TABLES}, pragma_table_xinfo(t.name) c"""
 REFERENCES = f"""SELECT t.name, f."from", f."table", f.on_delete FROM {TABLES}, pragma_foreign_key_list(t.name) f"""
@@ -25,11 +29,12 @@ KEYS = f"""SELECT t.name, l.name, l."unique", l.partial, s.sql, k.name
 def facts_of_sqlite(connection: sa.Connection) -> Traits:
     """The facts of a database but for its checks, the engine's ledger left out."""
     found: Traits = {}
+    computed = {table: iter(COMPUTED.findall(text)) for table, text in connection.exec_driver_sql(TEXTS)}
     for table, name, type_, required, default, key, hidden in connection.exec_driver_sql(COLUMNS):
         found["type", table, name] = type_.replace('"', "")
         found["null", table, name] = not required
         found["default", table, name] = _meaning(default)
-        found["generated", table, name] = hidden
+        found["generated", table, name] = next(computed[table]).replace('"', "") if hidden else None
         if key:
             found["primary", table] = (*found.get(("primary", table), ()), name)  # type: ignore[misc]
     for table, column, target, action in connection.exec_driver_sql(REFERENCES):

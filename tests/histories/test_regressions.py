@@ -119,6 +119,18 @@ CASES: dict[str, list[Release]] = {
         FIRST,
         ([Mutation("retype", 0, 2, 7, 2), Mutation("add_rule", 1, how=8)], []),
     ],
+    "a foreign key without a name was dropped in PostgreSQL, which had given it one, and nowhere else": [
+        FIRST,
+        ([Mutation("add_reference")], []),
+        ([Mutation("change_reference", how=1)], [], True),
+        ([], [], True),
+    ],
+    "a column was computed of another one than before, which the tests did not see in SQLite": [
+        FIRST,
+        ([Mutation("compute_field", 0, 11)], [33]),
+        ([Mutation("rename_field", 0, 2, 2)], []),
+        ([Mutation("rename_field", 0, 2, 2)], []),
+    ],
     "a decimal default was another one to the tests where CREATE TABLE has it in quotes and sync has not": [
         FIRST,
         ([Mutation("add_table", pick=6)], []),
