@@ -26,7 +26,8 @@ def test_a_note_is_read_as_it_was_written_and_is_nobody_elses() -> None:
     assert all(fill.key.startswith("fill:") for fill in notes)
     assert replace(FILL, after=None, done=0).key == FILL.key
     assert json.loads(FILL.dump()) == {
-        "table": ["s", "t"], "column": "b", "after": "17", "done": 2000, "changed": 1500, "written": False, "by": ["id"],
+        "table": ["s", "t"], "column": "b", "by": ["id"],
+        "after": "17", "done": 2000, "changed": 1500, "written": False,
     }  # fmt: skip
     assert Fill(T, "\ud800").key != Fill(T, "\ud801").key
 
@@ -60,8 +61,6 @@ def test_a_note_that_is_damaged_is_told_and_never_guessed(damage: dict[str, obje
     text = damage if isinstance(damage, str) else json.dumps({**json.loads(FILL.dump()), **(damage or {})})
     if damage is None:
         text = json.dumps({name: value for name, value in json.loads(FILL.dump()).items() if name != "done"})
-        assert pending({FILL.key: text})[T, "b"].done == 0, "what has a default need not be there"
-        return
     with pytest.raises(
         LedgerCorrupt, match=f"entry {FILL.key} about a column to be filled cannot be read: .+"
     ) as caught:
