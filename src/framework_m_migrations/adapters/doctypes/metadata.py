@@ -12,7 +12,7 @@ from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
 from framework_m_migrations.adapters.sql.names import hostile
 from framework_m_migrations.adapters.sql.url import redact
-from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
+from framework_m_migrations.adapters.sql.wanted import Target, WantedTable, wanted_table
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
 from framework_m_migrations.domain.schema import DocTypeSchema, EnumType, Table, TableName
 
@@ -135,7 +135,7 @@ class MetadataSource:
         self._doctypes: dict[str, DocTypeTables] = {}
         owners: dict[tuple[str | None, str], str] = {}
         schemas: set[str] = set()
-        own = {target.names.key(name) for name in self._reserved}
+        self._own = own = frozenset(target.names.key(name) for name in self._reserved)
         for doctype in doctypes:
             title = self._name(doctype)
             if title in self._doctypes:
@@ -214,7 +214,28 @@ class MetadataSource:
                     raise InvalidMetadata(
                         f"DocType {name} declares the enumeration {enum.name} twice with different values."
                     )
+            self._refuse_own_names(name, wanted)
         return DocTypeSchema(name, tuple(tables), tuple(enums.values()), doctype.app)
+
+    def _refuse_own_names(self, doctype: str, wanted: WantedTable) -> None:
+        """Indexes, keys and types share names with tables: one called like the engine's own would lock it out."""
+        table = wanted.table
+        if table.name.schema is None:
+            named = [table.primary_key, *table.indexes, *table.uniques]
+            for item in named:
+                if item is not None and item.name is not None:
+                    self._refuse_own_name(doctype, item.name, f"an index or key of table {table.name}")
+        for enum in wanted.enums:
+            if enum.name.schema is None:
+                self._refuse_own_name(doctype, enum.name.name, "an enumeration")
+
+    def _refuse_own_name(self, doctype: str, name: str, what: str) -> None:
+        if self._target.names.key(name) in self._own:
+            raise InvalidMetadata(
+                f"DocType {doctype} gives {what} the name {name}, under which migrations are recorded.",
+                next_step="Give it another name.",
+                details={"name": name},
+            )
 
 
 def _check_enums(doctypes: Iterable[DocTypeSchema]) -> None:
