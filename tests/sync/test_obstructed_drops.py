@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 
+from framework_m_migrations import MigrationManager, MigrationSettings
 from tests.sync.conftest import Site
+from tests.versions.support import Apps
 
 OFFER = "sync --allow-drop"
 
@@ -192,3 +196,23 @@ def test_tables_that_go_together_are_in_nobodys_way_unless_one_stays(site: Site)
     assert {"one", "two", "top", "kept", "base", "stays"} & set(site.inspect().get_table_names()) == {
         "kept", "base", "stays"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("site", ["sqlite", pytest.param("psycopg", marks=pytest.mark.postgres)], indirect=True)
+def test_create_says_what_stands_on_a_column_that_its_revision_drops(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    apps = Apps(tmp_path)
+    apps.file("app_with_views", "models.py", "")
+    apps.revision("app_with_views", "0000first000", labels=("app_with_views",))
+
+    def release(*, full: bool) -> MigrationManager:
+        wanted = (metadata(full=full),)
+        return MigrationManager(MigrationSettings(site.url, metadata=wanted, apps=("app_with_views",), path=tmp_path))
+
+    release(full=True).run()
+    release(full=True).sync()
+    site.execute("CREATE VIEW totals AS SELECT n, a FROM item")
+    made = release(full=False).create("without a", app="app_with_views", dry_run=True)
+    assert [line.partition(":")[0] for line in made.review if "view totals stands on it" in line] == ["item"]

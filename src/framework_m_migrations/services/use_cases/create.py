@@ -173,6 +173,8 @@ def review_list(changes: Sequence[PlannedChange]) -> list[str]:
     found: dict[str, None] = {}
     for planned in changes:
         table = planned.change.table
+        if isinstance(planned.change, REMOVALS) and planned.judgement.handled_by == risk.MANUAL:
+            found[f"{table}: {sentence(planned.change)}. {planned.judgement.reason}"] = None
         match planned.change:
             case c.ColumnRemoved(column=column):
                 found[f"{table}.{column.name} is dropped: is it a rename, or does its data have to move first?"] = None
