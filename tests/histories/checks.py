@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.renames import stands_on
 from framework_m_migrations.domain.results import PlanResult
+from framework_m_migrations.domain.risk import CREATE
 from framework_m_migrations.domain.schema import Check, Index
 from tests.histories.choices import Mutation
 from tests.histories.explaining import explained, identity, renames_of
@@ -34,11 +35,11 @@ class History:
     inserted: int = 0
     synced: int = 0
     dropped: dict[str, set[tuple[str, ...]]] = field(default_factory=dict)
-    """The foreign keys that the last release dropped in each world."""
+    """What the last release dropped in each world."""
     seen: dict[str, Traits] = field(default_factory=dict)
     """What each world looked like after its last sync."""
     parted: set[tuple[str, ...]] = field(default_factory=set)
-    """Foreign keys, by table and columns, that some dropped and others cannot, as nobody named them."""
+    """By table and columns, what some databases dropped and others leave to a revision; histories have none."""
     differing: set[tuple[str, str]] = field(default_factory=set)
     """Columns whose change of type the adapters judge differently, each by the rules of its own database."""
 
@@ -63,10 +64,20 @@ class History:
         plans = {world.name: self._sync(world, drop) for world in self.worlds}
         for world in self.others:
             self._agree(plans[self.memory.name], world, plans[world.name])
-            self.parted |= self.dropped[self.memory.name] ^ self.dropped[world.name]
+            self._part(plans, world)
         self._rows_agree()
         for number in rows:
             self._insert(number)
+
+    def _part(self, plans: Mapping[str, Sequence[PlannedChange]], world: World) -> None:
+        """Note what only one of memory and a world dropped, where the other one said that it is for ``create``."""
+        mine, theirs = self.dropped[self.memory.name], self.dropped[world.name]
+        for one in mine ^ theirs:
+            keeper = world.name if one in mine else self.memory.name
+            if {identity(p.change): p.judgement.handled_by for p in plans[keeper]}.get(one) == CREATE:
+                self.parted.add(one[1:])
+                if one[0] == "ColumnRemoved":
+                    self.differing.add((one[1], one[2]))
 
     def _sync(self, world: World, drop: bool) -> Sequence[PlannedChange]:
         if drop:
@@ -74,8 +85,7 @@ class History:
         before = world.rows()
         sync_path.caught.clear()
         first = result = world.sync(self.schema, allow_drop=drop)
-        keys = (one.change for one in first.removed if isinstance(one.change, c.ForeignKeyRemoved))
-        self.dropped[world.name] = {identity(change)[1:] for change in keys}
+        self.dropped[world.name] = {identity(one.change) for one in first.removed}
         if any(one.judgement.rule in UNKNOWN for one in result.withheld):
             # What nobody could tell of rows before a column or a table was there can be told once it is.
             result = world.sync(self.schema, allow_drop=drop)
@@ -138,7 +148,7 @@ class History:
             (name[1], name[2]) for name in both if name[0] == "ColumnTypeChanged" and ours.get(name) != theirs.get(name)
         }
         touched = {name for name in both if any((name[1], one) in self.differing for one in name[2:])}
-        touched |= {name for name in both if name[0].startswith("ForeignKey") and name[1:] in self.parted}
+        touched |= {name for name in both if name[0].startswith(("ForeignKey", "Unique")) and name[1:] in self.parted}
         for one in (*reference, *planned):
             match one.change:
                 case c.IndexAdded(index=item) | c.IndexChanged(index=item) | c.IndexRemoved(index=item):

@@ -125,6 +125,12 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("change_reference", how=1)], [], True),
         ([], [], True),
     ],
+    "a column of a unique constraint of CREATE TABLE was dropped everywhere but in SQLite": [
+        FIRST,
+        ([Mutation("add_table", pick=1), Mutation("add_key", 1, how=11)], []),
+        ([Mutation("remove_field", 1)], [], True),
+        ([], [], True),
+    ],
     "a column was computed of another one than before, which the tests did not see in SQLite": [
         FIRST,
         ([Mutation("compute_field", 0, 11)], [33]),
