@@ -59,6 +59,8 @@ class History:
             self.schema = mutate(self.schema, mutation)
         # Where it is kept, and whether rows are rewritten for it, is each database's own; memory computes nothing.
         self.differing |= {(table.name, name) for table in self.schema.tables for name in table.computed()}
+        fields = [(table.name, one) for table in self.schema.tables for one in table.fields]
+        self.differing |= {(name, one.name) for name, one in fields if (name, one.was) in self.differing}
         # Without any table declared, --allow-drop is refused as a whole.
         drop = drop and bool(self.schema.tables)
         plans = {world.name: self._sync(world, drop) for world in self.worlds}
