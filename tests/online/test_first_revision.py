@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain.errors import RevisionFileBroken
 from tests._postgres import PostgresDatabase
-from tests.online.phases import APP, Define, Stage
+from tests.online.phases import APP, Define, Stage, metadata
 from tests.versions.support import Apps
 
 
@@ -183,3 +184,45 @@ def test_any_other_word_is_refused(stage: Stage) -> None:
     written(stage, "first0000000", "pass", more='new_database = "skip"')
     with pytest.raises(RevisionFileBroken, match='neither None nor "sync"'):
         stage.release(after).run()
+
+
+@pytest.mark.postgres
+def test_where_any_tenant_has_tables_nothing_counts_as_applied(
+    emptied_database: PostgresDatabase, tmp_path: Path, apps: Apps
+) -> None:
+    """The revisions are the database's: what a look at one schema does not see may still need them."""
+    stage = Stage(emptied_database.sync_url, apps, tmp_path)
+    stage.release(before).tenants(["acme"]).sync()
+    stage.send("INSERT INTO acme.thing (id, title) VALUES (1, 'kept')")
+    written(
+        stage,
+        "first0000000",
+        'op.execute("ALTER TABLE acme.thing RENAME title TO label")',
+        more='new_database = "sync"',
+    )
+    more = 'contract_of = "first0000000"'
+    written(stage, "contract0001", 'op.execute("DELETE FROM acme.thing")', down="first0000000", more=more)
+    new = stage.release(after)
+    assert new.tenants(["beta"]).sync().failed == ()
+    assert new.sync().recorded == ()
+    settings = MigrationSettings(
+        stage.url, apps=(APP,), metadata=(metadata(after),), path=tmp_path, schema="gamma", tenant=True
+    )
+    ran = MigrationManager(settings).run()
+    assert (ran.revisions, ran.recorded, ran.held) == (("first0000000",), (), ("contract0001",))
+    assert stage.rows("SELECT id, label FROM acme.thing") == [(1, "kept")]
+
+
+@pytest.mark.postgres
+def test_a_new_database_of_tenants_is_new(emptied_database: PostgresDatabase, tmp_path: Path, apps: Apps) -> None:
+    stage = Stage(emptied_database.sync_url, apps, tmp_path)
+    written(
+        stage,
+        "first0000000",
+        'op.execute("ALTER TABLE acme.thing RENAME title TO label")',
+        more='new_database = "sync"',
+    )
+    done = stage.release(after).tenants(["acme", "beta"]).all()
+    assert done.failed == ()
+    assert [one.recorded for one in done.runs] == [("first0000000",)]
+    assert stage.rows("SELECT label FROM acme.thing") == []

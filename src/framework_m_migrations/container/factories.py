@@ -143,6 +143,13 @@ def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
 
     settings = context.settings
     ini = settings.path / "alembic.ini"
+
+    def others() -> bool:
+        if settings.tenant:
+            return True
+        # Revisions of a schema that was chosen for itself are in that schema, and about it alone.
+        return settings.schema is None and has_tenant_schemas(context.sql.name) and bool(tenants(context).with_ledger())
+
     return AlembicTrack(
         context.live,
         context.sql,
@@ -153,6 +160,7 @@ def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
         project=settings.path if ini.is_file() else None,
         x_args=tuple(x_args),
         surroundings=Surroundings(settings.locks, context.make("events"), context.make("clock")),
+        others=others,
     )
 
 

@@ -37,6 +37,10 @@ class VersionedTrack(Protocol):
         """Revisions that were cut off and left a part of themselves; always empty where DDL is transactional."""
         ...
 
+    def serves_others(self) -> bool:
+        """Whether the revisions are also about tables that the session does not look at, such as those of tenants."""
+        ...
+
     def upgrade(self, revision: str) -> None:
         """Apply one revision whose parents are applied.
 

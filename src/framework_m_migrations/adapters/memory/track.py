@@ -88,6 +88,10 @@ class MemoryTrack:
         """Revisions that failed where DDL stands by itself."""
         return self._connection.database.unfinished
 
+    def serves_others(self) -> bool:
+        """There are no tenants in memory."""
+        return False
+
     def upgrade(self, revision: str) -> None:
         """Apply one revision; raises RevisionFailed."""
         item = self._revisions.find(revision)

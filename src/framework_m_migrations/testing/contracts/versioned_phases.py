@@ -39,6 +39,7 @@ class VersionedPhases(DatabaseContract):
             by_id = session.versions.graph().by_id
             assert {name: by_id[name].contract_of for name in by_id} == {"a1": None, "e1": None, "e2": "e1"}
             assert {name for name in by_id if by_id[name].beside_sync} == {"e1"}
+            assert not session.versions.serves_others()
             session.versions.upgrade("e1")
             assert has_column(session)
             session.versions.upgrade("e2")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
 import sqlalchemy as sa
@@ -41,6 +41,7 @@ class AlembicTrack:
         x_args: for the project's env.py, each as ``name=value``.
         surroundings: how a revision and its helpers wait for locks, and who is told; None for a revision that waits
             for ever.
+        others: tells whether there are schemas beside the session's whose tables the revisions are about; None for no.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class AlembicTrack:
         project: Path | None = None,
         x_args: tuple[str, ...] = (),
         surroundings: Surroundings | None = None,
+        others: Callable[[], bool] | None = None,
     ) -> None:
         self._connection = connection
         self._scopes = scopes
@@ -61,6 +63,7 @@ class AlembicTrack:
         self._version_table = version_table
         self._version_table_schema = version_table_schema
         self._surroundings = surroundings or Surroundings()
+        self._others = others
         self._lock_timeout = None if surroundings is None else surroundings.locks.lock_timeout
         chosen = None if version_table == VERSION_TABLE else version_table
         self._environment = (
@@ -98,6 +101,15 @@ class AlembicTrack:
         idle = not self._connection.in_transaction()
         try:
             return self._unfinished_work().revisions()
+        finally:
+            if idle:
+                self._connection.rollback()
+
+    def serves_others(self) -> bool:
+        """See the port."""
+        idle = not self._connection.in_transaction()
+        try:
+            return self._others is not None and self._others()
         finally:
             if idle:
                 self._connection.rollback()
