@@ -122,6 +122,9 @@ def test_a_run_that_stops_between_the_two_tracks_is_completed(stage: Stage) -> N
     release = stage.release(after)
     assert release.run().recorded == ("first0000000",)
     assert release.run().recorded == ()
+    # A release later there is still no table.
+    written(stage, "second000000", 'op.drop_column("thing", "label")', down="first0000000")
+    assert release.run().recorded == ("second000000",)
     done = release.all()
     assert done.run.revisions == ()
     assert not release.verify().dirty

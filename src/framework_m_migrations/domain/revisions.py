@@ -118,9 +118,13 @@ class RevisionGraph:
                 stack.extend(children.get(name, ()))
         return frozenset(found)
 
-    def is_beside_sync(self, app: str) -> bool:
+    def is_beside_sync(self, app: str | None) -> bool:
         """Whether one of the app's revisions says that sync had made tables of the app."""
-        return any(one.beside_sync for one in self.by_id.values() if one.app == app)
+        return app in self._beside_sync
+
+    @cached_property
+    def _beside_sync(self) -> frozenset[str | None]:
+        return frozenset(one.app for one in self.revisions if one.beside_sync)
 
     def require_single_heads(self) -> None:
         """Raise MultipleHeads when an app's branch has more than one head."""

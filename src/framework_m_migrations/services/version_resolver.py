@@ -84,13 +84,22 @@ class VersionResolver:
         return tuple(name for name in self.graph.order if name not in applied and by_id[name].contract_of in applied)
 
     def new_to(self, pending: Sequence[str]) -> frozenset[str | None]:
-        """Apps of which no revision is applied yet, and for whose pending ones it matters whether there are tables."""
+        """Apps to which the database is new if it has none of their tables: for these it matters for what is pending.
+
+        Where no revision is applied it matters for contract revisions. Where sync builds the tables it always does:
+        revisions that are applied may have been recorded just before somebody stopped it.
+        """
         by_id = self.graph.by_id
-        asked = {by_id[name].app for name in pending if by_id[name].contract_of or by_id[name].beside_sync}
-        return frozenset(asked - {by_id[name].app for name in self.applied})
+        started = {by_id[name].app for name in self.applied}
+        return frozenset(
+            app
+            for name in pending
+            for app in (by_id[name].app,)
+            if self.graph.is_beside_sync(app) or (by_id[name].contract_of is not None and app not in started)
+        )
 
     def recorded(self, pending: Sequence[str], at_work: Collection[str | None] = ()) -> tuple[str, ...]:
-        """Those of ``pending`` that count as applied without being run, as the database is new to their app.
+        """Those of ``pending`` that count as applied without being run, as the database has no table of their app.
 
         They change tables that sync had made, which are not there yet; sync will make them as they are wanted now. That
         holds for all revisions of an app of which one was written beside sync: together they are one history.
@@ -100,8 +109,8 @@ class VersionResolver:
             at_work: those of ``new_to`` of which the database has tables.
         """
         by_id = self.graph.by_id
-        built = {by_id[name].app for name in pending if by_id[name].beside_sync}
-        new = built.intersection(self.new_to(pending)).difference(at_work)
+        built = {app for app in self.new_to(pending) if self.graph.is_beside_sync(app)}
+        new = built.difference(at_work)
         return tuple(name for name in pending if by_id[name].app in new)
 
     def held(self, pending: Sequence[str], at_work: Collection[str | None] = ()) -> tuple[str, ...]:
