@@ -61,5 +61,9 @@ def _note_index(found: Traits, table: str, name: str, columns: list[str], unique
 
 
 def _meaning(default: str | None) -> object:
-    """SQLite converts a default to the column's type, so that a number is the same in quotes."""
-    return default if default is None else essence(default.removeprefix("'").removesuffix("'"))
+    """SQLite converts a default to the column's type: a number is the same in quotes, and TRUE is another word for 1."""
+    if default is None:
+        return None
+    if default.lower() in {"true", "false"}:
+        return essence(default.lower() == "true")
+    return essence(default.removeprefix("'").removesuffix("'"))

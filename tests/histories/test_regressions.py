@@ -147,6 +147,11 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("add_table", pick=6)], []),
         ([Mutation("redefault", 1, how=4)], []),
     ],
+    "the word TRUE as a default was another one than 1 to the tests": [
+        FIRST,
+        ([Mutation("add_table", 1, 3, 9, 11)], []),
+        ([Mutation("redefault", 1, how=1)], []),
+    ],
     "an index goes with its column when that is renamed": [
         FIRST,
         ([Mutation("add_key", 1, 7, 7, 7)], []),
