@@ -61,7 +61,7 @@ def _note_index(found: Traits, table: str, name: str, columns: list[str], unique
 
 
 def _meaning(default: str | None) -> object:
-    """SQLite converts a default to the column's type: a number is the same in quotes, and TRUE is another word for 1."""
+    """SQLite converts a default to the column's type: a number is the same in quotes, TRUE is 1."""
     if default is None:
         return None
     if default.lower() in {"true", "false"}:
