@@ -152,6 +152,13 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("add_table", 1, 3, 9, 11)], []),
         ([Mutation("redefault", 1, how=1)], []),
     ],
+    "an index whose predicate names a dropped column stayed in memory": [
+        FIRST,
+        ([Mutation("partial_key", pick=10)], []),
+        ([Mutation("rename_field", on=10, pick=7)], []),
+        ([Mutation("forget_rename")], [], True),
+        ([], [], True),
+    ],
     "an index goes with its column when that is renamed": [
         FIRST,
         ([Mutation("add_key", 1, 7, 7, 7)], []),

@@ -10,7 +10,8 @@ from framework_m_migrations.adapters.memory.state import MemoryState
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import DatabaseError
-from framework_m_migrations.domain.schema import Index, Table, TableName
+from framework_m_migrations.domain.renames import stands_on
+from framework_m_migrations.domain.schema import Table, TableName
 
 
 def remove(state: MemoryState, operation: o.DestructiveOperation, capabilities: Capabilities) -> None:
@@ -65,16 +66,12 @@ def _drop_column(state: MemoryState, table: Table, column: str, capabilities: Ca
     state.tables[table.name] = replace(
         table,
         columns=tuple(item for item in table.columns if item.name != column),
-        indexes=tuple(index for index in table.indexes if not _stands_on(index, column)),
+        indexes=tuple(index for index in table.indexes if not stands_on(index, [column])),
         uniques=tuple(unique for unique in table.uniques if column not in unique.columns),
         foreign_keys=tuple(key for key in table.foreign_keys if column not in key.columns),
     )
     rows = state.rows.get(table.name, ())
     state.rows[table.name] = tuple({key: row[key] for key in row if key != column} for row in rows)
-
-
-def _stands_on(index: Index, column: str) -> bool:
-    return column in index.include or any(key.column == column for key in index.keys)
 
 
 def _without_constraint(table: Table, name: str, kind: str, capabilities: Capabilities) -> Table:
