@@ -40,6 +40,8 @@ class History:
     """What each world looked like after its last sync."""
     parted: set[tuple[str, ...]] = field(default_factory=set)
     """By table and columns, what some databases dropped and others leave to a revision; histories have none."""
+    ended: bool = False
+    """The databases have other tables now: a foreign key that SQLite cannot drop alone kept one there."""
     differing: set[tuple[str, str]] = field(default_factory=set)
     """Columns whose change of type the adapters judge differently, each by the rules of its own database."""
 
@@ -55,6 +57,8 @@ class History:
             rows: numbers of rows that users put in afterwards.
             drop: sync with ``--allow-drop``, after a visitor has made objects of his own by hand.
         """
+        if self.ended:
+            return
         for mutation in mutations:
             self.schema = mutate(self.schema, mutation)
         # Where it is kept, and whether rows are rewritten for it, is each database's own; memory computes nothing.
@@ -64,22 +68,34 @@ class History:
         # Without any table declared, --allow-drop is refused as a whole.
         drop = drop and bool(self.schema.tables)
         plans = {world.name: self._sync(world, drop) for world in self.worlds}
+        apart = False
         for world in self.others:
             self._agree(plans[self.memory.name], world, plans[world.name])
-            self._part(plans, world)
+            apart |= self._part(plans, world)
+        self.ended = apart
+        if apart:
+            return
         self._rows_agree()
         for number in rows:
             self._insert(number)
 
-    def _part(self, plans: Mapping[str, Sequence[PlannedChange]], world: World) -> None:
-        """Note what only one of memory and a world dropped, where the other one said that it is for ``create``."""
+    def _part(self, plans: Mapping[str, Sequence[PlannedChange]], world: World) -> bool:
+        """Note what only one of memory and a world dropped, where the other one said that it is for ``create``.
+
+        Returns:
+            True when that is a table, which a foreign key without a name keeps.
+        """
+        apart = False
         mine, theirs = self.dropped[self.memory.name], self.dropped[world.name]
         for one in mine ^ theirs:
             keeper = world.name if one in mine else self.memory.name
+            kept = next((p.judgement for p in plans[keeper] if identity(p.change) == one), None)
+            apart |= one[0] == "TableRemoved" and kept is not None and "The foreign key (" in kept.reason
             if {identity(p.change): p.judgement.handled_by for p in plans[keeper]}.get(one) == CREATE:
                 self.parted.add(one[1:])
                 if one[0] == "ColumnRemoved":
                     self.differing.add((one[1], one[2]))
+        return apart
 
     def _sync(self, world: World, drop: bool) -> Sequence[PlannedChange]:
         if drop:
@@ -151,6 +167,8 @@ class History:
         }
         touched = {name for name in both if any((name[1], one) in self.differing for one in name[2:])}
         touched |= {name for name in both if name[0].startswith(("ForeignKey", "Unique")) and name[1:] in self.parted}
+        if world.name == "sqlite":
+            touched |= _defined_anew((*reference, *planned))
         for one in (*reference, *planned):
             match one.change:
                 case c.IndexAdded(index=item) | c.IndexChanged(index=item) | c.IndexRemoved(index=item):
@@ -271,3 +289,20 @@ def _rows_are_kept(where: str, before: Rows, after: Rows) -> None:
             changed = {name: (value, now[name]) for name, value in row.items() if now[name] != value}
             assert not changed, (where, table, number, changed)
         assert after[table].keys() == rows.keys(), (where, table)
+
+
+def _defined_anew(planned: Sequence[PlannedChange]) -> set[tuple[str, ...]]:
+    """What is withheld for a unique constraint with another definition.
+
+    SQLite has a constraint that was added to a table as an index, and tells of the index and of the constraint.
+    """
+    anew = {(one.change.table, one.change.unique.name) for one in planned if isinstance(one.change, c.UniqueChanged)}
+    found = set()
+    for one in planned:
+        match one.change:
+            case c.UniqueChanged(unique=item) | c.UniqueAdded(unique=item) | c.IndexRemoved(index=item):
+                if one.withheld and (one.change.table, item.name) in anew:
+                    found.add(identity(one.change))
+            case _:
+                pass
+    return found

@@ -152,6 +152,17 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("add_table", 1, 3, 9, 11)], []),
         ([Mutation("redefault", 1, how=1)], []),
     ],
+    "a unique constraint that SQLite has as an index was defined anew, which the tests took for something else": [
+        FIRST,
+        ([Mutation("add_key", 0, 11, 0, 2)], []),
+        ([Mutation("change_key")], []),
+    ],
+    "a table was dropped everywhere but where a foreign key without a name cannot be dropped alone": [
+        FIRST,
+        ([Mutation("add_table", 0, 0, 5, 0), Mutation("add_reference", 1, 0, 0, 0)], []),
+        ([Mutation("remove_table")], [], True),
+        ([Mutation("return_table")], []),
+    ],
     "an index whose predicate names a dropped column stayed in memory": [
         FIRST,
         ([Mutation("partial_key", pick=10)], []),
