@@ -70,9 +70,10 @@ def without_unfinished(session: Session, recorded: Sequence[str]) -> tuple[str, 
 
 def record(session: Session, revision: str) -> None:
     """Let a revision count as applied, in its place in the order: what it depends on is applied by now."""
+    implied = session.versions.graph().by_id[revision].parents
     with session.reading():
         heads = session.versions.current()
-    session.versions.stamp(sorted({*heads, revision}))
+    session.versions.stamp(sorted({*heads.difference(implied), revision}))
 
 
 def record_where_new(session: Session, made: Plan) -> tuple[str, ...]:
