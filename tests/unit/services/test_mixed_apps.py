@@ -108,6 +108,10 @@ def test_an_app_has_tables_by_their_names_by_those_they_had_and_by_the_ledger() 
     assert site.with_tables(doctype("bill", was="order")) == {"shop", None}
     assert site.with_tables(doctype("lead", "crm")) == {"shop", None}, "by the ledger"
     assert site.with_tables(doctype("order", "crm")) == {"shop", "crm", None}
+    others = Site()
+    others.sync(doctype("order", "crm"))
+    assert others.with_tables(doctype("bill", was="order")) == {"shop", "crm", None}, "by the name it had"
+    assert others.with_tables(doctype("bill")) == {"crm", None}
     free = Site()
     free.sync(doctype("order", None))
     assert free.with_tables() == {"shop", "crm", None}, "no app's in particular"
@@ -152,7 +156,7 @@ def test_sync_records_before_it_makes_the_first_tables_of_an_app_and_only_then()
     site = Site(*SHOP)
     first = site.sync(doctype("order"))
     assert first.recorded == ("s1", "s2", "s3")
-    assert [told[1:] for told in site.told()[::2]] == [(name, "shop", "stamp") for name in first.recorded]
+    assert [told[1:] for told in site.told()] == [(name, "shop", "stamp") for name in first.recorded for _ in range(2)]
     assert site.run(doctype("order")).heads == ("s3",)
     site.revisions.append(MemoryRevision(Revision("s4", "shop", ("s3",)), nothing, nothing))
     assert site.sync(doctype("order"), doctype("line")).recorded == ()
