@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.domain.errors import MigrationError
 from tests._postgres import PostgresDatabase
-from tests.online.phases import Define, Stage
+from tests.online.phases import Define, Stage, metadata
 from tests.versions.conftest import apps as apps
 from tests.versions.support import Apps
 
@@ -114,6 +114,9 @@ def _the_same_files_on_sqlite(stage: Stage, old: Define, new: Define, insert: st
     local = Stage(f"sqlite:///{stage.tmp_path / 'local.db'}", stage.apps, stage.tmp_path)
     first = local.release(old)
     first.run("0000first000")
+    # The revisions of the next release are there already: on a database without tables sync would count them.
+    with sa.create_engine(local.url, poolclass=sa.NullPool).begin() as connection:
+        metadata(old).create_all(connection)
     first.sync()
     local.send("PRAGMA foreign_keys = OFF", insert)
     release = local.release(new)
