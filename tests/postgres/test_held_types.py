@@ -27,7 +27,7 @@ REBUILT = (
     "CREATE INDEX ON item (amount)",
     "ALTER TABLE item ADD CHECK (amount >= 0)",
     "ALTER TABLE item ALTER amount SET DEFAULT 1",
-    "CREATE STATISTICS ON amount, id FROM item",
+    "CREATE STATISTICS both_of_them ON amount, id FROM item",
     "CREATE VIEW others AS SELECT id FROM item",
 )
 
