@@ -12,12 +12,10 @@ from collections.abc import Iterable, Mapping
 from framework_m_migrations.domain.errors import NameInOtherCase
 from framework_m_migrations.domain.schema import TableName
 
-_LOWER = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
-
 
 def folded(name: str) -> str:
     """A name as databases compare it that fold ASCII letters, and no others."""
-    return name.translate(_LOWER)
+    return name.lower() if name.isascii() else "".join(c.lower() if c.isascii() else c for c in name)
 
 
 def refuse_table(wanted: TableName, existing: frozenset[TableName]) -> None:

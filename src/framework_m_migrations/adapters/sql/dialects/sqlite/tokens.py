@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from framework_m_migrations.domain.letter_case import folded
+
 WORD, NAME, STRING, NUMBER, BLOB, OPERATOR, PARAMETER = "word", "name", "string", "number", "blob", "operator", "param"
 
 _PIECES = re.compile(
@@ -56,9 +58,8 @@ def upper(text: str) -> str:
     return text.upper() if text.isascii() else "".join(c.upper() if c.isascii() else c for c in text)
 
 
-def lower(text: str) -> str:
-    """ASCII letters in lower case."""
-    return text.lower() if text.isascii() else "".join(c.lower() if c.isascii() else c for c in text)
+lower = folded
+"""ASCII letters in lower case."""
 
 
 def tokens(sql: str) -> list[Token]:
