@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from framework_m_migrations.domain.changes import TableAdded
-from framework_m_migrations.domain.events import RevisionFinished, RevisionStarted
 from framework_m_migrations.domain.plan import Plan
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.session import Session
@@ -33,8 +32,6 @@ def apps_with_tables(session: Session, apps: Collection[str | None]) -> frozense
         InvalidMetadata, AppBroken: the wanted schema cannot be told.
         LedgerCorrupt, LedgerNameTaken: the ledger cannot be read.
     """
-    if session.versions.serves_others():
-        return frozenset(apps)
     claims: set[tuple[TableName, str | None]] = set()
     for doctype in session.source.load():
         for table in doctype.tables:
@@ -43,9 +40,12 @@ def apps_with_tables(session: Session, apps: Collection[str | None]) -> frozense
                 claims.add((TableName(table.renamed_from, table.name.schema), doctype.app))
     with session.reading():
         claims |= {(one.table, one.app) for one in session.ledger.objects().values()}
-        there = session.inspector.read({name for name, _ in claims}).tables.keys()
+        # Names are enough: of the session's own schema they are told without reading any table.
+        there = session.inspector.read({name for name, _ in claims if name.schema is not None}).names
     owners = {app for name, app in claims if name in there}
-    return frozenset(app for app in apps if owners & {app, None} or (app is None and owners))
+    found = frozenset(app for app in apps if owners & {app, None} or (app is None and owners))
+    # The versioned track is asked last: a sync of apps that have tables need not load it.
+    return frozenset(apps) if found != frozenset(apps) and session.versions.serves_others() else found
 
 
 def sync_has_built(session: Session, app: str) -> bool:
@@ -68,16 +68,8 @@ def without_unfinished(session: Session, recorded: Sequence[str]) -> tuple[str, 
     return ()
 
 
-def record(session: Session, revision: str) -> None:
-    """Let a revision count as applied, in its place in the order: what it depends on is applied by now."""
-    implied = session.versions.graph().by_id[revision].parents
-    with session.reading():
-        heads = session.versions.current()
-    session.versions.stamp(sorted({*heads.difference(implied), revision}))
-
-
-def record_where_new(session: Session, made: Plan) -> tuple[str, ...]:
-    """Before sync makes the first tables of an app: what ``run`` would record, had it come first.
+def recorded_where_new(session: Session, made: Plan) -> tuple[str, ...]:
+    """What is to be recorded before sync makes the first tables of an app: what ``run`` would, had it come first.
 
     Once the tables are there nobody can tell that they are as they are wanted now, and not from before the revisions.
 
@@ -86,8 +78,8 @@ def record_where_new(session: Session, made: Plan) -> tuple[str, ...]:
         made: what is about to be applied.
 
     Returns:
-        The revisions that count as applied now. One with a parent in another app that is not applied, and what stands
-        on it, is not among them.
+        The revisions that are to count as applied, in order. One with a parent in another app that is not applied, and
+        what stands on it, is not among them.
 
     Raises:
         RevisionError: the files are not in order.
@@ -104,9 +96,6 @@ def record_where_new(session: Session, made: Plan) -> tuple[str, ...]:
     recorded: list[str] = []
     for name in without_unfinished(session, versions.recorded(pending, versions.new_to(pending) - new)):
         if done.issuperset(versions.graph.by_id[name].parents):
-            session.events.emit(RevisionStarted(name, versions.graph.by_id[name].app, "stamp"))
-            record(session, name)
-            session.events.emit(RevisionFinished(name, versions.graph.by_id[name].app, "stamp"))
             done.add(name)
             recorded.append(name)
     return tuple(recorded)

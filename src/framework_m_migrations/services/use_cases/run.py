@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from framework_m_migrations.domain.effects import UseCase
-from framework_m_migrations.domain.events import RevisionFinished, RevisionRetried, RevisionStarted
 from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.results import AllResult, RepairResult, RunResult
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.locking import acquire, retrying, still_held
-from framework_m_migrations.services.mixed_apps import apps_with_tables, record, without_unfinished
+from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.mixed_apps import apps_with_tables, without_unfinished
 from framework_m_migrations.services.privileges import require_for_revisions
+from framework_m_migrations.services.revision_applier import apply_revisions
 from framework_m_migrations.services.use_cases.sync import check_before_revisions, sync
 from framework_m_migrations.services.version_resolver import resolver
 
@@ -51,7 +51,7 @@ def run(
             require_for_revisions(session)
             if check is not None:
                 check()
-        yield from _apply(session, locks, pending, "upgrade", recorded)
+        yield from apply_revisions(session, locks, pending, "upgrade", recorded)
     finally:
         session.lock.release()
     ran = tuple(name for name in pending if name not in recorded)
@@ -84,7 +84,7 @@ def rollback(
         chosen = resolver(session).rollback(steps=steps, app=app, to=to)
         if chosen:
             require_for_revisions(session)
-        yield from _apply(session, locks, chosen, "downgrade")
+        yield from apply_revisions(session, locks, chosen, "downgrade")
     finally:
         session.lock.release()
     return RunResult(chosen, "downgrade", _heads(session), session.clock.monotonic() - started)
@@ -130,24 +130,6 @@ def stamp(session: Session, locks: LockOptions, heads: tuple[str, ...], *, dry_r
     finally:
         session.lock.release()
     return RepairResult("stamp", actions, applied=True)
-
-
-def _apply(
-    session: Session, locks: LockOptions, revisions: tuple[str, ...], direction: str, recorded: tuple[str, ...] = ()
-) -> UseCase[None]:
-    """Each revision in its order; one that did not get a lock in time is tried again whole."""
-    graph = session.versions.graph()
-    ways: dict[str, Callable[[str], None]] = {
-        "upgrade": session.versions.upgrade,
-        "downgrade": session.versions.downgrade,
-        "stamp": partial(record, session),
-    }
-    for name in revisions:
-        app, way = graph.by_id[name].app, "stamp" if name in recorded else direction
-        still_held(session)
-        session.events.emit(RevisionStarted(name, app, way))
-        yield from retrying(session, locks, partial(ways[way], name), partial(RevisionRetried, name))
-        session.events.emit(RevisionFinished(name, app, way))
 
 
 def _heads(session: Session) -> tuple[str, ...]:

@@ -21,9 +21,10 @@ from framework_m_migrations.domain.sizes import worked_on
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.drops import drops_of
 from framework_m_migrations.services.locking import acquire
-from framework_m_migrations.services.mixed_apps import record_where_new
+from framework_m_migrations.services.mixed_apps import recorded_where_new
 from framework_m_migrations.services.plan_applier import PlanApplier
 from framework_m_migrations.services.privileges import require_before_revisions, require_for_plan
+from framework_m_migrations.services.revision_applier import apply_revisions
 from framework_m_migrations.services.sync_planner import SyncPlanner
 
 
@@ -123,7 +124,9 @@ def _locked(
         made = planner.plan(force=True)
         _check(session, options, made)
     session.events.emit(PlanMade(made))
-    recorded = record_where_new(session, made)
+    recorded = recorded_where_new(session, made)
+    if recorded:
+        yield from apply_revisions(session, options.locks, recorded, "upgrade", recorded)
     rendered = render(session, made, sql=False)
     applier = PlanApplier(session, options.locks)
     steps = yield from applier.apply(made)
