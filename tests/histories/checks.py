@@ -175,6 +175,10 @@ class History:
                     stands: Index | Check = item
                 case c.CheckAdded(check=check) | c.CheckChanged(check=check) | c.CheckRemoved(check=check):
                     stands = check
+                case c.UniqueAdded(unique=unique) if (one.change.table.name, unique.name) in self.differing:
+                    # It stood on such a column before, which may have kept one of the databases from having it.
+                    touched.add(identity(one.change))
+                    continue
                 case _:
                     continue
             # It waits for the type where that waits.

@@ -177,6 +177,11 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("remove_key", 8, 10, 3, 4), Mutation("remove_field", 6, 10, 2, 5)], []),
         ([Mutation("rename_field", 0, 4, 11, 9)], []),
     ],
+    "a unique constraint that only memory had on a computed column was defined anew": [
+        ([Mutation("add_table", 0, 0, 2, 1)], [0]),
+        ([Mutation("compute_field"), Mutation("add_key", 0, 11, 0, 2)], []),
+        ([Mutation("change_key")], []),
+    ],
 }
 
 
