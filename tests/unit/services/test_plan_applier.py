@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from framework_m_migrations.adapters.memory import (
-    ListSink,
     MemoryDatabase,
-    MemorySession,
-    MemorySource,
-    MemoryWorld,
     memory_type,
 )
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
-from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import DatabaseError, DropRefused, LockTimeout, MigrationLocked
 from framework_m_migrations.domain.events import StepFinished, StepRetried, StepStarted
 from framework_m_migrations.domain.filling import Fill
@@ -30,6 +22,7 @@ from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.hash_cache import GHOSTS
 from framework_m_migrations.services.plan_applier import PlanApplier
 from tests.unit.domain.build import index
+from tests.unit.services.watched import Watched, finish
 
 T, U = TableName("t"), TableName("u")
 ID = Column("id", memory_type("integer"), nullable=False)
@@ -42,44 +35,10 @@ ADD_B = o.AddColumn(T, Column("b", memory_type("integer")))
 LIMITS = LockOptions(lock_timeout=0.25, statement_timeout=7.0, retries=2)
 
 
-class Watched(MemorySession):
-    """A session over memory that notes the limits of its transactions, and what is not in any."""
-
-    def __init__(self, database: MemoryDatabase, *, allow_drop: bool = False) -> None:
-        self.sink = ListSink()
-        super().__init__(database.connect(), MemoryWorld(MemorySource(), events=self.sink, allow_drop=allow_drop))
-        self.scopes: list[object] = []
-        assert self.lock.try_acquire()
-
-    @contextmanager
-    def transaction(
-        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
-    ) -> Iterator[None]:
-        self.scopes.append((lock_timeout, statement_timeout, brief))
-        with super().transaction():
-            yield
-
-    @contextmanager
-    def autocommit(self) -> Iterator[None]:
-        self.scopes.append("autocommit")
-        with super().autocommit():
-            yield
-
-
 def made() -> MemoryDatabase:
     database = MemoryDatabase()
     database.create(TABLE)
     return database
-
-
-def finish[T](use_case: UseCase[T]) -> T:
-    """Run a use case that waits for nothing but the clock."""
-    while True:
-        try:
-            next(use_case)
-        except StopIteration as ended:
-            result: T = ended.value
-            return result
 
 
 def applied(session: Session, *steps: Step, **parts: object) -> int:

@@ -1,0 +1,43 @@
+"""Sessions over memory that note what services do with them, and services carried through without waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from framework_m_migrations.adapters.memory import ListSink, MemoryDatabase, MemorySession, MemorySource, MemoryWorld
+from framework_m_migrations.domain.effects import UseCase
+
+
+class Watched(MemorySession):
+    """A session over memory that notes the limits of its transactions, and what is not in any."""
+
+    def __init__(self, database: MemoryDatabase, *, allow_drop: bool = False) -> None:
+        self.sink = ListSink()
+        super().__init__(database.connect(), MemoryWorld(MemorySource(), events=self.sink, allow_drop=allow_drop))
+        self.scopes: list[object] = []
+        assert self.lock.try_acquire()
+
+    @contextmanager
+    def transaction(
+        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
+    ) -> Iterator[None]:
+        self.scopes.append((lock_timeout, statement_timeout, brief))
+        with super().transaction():
+            yield
+
+    @contextmanager
+    def autocommit(self) -> Iterator[None]:
+        self.scopes.append("autocommit")
+        with super().autocommit():
+            yield
+
+
+def finish[T](use_case: UseCase[T]) -> T:
+    """Run a use case that waits for nothing but the clock."""
+    while True:
+        try:
+            next(use_case)
+        except StopIteration as ended:
+            result: T = ended.value
+            return result
