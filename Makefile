@@ -80,9 +80,9 @@ ONLY ?=
 SHOW ?=
 mutation: $(STAMP) ## the mutation score of domain and services (docs/mutation.md)
 	@test -x .mutation/venv/bin/mutmut || { $(BIN)/python -m venv .mutation/venv && .mutation/venv/bin/python -m pip install -q mutmut==3.8.1; }
-	@rm -rf .mutation/tree && mkdir .mutation/tree && cp -r src tests docs scripts pyproject.toml README.md CHANGELOG.md LICENSE .mutation/tree
+	@rm -rf .mutation/tree && mkdir .mutation/tree && cp -r src tests docs examples scripts pyproject.toml README.md CHANGELOG.md LICENSE .mutation/tree
 	@$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > "$$(.mutation/venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/development.pth"
-	@set -f; cd .mutation/tree && nice ../venv/bin/python scripts/mutation.py $(if $(SHOW),--survivors) $(ONLY)
+	@set -f; cd .mutation/tree && nice ../venv/bin/python scripts/mutation.py --marks "$(QUICK)" $(if $(SHOW),--survivors) $(ONLY)
 
 demo: $(STAMP_DEMO) ## the whole engine at work, on SQLite
 	@$(BIN)/python -m examples.demo

@@ -3,23 +3,27 @@
 mutmut makes the mutants; its own runner starts pytest anew for each one, which takes longer than the tests. Here the
 tests are collected once. A first child runs them all and notes which functions each test calls; then each function has
 a forked child of its own, which runs its tests on one mutant after the other, the quickest first, until one fails.
+There are two rounds: the tests that touch nothing but memory, and for what survives them those over SQLite's files.
 
 Run by `make mutation` in a copy of the tree (docs/mutation.md):
 
     python mutation.py [GLOB ...]        mutants whose name fits, e.g. "*domain.risk*"; all where none is given
-    python mutation.py --survivors       their diffs too
+    python mutation.py --survivors       the diffs of what survived, too
+    python mutation.py --marks MARKS     what pytest takes as -m in the second round
 
 It writes mutation.json: each mutant's outcome by name.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import fnmatch
 import gc
 import importlib
 import itertools
 import json
+import math
 import os
 import resource
 import signal
@@ -38,7 +42,17 @@ SOURCES = MUTANTS / "src" / "framework_m_migrations"
 WORKERS = 2
 SECONDS = 2
 """CPU time that the tests of one mutant may take beyond three times what they take without it."""
+AT_ONCE = 20
+"""Mutants of one function that one child judges."""
+ENOUGH = 3.0
+"""CPU seconds of tests, the quickest first, that a mutant is judged by in the second round."""
 KILLED, SURVIVED, TIMEOUT, UNTESTED = "killed", "survived", "timeout", "no tests"
+ALIVE = {SURVIVED, UNTESTED}
+OVER_FILES = (
+    "tests/unit", "tests/sync", "tests/run", "tests/versions", "tests/tenants", "tests/online", "tests/lint",
+    "tests/sql", "tests/sqlite",
+)  # fmt: skip
+"""What the second round has beside the first one's tests; those that are slow or need a server are left out."""
 
 
 def generate() -> None:
@@ -70,10 +84,12 @@ class Mutation:
 
     Args:
         mutants: the names to be judged.
+        enough: CPU seconds of tests that one mutant is judged by at most, the quickest first.
     """
 
-    def __init__(self, mutants: list[str]) -> None:
+    def __init__(self, mutants: list[str], enough: float) -> None:
         self.mutants = mutants
+        self.enough = enough
         self.outcomes: dict[str, str] = {}
         self.broken: list[str] = []
         self._trampoline: Any = importlib.import_module("mutmut.mutation.trampoline")
@@ -86,26 +102,28 @@ class Mutation:
             raise session.Interrupted(f"{session.testsfailed} errors during collection")
         items = {item.nodeid: item for item in session.items}
         callers, seconds = self._measure(list(items.values()))
-        if self.broken:
+        if self.broken and self.enough == math.inf:
             return True
         # A collection in a child would touch, and so copy, all that parent and child share.
         gc.collect()
         gc.freeze()
         gc.disable()
         work: list[tuple[list[str], list[pytest.Item], int]] = []
-        for function, mutants in itertools.groupby(self.mutants, key=function_of):
-            tests = sorted(callers.get(function, ()), key=lambda name: seconds[name])
+        for function, group in itertools.groupby(self.mutants, key=function_of):
+            tests = _quickest(callers.get(function, set()).difference(self.broken), seconds, self.enough)
             limit = SECONDS + int(3 * sum(seconds[name] for name in tests))
-            work.append((list(mutants), [items[name] for name in tests], limit))
+            work += [
+                (list(mutants), [items[name] for name in tests], limit) for mutants in itertools.batched(group, AT_ONCE)
+            ]
         running: dict[int, tuple[list[str], list[pytest.Item], int]] = {}
         started = time.monotonic()
         while work or running:
             if work and len(running) < WORKERS:
-                group = work.pop()
-                if group[1]:
-                    running[self._fork(*group)] = group
+                piece = work.pop()
+                if piece[1]:
+                    running[self._fork(*piece)] = piece
                 else:
-                    self.outcomes.update(dict.fromkeys(group[0], UNTESTED))
+                    self.outcomes.update(dict.fromkeys(piece[0], UNTESTED))
                 continue
             work += self._reap(running)
             self._progress(started)
@@ -185,8 +203,22 @@ class Mutation:
         return [(rest, items, limit)] if rest else []
 
 
+def _quickest(tests: set[str], seconds: dict[str, float], enough: float) -> list[str]:
+    """The tests in the order of their time, as many as stay within the time and one at least."""
+    ordered = sorted(tests, key=lambda name: (seconds[name], name))
+    spent = itertools.accumulate(seconds[name] for name in ordered)
+    return [name for at, (name, so_far) in enumerate(zip(ordered, spent, strict=True)) if not at or so_far <= enough]
+
+
 def _any_fails(items: list[pytest.Item]) -> bool:
-    return any(_fails(item, following) for item, following in zip(items, [*items[1:], None], strict=True))
+    """Whether one fails; it comes first from then on, as what notices one mutant often notices the next."""
+    for at, item in enumerate(items):
+        if _fails(item, items[at + 1] if at + 1 < len(items) else None):
+            # What the next test would have shared must not be found by another one, which pytest takes for a failure.
+            item.session._setupstate.teardown_exact(None)  # noqa: SLF001
+            items.insert(0, items.pop(at))
+            return True
+    return False
 
 
 def _fails(item: pytest.Item, following: pytest.Item | None) -> bool:
@@ -213,36 +245,53 @@ def diff_of(mutant: str) -> str:
     return "\n".join(line for line in lines if line.startswith(("-", "+")))
 
 
-def main(arguments: list[str]) -> int:
-    """Make the mutants that fit, judge them, and print the table."""
-    patterns = [one for one in arguments if not one.startswith("--")]
-    generate()
-    mutants = mutants_of(patterns)
-    if not mutants:
-        print("No mutant has such a name.", file=sys.stderr)
-        return 2
-    os.environ["MUTANT_UNDER_TEST"] = ""
-    mutation = Mutation(mutants)
-    config = importlib.import_module("mutmut.configuration").config()
-    given = [*config.pytest_add_cli_args, *config.pytest_add_cli_args_test_selection]
+def run_tests(mutation: Mutation, given: list[str]) -> int:
+    """Let pytest collect what is given, in the mutated tree, and the plugin judge its mutants."""
     here = Path.cwd()
     os.chdir(MUTANTS)
     # What a failure looks like is of no interest, and working it out takes longer than most tests.
     quick = ["--tb=no", "--assert=plain", "-p", "no:xdist", "-p", "no:logging"]
-    code = pytest.main(["--rootdir=.", *quick, *given], plugins=[mutation])
-    os.chdir(here)
-    if mutation.broken or not mutation.outcomes:
-        print(f"Tests that fail without any mutant: {mutation.broken or f'pytest ended with {code}'}", file=sys.stderr)
-        return 1
-    ordered = {name: mutation.outcomes[name] for name in mutants}
+    try:
+        return int(pytest.main(["--rootdir=.", *quick, *given], plugins=[mutation]))
+    finally:
+        os.chdir(here)
+
+
+def main() -> int:
+    """Make the mutants that fit, judge them, and print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("patterns", nargs="*", metavar="GLOB")
+    parser.add_argument("--survivors", action="store_true")
+    parser.add_argument("--marks", default="")
+    arguments = parser.parse_args()
+    generate()
+    mutants = mutants_of(arguments.patterns)
+    if not mutants:
+        print("No mutant has such a name.", file=sys.stderr)
+        return 2
+    os.environ["MUTANT_UNDER_TEST"] = ""
+    config = importlib.import_module("mutmut.configuration").config()
+    first = config.pytest_add_cli_args_test_selection
+    outcomes: dict[str, str] = {}
+    for selected, enough in ((first, math.inf), ([*first, *OVER_FILES, "-m", arguments.marks], ENOUGH)):
+        mutation = Mutation([name for name in mutants if outcomes.get(name, SURVIVED) in ALIVE], enough)
+        code = run_tests(mutation, [*config.pytest_add_cli_args, *selected])
+        if mutation.broken:
+            # Those that start a program of their own do not find what they need in the mutated tree.
+            print(f"Tests that fail without any mutant, and judge none: {mutation.broken}", file=sys.stderr)
+        if not mutation.outcomes:
+            print(f"Nothing was judged; pytest ended with {code}.", file=sys.stderr)
+            return 1
+        outcomes |= mutation.outcomes
+    ordered = {name: outcomes[name] for name in mutants}
     Path("mutation.json").write_text(json.dumps(ordered, indent=1, ensure_ascii=False), encoding="utf-8")
-    if "--survivors" in arguments:
+    if arguments.survivors:
         for mutant, outcome in ordered.items():
-            if outcome in {SURVIVED, UNTESTED}:
+            if outcome in ALIVE:
                 print(f"\n{mutant} ({outcome})\n{diff_of(mutant)}")
     print("\n" + "\n".join(table(ordered)))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
