@@ -173,20 +173,25 @@ class History:
         if world.name == "sqlite":
             touched |= _defined_anew((*reference, *planned)) | self._written_otherwise()
         for one in (*reference, *planned):
+            stand: tuple[Index | Check, ...]
             match one.change:
-                case c.IndexAdded(index=item) | c.IndexChanged(index=item) | c.IndexRemoved(index=item):
-                    stands: Index | Check = item
-                case c.CheckAdded(check=check) | c.CheckChanged(check=check) | c.CheckRemoved(check=check):
-                    stands = check
+                case c.IndexChanged(before=was, index=item):
+                    stand = (was, item)
+                case c.IndexAdded(index=item) | c.IndexRemoved(index=item):
+                    stand = (item,)
+                case c.CheckChanged(before=rule, check=check):
+                    stand = (rule, check)
+                case c.CheckAdded(check=check) | c.CheckRemoved(check=check):
+                    stand = (check,)
                 case c.UniqueAdded(unique=unique) if (one.change.table.name, unique.name) in self.differing:
                     # It stood on such a column before, which may have kept one of the databases from having it.
                     touched.add(identity(one.change))
                     continue
                 case _:
                     continue
-            # It waits for the type where that waits.
+            # It waits for the type where that waits, and for a column that goes where that stays.
             columns = [column for table, column in self.differing if table == one.change.table.name]
-            touched |= {identity(one.change)} if stands_on(stands, columns) else set()
+            touched |= {identity(one.change)} if any(stands_on(item, columns) for item in stand) else set()
         wrong = {
             name: (ours.get(name), theirs.get(name)) for name in both - touched if ours.get(name) != theirs.get(name)
         }

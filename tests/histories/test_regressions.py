@@ -187,6 +187,13 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("add_table", 0, 0, 11, 2)], []),
         ([Mutation("redefault", 1, 0, 11, 5)], []),
     ],
+    "an index stood on a column that a computed one keeps in SQLite, and was defined anew for another": [
+        FIRST,
+        ([Mutation("add_field", 0, 3, 6, 0)], []),
+        ([Mutation("partial_key", 0, 1, 3, 3), Mutation("compute_field", 0, 5, 3, 5)], []),
+        ([Mutation("rename_field", 0, 3, 11, 2), Mutation("rename_field", 0, 3, 11, 2)], [], True),
+        ([], []),
+    ],
 }
 
 

