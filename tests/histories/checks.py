@@ -10,7 +10,7 @@ from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.renames import stands_on
 from framework_m_migrations.domain.results import PlanResult
 from framework_m_migrations.domain.risk import CREATE
-from framework_m_migrations.domain.schema import Check, Index
+from framework_m_migrations.domain.schema import Check, Index, Unique
 from tests.histories.choices import Mutation
 from tests.histories.explaining import explained, identity, renames_of
 from tests.histories.kinds import essence, value_text
@@ -173,7 +173,7 @@ class History:
         if world.name == "sqlite":
             touched |= _defined_anew((*reference, *planned)) | self._written_otherwise()
         for one in (*reference, *planned):
-            stand: tuple[Index | Check, ...]
+            stand: tuple[Index | Check | Unique, ...]
             match one.change:
                 case c.IndexChanged(before=was, index=item):
                     stand = (was, item)
@@ -183,15 +183,15 @@ class History:
                     stand = (rule, check)
                 case c.CheckAdded(check=check) | c.CheckRemoved(check=check):
                     stand = (check,)
-                case c.UniqueAdded(unique=unique) if (one.change.table.name, unique.name) in self.differing:
-                    # It stood on such a column before, which may have kept one of the databases from having it.
-                    touched.add(identity(one.change))
-                    continue
+                case c.UniqueAdded(unique=unique):
+                    stand = (unique,)
                 case _:
                     continue
-            # It waits for the type where that waits, and for a column that goes where that stays.
-            columns = [column for table, column in self.differing if table == one.change.table.name]
-            touched |= {identity(one.change)} if any(stands_on(item, columns) for item in stand) else set()
+            # It waits for the type where that waits, and for a column that goes where that stays. What has the name of
+            # something that stood on such a column may be new in one of the databases and another form in the other.
+            apart_there = [name for table, name in self.differing if table == one.change.table.name]
+            if any(item.name in apart_there or stands_on(item, apart_there) for item in stand):
+                touched.add(identity(one.change))
         wrong = {
             name: (ours.get(name), theirs.get(name)) for name in both - touched if ours.get(name) != theirs.get(name)
         }

@@ -182,6 +182,11 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("compute_field"), Mutation("add_key", 0, 11, 0, 2)], []),
         ([Mutation("change_key")], []),
     ],
+    "a unique index that PostgreSQL could not have on a computed column was defined anew": [
+        ([Mutation("add_table", 0, 0, 2, 1)], [0]),
+        ([Mutation("compute_field", pick=4), Mutation("add_key", 0, 7, 2, 7)], []),
+        ([Mutation("change_key")], []),
+    ],
     "a moment that became the application's default is written otherwise in SQLite": [
         FIRST,
         ([Mutation("add_table", 0, 0, 11, 2)], []),
