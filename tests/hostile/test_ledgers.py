@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framework_m_migrations.domain.errors import MigrationError
+from framework_m_migrations.domain.errors import LedgerCorrupt, MigrationError
 from tests.hostile.outcome import Prey, outcome, sqlite_prey, wipe
 from tests.hostile.test_taken_names import ON_POSTGRESQL, spelt
 from tests.hostile.texts import hostile
@@ -148,3 +149,33 @@ def use(prey: Prey, metadata: sa.MetaData) -> None:
         assert not isinstance(outcome(prey.manager(metadata).sync), MigrationError)
         assert prey.manager(metadata).plan(force=True).plan.is_empty
         prey.check()
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "form"),
+    [
+        ("__schema_versions__", "checksum", "varchar(3)"),
+        ("__schema_objects__", "members", "varchar(400)"),
+        ("__schema_objects__", "origin", "bytea"),
+        ("__schema_state__", "key", "varchar(3)"),
+        ("__schema_state__", "value", "varchar(10)"),
+        ("__schema_state__", "value", "jsonb"),
+    ],
+)
+def test_a_ledger_that_cannot_hold_what_belongs_there_is_told_and_mended(
+    postgres_prey: Prey, table: str, column: str, form: str
+) -> None:
+    wipe(postgres_prey)
+    postgres_prey.manager(wanted("note")).sync()
+    with postgres_prey.engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM {table}")
+        connection.exec_driver_sql(f"ALTER TABLE {table} ALTER {column} TYPE {form} USING NULL")
+    manager = postgres_prey.manager(wanted("note", "more"))
+    with pytest.raises(LedgerCorrupt, match=f"{table} has a type that does not hold the ledger's texts: {column}") as e:
+        manager.sync()
+    assert "m-migrate repair" in e.value.next_step
+    [first, *_] = manager.repair().actions
+    assert first.startswith("make the ledger's tables anew, empty: ")
+    manager.sync()
+    assert manager.plan(force=True).plan.is_empty
+    postgres_prey.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -237,7 +238,7 @@ class SqlLedger:
         """Which of the three tables exist.
 
         Raises:
-            LedgerCorrupt: one of them lacks a column.
+            LedgerCorrupt: one of them lacks a column, or has one of another type.
             LedgerNameTaken: one of the engine's names is no table's.
         """
         found = LEDGER_TABLES & self._names()
@@ -246,14 +247,26 @@ class SqlLedger:
             for table in self._tables.all:
                 if table.name not in found:
                     continue
-                columns = {column["name"] for column in inspector.get_columns(table.name, schema=self._schema)}
+                columns = {one["name"]: one["type"] for one in inspector.get_columns(table.name, schema=self._schema)}
                 missing = [column.name for column in table.columns if column.name not in columns]
                 if missing:
                     raise LedgerCorrupt(
                         f"The table {table.name} lacks the column {', '.join(missing)}.",
                         details={"table": table.name, "missing": missing},
                     )
+                unfit = [column.name for column in table.columns if not self._holds(columns[column.name], column.type)]
+                if unfit:
+                    raise LedgerCorrupt(
+                        f"The table {table.name} has a type that does not hold the ledger's texts: {', '.join(unfit)}.",
+                        details={"table": table.name, "unfit": unfit},
+                    )
         return found
+
+    def _holds(self, found: Any, wanted: Any) -> bool:
+        """Whether a column takes every text that belongs into it. SQLite keeps to no type and to no length."""
+        if self._connection.dialect.name == "sqlite":
+            return True
+        return isinstance(found, sa.String) and (found.length or sys.maxsize) >= (wanted.length or sys.maxsize)
 
     def _names(self) -> frozenset[str]:
         """Which of the engine's names are taken, all of them by tables; raises LedgerNameTaken."""

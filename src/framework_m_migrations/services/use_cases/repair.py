@@ -57,9 +57,10 @@ def repair(session: Session, locks: LockOptions, *, dry_run: bool) -> UseCase[Re
 
 
 def _broken(session: Session) -> str | None:
-    """What is wrong with the ledger's tables, None when they can be read."""
+    """What is wrong with the ledger's tables, None when they can be read and written."""
     try:
-        with session.reading():
+        # What can be read outside a transaction may still be no table of ours; within one their form is looked at.
+        with session.transaction():
             pending(session.ledger.snapshot().state)
             session.ledger.objects()
     except LedgerCorrupt as error:
