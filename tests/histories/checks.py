@@ -132,7 +132,7 @@ class History:
 
     def _built_as_wanted(self, world: World, actual: Traits, withheld: Sequence[PlannedChange]) -> None:
         """The catalogue is that of a database built from scratch but for what is withheld; nothing else is."""
-        differing = differences(actual, world.ideal(self.schema))
+        differing = _but_for_names_of_checks(differences(actual, world.ideal(self.schema)))
         renames = renames_of(one.change for one in withheld)
         unexplained = {
             key: pair
@@ -267,6 +267,19 @@ def _ours(changes: Sequence[PlannedChange]) -> list[PlannedChange]:
 
 def _shown(result: PlanResult) -> list[tuple[object, ...]]:
     return [(identity(one.change), one.withheld, one.judgement.rule, one.change) for one in result.plan.changes]
+
+
+def _but_for_names_of_checks(
+    differing: Mapping[Key, tuple[object, object]],
+) -> dict[Key, tuple[object, object]]:
+    """Without the checks that stand under another name: one of the same expression is as good as the wanted one."""
+    left = dict(differing)
+    for key, (there, wanted) in differing.items():
+        if key[0] == "check" and there is None:
+            other = next((one for one in left if one[:2] == key[:2] and left[one] == (wanted, None)), None)
+            if other is not None:
+                del left[key], left[other]
+    return left
 
 
 def _but_for_drops(schema: Schema, before: Rows, after: Rows) -> Rows:

@@ -187,6 +187,11 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("compute_field", pick=4), Mutation("add_key", 0, 7, 2, 7)], []),
         ([Mutation("change_key")], []),
     ],
+    "a check was declared under another name, and the one that stood for it was taken for surplus": [
+        FIRST,
+        ([Mutation("add_rule", 1, 0, 0, 11)], []),
+        ([Mutation("change_rule"), Mutation("add_rule", 1, 0, 0, 11)], []),
+    ],
     "a moment that became the application's default is written otherwise in SQLite": [
         FIRST,
         ([Mutation("add_table", 0, 0, 11, 2)], []),
