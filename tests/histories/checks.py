@@ -172,6 +172,8 @@ class History:
         touched |= {name for name in both if name[0].startswith(("ForeignKey", "Unique")) and name[1:] in self.parted}
         if world.name == "sqlite":
             touched |= _defined_anew((*reference, *planned)) | self._written_otherwise()
+        else:
+            touched |= self._types_in_expressions()
         for one in (*reference, *planned):
             stand: tuple[Index | Check | Unique, ...]
             match one.change:
@@ -205,6 +207,12 @@ class History:
             for name, one in fields
             if one.in_code and one.kind in TWO_SPELLINGS
         }
+
+    def _types_in_expressions(self) -> set[tuple[str, ...]]:
+        """Indexes that PostgreSQL writes with a column's type in them, which may be pending behind its rename."""
+        keys = [(table, key) for table in self.schema.tables for key in table.keys if key.lower]
+        renamed = {(table.name, one.name) for table in self.schema.tables for one in table.fields if one.was}
+        return {("IndexChanged", one.name, str(key.name)) for one, key in keys if (one.name, key.fields[0]) in renamed}
 
     def _insert(self, number: int) -> None:
         """Put a row into each world, or into none where one of them refuses it."""

@@ -192,6 +192,20 @@ CASES: dict[str, list[Release]] = {
         ([Mutation("add_rule", 1, 0, 0, 11)], []),
         ([Mutation("change_rule"), Mutation("add_rule", 1, 0, 0, 11)], []),
     ],
+    "an index on lower() of a renamed column has the pending type in its expression": [
+        ([Mutation("add_table", 0, 0, 2, 1)], [0]),
+        ([Mutation("lower_key", 0, 0, 11, 0)], [16]),
+        (
+            [
+                Mutation("add_field", 0, 1, 0, 11),
+                Mutation("add_rule", 0, 0, 0, 9),
+                Mutation("add_field", 0, 9, 0, 11),
+                Mutation("retype"),
+            ],
+            [45, 30, 41, 40],
+        ),
+        ([Mutation("rename_field", 8, 10, 0, 9)], [32, 21, 33, 10]),
+    ],
     "a moment that became the application's default is written otherwise in SQLite": [
         FIRST,
         ([Mutation("add_table", 0, 0, 11, 2)], []),
