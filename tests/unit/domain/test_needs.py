@@ -34,6 +34,10 @@ NO = frozenset[TableName]()
             Needs(creates_in=frozenset({None})),
         ),
         ([o.CreateEnum(EnumType(MOOD, ("good",)))], Needs(creates_in=frozenset({None}))),
+        (
+            [o.CreateEnum(EnumType(TableName("mood", "archive"), ("good",)))],
+            Needs(creates_in=frozenset({"archive"})),
+        ),
         ([o.AddEnumValue(MOOD, "bad")], Needs(extends=frozenset({MOOD}))),
         (
             [o.CreateEnum(EnumType(MOOD, ("good",))), o.AddEnumValue(MOOD, "bad")],

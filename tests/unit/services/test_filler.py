@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import pytest
 
-from framework_m_migrations.adapters.memory import MemoryDatabase, memory_type
+from framework_m_migrations.adapters.memory import MemoryConnection, MemoryDatabase, memory_type
 from framework_m_migrations.adapters.memory.executor import MemoryExecutor
+from framework_m_migrations.adapters.memory.inspector import MemoryInspector
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.effects import Pause
 from framework_m_migrations.domain.errors import DatabaseError, LockTimeout, MigrationLocked
@@ -15,6 +18,7 @@ from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.plan import Step
 from framework_m_migrations.domain.schema import Column, PrimaryKey, Table, TableName
+from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.services.filler import Filler
 from tests.unit.services.watched import Watched, finish
 
@@ -27,6 +31,17 @@ OURS = OwnedTable.of(TABLE, "T", "created", "shop")
 STEP = Step((), transactional=False, owns=(OURS,), completes=(("T", "sum"),))
 LIMITS = LockOptions(lock_timeout=0.25, statement_timeout=7.0, retries=2)
 WAITING = Fill(T, "a")
+
+
+class Counted(MemoryInspector):
+    """Knows how many rows there are, or does not."""
+
+    def __init__(self, connection: MemoryConnection, rows: int | None) -> None:
+        super().__init__(connection)
+        self._rows = rows
+
+    def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
+        return {name: Size(self._rows, None) for name in tables}
 
 
 class Scripted(MemoryExecutor):
@@ -171,3 +186,12 @@ def test_whoever_lost_the_lock_writes_no_further_batch() -> None:
     assert executor.asked == [None]
     assert noted(database) == Fill(T, "a", "9", 10, 1, by=("id",)).dump()
     other.close()
+
+
+@pytest.mark.parametrize(("rows", "left"), [(None, None), (12, 2), (10, 0), (3, 0)])
+def test_what_is_left_is_what_the_database_has_an_account_of(rows: int | None, left: int | None) -> None:
+    session = opened(MemoryDatabase())
+    session.inspector = Counted(session.connection, rows)
+    Scripted(session, Batch(10, 1, "9"), Batch(1, 1, "10"))
+    work(session)
+    assert [one for *_, one in moves(session)] == [left, 0]

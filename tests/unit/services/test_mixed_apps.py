@@ -16,10 +16,12 @@ from framework_m_migrations.adapters.memory import (
     MemoryRevision,
     MemoryRevisions,
     MemoryRunner,
+    MemorySession,
     MemorySource,
     MemoryWorld,
     memory_type,
 )
+from framework_m_migrations.adapters.memory.track import MemoryTrack
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import RevisionUnfinished
 from framework_m_migrations.domain.events import RevisionFinished, RevisionStarted
@@ -50,6 +52,13 @@ SHOP = (
     Revision("s2", "shop", ("s1",), (), beside_sync=True),
     Revision("s3", "shop", ("s2",), contract_of="s2"),
 )
+
+
+class Others(MemoryTrack):
+    """Revisions of a database that other tenants use as well."""
+
+    def serves_others(self) -> bool:
+        return True
 
 
 class Asked(MemorySource):
@@ -115,6 +124,19 @@ def test_an_app_has_tables_by_their_names_by_those_they_had_and_by_the_ledger() 
     free = Site()
     free.sync(doctype("order", None))
     assert free.with_tables() == {"shop", "crm", None}, "no app's in particular"
+
+
+def test_what_a_tenant_may_have_counts_for_every_app_that_seems_to_have_nothing() -> None:
+    site = Site()
+    site.sync(doctype("order"))
+
+    def ask(session: Session, *, others: bool) -> frozenset[str | None]:
+        assert isinstance(session, MemorySession)
+        session.versions = Others(session.connection, MemoryRevisions(()), ()) if others else session.versions
+        return apps_with_tables(session, ["shop", "crm", None])
+
+    assert site.runner().run(look(lambda session: ask(session, others=False))) == {"shop", None}
+    assert site.runner().run(look(lambda session: ask(session, others=True))) == {"shop", "crm", None}
 
 
 def test_sync_has_built_what_the_ledger_says_that_it_made() -> None:

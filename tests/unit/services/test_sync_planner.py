@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pytest
@@ -15,6 +15,7 @@ from framework_m_migrations.adapters.memory import (
     MemoryWorld,
     memory_type,
 )
+from framework_m_migrations.adapters.memory.inspector import MemoryInspector
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
@@ -22,9 +23,11 @@ from framework_m_migrations.domain.filling import Fill
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable
 from framework_m_migrations.domain.plan import Plan, Risk
 from framework_m_migrations.domain.schema import (
+    Catalog,
     Check,
     Column,
     DocTypeSchema,
+    ForeignKey,
     Index,
     IndexKey,
     PrimaryKey,
@@ -252,3 +255,45 @@ def test_a_note_about_a_table_that_was_not_read_stays_and_one_about_none_goes() 
     wider = doctype(table("user", named("email"), named("more")))
     assert world.plan(wider, doctype(NOTE)).voids == (lost.key,)
     assert world.plan(wider, doctype(NOTE), force=True).voids == (lost.key, unread.key)
+
+
+class Reading(MemoryInspector):
+    """Notes which tables are read."""
+
+    def __init__(self, session: MemorySession) -> None:
+        super().__init__(session.connection)
+        self.asked: list[set[TableName] | None] = []
+        session.inspector = self
+
+    def read(self, tables: Collection[TableName] | None = None) -> Catalog:
+        self.asked.append(None if tables is None else set(tables))
+        return super().read(tables)
+
+
+@pytest.mark.parametrize("new", [False, True], ids=["on a table that is there", "with a new table"])
+@pytest.mark.parametrize("locks", [True, False])
+def test_what_a_new_key_points_at_is_read_for_its_locks(new: bool, locks: bool) -> None:
+    note, task = table("note"), table("task")
+    world = World(note, task, capabilities=replace(CAPABILITIES, table_locks=locks)).ledger(
+        ours("note", "Note"), ours("task", "Task"), matching=(doctype(note), doctype(task))
+    )
+    pointing = table("pin" if new else "task", foreign_keys=(ForeignKey("fk", ("id",), note.name, ("id",)),))
+    rest = [doctype(note), doctype(task)] if new else [doctype(note)]
+    session = world.session(*rest, doctype(pointing))
+    inspector = Reading(session)
+    made = SyncPlanner(session, online=True).plan()
+    assert made.applied, "the key is new and nothing stands against it"
+    assert inspector.asked == [{pointing.name}, *([{note.name}] if locks else [])]
+
+
+def test_a_key_that_waits_reads_nothing() -> None:
+    note, task = table("note"), table("task")
+    world = World(note, task, capabilities=replace(CAPABILITIES, table_locks=True)).ledger(
+        ours("note", "Note"), ours("task", "Task"), matching=(doctype(note), doctype(task))
+    )
+    world.database.insert("task", [{"id": 1}])
+    pointing = table("task", foreign_keys=(ForeignKey("fk", ("id",), note.name, ("id",)),))
+    session = world.session(doctype(note), doctype(pointing))
+    inspector = Reading(session)
+    assert [one.withheld for one in SyncPlanner(session, online=True).plan().changes] == [True]
+    assert inspector.asked == [{pointing.name}]
