@@ -59,3 +59,23 @@ def test_a_ghost_that_a_foreign_table_refers_to_stays_and_is_told(site: Site) ->
     assert "external" in told["b_child"]
     left = {"external", "kept", "a_parent", "b_child"}
     assert set(site.inspect().get_table_names()) & {"external", *with_ghosts().tables} == left
+
+
+def invoice(*tables: str) -> sa.MetaData:
+    metadata = kept()
+    for name in tables:
+        sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), info={"doctype": "Invoice"})
+    return metadata
+
+
+def test_a_table_that_its_doctype_gave_up_is_told_until_it_is_dropped(site: Site) -> None:
+    site.settle(invoice("invoice", "invoice_item"))
+    site.execute("INSERT INTO invoice VALUES (1)", "INSERT INTO invoice_item VALUES (1)")
+    wanted = invoice("invoice")
+    for _ in range(2):
+        assert [change["table"] for change in site.sync(wanted).to_dict()["plan"]["changes"]] == ["invoice_item"]
+        assert [change["table"] for change in site.plan(wanted).to_dict()["changes"]] == ["invoice_item"]
+    assert len(site.sync(wanted, allow_drop=True).dropped) == 1
+    assert set(site.inspect().get_table_names()) & {"invoice", "invoice_item"} == {"invoice"}
+    assert site.sync(wanted).up_to_date
+    assert site.plan(wanted).to_dict()["changes"] == []

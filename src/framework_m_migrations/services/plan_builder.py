@@ -116,7 +116,8 @@ class PlanBuilder:
         """A plan from a comparison, its judged changes and its ghosts, whose operations stand; see Plan."""
         ghosts = changes.ghosts
         planned = self._lower(changes.changes, compared.catalog, changes.knowledge)
-        withheld = {p.doctype for p in planned if p.withheld}
+        # A table that a DocType no longer has keeps its checksum out of the ledger, so that the next plan tells it too.
+        withheld = {p.doctype for p in planned if p.withheld} | {p.doctype for p in ghosts} & compared.wanted.keys()
         work = [
             Work(cast("o.AdditiveOperation", operation), p.doctype, p.app)
             for p in planned

@@ -162,6 +162,8 @@ def test_a_ghost_is_a_table_of_ours_that_stands_and_that_nobody_wants(force: boo
     assert ghost.judgement.handled_by == "sync --allow-drop"
     assert ghost.operations == (o.DropTable(TableName("gone")),)
     assert sorted(plan.ghosts) == [TableName("gone"), TableName("second")]
+    assert plan.revokes == ("User",), "or nobody would tell of its second table again"
+    assert not any(step.completes for step in plan.steps)
 
 
 def test_the_tables_of_a_doctype_that_did_not_change_are_no_ghosts() -> None:
