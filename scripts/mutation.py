@@ -274,7 +274,10 @@ def main() -> int:
     first = config.pytest_add_cli_args_test_selection
     outcomes: dict[str, str] = {}
     for selected, enough in ((first, math.inf), ([*first, *OVER_FILES, "-m", arguments.marks], ENOUGH)):
-        mutation = Mutation([name for name in mutants if outcomes.get(name, SURVIVED) in ALIVE], enough)
+        alive = [name for name in mutants if outcomes.get(name, SURVIVED) in ALIVE]
+        if not alive:
+            break
+        mutation = Mutation(alive, enough)
         code = run_tests(mutation, [*config.pytest_add_cli_args, *selected])
         if mutation.broken:
             # Those that start a program of their own do not find what they need in the mutated tree.

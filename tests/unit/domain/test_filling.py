@@ -9,7 +9,7 @@ import pytest
 
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import LedgerCorrupt
-from framework_m_migrations.domain.filling import Batch, Fill, closed, key_of, opened, pending
+from framework_m_migrations.domain.filling import Batch, Fill, closed, key_of, opened, pending, state_key
 from framework_m_migrations.domain.schema import Column, Index, IndexKey, PrimaryKey, Table, TableName
 from tests.unit.domain.build import column, index, table, unique
 
@@ -107,3 +107,10 @@ def test_a_column_in_stages_opens_a_note_and_its_not_null_closes_it() -> None:
     assert closed([o.ValidateNotNull(T, staged), o.SetNotNull(T, A), o.AddColumn(T, staged, staged=True)]) == {
         key: None
     }
+
+
+def test_a_note_under_its_own_key_with_a_schema_that_is_no_name_is_told() -> None:
+    values = {**json.loads(FILL.dump()), "table": [5, FILL.table.name]}
+    key = state_key(TableName(FILL.table.name, 5), FILL.column)  # type: ignore[arg-type]
+    with pytest.raises(LedgerCorrupt):
+        pending({key: json.dumps(values)})
