@@ -93,8 +93,10 @@ class History:
         for one in mine ^ theirs:
             keeper = world.name if one in mine else self.memory.name
             kept = next((p.judgement for p in plans[keeper] if identity(p.change) == one), None)
-            apart |= one[0] == "TableRemoved" and kept is not None and "The foreign key (" in kept.reason
-            if {identity(p.change): p.judgement.handled_by for p in plans[keeper]}.get(one) == CREATE:
+            if kept is None:
+                continue
+            apart |= one[0] == "TableRemoved" and "The foreign key (" in kept.reason
+            if kept.handled_by == CREATE:
                 self.parted.add(one[1:])
                 if one[0] == "ColumnRemoved":
                     self.differing.add((one[1], one[2]))
@@ -339,12 +341,8 @@ def _defined_anew(planned: Sequence[PlannedChange]) -> set[tuple[str, ...]]:
     SQLite has a constraint that was added to a table as an index, and tells of the index and of the constraint.
     """
     anew = {(one.change.table, one.change.unique.name) for one in planned if isinstance(one.change, c.UniqueChanged)}
-    found = set()
-    for one in planned:
-        match one.change:
-            case c.UniqueChanged(unique=item) | c.UniqueAdded(unique=item) | c.IndexRemoved(index=item):
-                if one.withheld and (one.change.table, item.name) in anew:
-                    found.add(identity(one.change))
-            case _:
-                pass
-    return found
+    withheld = (one.change for one in planned if one.withheld)
+    kinds = c.UniqueChanged | c.UniqueAdded | c.IndexRemoved
+    apart = [change for change in withheld if isinstance(change, kinds)]
+    names = [one.index.name if isinstance(one, c.IndexRemoved) else one.unique.name for one in apart]
+    return {identity(one) for one, name in zip(apart, names, strict=True) if (one.table, name) in anew}

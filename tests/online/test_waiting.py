@@ -13,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.domain.backoff import DRAIN, pauses
 from framework_m_migrations.domain.errors import LockTimeout
 from framework_m_migrations.domain.events import Event, StepRetried
 from framework_m_migrations.domain.options import LockOptions
@@ -25,16 +24,6 @@ OURS = """
 SELECT l.granted FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE c.relname = %s AND a.query LIKE 'ALTER TABLE%%' AND l.mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock')
 """
-
-
-@pytest.mark.parametrize("drawn", [0.0, 0.999])
-def test_no_pause_is_shorter_than_what_piled_up_needs(drawn: float) -> None:
-    options = LockOptions(lock_timeout=0.5, retries=30)
-    waits = list(pauses(options, lambda: drawn))
-    assert len(waits) == 30
-    assert min(waits) >= DRAIN * options.lock_timeout
-    assert waits == sorted(waits)
-    assert max(waits) <= options.backoff_limit * 1.5
 
 
 @dataclass

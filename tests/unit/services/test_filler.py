@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import pytest
 
-from framework_m_migrations.adapters.memory import MemoryConnection, MemoryDatabase, memory_type
+from framework_m_migrations.adapters.memory import MemoryConnection, MemoryDatabase
 from framework_m_migrations.adapters.memory.executor import MemoryExecutor
 from framework_m_migrations.adapters.memory.inspector import MemoryInspector
 from framework_m_migrations.domain import operations as o
@@ -14,22 +15,14 @@ from framework_m_migrations.domain.effects import Pause
 from framework_m_migrations.domain.errors import DatabaseError, LockTimeout, MigrationLocked
 from framework_m_migrations.domain.events import BackfillMoved, StepRetried
 from framework_m_migrations.domain.filling import PAUSE, Batch, Fill
-from framework_m_migrations.domain.options import LockOptions
-from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.plan import Step
-from framework_m_migrations.domain.schema import Column, PrimaryKey, Table, TableName
+from framework_m_migrations.domain.schema import Column, TableName
 from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.services.filler import Filler
-from tests.unit.services.watched import Watched, finish
+from tests.unit.services.watched import ID, LIMITS, OURS, TABLE, A, T, Watched, finish
 
-T = TableName("t")
-ID = Column("id", memory_type("integer"), nullable=False)
-MAY = Column("a", memory_type("integer"))
-MUST = Column("a", memory_type("integer"), nullable=False)
-TABLE = Table(T, (ID, MAY), PrimaryKey(("id",)))
-OURS = OwnedTable.of(TABLE, "T", "created", "shop")
+MUST = replace(A, nullable=False)
 STEP = Step((), transactional=False, owns=(OURS,), completes=(("T", "sum"),))
-LIMITS = LockOptions(lock_timeout=0.25, statement_timeout=7.0, retries=2)
 WAITING = Fill(T, "a")
 
 
@@ -76,7 +69,7 @@ def opened(database: MemoryDatabase, fill: Fill | None = WAITING) -> Watched:
     return session
 
 
-def work(session: Watched, column: Column = MAY, *, late: bool = False) -> None:
+def work(session: Watched, column: Column = A, *, late: bool = False) -> None:
     operation = o.FillColumn(T, column, (ID,), 10, late)
     finish(Filler(session, LIMITS).fill(STEP, operation, lambda tried, pause, why: StepRetried(7, tried, pause, why)))
 
@@ -168,7 +161,7 @@ def test_what_others_keep_locked_is_tried_again_from_the_same_row() -> None:
 def test_between_two_batches_others_have_the_disk() -> None:
     session = opened(MemoryDatabase())
     Scripted(session, Batch(10, 1, "9"), Batch(10, 1, "19"), Batch(1, 1, "20"))
-    operation = o.FillColumn(T, MAY, (ID,), 10)
+    operation = o.FillColumn(T, A, (ID,), 10)
     pauses = list(Filler(session, LIMITS).fill(STEP, operation, lambda *told: StepRetried(1, *told)))
     assert pauses == [Pause(PAUSE)] * 2
 
@@ -177,7 +170,7 @@ def test_whoever_lost_the_lock_writes_no_further_batch() -> None:
     database = MemoryDatabase()
     session = opened(database)
     executor = Scripted(session, Batch(10, 1, "9"), Batch(1, 1, "10"))
-    use_case = Filler(session, LIMITS).fill(STEP, o.FillColumn(T, MAY, (ID,), 10), lambda *told: StepRetried(1, *told))
+    use_case = Filler(session, LIMITS).fill(STEP, o.FillColumn(T, A, (ID,), 10), lambda *told: StepRetried(1, *told))
     next(use_case)
     session.lock.release()
     other = Watched(database)

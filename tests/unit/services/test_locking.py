@@ -3,54 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from framework_m_migrations.adapters.memory import FakeClock, ListSink, MemoryDatabase, MemorySession, MemoryWorld
+from framework_m_migrations.adapters.memory import (
+    FakeClock,
+    ListSink,
+    MemoryDatabase,
+    MemoryRunner,
+    MemorySession,
+    MemoryWorld,
+)
+from framework_m_migrations.adapters.memory.lock import MemoryLock
 from framework_m_migrations.domain.backoff import DRAIN, pauses
-from framework_m_migrations.domain.effects import Pause, UseCase
+from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import LockTimeout, MigrationLocked
 from framework_m_migrations.domain.events import StepRetried, WaitingForLock
 from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.locking import acquire, retrying, still_held
 
 
 class Waiting:
     """A migrator that waits for another's lock, on a clock that goes on with each pause."""
 
-    def __init__(self, *jitters: float) -> None:
-        self.database = MemoryDatabase()
-        self.clock, self.sink = FakeClock(jitters=jitters or (0.0,)), ListSink()
-        self.other = MemorySession(self.database.connect())
-        self.session = MemorySession(self.database.connect(), MemoryWorld(events=self.sink, clock=self.clock))
-        self.waits: list[float] = []
+    def __init__(self, *jitters: float, free_after: int | None = None) -> None:
+        self.database, self.sink = MemoryDatabase(), ListSink()
+        world = MemoryWorld(events=self.sink, clock=FakeClock(jitters=jitters or (0.0,)))
+        self.other, self.session = (MemorySession(self.database.connect(), world) for _ in range(2))
+        self.runner = MemoryRunner(self.database, world, while_pausing=self._paused)
+        self._free_after = free_after
 
-    def run[T](self, use_case: UseCase[T], *, free_after: int | None = None) -> T:
-        while True:
-            try:
-                pause = next(use_case)
-            except StopIteration as ended:
-                result: T = ended.value
-                return result
-            assert isinstance(pause, Pause)
-            self.waits.append(pause.seconds)
-            self.clock.advance(pause.seconds)
-            if len(self.waits) == free_after:
-                self.other.lock.release()
+    def _paused(self, _: float) -> None:
+        if len(self.waits) == self._free_after:
+            self.other.lock.release()
+
+    @property
+    def waits(self) -> list[float]:
+        return self.runner.pauses
+
+    def run[T](self, use_case: Callable[[Session], UseCase[T]]) -> T:
+        return self.runner.run(use_case)
 
 
 def test_a_free_lock_is_taken_at_once_and_nothing_is_told() -> None:
     case = Waiting()
-    assert case.run(acquire(case.session, LockOptions())) is False
+    assert case.run(lambda session: acquire(session, LockOptions())) is False
     assert (case.waits, case.sink.events) == ([], [])
 
 
 def test_it_is_told_once_that_somebody_else_has_it() -> None:
-    case = Waiting(0.0, 0.5)
+    case = Waiting(0.0, 0.5, free_after=3)
     case.other.lock.try_acquire()
-    assert case.run(acquire(case.session, LockOptions(poll=2.0)), free_after=3) is True
+    assert case.run(lambda session: acquire(session, LockOptions(poll=2.0))) is True
     assert case.waits == [1.0, 2.0, 1.0], "half to one and a half of the poll"
-    assert case.sink.events == [WaitingForLock(case.session.lock.holder() and case.other.connection.name)]
+    assert case.sink.events == [WaitingForLock(case.other.connection.name)]
 
 
 @pytest.mark.parametrize(("wait", "polls"), [(0.0, 0), (3.0, 3), (3.5, 4)])
@@ -58,7 +66,7 @@ def test_it_gives_up_when_the_time_is_over(wait: float, polls: int) -> None:
     case = Waiting(0.5)
     case.other.lock.try_acquire()
     with pytest.raises(MigrationLocked) as caught:
-        case.run(acquire(case.session, LockOptions(wait=wait, poll=1.0)))
+        case.run(lambda session: acquire(session, LockOptions(wait=wait, poll=1.0)))
     assert len(case.waits) == polls
     holder = case.other.connection.name
     assert caught.value.what == f"Another migrator works on this database: {holder}."
@@ -68,9 +76,9 @@ def test_it_gives_up_when_the_time_is_over(wait: float, polls: int) -> None:
 def test_a_holder_that_nobody_knows_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Waiting()
     case.other.lock.try_acquire()
-    monkeypatch.setattr(case.session.lock, "holder", lambda: None)
+    monkeypatch.setattr(MemoryLock, "holder", lambda _: None)
     with pytest.raises(MigrationLocked, match="this database: it does not say who"):
-        case.run(acquire(case.session, LockOptions(wait=0.0)))
+        case.run(lambda session: acquire(session, LockOptions(wait=0.0)))
 
 
 def test_a_lost_lock_is_told_and_a_held_one_is_not() -> None:
@@ -85,8 +93,8 @@ def test_a_lost_lock_is_told_and_a_held_one_is_not() -> None:
     assert e.value.next_step == "Run the same command again: it goes on where it stopped."
 
 
-def told(number: int) -> Callable[[int, float, str], StepRetried]:
-    return lambda tried, pause, why: StepRetried(number, tried, pause, why)
+def again(attempt: Callable[[], str], number: int) -> Callable[[Session], UseCase[str]]:
+    return lambda session: retrying(session, OPTIONS, attempt, partial(StepRetried, number))
 
 
 def failing(times: int, **details: object) -> tuple[list[int], Callable[[], str]]:
@@ -107,7 +115,7 @@ OPTIONS = LockOptions(lock_timeout=0.5, retries=3, backoff_first=2.0, backoff_li
 def test_what_waits_for_a_lock_is_tried_again_with_growing_pauses() -> None:
     case = Waiting(0.5)
     calls, attempt = failing(3)
-    assert case.run(retrying(case.session, OPTIONS, attempt, told(4))) == "done"
+    assert case.run(again(attempt, 4)) == "done"
     assert len(calls) == 4
     assert case.waits == [2.0, 3.0, 4.5]
     assert case.sink.events == [StepRetried(4, tried, wait, "busy") for tried, wait in enumerate(case.waits, start=1)]
@@ -117,7 +125,7 @@ def test_the_last_failure_is_raised_when_the_tries_are_used_up() -> None:
     case = Waiting()
     calls, attempt = failing(4)
     with pytest.raises(LockTimeout):
-        case.run(retrying(case.session, OPTIONS, attempt, told(1)))
+        case.run(again(attempt, 1))
     assert (len(calls), len(case.sink.events)) == (4, 3), "the last one is followed by no other"
 
 
@@ -125,13 +133,12 @@ def test_the_last_failure_is_raised_when_the_tries_are_used_up() -> None:
 def test_what_has_left_a_part_behind_is_not_tried_again(rolled_back: bool | None, tries: int) -> None:
     case = Waiting()
     calls, attempt = failing(1, rolled_back=rolled_back)
-    use_case = retrying(case.session, OPTIONS, attempt, told(1))
     if tries == 1:
         with pytest.raises(LockTimeout):
-            case.run(use_case)
+            case.run(again(attempt, 1))
         assert case.sink.events == []
     else:
-        assert case.run(use_case) == "done"
+        assert case.run(again(attempt, 1)) == "done"
     assert len(calls) == tries
 
 
@@ -146,3 +153,13 @@ def test_no_pause_is_shorter_than_what_queued_up_needs() -> None:
     options = LockOptions(lock_timeout=3.0, retries=2, backoff_first=0.1)
     assert list(pauses(options, lambda: 0.0)) == [DRAIN * 3.0] * 2
     assert list(pauses(options, lambda: 1.0)) == [DRAIN * 3.0 * 1.5] * 2
+
+
+@pytest.mark.parametrize("drawn", [0.0, 0.999])
+def test_no_pause_is_shorter_than_what_piled_up_needs(drawn: float) -> None:
+    options = LockOptions(lock_timeout=0.5, retries=30)
+    waits = list(pauses(options, lambda: drawn))
+    assert len(waits) == 30
+    assert min(waits) >= DRAIN * options.lock_timeout
+    assert waits == sorted(waits)
+    assert max(waits) <= options.backoff_limit * 1.5

@@ -13,26 +13,20 @@ from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import DatabaseError, DropRefused, LockTimeout, MigrationLocked
 from framework_m_migrations.domain.events import StepFinished, StepRetried, StepStarted
 from framework_m_migrations.domain.filling import Fill
-from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerForm, OwnedTable
 from framework_m_migrations.domain.plan import Judgement, LockLevel, Plan, PlannedChange, Risk, Step, TableLock
 from framework_m_migrations.domain.risk import DROP
-from framework_m_migrations.domain.schema import Check, Column, PrimaryKey, Table, TableName
+from framework_m_migrations.domain.schema import Check, Column, TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.hash_cache import GHOSTS
 from framework_m_migrations.services.plan_applier import PlanApplier
 from tests.unit.domain.build import index
-from tests.unit.services.watched import Watched, finish
+from tests.unit.services.watched import ID, LIMITS, OURS, TABLE, A, T, Watched, finish
 
-T, U = TableName("t"), TableName("u")
-ID = Column("id", memory_type("integer"), nullable=False)
-A = Column("a", memory_type("integer"))
-TABLE = Table(T, (ID, A), PrimaryKey(("id",)))
-OURS = OwnedTable.of(TABLE, "T", "created", "shop")
+U = TableName("u")
 CHECK = Check("ck", "a > 0")
 LOCK = (TableLock(T, LockLevel.ACCESS_EXCLUSIVE),)
 ADD_B = o.AddColumn(T, Column("b", memory_type("integer")))
-LIMITS = LockOptions(lock_timeout=0.25, statement_timeout=7.0, retries=2)
 
 
 def made() -> MemoryDatabase:

@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from framework_m_migrations.adapters.memory import ListSink, MemoryDatabase, MemorySession, MemorySource, MemoryWorld
+from framework_m_migrations.adapters.memory import (
+    ListSink,
+    MemoryDatabase,
+    MemorySession,
+    MemorySource,
+    MemoryWorld,
+    memory_type,
+)
 from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.domain.ownership import OwnedTable
+from framework_m_migrations.domain.schema import Column, PrimaryKey, Table, TableName
+
+T = TableName("t")
+ID = Column("id", memory_type("integer"), nullable=False)
+A = Column("a", memory_type("integer"))
+TABLE = Table(T, (ID, A), PrimaryKey(("id",)))
+OURS = OwnedTable.of(TABLE, "T", "created", "shop")
+LIMITS = LockOptions(lock_timeout=0.25, statement_timeout=7.0, retries=2)
 
 
 class Watched(MemorySession):
