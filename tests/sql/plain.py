@@ -149,5 +149,8 @@ class PlainDialect:
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         return ()
 
+    def revision_impl(self) -> type[Any] | None:
+        return None
+
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         return None

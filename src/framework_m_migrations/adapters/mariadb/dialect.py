@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -127,6 +128,10 @@ class MariadbDialect:
     def lock_levels(self, operation: o.Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """Locks on tables that exist before the operation."""
         return lock_levels(operation)
+
+    def revision_impl(self) -> type[Any] | None:
+        """Alembic's alone."""
+        return None
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""

@@ -7,7 +7,7 @@ catalog reader, its locks and transactions, and the few statements that it write
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -146,6 +146,15 @@ class SqlDialect(Protocol):
 
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """Locks that an operation takes on tables that exist before it."""
+        ...
+
+    def revision_impl(self) -> type[Any] | None:
+        """A mixin that stands before Alembic's ``impl`` of the dialect while a revision runs; None for Alembic's alone.
+
+        Its methods have the signatures of ``alembic.ddl.impl.DefaultImpl`` and send what the dialect's writer says.
+        A method ``batch_alter_table(operations, table_name, schema, **options)``, where it has one, takes the place of
+        Alembic's, which copies tables by reflection. Imported when it is asked for: sync needs no Alembic.
+        """
         ...
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:

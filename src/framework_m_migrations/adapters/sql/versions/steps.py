@@ -15,6 +15,7 @@ from alembic.runtime.migration import RevisionStep
 from framework_m_migrations.adapters.sql.versions.bookkeeping import ExactStep
 from framework_m_migrations.adapters.sql.versions.failures import revision_failed
 from framework_m_migrations.adapters.sql.versions.half_built import half_built_again
+from framework_m_migrations.adapters.sql.versions.operations import writing
 from framework_m_migrations.adapters.sql.versions.scripts import Library
 from framework_m_migrations.adapters.sql.versions.sqlite_guard import SqliteGuard
 from framework_m_migrations.adapters.sql.versions.transaction import RevisionTransaction, Scopes
@@ -145,7 +146,7 @@ class RevisionRun:
                 self.started = True
                 function(**arguments)
                 return
-            with self._noted(), half_built_again(self._connection):
+            with self._noted(), half_built_again(self._connection), writing(context, self._scopes):
                 self.started = True
                 function(**arguments)
                 # The row of the version table belongs to the same transaction as the work, so it must be open again.

@@ -41,6 +41,10 @@ class Scopes(Protocol):
         """As SqlDialect.autocommit."""
         ...
 
+    def revision_impl(self) -> type[Any] | None:
+        """As SqlDialect.revision_impl."""
+        ...
+
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """As SqlDialect.translate."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -121,6 +122,10 @@ class PostgresqlDialect:
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """See SqlDialect."""
         return lock_levels(operation)
+
+    def revision_impl(self) -> type[Any] | None:
+        """Alembic's alone."""
+        return None
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """See SqlDialect."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -103,6 +104,10 @@ class SqliteDialect:
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """The one writer's lock: others may read."""
         return tuple((table, LockLevel.SHARE_ROW_EXCLUSIVE) for table in locked_tables(operation))
+
+    def revision_impl(self) -> type[Any] | None:
+        """Alembic's alone."""
+        return None
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""
