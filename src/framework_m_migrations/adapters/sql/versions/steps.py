@@ -29,6 +29,7 @@ from framework_m_migrations.domain.errors import (
     RevisionFileBroken,
     StorageFull,
     UnknownRevision,
+    ValuesWouldBeLost,
 )
 
 type StepFunction = Callable[[Any, MigrationContext], Iterable[RevisionStep]]
@@ -214,7 +215,7 @@ class RevisionRun:
                 app=self._library.app_of(self._script.revision),
                 file=Path(self._script.path),
                 direction=self._direction,
-                error=known if isinstance(known, LockTimeout | StorageFull) else error,
+                error=known if isinstance(known, LockTimeout | StorageFull | ValuesWouldBeLost) else error,
                 committed=committed,
                 way_out=None
                 if self._progress is None or self._foreign
