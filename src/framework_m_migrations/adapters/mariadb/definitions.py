@@ -126,6 +126,8 @@ def _clauses(sql: str, items: list[Token]) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, (kind, place) in enumerate(starts):
         last = starts[number + 1][1] if number + 1 < len(starts) else len(items)
-        text = sql[items[place].start : items[last - 1].end]
+        # Up to the next clause: what the server prints as a comment (COMPRESSED) belongs to the column too.
+        end = items[last].start if last < len(items) else items[last - 1].end
+        text = sql[items[place].start : end].rstrip()
         found[kind] = f"{found[kind]} {text}" if kind in found else text
     return found
