@@ -67,9 +67,9 @@ def split_default(sql: str) -> tuple[str, str | None]:
         if item.kind == OPERATOR:
             depth += {"(": 1, ")": -1}.get(item.text, 0)
         follower = items[place + 1]
-        if depth == 0 and (item.kind, follower.kind) == (WORD, WORD):
-            if (lower(item.text), lower(follower.text)) == ("on", "update"):
-                return sql[items[0].start : item.start].strip(), sql[follower.end : items[-1].end].strip()
+        words = (item.kind, lower(item.text), follower.kind, lower(follower.text))
+        if depth == 0 and words == (WORD, "on", WORD, "update"):
+            return sql[items[0].start : item.start].strip(), sql[follower.end : items[-1].end].strip()
     return sql, None
 
 

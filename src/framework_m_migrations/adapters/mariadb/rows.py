@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from framework_m_migrations.adapters.mariadb.expressions import canonical_default, canonical_expression
 from framework_m_migrations.adapters.mariadb.spelling import AUTO_INCREMENT
+from framework_m_migrations.adapters.mariadb.sqltypes import sqlalchemy_type
 from framework_m_migrations.adapters.mariadb.typenames import parse_type
 from framework_m_migrations.domain.schema import (
     Check,
@@ -203,10 +204,11 @@ def _default(raw: RawColumn, type_: ColumnType) -> str | None:
 def actual_type(text: str, collation: str | None, table_collation: str | None, *, is_json: bool = False) -> ColumnType:
     """A column's type; its collation is part of the spelling where it is not the table's."""
     if is_json:
-        return ColumnType("json", "json", collation=collation)
+        return ColumnType("json", "json", collation=collation, native=sqlalchemy_type("json"))
     parsed = parse_type(text)
     spelling = parsed.bare if collation in {None, table_collation} else f"{parsed.bare} collate {collation}"
-    return ColumnType(spelling, parsed.base, parsed.length, parsed.precision, parsed.scale, collation)
+    native = sqlalchemy_type(spelling)
+    return ColumnType(spelling, parsed.base, parsed.length, parsed.precision, parsed.scale, collation, native=native)
 
 
 def _generated(raw: RawColumn) -> Generated | None:
