@@ -74,6 +74,15 @@ class RevisionGraph:
         """Every id, parents first; among equals the order in which apps and files were given."""
         return _parents_first(self.revisions, self.by_id)
 
+    @cached_property
+    def children(self) -> Mapping[str, tuple[str, ...]]:
+        """Of each revision that another follows through down_revision: those that follow it."""
+        found: dict[str, list[str]] = {}
+        for revision in self.revisions:
+            for parent in revision.down_revisions:
+                found.setdefault(parent, []).append(revision.id)
+        return {parent: tuple(names) for parent, names in found.items()}
+
     def heads(self, app: str | None = None) -> tuple[str, ...]:
         """Revisions that no other follows through down_revision, of one app or of all, in order."""
         followed = {parent for revision in self.revisions for parent in revision.down_revisions}

@@ -1,8 +1,8 @@
-"""run, create, rollback and history."""
+"""run, create, rollback, show and history."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -10,11 +10,18 @@ from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.work import DONE, Work, execute
 
+if TYPE_CHECKING:
+    from framework_m_migrations.domain.revision_previews import PreviewResult
+
 
 def run(
-    *,
     revision: str | None = None,
+    *,
+    app: str | None = None,
+    steps: int | None = None,
     contract: Annotated[bool, Parameter(negative=())] = False,
+    dry_run: bool = False,
+    sql: bool = False,
     common: Common = Common(),  # noqa: B008 - frozen; cyclopts reads the default from the signature
 ) -> int:
     """Apply the pending revisions of all apps.
@@ -22,13 +29,20 @@ def run(
     Each comes before those that depend on it, and each has its own transaction.
 
     Args:
-        revision: Only what this revision needs; an id, its beginning, or an app's name for that app's revisions.
+        revision: Only what this revision needs: an id, its beginning, an app's name, +1, REV+1, APP@head or APP@+1.
+        app: Only what this app's revisions need.
+        steps: Only so many revisions, the first ones; with --app, so many of its own.
         contract: Also end online changes: take away what only code from before them needs.
+        dry_run: Only list what would run, with risk and locks; nothing is changed.
+        sql: Only print the SQL that would be sent; nothing is changed.
         common: The options of every command.
     """
 
     def body(work: Work) -> int:
-        result = work.manager.run(revision, contract=contract)
+        _check(steps=steps, sql=sql, common=common)
+        if dry_run or sql:
+            return _preview(work, work.manager.preview_run(revision, contract=contract, app=app, steps=steps), sql=sql)
+        result = work.manager.run(revision, contract=contract, app=app, steps=steps)
         from framework_m_migrations.cli.reports.versioned import run_report
 
         work.output.show(run_report(result, work.progress.apps))
@@ -36,6 +50,24 @@ def run(
         return DONE
 
     return execute(common, body)
+
+
+def _check(*, steps: int | None, sql: bool, common: Common) -> None:
+    if steps is not None and steps < 1:
+        raise UsageError("--steps must be at least 1.")
+    if sql and common.json:
+        raise UsageError("--sql and --json exclude each other.", next_step="--dry-run --json holds the SQL too.")
+
+
+def _preview(work: Work, result: PreviewResult, *, sql: bool) -> int:
+    from framework_m_migrations.cli.reports.previews import preview_report, preview_sql
+
+    if sql:
+        work.output.show_code(preview_sql(result))
+        return DONE
+    work.output.show(preview_report(result))
+    work.output.show_json(result.to_dict())
+    return DONE
 
 
 def create(
@@ -87,30 +119,58 @@ def create(
 
 
 def rollback(
+    to: str | None = None,
     *,
     steps: int | None = None,
     app: str | None = None,
-    to: str | None = None,
+    dry_run: bool = False,
+    sql: bool = False,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Take revisions back, the last one first.
 
     Args:
+        to: The revision that shall be the last applied one: an id, its beginning, base, -1, REV-1 or APP@base.
         steps: How many. Default: 1.
         app: Only revisions of this app.
-        to: The revision that shall be the last applied one; base for none.
+        dry_run: Only list what would be taken back, with risk and locks; nothing is changed.
+        sql: Only print the SQL that would be sent; nothing is changed.
         common: The options of every command.
     """
 
     def body(work: Work) -> int:
         if steps is not None and to is not None:
             raise UsageError("--steps and --to exclude each other.", next_step="Give one of them.")
-        if steps is not None and steps < 1:
-            raise UsageError("--steps must be at least 1.")
-        result = work.manager.rollback(steps=steps or 1, app=app, to=to)
+        _check(steps=steps, sql=sql, common=common)
+        if dry_run or sql:
+            return _preview(work, work.manager.preview_rollback(steps=steps, app=app, to=to), sql=sql)
+        result = work.manager.rollback(steps=steps, app=app, to=to)
         from framework_m_migrations.cli.reports.versioned import run_report
 
         work.output.show(run_report(result, work.progress.apps))
+        work.output.show_json(result.to_dict())
+        return DONE
+
+    return execute(common, body)
+
+
+def show(
+    revision: str,
+    *,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Show one revision: its SQL, risk and locks, and whether it is applied; change nothing.
+
+    Args:
+        revision: An id, its beginning, APP@head, or relative to one of these, as in REV-1.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        result = work.manager.show(revision)
+        from framework_m_migrations.cli.reports.previews import show_report
+
+        work.output.show(show_report(result))
         work.output.show_json(result.to_dict())
         return DONE
 

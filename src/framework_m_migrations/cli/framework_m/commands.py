@@ -92,21 +92,6 @@ def sync(
     return declarative.sync(dry_run=dry_run, sql=sql, force=force, allow_drop=allow_drop, yes=yes, common=common)
 
 
-def run(
-    *, revision: str | None = None, contract: Annotated[bool, Parameter(negative=())] = False, common: HostCommon = HOST
-) -> int:
-    """Apply the pending revisions of all apps.
-
-    Each comes before those that depend on it, and each has its own transaction.
-
-    Args:
-        revision: Only what this revision needs; an id, its beginning, or an app's name; head for all.
-        contract: Also end online changes: take away what only code from before them needs.
-        common: The options of every command.
-    """
-    return versioned.run(revision=None if revision in {"head", "heads"} else revision, contract=contract, common=common)
-
-
 def verify(
     *,
     engine: str = "sqlalchemy",
@@ -214,6 +199,8 @@ def doctor(*, common: HostCommon = HOST) -> int:
     return execute(common, body)
 
 
+run = hosted(versioned.run)
+
 COMMANDS: dict[str, Command] = {
     "all": run_all,
     "sync": sync,
@@ -224,6 +211,7 @@ COMMANDS: dict[str, Command] = {
     "rollback": hosted(versioned.rollback),
     "status": hosted(maintenance.status),
     "history": hosted(versioned.history),
+    "show": hosted(versioned.show),
     "lint": hosted(lint.lint),
     "init": hosted(maintenance.init),
     "stamp": hosted(maintenance.stamp),

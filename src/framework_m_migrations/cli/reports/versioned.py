@@ -22,7 +22,7 @@ def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Docu
     down = result.direction == "downgrade"
     if not result.revisions:
         text = "Nothing to roll back." if down else "No revision is pending."
-        said = (*recorded_blocks(result.recorded), *_held(result))
+        said = (*recorded_blocks(result.recorded), *held_blocks(result.held))
         return said or (line(Span(text, "safe"), _heads(result)),)
     done = "rolled back" if down else "applied"
     return (
@@ -37,14 +37,15 @@ def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Docu
             _heads(result),
         ),
         *recorded_blocks(result.recorded),
-        *_held(result),
+        *held_blocks(result.held),
     )
 
 
-def _held(result: RunResult) -> tuple[Block, ...]:
-    if not result.held:
+def held_blocks(held: tuple[str, ...]) -> tuple[Block, ...]:
+    """Revisions that wait for ``run --contract``; nothing where there are none."""
+    if not held:
         return ()
-    words = f"{plural(len(result.held), 'revision')} held back: {', '.join(result.held)}."
+    words = f"{plural(len(held), 'revision')} held back: {', '.join(held)}."
     return (
         line(Span(words, "warning", "▲"), " They take away what only old code needs, or stand on one that does."),
         line("Once no old code runs: ", Span("m-migrate run --contract", "command"), indent=1),
