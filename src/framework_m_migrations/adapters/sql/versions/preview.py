@@ -13,6 +13,8 @@ A revision that asks the database something has no answer offline: its preview s
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import sqlite3
 import sys
@@ -228,6 +230,7 @@ class Previewer:
             run = RevisionRun(self.library, revision, upgrade=upgrade, connection=copy, scopes=self.scopes)
             with (
                 found.tracing(copy, script.path),
+                contextlib.redirect_stdout(io.StringIO()),
                 run.shared(),
                 EnvironmentContext(offline_config(), self.library, fn=run.steps) as environment,
             ):
