@@ -10,6 +10,7 @@ from framework_m_migrations.container.context import Factory
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
     CreateResult,
@@ -178,10 +179,16 @@ class AsyncMigrationManager:
         depends_on: tuple[str, ...] = (),
         merge: bool = False,
         online: bool = False,
+        renames: tuple[str, ...] = (),
+        asked: bool = False,
     ) -> CreateResult:
         """Write a revision in the app's own folder; see CreateOptions for the arguments."""
-        options = CreateOptions(app, message, autogenerate, dry_run, depends_on, merge, online)
+        options = CreateOptions(app, message, autogenerate, dry_run, depends_on, merge, online, renames, asked)
         return await self._run(self._commands.create(options))
+
+    async def possible_renames(self, app: str) -> tuple[Rename, ...]:
+        """What ``create`` would write as a removal beside an addition and what may be a rename; see ``renames``."""
+        return await self._run(self._commands.possible_renames(app))
 
     async def rollback(self, *, steps: int | None = None, app: str | None = None, to: str | None = None) -> RunResult:
         """Take revisions back.

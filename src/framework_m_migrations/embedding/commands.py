@@ -10,6 +10,7 @@ from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.options import SyncOptions
 from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
     CreateResult,
@@ -116,6 +117,10 @@ class Commands:
     def create(self, options: creating.CreateOptions) -> Command[CreateResult]:
         """See services.use_cases.create.create."""
         return Command(partial(creating.create, options=options))
+
+    def possible_renames(self, app: str) -> Command[tuple[Rename, ...]]:
+        """See services.use_cases.create.possible_renames."""
+        return Command(partial(creating.possible_renames, app=app))
 
     def rollback(self, *, steps: int | None, app: str | None, to: str | None) -> Command[RunResult]:
         """See services.use_cases.run.rollback."""

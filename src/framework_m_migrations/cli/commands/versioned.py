@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from framework_m_migrations.cli.confirm import ask
+from framework_m_migrations.cli.document import clean
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.work import DONE, Work, execute
 
 if TYPE_CHECKING:
+    from framework_m_migrations.domain.renames import Rename
     from framework_m_migrations.domain.revision_previews import PreviewResult
 
 
@@ -80,11 +83,13 @@ def create(
     depends_on: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=())] = (),
     merge: bool = False,
     online: Annotated[bool, Parameter(negative=())] = False,
+    rename: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=(), metavar="OLD:NEW")] = (),
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Write a revision for people to review.
 
-    It goes into the app's own folder and is filled with what differs between DocTypes and database.
+    It goes into the app's own folder and is filled with what differs between DocTypes and database. On a terminal it
+    asks about renames: a column or table goes while one of a compatible type comes.
 
     Args:
         message: What the revision is for.
@@ -94,12 +99,18 @@ def create(
         depends_on: A revision of another app that must be applied before it; may be repeated.
         merge: Join the app's heads.
         online: Write what sync withholds in two halves, expand and contract, that hold nobody up on PostgreSQL.
+        rename: A rename, as table.old:new or old_table:new_table; may be repeated.
         common: The options of every command.
     """
 
     def body(work: Work) -> int:
         if not message.strip():
             raise UsageError("The message is empty.", next_step="Say in a few words what the revision is for.")
+        given = tuple(part for text in rename for part in text.split(",") if part)
+        answers: tuple[str, ...] = ()
+        asked = work.output.interactive and not no_autogenerate and not merge
+        if asked:
+            answers = _ask_about_renames(work, app, given)
         result = work.manager.create(
             message,
             app=app,
@@ -108,14 +119,29 @@ def create(
             depends_on=tuple(part for text in depends_on for part in text.split(",") if part),
             merge=merge,
             online=online,
+            renames=(*given, *answers),
+            asked=asked,
         )
         from framework_m_migrations.cli.reports.versioned import create_report
 
-        work.output.show(create_report(result, dry_run=dry_run))
+        work.output.show(create_report(result, dry_run=dry_run, doctypes=not work.manager.settings.metadata))
         work.output.show_json(result.to_dict() | ({"text": result.text} if dry_run else {}))
         return DONE
 
     return execute(common, body)
+
+
+def _ask_about_renames(work: Work, app: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The renames that a person on the terminal confirms; what one answer settles is not asked about again."""
+    chosen: list[Rename] = []
+    for one in work.manager.possible_renames(app):
+        if one.text in given or any(one.clashes(other) for other in chosen):
+            continue
+        old, _, new = one.text.rpartition(":")
+        what = "table" if one.new is None else "column"
+        if ask(work.output, f"Was {what} {clean(old)} renamed to {clean(new)} ({clean(one.detail)})?"):
+            chosen.append(one)
+    return tuple(one.text for one in chosen)
 
 
 def rollback(

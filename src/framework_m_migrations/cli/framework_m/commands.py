@@ -135,11 +135,13 @@ def create(
     depends_on: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=())] = (),
     merge: bool = False,
     online: Annotated[bool, Parameter(negative=())] = False,
+    rename: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=(), metavar="OLD:NEW")] = (),
     common: HostCommon = HOST,
 ) -> int:
     """Write a revision for people to review.
 
-    It goes into the app's own folder and is filled with what differs between DocTypes and database.
+    It goes into the app's own folder and is filled with what differs between DocTypes and database. On a terminal it
+    asks about renames: a column or table goes while one of a compatible type comes.
 
     Args:
         message: What the revision is for.
@@ -149,6 +151,7 @@ def create(
         depends_on: A revision of another app that must be applied before it; may be repeated.
         merge: Join the app's heads.
         online: Write what sync withholds in two halves, expand and contract, that hold nobody up on PostgreSQL.
+        rename: A rename, as table.old:new or old_table:new_table; may be repeated.
         common: The options of every command.
     """
     try:
@@ -163,6 +166,7 @@ def create(
         depends_on=depends_on,
         merge=merge,
         online=online,
+        rename=rename,
         common=common,
     )
 
