@@ -146,3 +146,22 @@ def test_a_table_and_a_column_of_it(shop: Project) -> None:
     assert shop.run("create", "name", *APP, "--rename", "client.title:name").code == 0
     assert shop.run("run", "--apps", "shop").code == 0
     assert shop.query("SELECT id, name FROM client") == [(1, "first")]
+
+
+def test_tables_that_revisions_made_are_renamed_too(project: Project) -> None:
+    """The ledger does not know them as ours: nothing of theirs would be dropped, but a rename drops nothing."""
+    project.app("shop")
+    assert project.run("create", "first", *APP).code == 0
+    assert project.run("run", "--apps", "shop").code == 0
+    project.query("INSERT INTO customer (id, title) VALUES (1, 'first')")
+    project.models(COLUMN)
+    offered = project.run("create", "name", *APP, "--json", "--dry-run").json["review"]
+    assert "`--rename customer.title:name`" in offered[0]
+    assert project.run("create", "name", *APP, "--rename", "customer.title:name").code == 0
+    assert project.run("run", "--apps", "shop").code == 0
+    project.models(BOTH)
+    offered = project.run("create", "client", *APP, "--json", "--dry-run").json["review"]
+    assert "`--rename customer:client`" in offered[0]
+    assert project.run("create", "client", *APP, "--rename", "customer:client").code == 0
+    assert project.run("run", "--apps", "shop").code == 0
+    assert project.query("SELECT id, name FROM client") == [(1, "first")]
