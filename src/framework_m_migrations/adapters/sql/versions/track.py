@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path, PurePath
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from framework_m_migrations.adapters.sql.versions.unfinished import UnfinishedWo
 from framework_m_migrations.adapters.sql.versions.writer import RevisionWriter
 from framework_m_migrations.domain.errors import VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
@@ -121,6 +122,31 @@ class AlembicTrack:
     def downgrade(self, revision: str) -> None:
         """Take back one revision in a transaction of its own."""
         self._run(revision, upgrade=False)
+
+    def render(
+        self, revisions: Sequence[str], *, upgrade: bool = True, recorded: Collection[str] = (), alone: bool = False
+    ) -> tuple[RevisionPreview, ...]:
+        """What revisions would send; see the port."""
+        # Imported here: a run needs none of the rules by which revisions are judged.
+        from framework_m_migrations.adapters.sql.versions.preview import Previewer
+
+        name, schema = self._version_table_name()
+        idle = not self._connection.in_transaction()
+        try:
+            versioned = sa.inspect(self._connection).has_table(name, schema=schema)
+        finally:
+            if idle:
+                self._connection.rollback()
+        previewer = Previewer(
+            self._load(),
+            self._connection,
+            self._scopes,
+            self._surroundings,
+            (name, schema),
+            self.current(),
+            versioned,
+        )
+        return previewer.previews(revisions, upgrade=upgrade, recorded=recorded, alone=alone)
 
     def stamp(self, heads: Sequence[str]) -> None:
         """Make the version table hold these heads; those that others stand on are implied and left out.
