@@ -28,7 +28,8 @@ TEMPLATE_FOLDER = Path(__file__).with_name("template")
 
 _REVISION_FILE = re.compile(r"(?!\.#|__init__)[^.].*\.py$")
 _REVISION_LINE = re.compile(r"^revision\b\s*(:[^=\n]+)?=", re.MULTILINE)
-_ID_LENGTH = 32
+ID_LENGTH = 255
+"""The longest id: a version table is widened to it where one does not fit into what Alembic makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,7 @@ def _load_file(location: Location, file: Path) -> Script | None:
     try:
         module = alembic_util.load_python_file(str(file.parent), file.name)
     # A revision file is the user's own code: it can raise anything, and must not be passed over.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not location.strict and not _REVISION_LINE.search(file.read_text(encoding="utf-8", errors="replace")):
             return None
         line = failing_line(error, file)
@@ -222,8 +223,8 @@ def _load_file(location: Location, file: Path) -> Script | None:
 def _check_header(location: Location, file: Path, module: ModuleType, revision: object) -> None:
     if not isinstance(revision, str) or not revision:
         raise _broken(location, file, 'it has no `revision = "..."`')
-    if len(revision) > _ID_LENGTH:
-        raise _broken(location, file, f"its id has {len(revision)} characters; Alembic's table holds {_ID_LENGTH}")
+    if len(revision) > ID_LENGTH:
+        raise _broken(location, file, f"its id has {len(revision)} characters; the longest one has {ID_LENGTH}")
     illegal = set(revision).intersection("@-+:'\"\\")
     if illegal:
         raise _broken(location, file, f"its id {revision!r} holds {', '.join(sorted(illegal))}")
