@@ -32,12 +32,12 @@ from sqlalchemy.pool import StaticPool
 
 from framework_m_migrations.adapters.sql.lint.judging import Judge, Place
 from framework_m_migrations.adapters.sql.lint.locks import locks_of
-from framework_m_migrations.adapters.sql.lint.rendering import Rendered, offline_config, render
+from framework_m_migrations.adapters.sql.lint.rendering import Rendered, render
 from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
 from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.failures import cause_of
-from framework_m_migrations.adapters.sql.versions.scripts import Library
+from framework_m_migrations.adapters.sql.versions.scripts import Library, offline_config
 from framework_m_migrations.adapters.sql.versions.steps import RevisionRun
 from framework_m_migrations.adapters.sql.versions.transaction import Scopes
 from framework_m_migrations.domain.errors import MigrationError
