@@ -201,7 +201,7 @@ def _walked(versions: VersionResolver, target: Target, start: str | None, branch
     graph, name = versions.graph, start
     for _ in range(abs(target.delta)):
         if target.delta > 0:
-            found = _first(graph, branch) if name is None else graph.children.get(name, ())
+            found = _first(graph, branch) if name is None else graph.followers.get(name, ())
         elif name is None:
             found = ()
         else:

@@ -157,7 +157,7 @@ class AlembicTrack:
         Raises:
             UnknownRevision: no file has one of them.
         """
-        graph = self._load().graph
+        graph = self._loaded(*heads).graph
         wanted = sorted(heads_of(graph.closure(heads), graph))
         name, schema = self._version_table_name()
         with self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout):
@@ -209,6 +209,16 @@ class AlembicTrack:
         """The revision files of all apps and of the project, loaded."""
         return self._load()
 
+    def _loaded(self, *revisions: str) -> Library:
+        """What was loaded last. All files are looked at again only where that of one of these revisions has changed.
+
+        To look for changes in all of them before each revision would take a time that grows with the square of their
+        number.
+        """
+        if self._library is None or not all(map(self._library.holds, revisions)):
+            return self._load()
+        return self._library
+
     def _locations(self) -> tuple[Location, ...]:
         found = [
             Location(Path(app.version_folder), app.name, strict=Path(app.version_folder).name != "migrations")
@@ -257,7 +267,7 @@ class AlembicTrack:
     def _version_table_name(self) -> tuple[str, str | None]:
         if self._environment is None:
             return self._version_table, self._version_table_schema
-        profile = self._environment.profile(self._load())
+        profile = self._environment.profile(self._loaded())
         return profile.version_table, profile.version_table_schema
 
     def _context(self) -> MigrationContext:
@@ -267,7 +277,7 @@ class AlembicTrack:
         )
 
     def _run(self, revision: str, *, upgrade: bool) -> None:
-        library = self._load()
+        library = self._loaded(revision)
         run = RevisionRun(
             library,
             revision,
