@@ -27,6 +27,7 @@ from framework_m_migrations.domain.errors import VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
+from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
 VERSION_TABLE = "alembic_version"
@@ -99,6 +100,8 @@ class AlembicTrack:
             else ProjectEnvironment(project, connection, x_args, version_table=chosen, translate=scopes.translate)
         )
         self._library: Library | None = None
+        """As this database has it; ``_files`` is what the folders hold, without what was squashed."""
+        self._files: Library | None = None
         self._is_a_table = False
         """What stands under the version table's name was looked at, and is nothing else."""
 
@@ -208,6 +211,15 @@ class AlembicTrack:
         """Write a revision file in the app's own folder; raises VersionFolderMissing, never overwrites."""
         return self._writer().write(self._app(draft.app), draft, changes)
 
+    def squash(self, draft: SquashDraft, *, dry_run: bool) -> SquashResult:
+        """Replace revisions by one; see the port."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
+        from framework_m_migrations.adapters.sql.versions.squash import Squasher
+
+        name, _ = self._version_table_name()
+        squasher = Squasher(self._load(), self._connection, SqliteDialect(), self._surroundings, name)
+        return squasher.squash(draft, dry_run=dry_run)
+
     def preview(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
         """The text that ``write`` would write."""
         return self._writer().text(draft, changes)
@@ -255,15 +267,38 @@ class AlembicTrack:
 
     def _load(self) -> Library:
         locations = self._locations()
-        if self._library is None or (self._library.locations, self._library.signature) != (
+        if self._files is None or (self._files.locations, self._files.signature) != (
             locations,
             signature_of(locations),
         ):
             with self._models_kept():
-                self._library = Library(locations, self._environment.home if self._environment else None)
+                self._files = Library(locations, self._environment.home if self._environment else None)
                 if self._models is not None:
                     self._models.restore()
+        self._library = self._files
+        squashes = self._files.squashes
+        if squashes:
+            # A database that has a part of what was replaced still has that history.
+            heads = self._heads_by(self._files)
+            behind = [one for one in squashes if heads.intersection(one.replaces) - {one.id}]
+            if behind:
+                self._library = self._files.unsquashed(behind)
         return self._library
+
+    def _heads_by(self, library: Library) -> frozenset[str]:
+        name, schema = self._version_table, self._version_table_schema
+        if self._environment is not None:
+            profile = self._environment.profile(library)
+            name, schema = profile.version_table, profile.version_table_schema
+        idle = not self._connection.in_transaction()
+        try:
+            context = MigrationContext.configure(
+                self._connection, opts={"version_table": name, "version_table_schema": schema}
+            )
+            return frozenset(str(head) for head in context.get_current_heads())
+        finally:
+            if idle:
+                self._connection.rollback()
 
     @contextmanager
     def _models_kept(self) -> Iterator[None]:
