@@ -16,7 +16,7 @@ from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.filling import BATCH
 from framework_m_migrations.domain.partitions import index_operations
-from framework_m_migrations.domain.schema import Column, ForeignKey, Index, IndexKey, Table, TableName, Unique
+from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
 _ADOPTABLE = frozenset({"deferrable", "initially", "nulls_not_distinct"})
 """Options of a unique constraint that it can have over an index that was built before it."""
@@ -39,6 +39,7 @@ class Lowering:
         key: what the rows of the table can be gone through by, in batches; empty for nothing.
         there: the table as it is, None for one that does not exist or whose partitions are not known.
         rows: the table exists and is not known to be empty.
+        revision: a revision brings the change about, in one transaction and after a person has looked at it.
     """
 
     capabilities: Capabilities
@@ -47,6 +48,7 @@ class Lowering:
     key: tuple[Column, ...] = ()
     there: Table | None = None
     rows: bool = False
+    revision: bool = False
 
     def operations(self, change: c.Change) -> tuple[o.Operation, ...]:
         """The operations of a change in their order; empty where no operation can bring it about."""
@@ -55,10 +57,8 @@ class Lowering:
                 later = [key for key in table.foreign_keys if key not in self.inline]
                 added = [o.AddForeignKey(table.name, key) for key in later]
                 return (o.CreateTable(table, self.inline), *added)
-            case c.EnumAdded(enum=enum):
-                return (o.CreateEnum(enum),)
-            case c.EnumValueAdded(enum=name, value=value, after=after, before=before):
-                return (o.AddEnumValue(name, value, after, before),)
+            case c.EnumAdded() | c.EnumValueAdded() | c.EnumValuesIncompatible():
+                return _enum(change)
             case c.ColumnAdded() | c.ColumnUnfilled():
                 return self._new_column(change)
             case c.CommentChanged(table=name, column=column_name, comment=comment):
@@ -90,8 +90,12 @@ class Lowering:
                 | c.CheckChanged()
                 | c.ForeignKeyChanged()
             ):
-                return _dropped(change)
-            case c.TableRenamed() | c.ColumnRenamed() | c.PrimaryKeyChanged() | c.EnumValuesIncompatible():
+                return _dropped(change, unnamed=self.revision)
+            case c.TableRenamed(table=name, before=former):
+                return (o.RenameTable(former, name),)
+            case c.ColumnRenamed(table=name, before=old, column=column):
+                return (o.RenameColumn(name, old, column),)
+            case c.PrimaryKeyChanged():
                 return ()
             case _ as unreachable:
                 assert_never(unreachable)
@@ -106,6 +110,12 @@ class Lowering:
 
     def _new_column(self, change: c.ColumnAdded | c.ColumnUnfilled) -> tuple[o.Operation, ...]:
         table, column = change.table, change.column
+        if self.revision and isinstance(change, c.ColumnAdded) and is_required(column):
+            added = o.AddColumn(table, replace(column, nullable=True))
+            return (added, o.Backfill(table, column, column.fill), o.SetNotNull(table, column))
+        if self.revision and isinstance(change, c.ColumnUnfilled):
+            filled = o.Backfill(table, column, column.default)
+            return (filled,) if column.nullable else (filled, o.SetNotNull(table, column))
         if isinstance(change, c.ColumnUnfilled):
             written, not_null = change.written, not change.before.nullable
         elif self.online and self.key and stageable(column, self.capabilities):
@@ -131,12 +141,16 @@ class Lowering:
         match change:
             case c.ColumnTypeChanged(table=name, before=before, column=column):
                 return (o.AlterType(name, before, column),)
+            case c.ColumnNullabilityChanged(table=name, column=column) if column.nullable:
+                return (o.DropNotNull(name, column),)
             case c.ColumnNullabilityChanged(table=name, column=column):
-                return (o.DropNotNull(name, column) if column.nullable else o.SetNotNull(name, column),)
+                value = column.fill if column.fill is not None else column.default
+                fill = (o.Backfill(name, column, value),) if self.revision else ()
+                return (*fill, o.SetNotNull(name, column))
             case c.ColumnDefaultChanged(table=name, before=before, column=column):
                 return (o.SetDefault(name, before, column),)
-            case c.ColumnGenerationChanged():
-                return ()
+            case c.ColumnGenerationChanged(table=name, before=before, column=column):
+                return (o.SetGenerated(name, before, column),)
 
     def _unique(self, table: TableName, unique: Unique, via_index: str | None) -> tuple[o.Operation, ...]:
         alone = not {name for name, _ in unique.options} <= _ADOPTABLE
@@ -164,6 +178,16 @@ class Lowering:
                 return (o.AddForeignKey(table, key),)
 
 
+def _enum(change: c.EnumAdded | c.EnumValueAdded | c.EnumValuesIncompatible) -> tuple[o.Operation, ...]:
+    match change:
+        case c.EnumAdded(enum=enum):
+            return (o.CreateEnum(enum),)
+        case c.EnumValueAdded(enum=name, value=value, after=after, before=before):
+            return (o.AddEnumValue(name, value, after, before),)
+        case c.EnumValuesIncompatible():
+            return ()
+
+
 def _dropped(
     change: c.IndexRemoved
     | c.UniqueRemoved
@@ -173,8 +197,13 @@ def _dropped(
     | c.UniqueChanged
     | c.CheckChanged
     | c.ForeignKeyChanged,
+    *,
+    unnamed: bool,
 ) -> tuple[o.Operation, ...]:
-    """The drop of what is surplus; for a changed definition the drop and the new one."""
+    """The drop of what is surplus; for a changed definition the drop and the new one.
+
+    ``unnamed`` drops a constraint without a name too, which only a revision can find.
+    """
     table = change.table
     match change:
         case c.IndexRemoved(index=index):
@@ -182,21 +211,30 @@ def _dropped(
         case c.IndexChanged(before=before, index=after):
             return (o.DropIndex(table, before.name), o.CreateIndex(table, after))
         case c.UniqueRemoved(unique=unique):
-            return _drop_constraint(table, unique.name, "unique")
+            return _drop_constraint(table, unique, "unique", unnamed=unnamed)
         case c.UniqueChanged(before=old_unique, unique=new_unique):
-            return (*_drop_constraint(table, old_unique.name, "unique"), o.AddUnique(table, new_unique))
+            return (*_drop_constraint(table, old_unique, "unique", unnamed=unnamed), o.AddUnique(table, new_unique))
         case c.CheckRemoved(check=check):
-            return _drop_constraint(table, check.name, "check")
+            return _drop_constraint(table, check, "check", unnamed=unnamed)
         case c.CheckChanged(before=old_check, check=new_check):
-            return (*_drop_constraint(table, old_check.name, "check"), o.AddCheck(table, new_check))
+            return (*_drop_constraint(table, old_check, "check", unnamed=unnamed), o.AddCheck(table, new_check))
         case c.ForeignKeyRemoved(foreign_key=key):
-            return _drop_constraint(table, key.name, "foreign_key")
+            return _drop_constraint(table, key, "foreign_key", unnamed=unnamed)
         case c.ForeignKeyChanged(before=old_key, foreign_key=new_key):
-            return (*_drop_constraint(table, old_key.name, "foreign_key"), o.AddForeignKey(table, new_key))
+            return (*_drop_constraint(table, old_key, "foreign_key", unnamed=unnamed), o.AddForeignKey(table, new_key))
 
 
-def _drop_constraint(table: TableName, name: str | None, kind: str) -> tuple[o.Operation, ...]:
-    return () if name is None else (o.DropConstraint(table, name, kind),)
+def _drop_constraint(
+    table: TableName, constraint: Unique | Check | ForeignKey, kind: str, *, unnamed: bool
+) -> tuple[o.Operation, ...]:
+    if constraint.name is None and not unnamed:
+        return ()
+    return (o.DropConstraint(table, constraint.name or "", kind, constraint),)
+
+
+def is_required(column: Column) -> bool:
+    """Whether rows that exist need a value for a new column that nothing gives them."""
+    return not column.nullable and column.default is None and column.generated is None
 
 
 def unique_name(table: TableName, unique: Unique, limit: int | None) -> str:

@@ -1,12 +1,12 @@
 """What can be done to a database, as data. Adapters write the SQL.
 
-Two closed sets: an executor takes additive operations only, a pruner destructive ones only, so that the type checker
-already keeps every drop away from the sync path.
+Three closed sets: an executor takes additive operations only, a pruner destructive ones only, so that the type checker
+already keeps every drop away from the sync path. The third set belongs to revisions alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from framework_m_migrations.domain.schema import (
     Check,
@@ -150,11 +150,15 @@ class ValidateConstraint:
 
 @dataclass(frozen=True, slots=True)
 class AlterType:
-    """Change a column's type. Sync plans it only where no row can change or be refused."""
+    """Change a column's type. Sync applies it only where no row can change or be refused.
+
+    ``using`` is an expression that converts the values; None leaves the conversion to the dialect's writer.
+    """
 
     table: TableName
     before: Column
     column: Column
+    using: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +245,15 @@ class DropIndex:
 
 @dataclass(frozen=True, slots=True)
 class DropConstraint:
-    """Drop a named unique, check or foreign key constraint (``kind``: ``unique``, ``check``, ``foreign_key``)."""
+    """Drop a unique, check or foreign key constraint (``kind``: ``unique``, ``check``, ``foreign_key``).
+
+    ``constraint`` is its name; empty for one without a name, which a revision finds by its ``definition``.
+    """
 
     table: TableName
     constraint: str
     kind: str
+    definition: Unique | Check | ForeignKey | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,4 +266,55 @@ class DropNotNull:
 
 DestructiveOperation = DropTable | DropColumn | DropIndex | DropConstraint | DropNotNull
 
-Operation = AdditiveOperation | DestructiveOperation
+
+@dataclass(frozen=True, slots=True)
+class RenameTable:
+    """Give a table another name; what depends on it follows."""
+
+    before: TableName
+    table: TableName
+
+
+@dataclass(frozen=True, slots=True)
+class RenameColumn:
+    """Give a column another name; what depends on it follows. Its type and all else stay as in ``before``."""
+
+    table: TableName
+    before: Column
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class SetGenerated:
+    """Change how the database fills a column: an identity, its options, a computed expression, or none of them."""
+
+    table: TableName
+    before: Column
+    column: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Give the rows that hold NULL in a column a value; ``value`` is SQL, None where only a person knows it."""
+
+    table: TableName
+    column: Column
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DropEnum:
+    """Drop a named enumeration that no column uses."""
+
+    enum: TableName
+
+    @property
+    def table(self) -> TableName:
+        """The enumeration's name, which shares the tables' namespace."""
+        return self.enum
+
+
+RevisionOperation = RenameTable | RenameColumn | SetGenerated | Backfill | DropEnum
+"""What neither sync nor a pruner does. A revision does it, and a plan shows it."""
+
+Operation = AdditiveOperation | DestructiveOperation | RevisionOperation

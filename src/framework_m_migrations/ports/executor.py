@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from framework_m_migrations.domain.filling import Batch
-from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn
+from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn, Operation
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
 
@@ -14,7 +14,7 @@ class Executor(Protocol):
     """Applies additive operations. It has no code that drops anything.
 
     Obligations:
-        - No statement contains DROP, and none removes or narrows what exists.
+        - No statement that ``apply`` sends contains DROP, and none removes or narrows what exists.
         - ``apply`` runs within the transaction, or outside one, that the caller has set up; it never commits.
         - What ``render`` returns is what ``apply`` sends, literal values included.
         - Operations that lost a race are not hidden: a table that exists already is an error.
@@ -43,8 +43,11 @@ class Executor(Protocol):
         """
         ...
 
-    def render(self, operation: AdditiveOperation) -> tuple[str, ...]:
-        """The statements of an operation, ready to be read and to be pasted into the database's own shell."""
+    def render(self, operation: Operation) -> tuple[str, ...]:
+        """The statements of an operation, ready to be read and to be pasted into the database's own shell.
+
+        Of every kind, for a plan shows what a pruner or a revision would send too.
+        """
         ...
 
     def lock_levels(self, operation: AdditiveOperation) -> tuple[tuple[TableName, LockLevel], ...]:

@@ -160,13 +160,15 @@ class PlanBuilder:
             name = planned.change.table
             there = catalog.tables.get(name)
             rows = there is not None and not known.empty(name)
+            # What is withheld is shown as a revision does it: in one transaction, with the values that rows need.
             lowering = Lowering(
                 self.capabilities,
-                self.online and rows,
+                self.online and rows and not planned.withheld,
                 inline.get(name, ()),
                 key=() if there is None else key_of(there),
                 there=there,
                 rows=rows,
+                revision=planned.withheld,
             )
             result.append(replace(planned, operations=lowering.operations(planned.change)))
         # Stable: only new tables move among themselves, into an order in which each finds what it references.

@@ -55,6 +55,9 @@ INDEX = index("i", "a")
         (c.UniqueRemoved(T, UNIQUE), o.DropConstraint(T, "uq", "unique")),
         (c.CheckRemoved(T, CHECK), o.DropConstraint(T, "ck", "check")),
         (c.ForeignKeyRemoved(T, KEY), o.DropConstraint(T, "fk", "foreign_key")),
+        (c.TableRenamed(T, OLD, table("t")), o.RenameTable(OLD, T)),
+        (c.ColumnRenamed(T, BEFORE, AFTER), o.RenameColumn(T, BEFORE, AFTER)),
+        (c.ColumnGenerationChanged(T, BEFORE, AFTER), o.SetGenerated(T, BEFORE, AFTER)),
     ],
 )
 def test_a_change_that_one_operation_brings_about_wherever_it_is(change: c.Change, expected: o.Operation) -> None:
@@ -89,15 +92,33 @@ def test_a_constraint_without_a_name_cannot_be_dropped_by_it() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        c.TableRenamed(T, OLD, table("t")),
-        c.ColumnRenamed(T, BEFORE, AFTER),
         c.PrimaryKeyChanged(T, None, PrimaryKey(("id",))),
         c.EnumValuesIncompatible(T, EnumType(E, ("a",)), EnumType(E, ("b",))),
-        c.ColumnGenerationChanged(T, BEFORE, AFTER),
     ],
 )
 def test_what_somebody_has_to_decide_has_no_operation(change: c.Change) -> None:
     assert Lowering(SERVER, online=True).operations(change) == ()
+
+
+def test_a_revision_gives_rows_a_value_before_it_forbids_null() -> None:
+    lowering = Lowering(SERVER, revision=True)
+    needed, filled = column("a", nullable=False), replace(column("a", nullable=False), fill="'x'")
+    assert lowering.operations(c.ColumnAdded(T, needed)) == (
+        o.AddColumn(T, replace(needed, nullable=True)),
+        o.Backfill(T, needed, None),
+        o.SetNotNull(T, needed),
+    )
+    assert lowering.operations(c.ColumnNullabilityChanged(T, column("a"), filled)) == (
+        o.Backfill(T, filled, "'x'"),
+        o.SetNotNull(T, filled),
+    )
+    assert lowering.operations(c.ColumnAdded(T, AFTER)) == (o.AddColumn(T, AFTER),), "a default is a value"
+
+
+def test_a_revision_finds_a_constraint_without_a_name_by_its_definition() -> None:
+    (dropped,) = Lowering(SERVER, revision=True).operations(c.CheckRemoved(T, Check(None, "a")))
+    assert isinstance(dropped, o.DropConstraint)
+    assert (dropped.constraint, dropped.kind, dropped.definition) == ("", "check", Check(None, "a"))
 
 
 def server(**traits: object) -> Capabilities:

@@ -61,7 +61,12 @@ def test_no_checksum_is_stored_while_anything_is_withheld_and_none_stays() -> No
     assert [step.completes for step in made.steps] == [()]
     assert (made.settled, made.revokes) == ((), ("Item",))
     assert made.changes == (replace(ADDED, operations=(o.AddColumn(ITEM, column("b")),)), made.changes[1])
-    assert made.changes[1].operations == (o.AddColumn(ITEM, column("c", nullable=False)),), "what create writes"
+    needed = column("c", nullable=False)
+    assert made.changes[1].operations == (
+        o.AddColumn(ITEM, column("c")),
+        o.Backfill(ITEM, needed, None),
+        o.SetNotNull(ITEM, needed),
+    ), "what create writes"
     assert [operation for step in made.steps for operation in step.operations] == [o.AddColumn(ITEM, column("b"))]
     assert plan(NOTHING, REFUSED).revokes == (), "nothing is stored that would have to go"
 

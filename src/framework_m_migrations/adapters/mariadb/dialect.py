@@ -112,7 +112,9 @@ class MariadbDialect:
                 return writer.drop_index(self._table(connection, name, schema), index)
             case _:
                 pass
-        return writer.destructive(operation) if isinstance(operation, _DESTRUCTIVE) else writer.additive(operation)
+        if isinstance(operation, _DESTRUCTIVE):
+            return writer.destructive(operation)
+        return None if isinstance(operation, o.RevisionOperation) else writer.additive(operation)
 
     def _table(self, connection: sa.Connection, name: TableName, schema: str | None) -> Table:
         found = self.inspector(connection, schema=schema, ignored=frozenset()).read([name]).tables.get(name)

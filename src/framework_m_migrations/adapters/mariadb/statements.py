@@ -17,7 +17,7 @@ from framework_m_migrations.adapters.mariadb.spelling import key_text
 from framework_m_migrations.adapters.mariadb.tokens import literal, quoted
 from framework_m_migrations.adapters.mariadb.type_rules import type_change
 from framework_m_migrations.adapters.sql import render
-from framework_m_migrations.adapters.sql.forms import SharedForms
+from framework_m_migrations.adapters.sql.ddl import SharedForms
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from framework_m_migrations.adapters.memory import additive, destructive, rules
+from framework_m_migrations.adapters.memory.revised import revise
 from framework_m_migrations.adapters.memory.state import MemoryState
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
@@ -199,6 +200,8 @@ class MemoryConnection:
         with self.changing() as state:
             if isinstance(operation, _DESTRUCTIVE):
                 destructive.remove(state, operation, capabilities)
+            elif isinstance(operation, o.RevisionOperation):
+                revise(state, operation)
             else:
                 additive.add(state, operation, capabilities)
             state.token = self.database.next_token()

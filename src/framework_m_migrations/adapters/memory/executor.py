@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from framework_m_migrations.adapters.memory.database import MemoryConnection
-from framework_m_migrations.adapters.memory.render import render_additive, render_destructive
+from framework_m_migrations.adapters.memory.render import render_destructive, rendered
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.filling import Batch
 from framework_m_migrations.domain.plan import LockLevel
@@ -35,9 +35,9 @@ class MemoryExecutor:
         self.apply(operation)
         return Batch(0, 0, None)
 
-    def render(self, operation: o.AdditiveOperation) -> tuple[str, ...]:
+    def render(self, operation: o.Operation) -> tuple[str, ...]:
         """The operation in words that look like SQL."""
-        return render_additive(operation)
+        return rendered(operation)
 
     def lock_levels(self, operation: o.AdditiveOperation) -> tuple[tuple[TableName, LockLevel], ...]:
         """The whole database has one writer: whatever is changed is locked in full."""

@@ -19,6 +19,27 @@ def literal(text: str | None) -> str:
     return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
 
 
+def rendered(operation: o.Operation) -> tuple[str, ...]:
+    """The statements of any operation."""
+    match operation:
+        case o.DropTable() | o.DropColumn() | o.DropIndex() | o.DropConstraint() | o.DropNotNull():
+            return render_destructive(operation)
+        case o.RenameTable(before=before, table=table):
+            return (f"ALTER TABLE {_name(before)} RENAME TO {quoted(table.name)}",)
+        case o.RenameColumn(table=table, before=old, column=column):
+            return (f"ALTER TABLE {_name(table)} RENAME COLUMN {quoted(old.name)} TO {quoted(column.name)}",)
+        case o.SetGenerated(table=table, column=column):
+            return (f"ALTER TABLE {_name(table)} ALTER COLUMN {_column(column)}",)
+        case o.Backfill(table=table, column=column, value=value):
+            own = quoted(column.name)
+            update = f"UPDATE {_name(table)} SET {own} = {value} WHERE {own} IS NULL"  # noqa: S608 - quoted
+            return () if value is None else (update,)
+        case o.DropEnum(enum=enum):
+            return (f"DROP TYPE {_name(enum)}",)
+        case _:
+            return render_additive(operation)
+
+
 def render_additive(operation: o.AdditiveOperation) -> tuple[str, ...]:
     """The statements of an additive operation."""
     match operation:

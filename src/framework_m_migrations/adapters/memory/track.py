@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from framework_m_migrations.adapters.memory.database import MemoryConnection
-from framework_m_migrations.adapters.memory.render import render_additive, render_destructive
+from framework_m_migrations.adapters.memory.render import rendered
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import (
     RevisionError,
@@ -18,13 +18,12 @@ from framework_m_migrations.domain.errors import (
     VersionFolderMissing,
 )
 from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.reversal import reversal
 from framework_m_migrations.domain.revisions import Phase, Revision, RevisionDraft, RevisionGraph
 from framework_m_migrations.ports.app_discovery import App
 
 type Change = Callable[[MemoryConnection], None]
 """One direction of a revision. It runs within the transaction of its revision."""
-
-_DESTRUCTIVE = (o.DropTable, o.DropColumn, o.DropIndex, o.DropConstraint, o.DropNotNull)
 
 
 def nothing(_: MemoryConnection) -> None:
@@ -150,7 +149,7 @@ class MemoryTrack:
         # The first half of an online change does all of it: here nobody else is at work.
         effective = () if draft.phase is Phase.CONTRACT else changes
         forward = [operation for change in effective for operation in change.operations]
-        backward = [reverse for operation in reversed(forward) for reverse in _reverse(operation)]
+        backward = [operation for change in reversed(effective) for operation in reversal(change.change)]
         revision = Revision(
             draft.id,
             draft.app,
@@ -171,9 +170,7 @@ class MemoryTrack:
         lines += [f"review: {item}" for item in draft.review]
         for change in changes:
             for operation in change.operations:
-                lines += (
-                    render_destructive(operation) if isinstance(operation, _DESTRUCTIVE) else render_additive(operation)
-                )
+                lines += rendered(operation)
         return "\n".join(lines) + "\n"
 
 
@@ -183,30 +180,3 @@ def _applies(operations: Sequence[o.Operation]) -> Change:
             connection.apply(operation)
 
     return change
-
-
-def _reverse(operation: o.Operation) -> tuple[o.Operation, ...]:
-    """What takes an operation back; nothing for one that has no reverse, or none without loss."""
-    match operation:
-        case o.CreateTable():
-            return (o.DropTable(operation.table),)
-        case o.AddColumn(table=table, column=column):
-            return (o.DropColumn(table, column.name),)
-        case o.CreateIndex(table=table, index=index):
-            return (o.DropIndex(table, index.name),)
-        case o.AddUnique(table=table, unique=constraint) if constraint.name is not None:
-            return (o.DropConstraint(table, constraint.name, "unique"),)
-        case o.AddCheck(table=table, check=constraint) if constraint.name is not None:
-            return (o.DropConstraint(table, constraint.name, "check"),)
-        case o.AddForeignKey(table=table, foreign_key=constraint) if constraint.name is not None:
-            return (o.DropConstraint(table, constraint.name, "foreign_key"),)
-        case o.AlterType(table=table, before=before, column=column):
-            return (o.AlterType(table, column, before),)
-        case o.SetDefault(table=table, before=before, column=column):
-            return (o.SetDefault(table, column, before),)
-        case o.SetNotNull(table=table, column=column):
-            return (o.DropNotNull(table, column),)
-        case o.DropNotNull(table=table, column=column):
-            return (o.SetNotNull(table, column),)
-        case _:
-            return ()

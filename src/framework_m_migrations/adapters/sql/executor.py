@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.ddl import DdlWriter
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import shortened, translated
-from framework_m_migrations.adapters.sql.forms import SharedForms
 from framework_m_migrations.adapters.sql.guard import refuse_destruction
 from framework_m_migrations.adapters.sql.names import unsendable
-from framework_m_migrations.adapters.sql.wanted import Target
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.filling import Batch
-from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn
+from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn, Operation
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
 
@@ -30,9 +29,7 @@ class SqlExecutor:
         self._connection = connection
         self._sql_dialect = sql_dialect
         self._schema = schema
-        target = Target.of(connection.dialect, sql_dialect, schema=schema)
-        self._text = target.text
-        self._forms = SharedForms(target.text, comments=target.capabilities.comments)
+        self._writer = DdlWriter(connection, sql_dialect, schema=schema)
 
     def apply(self, operation: AdditiveOperation) -> None:
         """Carry out one operation; see the port.
@@ -44,12 +41,9 @@ class SqlExecutor:
         for sql in self.render(operation):
             self.send(sql)
 
-    def render(self, operation: AdditiveOperation) -> tuple[str, ...]:
-        """The statements of an operation, exactly as ``apply`` sends them."""
-        own = self._sql_dialect.statements(operation, self._connection, schema=self._schema)
-        if own is not None:
-            return tuple(self._text.statement(statement) for statement in own)
-        return self._forms.statements(operation)
+    def render(self, operation: Operation) -> tuple[str, ...]:
+        """The statements of an operation, exactly as ``apply``, a pruner or a revision sends them."""
+        return self._writer.statements(operation)
 
     def fill(self, operation: FillColumn, after: str | None) -> Batch:
         """The next batch; see the port.

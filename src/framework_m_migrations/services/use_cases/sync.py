@@ -10,10 +10,10 @@ from framework_m_migrations.domain.errors import (
     DatabaseError,
     DropRefused,
     InvalidMetadata,
+    MigrationError,
     PlanOutdated,
 )
 from framework_m_migrations.domain.events import HookStarted, PlanMade
-from framework_m_migrations.domain.operations import DestructiveOperation, Operation
 from framework_m_migrations.domain.options import SyncOptions
 from framework_m_migrations.domain.plan import Plan, PlannedChange
 from framework_m_migrations.domain.results import PlanResult, RenderedChange, SyncResult
@@ -42,7 +42,7 @@ def render(session: Session, made: Plan, *, sql: bool = True) -> PlanResult:
         changes = tuple(
             RenderedChange(
                 planned,
-                _sql(session, planned.operations, applied=not planned.withheld) if sql or planned.withheld else (),
+                _sql(session, planned) if sql or planned.withheld else (),
             )
             for planned in made.changes
         )
@@ -55,20 +55,14 @@ def render(session: Session, made: Plan, *, sql: bool = True) -> PlanResult:
     return PlanResult(made, changes, steps)
 
 
-def _sql(session: Session, operations: tuple[Operation, ...], *, applied: bool) -> tuple[str, ...]:
-    statements: list[str] = []
+def _sql(session: Session, planned: PlannedChange) -> tuple[str, ...]:
     try:
-        for operation in operations:
-            if not isinstance(operation, DestructiveOperation):
-                statements.extend(session.executor.render(operation))
-            elif not applied and session.pruner is not None:
-                statements.extend(session.pruner.render(operation))
-    except DatabaseError:
-        if applied:
+        return tuple(sql for operation in planned.operations for sql in session.executor.render(operation))
+    except MigrationError:
+        if not planned.withheld:
             raise
         # What waits for another change may have no SQL before that one is made. It must not stop what can be applied.
         return ()
-    return tuple(statements)
 
 
 def sync(session: Session, options: SyncOptions) -> UseCase[SyncResult]:

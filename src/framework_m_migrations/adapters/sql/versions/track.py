@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.ledger_names import refuse_other_version_table
 from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
 from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of
@@ -17,7 +18,6 @@ from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvi
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.scripts import TEMPLATE_FOLDER, Library, Location, signature_of
 from framework_m_migrations.adapters.sql.versions.steps import RevisionRun
-from framework_m_migrations.adapters.sql.versions.transaction import Scopes
 from framework_m_migrations.adapters.sql.versions.unfinished import UnfinishedWork
 from framework_m_migrations.adapters.sql.versions.writer import RevisionWriter
 from framework_m_migrations.domain.errors import VersionFolderMissing
@@ -47,7 +47,7 @@ class AlembicTrack:
     def __init__(
         self,
         connection: sa.Connection,
-        scopes: Scopes,
+        scopes: SqlDialect,
         discovery: AppDiscovery,
         *,
         version_table: str = VERSION_TABLE,
@@ -154,7 +154,7 @@ class AlembicTrack:
         return self._writer().text(draft, changes)
 
     def _writer(self) -> RevisionWriter:
-        return RevisionWriter(self._connection)
+        return RevisionWriter(self._connection, self._scopes)
 
     def _app(self, name: str) -> App:
         apps = {app.name: app for app in self._discovery.apps()}

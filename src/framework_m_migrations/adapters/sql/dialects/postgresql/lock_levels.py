@@ -18,7 +18,7 @@ type Levels = tuple[tuple[TableName, LockLevel], ...]
 def lock_levels(operation: o.Operation) -> Levels:
     """See SqlDialect.lock_levels."""
     match operation:
-        case o.CreateEnum() | o.AddEnumValue():
+        case o.CreateEnum() | o.AddEnumValue() | o.DropEnum():
             return ()
         case o.CreateTable(foreign_keys=keys):
             targets = dict.fromkeys(key.target for key in keys if key.target != operation.table)
@@ -29,7 +29,7 @@ def lock_levels(operation: o.Operation) -> Levels:
             return ((table, LockLevel.SHARE_UPDATE_EXCLUSIVE if online else LockLevel.SHARE),)
         case o.AttachIndex(table=table):
             return ((table, LockLevel.ACCESS_SHARE),)
-        case o.FillColumn(table=table):
+        case o.FillColumn(table=table) | o.Backfill(table=table):
             return ((table, LockLevel.ROW_EXCLUSIVE),)
         case o.RebuildIndex(table=table) | o.SetComment(table=table) | o.ValidateNotNull(table=table):
             return ((table, LockLevel.SHARE_UPDATE_EXCLUSIVE),)
@@ -50,6 +50,9 @@ def lock_levels(operation: o.Operation) -> Levels:
             | o.DropIndex(table=table)
             | o.DropConstraint(table=table)
             | o.DropNotNull(table=table)
+            | o.RenameTable(before=table)
+            | o.RenameColumn(table=table)
+            | o.SetGenerated(table=table)
         ):
             return ((table, LockLevel.ACCESS_EXCLUSIVE),)
         case _ as unreachable:

@@ -24,19 +24,24 @@ from framework_m_migrations.domain.operations import (
     AddUnique,
     AlterType,
     AttachIndex,
+    Backfill,
     CreateEnum,
     CreateIndex,
     CreateTable,
     DropColumn,
     DropConstraint,
+    DropEnum,
     DropIndex,
     DropNotNull,
     DropTable,
     FillColumn,
     Operation,
     RebuildIndex,
+    RenameColumn,
+    RenameTable,
     SetComment,
     SetDefault,
+    SetGenerated,
     SetNotNull,
     ValidateConstraint,
     ValidateNotNull,
@@ -72,7 +77,15 @@ def statements(operation: Operation, connection: sa.Connection, *, schema: str) 
             return _drop_column(operation, connection, schema)
         case RebuildIndex(table=table, index=index):
             return (f"REINDEX {quoted(table.schema or schema)}.{quoted(index.name)}",)
-        case AttachIndex() | ValidateConstraint() | ValidateNotNull() | SetComment() | CreateEnum() | AddEnumValue():
+        case (
+            AttachIndex()
+            | ValidateConstraint()
+            | ValidateNotNull()
+            | SetComment()
+            | CreateEnum()
+            | AddEnumValue()
+            | DropEnum()
+        ):
             return ()
         case _:
             return None
@@ -113,7 +126,7 @@ def _mentions(sql: str, column: str) -> bool:
 def locked_tables(operation: Operation) -> tuple[TableName, ...]:
     """Tables that exist before an operation and are changed by it."""
     match operation:
-        case CreateTable() | CreateEnum() | AddEnumValue():
+        case CreateTable() | CreateEnum() | AddEnumValue() | DropEnum():
             return ()
         case (
             AddColumn(table=table)
@@ -135,5 +148,9 @@ def locked_tables(operation: Operation) -> tuple[TableName, ...]:
             | DropIndex(table=table)
             | DropConstraint(table=table)
             | DropNotNull(table=table)
+            | RenameTable(before=table)
+            | RenameColumn(table=table)
+            | SetGenerated(table=table)
+            | Backfill(table=table)
         ):
             return (table,)

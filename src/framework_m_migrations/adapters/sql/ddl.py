@@ -1,12 +1,14 @@
-"""The shared form of every operation: what most databases say, for dialects to say otherwise where they must.
+"""The DDL of every operation, written in one place.
 
-What a SQLAlchemy object came along for is written by SQLAlchemy's own compiler, so that it equals what create_all()
-would have made; everything else from domain values.
+sync, plan, the pruner and the revisions take their statements from ``DdlWriter``: the dialect's own form where it has
+one, else the shared form, which is what most databases say. What a SQLAlchemy object came along for is written by
+SQLAlchemy's own compiler, so that it equals what create_all() would have made; everything else from domain values.
 """
 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, assert_never
@@ -14,14 +16,78 @@ from typing import Any, assert_never
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql import render
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.adapters.sql.wanted import Target
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Column, Index, Table, TableName
 
+_SERIAL = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"}
+"""The words with which PostgreSQL makes a column and the sequence that it owns."""
+
+
+class DdlWriter:
+    """Writes the statements of operations for one connection. Sends nothing.
+
+    Args:
+        connection: a dialect may ask it how a table is defined now.
+        sql_dialect: its dialect, asked first.
+        schema: the session's schema, None for the connection's default.
+    """
+
+    def __init__(self, connection: sa.Connection, sql_dialect: SqlDialect, *, schema: str | None = None) -> None:
+        self._connection = connection
+        self._sql_dialect = sql_dialect
+        self._schema = schema
+        target = Target.of(connection.dialect, sql_dialect, schema=schema)
+        self._text = target.text
+        self._forms = SharedForms(target.text, comments=target.capabilities.comments)
+
+    def statements(self, operation: o.Operation) -> tuple[str, ...]:
+        """The statements of an operation, in order, with literal values.
+
+        Raises:
+            InvalidMetadata: it cannot be written for this database.
+            DatabaseError: it needs something that the database does not have.
+        """
+        own = self._sql_dialect.statements(operation, self._connection, schema=self._schema)
+        if own is not None:
+            return tuple(self._text.statement(statement) for statement in own)
+        if isinstance(operation, o.DropColumn):
+            return tuple(self._drop_column(operation.table, operation.column))
+        return self._forms.statements(operation)
+
+    def _drop_column(self, table: TableName, name: str) -> Iterator[str]:
+        """What stands on the column goes first: not every database lets a column go that is indexed or constrained."""
+        text = self._text
+        inspector = self._sql_dialect.inspector(self._connection, schema=self._schema, ignored=frozenset())
+        found = inspector.read([table]).tables.get(table)
+        if found is None or found.column(name) is None:
+            raise InvalidMetadata(f"Table {table} has no column {name}.")
+        alter = f"ALTER TABLE {text.table(table)}"
+        for index in _indexes_on(found, name):
+            yield f"DROP INDEX {text.table(TableName(index, table.schema))}"
+        for key in found.foreign_keys:
+            if name in key.columns and key.name is not None:
+                yield f"{alter} DROP CONSTRAINT {text.quote(key.name)}"
+        yield f"{alter} DROP COLUMN {text.quote(name)}"
+
+
+def _indexes_on(table: Table, column: str) -> list[str]:
+    """Names of the indexes with the column among their keys or included columns, or as a word of an expression."""
+    word = re.compile(rf"(?<![\w$]){re.escape(column)}(?![\w$])", re.IGNORECASE)
+    return [
+        index.name
+        for index in table.indexes
+        if column in index.include
+        or any(key.column == column for key in index.keys)
+        or any(word.search(text or "") for text in (index.where, *(key.expression for key in index.keys)))
+    ]
+
 
 class SharedForms:
-    """Writes additive operations.
+    """The form that most databases share.
 
     Args:
         text: of the session's dialect and schema.
@@ -32,7 +98,7 @@ class SharedForms:
         self._text = text
         self._comments = comments and not text.dialect.inline_comments
 
-    def statements(self, operation: o.AdditiveOperation) -> tuple[str, ...]:
+    def statements(self, operation: o.Operation) -> tuple[str, ...]:
         """The statements of an operation, in order.
 
         Raises:
@@ -43,7 +109,55 @@ class SharedForms:
         except sa.exc.SQLAlchemyError as error:
             raise InvalidMetadata(f"This cannot be written as SQL: {error}") from error
 
-    def _statements(self, operation: o.AdditiveOperation) -> Iterator[str]:
+    def _statements(self, operation: o.Operation) -> Iterator[str]:
+        match operation:
+            case (
+                o.DropTable()
+                | o.DropColumn()
+                | o.DropIndex()
+                | o.DropConstraint()
+                | o.DropNotNull()
+                | o.RenameTable()
+                | o.RenameColumn()
+                | o.SetGenerated()
+                | o.Backfill()
+                | o.DropEnum()
+            ):
+                yield from self._change(operation)
+            case _:
+                yield from self._addition(operation)
+
+    def _change(self, operation: o.DestructiveOperation | o.RevisionOperation) -> Iterator[str]:
+        text = self._text
+        alter = f"ALTER TABLE {text.table(operation.table)}"
+        match operation:
+            case o.DropTable(table=table):
+                yield f"DROP TABLE {text.table(table)}"
+            case o.DropColumn(column=name):
+                yield f"{alter} DROP COLUMN {text.quote(name)}"
+            case o.DropIndex(table=table, index=name):
+                yield f"DROP INDEX {text.table(TableName(name, table.schema))}"
+            case o.DropConstraint(constraint=name):
+                yield f"{alter} DROP CONSTRAINT {text.quote(name)}"
+            case o.DropNotNull(column=column):
+                yield f"{alter} ALTER COLUMN {text.quote(column.name)} DROP NOT NULL"
+            case o.RenameTable(before=before, table=after):
+                if before != after:
+                    yield f"ALTER TABLE {text.table(before)} RENAME TO {text.quote(after.name)}"
+            case o.RenameColumn(before=before_column, column=column):
+                yield f"{alter} RENAME COLUMN {text.quote(before_column.name)} TO {text.quote(column.name)}"
+            case o.SetGenerated(column=column):
+                raise InvalidMetadata(f"How the database fills {operation.table}.{column.name} cannot be changed.")
+            case o.Backfill(table=table, column=column, value=value):
+                if value is not None:
+                    name = text.quote(column.name)
+                    yield f"UPDATE {text.table(table)} SET {name} = {value} WHERE {name} IS NULL"  # noqa: S608 - quoted
+            case o.DropEnum(enum=name_of_enum):
+                yield f"DROP TYPE {text.table(name_of_enum)}"
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _addition(self, operation: o.AdditiveOperation) -> Iterator[str]:
         text = self._text
         match operation:
             case o.CreateEnum(enum=enum):
@@ -102,7 +216,8 @@ class SharedForms:
             made = _made(native, definition)
             yield self._text.statement(sa.schema.CreateTable(made, include_foreign_key_constraints=natives))
         else:
-            yield render.create_table(self._text, definition, operation.foreign_keys)
+            columns = tuple(self._typed(column) for column in definition.columns)
+            yield render.create_table(self._text, replace(definition, columns=columns), operation.foreign_keys)
         for index in definition.indexes:
             yield self._create_index(definition.name, index)
         yield from self._comment(definition.name, None, definition.comment)
@@ -130,7 +245,10 @@ class SharedForms:
 
     def _typed(self, column: Column) -> Column:
         """The column with its type as DDL writes it, where that is known better than by its canonical spelling."""
-        return replace(column, type=replace(column.type, spelling=self._type(column)))
+        spelling = self._type(column)
+        if column.generated is not None and column.generated.kind == "serial":
+            spelling = _SERIAL.get(column.type.spelling, spelling)
+        return replace(column, type=replace(column.type, spelling=spelling))
 
     def _type(self, column: Column) -> str:
         native: Any = column.native
