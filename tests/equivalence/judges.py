@@ -214,6 +214,40 @@ def _goes_on(clause: list[str] | None, word: str) -> bool:
     return False
 
 
+_CHOSEN = re.compile(r"[^\s.,()'\"]+_(?:pkey|seq|key|fkey|check|excl|idx)\b")
+
+
+def under_new_names(dump: Dump, former: Sequence[tuple[str, str]]) -> Dump:
+    """The dump as if PostgreSQL had chosen names of its own anew.
+
+    What it named after a table or a column (``t_id_seq``, ``t_pkey``, ``t_a_not_null``) keeps that name when the table
+    or the column gets another; no declaration says what it shall be.
+
+    Args:
+        dump: with names of both kinds.
+        former: former names of tables and columns, and their new ones.
+    """
+
+    def chosen(match: re.Match[str]) -> str:
+        name = match[0]
+        for old, new in former:
+            name = re.sub(rf"(?:(?<=_)|^){re.escape(plain(old))}(?=_)", plain(new), name)
+        return name
+
+    def plain(name: str) -> str:
+        return name.replace(" ", "~")
+
+    def renamed(text: str) -> str:
+        text = re.sub(r'CONSTRAINT (?:"[^"]+_not_null"|\S+_not_null) NOT NULL', "NOT NULL", text)
+        text = re.sub(r'"([^"]+)"', lambda match: plain(match[1]), text)
+        return _CHOSEN.sub(chosen, text)
+
+    found: dict[str, list[str]] = {}
+    for name, parts in dump.items():
+        found.setdefault(renamed(name), []).extend(map(renamed, parts))
+    return {name: tuple(sorted(parts)) for name, parts in found.items()}
+
+
 JUDGES: dict[str, Judge] = {"sqlite": judge_sqlite, "postgresql": judge_postgresql, "mariadb": judge_mariadb}
 
 
