@@ -139,7 +139,12 @@ def _column(col: Col, tab: Tab, dialect: str) -> sa.Column[Any]:
         case "computed" | "virtual":
             parts.append(sa.Computed(("n + 1", "n * 2")[col.how % 2], persisted=col.extra == "computed"))
         case "identity" | "always":
-            options: dict[str, Any] = ({}, {"start": 100}, {"start": 10, "increment": 5}, {"cycle": True, "maxvalue": 99})[col.how % 4]
+            options: dict[str, Any] = (
+                {},
+                {"start": 100},
+                {"start": 10, "increment": 5},
+                {"cycle": True, "maxvalue": 99},
+            )[col.how % 4]
             parts.append(sa.Identity(always=col.extra == "always", **options))
         case "sequence":
             sequence = sa.Sequence(f"{tab.name}_{col.name}_numbers", **({}, {"start": 5, "increment": 2})[col.how % 2])
@@ -180,7 +185,9 @@ def _item(item: Item, table: sa.Table, dialect: str, metadata: sa.MetaData) -> N
             options = FOREIGN_OPTIONS[item.option]
             made = sa.ForeignKeyConstraint([first], [target], name=item.name, use_alter=False, **comment, **options)
         case "exclude":
-            made = postgresql.ExcludeConstraint((first, "&&" if item.option == "overlap" else "="), name=item.name, **comment)
+            made = postgresql.ExcludeConstraint(
+                (first, "&&" if item.option == "overlap" else "="), name=item.name, **comment
+            )
         case _:
             _index(item, columns, dialect)
             return

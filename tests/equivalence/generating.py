@@ -207,8 +207,12 @@ class Drawing:
             replace(item, columns=tuple(new.name if one == col.name else one for one in item.columns))
             for item in tab.items
         )
-        return self._put_col(schema, tab, col, new) if not items else self._put(
-            schema, tab, replace(tab, cols=tuple(new if one is col else one for one in tab.cols), items=items)
+        return (
+            self._put_col(schema, tab, col, new)
+            if not items
+            else self._put(
+                schema, tab, replace(tab, cols=tuple(new if one is col else one for one in tab.cols), items=items)
+            )
         )
 
     def rename_table(self, schema: Sch) -> Sch:
@@ -279,7 +283,9 @@ class Drawing:
             case "unique":
                 return replace(item, option=self.one(list(UNIQUE_OPTIONS[self.dialect])))
             case "check":
-                return replace(item, option="text" if group == "text" else self.one(["", "less", "between", "in", "or"]))
+                return replace(
+                    item, option="text" if group == "text" else self.one(["", "less", "between", "in", "or"])
+                )
             case "exclude":
                 return replace(item, option="overlap" if group == "range" else "equal")
             case "foreign":
@@ -305,7 +311,10 @@ class Drawing:
         else:
             col = Col(names[0], kind)
             cols = (*tab.cols, col)
-        item = self._with_option(Item("foreign", (col.name,), self._names(schema, "foreign", tab, ()), target=target.name), tab=replace(tab, cols=cols))
+        item = self._with_option(
+            Item("foreign", (col.name,), self._names(schema, "foreign", tab, ()), target=target.name),
+            tab=replace(tab, cols=cols),
+        )
         return self._put(schema, tab, replace(tab, cols=cols, items=(*tab.items, item)))
 
     def alter_item(self, schema: Sch) -> Sch:

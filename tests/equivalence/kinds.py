@@ -71,8 +71,12 @@ COMMON: dict[str, Kind] = {
         (),
         "plain",
     ),
-    "mood2": Kind(lambda: sa.Enum("a", "it's", name="mood", length=20), ("'a'", "'it''s'", "'a'"), ("a",), ("mood3",), "other"),
-    "mood3": Kind(lambda: sa.Enum("a", "it's", "c", name="mood", length=20), ("'a'", "'it''s'", "'c'"), ("c",), (), "other"),
+    "mood2": Kind(
+        lambda: sa.Enum("a", "it's", name="mood", length=20), ("'a'", "'it''s'", "'a'"), ("a",), ("mood3",), "other"
+    ),
+    "mood3": Kind(
+        lambda: sa.Enum("a", "it's", "c", name="mood", length=20), ("'a'", "'it''s'", "'c'"), ("c",), (), "other"
+    ),
 }
 
 SQLITE = COMMON | {

@@ -124,12 +124,13 @@ def prove(places: Places, pair: Pair) -> Proof:
     except sa.exc.SQLAlchemyError as error:
         raise Invalid(str(error)) from error
     revised: Rows | None = None
+    withheld = False
     with proof.noting("sync(A), create(B), run"):
         revised = _by_revision(places, pair, before, after, proof)
     places.work.empty()
     with proof.noting("sync(A), sync(B)"):
-        _by_sync(places, pair, before, after, proof, revised)
-    if places.work.dialect == "postgresql":
+        withheld = _by_sync(places, pair, after, proof, revised)
+    if withheld and places.work.dialect == "postgresql":
         places.work.empty()
         with proof.noting("online"):
             _online(places, pair, before, after, proof)
@@ -142,20 +143,20 @@ def _manager(places: Places, define: Define, *, online: bool = True) -> Migratio
     return MigrationManager(settings, engine=places.work.engine, overrides={"discovery": lambda context: Apps(folder)})
 
 
-def _begin(places: Places, pair: Pair, before: Dump, proof: Proof) -> Rows:
+def _begin(places: Places, pair: Pair) -> Rows:
     """sync(A), with rows."""
     _manager(places, pair.before).sync()
-    proof.differ("sync(A)", places.work.dump(), before)
     places.work.execute(*pair.rows)
     return places.work.rows()
 
 
-def _by_sync(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof, revised: Rows | None) -> None:
-    """sync(A), sync(B); what was only to be dropped is dropped by ``--allow-drop``."""
-    first = _begin(places, pair, before, proof)
+def _by_sync(places: Places, pair: Pair, after: Dump, proof: Proof, revised: Rows | None) -> bool:
+    """sync(A), sync(B); what was only to be dropped is dropped by ``--allow-drop``. Whether anything was withheld."""
+    first = _begin(places, pair)
     manager = _manager(places, pair.after)
     done = manager.sync()
-    if done.withheld and all(item.judgement.handled_by == risk.DROP for item in done.withheld):
+    withheld = bool(done.withheld)
+    if withheld and all(item.judgement.handled_by == risk.DROP for item in done.withheld):
         done = manager.sync(allow_drop=True)
     dump = places.work.dump()
     if not done.withheld:
@@ -166,17 +167,19 @@ def _by_sync(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof
         proof.wrong.append(f"withheld, and yet nothing is left to do: {_said(done.withheld)}")
     else:
         _same_values("sync(A), sync(B)", first, places.work.rows(), pair, (), proof)
+    return withheld
 
 
 def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof) -> Rows | None:
     """sync(A), create(B), run, rollback, run. The rows after it, or None where there was nothing to run."""
-    first = _begin(places, pair, before, proof)
+    first = _begin(places, pair)
+    proof.differ("sync(A)", places.work.dump(), before)
     manager = _manager(places, pair.after)
     # A revision is one transaction, in which nothing is built in the background.
     shown = _manager(places, pair.after, online=False).plan(force=True)
     made = manager.create("change", app=APP)
     proof.text = "\n".join([made.text, *made.review, *made.left_out])
-    left = _left_out(shown, made)
+    left = _left_out(made)
     wanted = _with_left(after, before, left)
     if made.revision is None:
         if not left:
@@ -216,17 +219,14 @@ def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: P
 def _online(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof) -> None:
     """sync(A), create --online (B), both halves."""
     shutil.rmtree(places.folder / "versions", ignore_errors=True)
-    first = _begin(places, pair, before, proof)
+    first = _begin(places, pair)
     manager = _manager(places, pair.after)
-    shown = manager.plan(force=True)
-    if not shown.plan.withheld:
-        return
     made = manager.create("change", app=APP, online=True)
     halves = [half for half in (made, made.contract) if half is not None and half.revision is not None]
     if not halves:
         return
     proof.text = "\n".join([proof.text, *(half.text for half in halves)])
-    left = _left_out(shown, made)
+    left = _left_out(made)
     review = [line for half in halves for line in half.review]
     try:
         manager.run()
@@ -248,7 +248,7 @@ def _said(changes: Sequence[PlannedChange]) -> str:
     return "; ".join(f"{type(item.change).__name__} {item.change.table} ({item.judgement.rule})" for item in changes)
 
 
-def _left_out(shown: PlanResult, made: CreateResult) -> set[str]:
+def _left_out(made: CreateResult) -> set[str]:
     """The tables of which a part is left out of the revision, as it is not the revision's to drop."""
     return {line.split(":")[0] for line in made.left_out}
 
