@@ -147,7 +147,8 @@ def _column(col: Col, tab: Tab, dialect: str) -> sa.Column[Any]:
             )[col.how % 4]
             parts.append(sa.Identity(always=col.extra == "always", **options))
         case "sequence":
-            sequence = sa.Sequence(f"{tab.name}_{col.name}_numbers", **({}, {"start": 5, "increment": 2})[col.how % 2])
+            start, increment = ((None, None), (5, 2))[col.how % 2]
+            sequence = sa.Sequence(f"{tab.name}_{col.name}_numbers", start=start, increment=increment)
             parts.append(sequence)
             default = sequence.next_value()
         case "on update":

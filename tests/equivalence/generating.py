@@ -261,7 +261,7 @@ class Drawing:
         unfit = {"sequence", "virtual"} if self.dialect == "postgresql" else {"sequence"}
         fitting = [col for col in tab.cols if kinds[col.kind].group in groups and col.extra not in unfit]
         if self.easy and what in {"unique", "exclude"}:
-            fitting = [col for col in fitting if col.default is None or col.required is False and not col.extra]
+            fitting = [col for col in fitting if col.default is None or (col.required is False and not col.extra)]
         if not fitting:
             return schema
         col = self.one(fitting)

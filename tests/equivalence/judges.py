@@ -1,8 +1,14 @@
 """What a database says of itself: its own dump, brought into an order in which equal schemas give equal texts.
 
-Normalised is only what is no difference. The order of columns: sync and revisions append a column, ``create_all`` has it
-where it is declared. The order of constraints and indexes. On SQLite also white space, the quotes of names, and whether
-a constraint is written at its column or behind the columns. The dump is never read by the engine's own reader.
+Normalised is only what is no difference:
+
+- the order of columns: sync and revisions append a column, ``create_all`` has it where it is declared;
+- the order of constraints and indexes;
+- on SQLite white space, the quotes of names, and whether a constraint is written at its column or behind the columns;
+- on MariaDB the counter of AUTO_INCREMENT;
+- on PostgreSQL the names that the server chose from a former name (``under_new_names``).
+
+The dump is never read by the engine's own reader.
 """
 
 from __future__ import annotations
@@ -159,7 +165,7 @@ def _column(group: Sequence[str]) -> Iterator[str]:
     for unit in _units(rest):
         word = unit[0].upper()
         last = clauses[-1] if clauses else None
-        if word in _STARTS and not _goes_on(last, word) or (word == "AS" and not _is(last, "GENERATED")):
+        if (word in _STARTS and not _goes_on(last, word)) or (word == "AS" and not _is(last, "GENERATED")):
             clauses.append(list(unit))
         elif last is None:
             type_ += unit

@@ -84,18 +84,27 @@ SQLITE = COMMON | {
     "real": Kind(sa.REAL, ("0.5", "-2.0", "3.0"), (_t("0.5"),), (), "number"),
     "checked": Kind(
         lambda: sa.Enum("a", "b", name="checked", native_enum=False, create_constraint=True),
-        ("'a'", "'b'", "'a'"), ("a",), (), "other",
+        ("'a'", "'b'", "'a'"),
+        ("a",),
+        (),
+        "other",
     ),
     "interval": Kind(sa.Interval, MOMENTS, (), (), "plain"),
     "expression": Kind(sa.Integer, NUMBERS, (_t("(1 + 2)"), _t("(abs(-4))")), (), "number"),
-}  # fmt: skip
+}
 
 POSTGRESQL = COMMON | {
     "blob": Kind(sa.LargeBinary, ("'\\x00'", "'\\x01ff'", "'\\x02'"), (), (), "other"),
     "zoned": Kind(lambda: sa.DateTime(timezone=True), MOMENTS, (sa.func.now(), "2024-02-29 12:30:00+00"), (), "plain"),
     "millis": Kind(lambda: postgresql.TIMESTAMP(precision=3), MOMENTS, (NOW,), ("moment",), "plain"),
     "interval": Kind(sa.Interval, ("'1 day'", "'2 hours'", "'3 mins'"), ("1 day",), (), "plain"),
-    "days": Kind(lambda: postgresql.INTERVAL(fields="DAY TO SECOND"), ("'1 day'", "'2 hours'", "'3 mins'"), ("1 day",), ("interval",), "plain"),
+    "days": Kind(
+        lambda: postgresql.INTERVAL(fields="DAY TO SECOND"),
+        ("'1 day'", "'2 hours'", "'3 mins'"),
+        ("1 day",),
+        ("interval",),
+        "plain",
+    ),
     "ints": Kind(lambda: postgresql.ARRAY(sa.Integer), ("'{1}'", "'{}'", "'{3,4}'"), ("{}", "{1}"), (), "gin"),
     "strs": Kind(lambda: postgresql.ARRAY(sa.String(10)), ("'{a}'", "'{}'", "'{b,c}'"), ("{}",), (), "gin"),
     "jsonb": Kind(postgresql.JSONB, ("'{\"a\": 1}'", "'[]'", "'3'"), (_t("'{}'::jsonb"),), (), "gin"),
@@ -107,15 +116,23 @@ POSTGRESQL = COMMON | {
     "real": Kind(sa.REAL, ("0.5", "-2", "3"), (_t("0.5"),), ("double",), "number"),
     "domain": Kind(
         lambda: postgresql.DOMAIN("positive", sa.Integer(), check="VALUE > 0", not_null=False),
-        NUMBERS, (), (), "number",
+        NUMBERS,
+        (),
+        (),
+        "number",
     ),
     "domain_default": Kind(
-        lambda: postgresql.DOMAIN("label", sa.String(12), default="new", constraint_name="label_ck", check="VALUE <> 'x'"),
-        WORDS, (), (), "text",
+        lambda: postgresql.DOMAIN(
+            "label", sa.String(12), default="new", constraint_name="label_ck", check="VALUE <> 'x'"
+        ),
+        WORDS,
+        (),
+        (),
+        "text",
     ),
     "expression": Kind(sa.Integer, NUMBERS, (_t("1 + 2"), sa.func.abs(-4), _t("(random() * 5)::int")), (), "number"),
     "numeric": Kind(sa.Numeric, ("1.50", "2.25", "3"), (_t("1.50"),), (), "number"),
-}  # fmt: skip
+}
 
 MARIADB = COMMON | {
     "tiny": Kind(mysql.TINYINT, NUMBERS, (_t("0"),), ("small", "int", "big"), "number"),
@@ -124,14 +141,16 @@ MARIADB = COMMON | {
     "udec": Kind(lambda: mysql.DECIMAL(8, 2, unsigned=True), ("1.50", "2.25", "3"), (_t("1.50"),), (), "number"),
     "millis": Kind(lambda: mysql.DATETIME(fsp=3), MOMENTS, (_t("CURRENT_TIMESTAMP(3)"),), ("micros",), "plain"),
     "micros": Kind(lambda: mysql.DATETIME(fsp=6), MOMENTS, (_t("CURRENT_TIMESTAMP(6)"),), (), "plain"),
-    "stamp": Kind(lambda: mysql.TIMESTAMP(), MOMENTS, (NOW, "2024-02-29 12:30:00"), (), "plain"),
+    "stamp": Kind(mysql.TIMESTAMP, MOMENTS, (NOW, "2024-02-29 12:30:00"), (), "plain"),
     "enum": Kind(lambda: mysql.ENUM("a", "it's"), ("'a'", "'it''s'", "'a'"), ("a",), ("enum3",), "other"),
     "enum3": Kind(lambda: mysql.ENUM("a", "it's", "c"), ("'a'", "'it''s'", "'c'"), ("c",), (), "other"),
     "set": Kind(lambda: mysql.SET("x", "y"), ("'x'", "'x,y'", "'y'"), ("x",), ("set3",), "other"),
     "set3": Kind(lambda: mysql.SET("x", "y", "z"), ("'x'", "'x,y'", "'z'"), ("x,z",), (), "other"),
     "year": Kind(mysql.YEAR, ("2024", "2025", "2026"), (_t("2024"),), (), "plain"),
     "bin": Kind(lambda: sa.String(12, collation="utf8mb4_bin"), WORDS, TEXT_DEFAULTS, (), "text"),
-    "latin": Kind(lambda: mysql.VARCHAR(12, charset="latin1", collation="latin1_swedish_ci"), WORDS, ("b",), (), "text"),
+    "latin": Kind(
+        lambda: mysql.VARCHAR(12, charset="latin1", collation="latin1_swedish_ci"), WORDS, ("b",), (), "text"
+    ),
     "medium": Kind(mysql.MEDIUMTEXT, WORDS, TEXT_DEFAULTS, ("long",), "other"),
     "long": Kind(mysql.LONGTEXT, WORDS, TEXT_DEFAULTS, (), "other"),
     "varbinary": Kind(lambda: mysql.VARBINARY(16), BLOBS, (), (), "plain"),
@@ -139,7 +158,7 @@ MARIADB = COMMON | {
     "float": Kind(mysql.FLOAT, ("0.5", "-2", "3"), (_t("0.5"),), ("double",), "number"),
     "expression": Kind(sa.Integer, NUMBERS, (_t("(1 + 2)"), _t("(abs(-4))")), (), "number"),
     "interval": Kind(sa.Interval, MOMENTS, (), (), "plain"),
-}  # fmt: skip
+}
 
 KINDS: dict[str, dict[str, Kind]] = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "mariadb": MARIADB}
 STRICT = ("int", "text", "blob", "real")

