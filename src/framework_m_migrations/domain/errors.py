@@ -270,6 +270,16 @@ class RevisionUnfinished(RevisionError):
     )
 
 
+class ValuesLost(RevisionError):
+    """A change of type was asked for that rows hold values against: they have no form in the new type."""
+
+    code = "M520"
+    default_next_step = (
+        "Convert or remove these values in the revision before the change of type, for example with an UPDATE, then "
+        "run the same command again."
+    )
+
+
 class PersistenceError(MigrationError):
     """The store behind a browser's file system could not be loaded or flushed."""
 

@@ -151,8 +151,6 @@ class RevisionRun:
                 function(**arguments)
                 # The row of the version table belongs to the same transaction as the work, so it must be open again.
                 self._transaction.resume()
-            if self._guard is not None:
-                self._guard.restore()
 
         run.__name__ = self._direction
         return run
