@@ -146,7 +146,11 @@ def refuse_losses(connection: sa.Connection, draft: Draft, *, schema: str) -> No
         )
         raise ValuesWouldBeLost(
             f"{listed}. Nothing was changed.",
-            details={f"{draft.table}.{one.column}": rows for one, rows in found},
+            details={
+                "table": str(draft.table),
+                "column": ", ".join(one.column for one, _ in found),
+                "rows": max(rows for _, rows in found),
+            },
         )
 
 
