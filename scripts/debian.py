@@ -5,12 +5,13 @@ Needs apt-get and dpkg-deb; root, where apt's lists have to be fetched first.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
+
+from scripts.waiting import PROGRAM, turn
 
 
 class SetupFailed(Exception):
@@ -29,8 +30,7 @@ def unpacked(package: str, cache: Path, otherwise: str) -> Path:
         SetupFailed: it cannot be fetched.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with turn(cache / "lock", what=f"another process that fetches {package}", limit=2 * PROGRAM):
         root = cache / "root"
         if not (cache / "stamp").is_file():
             shutil.rmtree(root, ignore_errors=True)
@@ -72,7 +72,11 @@ def _missing_libraries(package: str, cache: Path) -> list[str]:
 
 def _is_installed(name: str) -> bool:
     done = subprocess.run(
-        ["dpkg-query", "--show", "--showformat=${Status}", name], capture_output=True, text=True, check=False
+        ["dpkg-query", "--show", "--showformat=${Status}", name],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PROGRAM,
     )
     return done.returncode == 0 and done.stdout.endswith(" installed")
 
@@ -84,7 +88,9 @@ def _download(folder: Path, package: str) -> None:
 
 def _run(*command: str, cwd: Path) -> str:
     environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, env=environment, timeout=PROGRAM
+    )
     if done.returncode != 0:
         raise SetupFailed(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
     return done.stdout
