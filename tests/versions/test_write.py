@@ -138,7 +138,7 @@ def everything(made: sa.MetaData) -> None:
 def test_new_tables_of_every_kind(bench: Bench) -> None:
     file = round_trip(bench, metadata(everything))
     text = file.read_text()
-    assert text.index('op.create_table(\n        "alpha"') < text.index('op.create_table(\n        "Zebra"')
+    assert text.index('"alpha",') < text.index('"Zebra",')
     bench.run('INSERT INTO "order" (id, "it\'s") VALUES (1, 4)')
     (row,) = bench.rows('SELECT "Group", "with space", "naïve", doubled FROM "order"')
     assert (row[0], row[1], float(row[2]), row[3]) == ("it's 100% a:b \\ done", "", 1.5, 8)

@@ -113,6 +113,9 @@ class Lowering:
         if self.revision and isinstance(change, c.ColumnAdded) and is_required(column):
             added = o.AddColumn(table, replace(column, nullable=True))
             return (added, o.Backfill(table, column, column.fill), o.SetNotNull(table, column))
+        if self.revision and isinstance(change, c.ColumnUnfilled):
+            filled = o.Backfill(table, column, column.default)
+            return (filled,) if column.nullable else (filled, o.SetNotNull(table, column))
         if isinstance(change, c.ColumnUnfilled):
             written, not_null = change.written, not change.before.nullable
         elif self.online and self.key and stageable(column, self.capabilities):

@@ -13,7 +13,7 @@ from alembic.runtime.migration import RevisionStep
 from alembic.script import Script
 
 from framework_m_migrations.adapters.sql.versions.scripts import Library
-from framework_m_migrations.domain.revisions import RevisionGraph
+from framework_m_migrations.domain.revisions import Position, RevisionGraph
 
 
 def heads_of(applied: frozenset[str], graph: RevisionGraph) -> frozenset[str]:
@@ -29,17 +29,16 @@ class ExactStep(RevisionStep):
         library: all revisions.
         script: the one to be applied or taken back.
         is_upgrade: which of both.
+        position: where the database is.
     """
 
-    def __init__(self, library: Library, script: Script, *, is_upgrade: bool) -> None:
+    def __init__(self, library: Library, script: Script, *, is_upgrade: bool, position: Position) -> None:
         super().__init__(library.revision_map, script, is_upgrade)
-        self._graph = library.graph
+        self._position = position
 
     def _rows(self, heads: set[str]) -> tuple[list[str], list[str]]:
         """(rows to go, rows to come), each sorted."""
-        applied = self._graph.closure(heads)
-        own = frozenset((self.revision.revision,))
-        after = heads_of(applied | own if self.is_upgrade else applied - own, self._graph)
+        after = self._position.at(heads).after(self.revision.revision, is_upgrade=self.is_upgrade)
         return sorted(heads - after), sorted(after - heads)
 
     def should_delete_branch(self, heads: set[str]) -> bool:

@@ -8,7 +8,13 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.url import redact
-from framework_m_migrations.domain.errors import LockTimeout, MigrationError, RevisionFailed, StorageFull
+from framework_m_migrations.domain.errors import (
+    LockTimeout,
+    MigrationError,
+    RevisionFailed,
+    StorageFull,
+    ValuesWouldBeLost,
+)
 
 _FATES: dict[bool | None, str] = {
     False: "It was rolled back: the database is as it was before this revision.",
@@ -63,8 +69,8 @@ def revision_failed(
     error: BaseException,
     committed: bool | None,
     way_out: str | None = None,
-) -> RevisionFailed | LockTimeout | StorageFull:
-    """The error of a revision that raised: a LockTimeout or a StorageFull where that was the cause.
+) -> RevisionFailed | LockTimeout | StorageFull | ValuesWouldBeLost:
+    """The error of a revision that raised: of the cause's own kind where that says what to do, else a RevisionFailed.
 
     Args:
         revision: its id.
@@ -81,16 +87,19 @@ def revision_failed(
     owner = f" of app {app!r}" if app else ""
     locked = isinstance(error, LockTimeout)
     full = isinstance(error, StorageFull)
-    kind = LockTimeout if locked else StorageFull if full else RevisionFailed
+    lossy = isinstance(error, ValuesWouldBeLost)
+    kind = LockTimeout if locked else StorageFull if full else ValuesWouldBeLost if lossy else RevisionFailed
     verb = "did not get a lock" if locked else "failed"
     # What a step of the engine says of its own rollback is not said of the revision.
     cause = cause_of(error).removeprefix("The step was rolled back: ").rstrip(".")
     next_step = None if committed is False else way_out or _NEXT[locked]
+    if isinstance(error, ValuesWouldBeLost):
+        next_step = error.next_step if next_step is None else f"{error.next_step} {next_step}"
     return kind(
         f"Revision {revision}{owner} {verb} in {direction} ({place}): {cause}. {fate}",
         next_step=f"Free some space. {next_step}" if full and next_step else next_step,
         details={
-            **(error.details if isinstance(error, LockTimeout) else {}),
+            **(error.details if isinstance(error, LockTimeout | ValuesWouldBeLost) else {}),
             "revision": revision,
             "app": app,
             "file": str(file),

@@ -21,7 +21,7 @@ from alembic.script.revision import RevisionError as AlembicRevisionError
 from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.adapters.sql.versions.failures import failing_line
 from framework_m_migrations.domain.errors import RevisionCycle, RevisionFileBroken, UnknownRevision
-from framework_m_migrations.domain.revisions import Revision, RevisionGraph
+from framework_m_migrations.domain.revisions import Position, Revision, RevisionGraph
 
 TEMPLATE_FOLDER = Path(__file__).with_name("template")
 """The package's own script location: Alembic wants a folder with a script.py.mako, and a project need not have one."""
@@ -79,13 +79,16 @@ class Library(ScriptDirectory):
     def __init__(self, locations: Sequence[Location], home: Path | None = None) -> None:
         self.locations = tuple(locations)
         self.signature = signature_of(self.locations)
+        self._stats = {file: (modified, size) for file, modified, size in self.signature}
         self._scripts, self._apps = _load(self.locations)
         super().__init__(
             str(home or TEMPLATE_FOLDER),
             version_locations=[str(location.folder) for location in self.locations],
             messaging_opts={"quiet": True},
         )
-        self.graph = RevisionGraph(tuple(self._revision(script) for script in self._scripts.values()))
+        labels = {label: one.revision for one in self._scripts.values() for label in _declared_labels(one)}
+        self.graph = RevisionGraph(tuple(self._revision(script, labels) for script in self._scripts.values()))
+        self.position = Position(self.graph)
         self._check_map()
 
     def _load_revisions(self) -> Iterator[Script]:
@@ -97,12 +100,22 @@ class Library(ScriptDirectory):
             raise UnknownRevision(f"No installed app has revision {revision!r}.", details={"revision": revision})
         return self._scripts[revision]
 
+    def holds(self, revision: str) -> bool:
+        """Whether it has the revision, as its file is now."""
+        script = self._scripts.get(revision)
+        if script is None:
+            return False
+        try:
+            stat = Path(script.path).stat()
+        except OSError:
+            return False
+        return self._stats.get(script.path) == (stat.st_mtime_ns, stat.st_size)
+
     def app_of(self, revision: str) -> str | None:
         """The app whose folder holds the revision."""
         return self._apps.get(revision)
 
-    def _revision(self, script: Script) -> Revision:
-        labels = {label: one.revision for one in self._scripts.values() for label in _declared_labels(one)}
+    def _revision(self, script: Script, labels: dict[str, str]) -> Revision:
         depends_on = tuple(
             self._resolve(script, name, labels) for name in alembic_util.to_tuple(script.dependencies, ())
         )

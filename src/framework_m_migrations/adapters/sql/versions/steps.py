@@ -29,6 +29,7 @@ from framework_m_migrations.domain.errors import (
     RevisionFileBroken,
     StorageFull,
     UnknownRevision,
+    ValuesWouldBeLost,
 )
 
 type StepFunction = Callable[[Any, MigrationContext], Iterable[RevisionStep]]
@@ -135,9 +136,11 @@ class RevisionRun:
             self._transaction.attach(context)
             if self._work is not None:
                 self._work.require_none(sorted(heads))
-        step = ExactStep(self._library, self._script, is_upgrade=self._upgrade)
+        position = self._library.position
+        step = ExactStep(self._library, self._script, is_upgrade=self._upgrade, position=position)
         step.migration_fn = self._run_function(step.migration_fn, context)
         yield step
+        position.move(self._script.revision, is_upgrade=self._upgrade)
         self.finished = True
 
     def _run_function(self, function: Callable[..., None], context: MigrationContext) -> Callable[..., None]:
@@ -176,7 +179,7 @@ class RevisionRun:
             raise UnknownRevision(
                 f"The database is at {', '.join(unknown)}, which no installed app has.", details={"unknown": unknown}
             )
-        applied = graph.closure(heads)
+        applied = self._library.position.at(heads).applied
         if (revision in applied) is self._upgrade:
             state = "applied already" if self._upgrade else "not applied"
             raise PlanOutdated(f"Revision {revision} is {state}: somebody else has moved the database meanwhile.")
@@ -189,8 +192,9 @@ class RevisionRun:
                     details={"revision": revision, "missing": missing},
                 )
             return
-        standing = sorted((graph.descendants([revision]) & applied) - {revision})
-        if standing:
+        # What stands on it stands on one of its children, and they are few.
+        if any(child in applied for child in graph.children.get(revision, ())):
+            standing = sorted((graph.descendants([revision]) & applied) - {revision})
             raise DependentRevision(
                 f"Revision {revision} cannot be taken back: {', '.join(standing)} stand on it.",
                 details={"revision": revision, "dependents": standing},
@@ -214,7 +218,7 @@ class RevisionRun:
                 app=self._library.app_of(self._script.revision),
                 file=Path(self._script.path),
                 direction=self._direction,
-                error=known if isinstance(known, LockTimeout | StorageFull) else error,
+                error=known if isinstance(known, LockTimeout | StorageFull | ValuesWouldBeLost) else error,
                 committed=committed,
                 way_out=None
                 if self._progress is None or self._foreign

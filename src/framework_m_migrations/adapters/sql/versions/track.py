@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path, PurePath
 
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.ledger_names import refuse_other_version_table
 from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
 from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of
@@ -17,11 +18,11 @@ from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvi
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.scripts import TEMPLATE_FOLDER, Library, Location, signature_of
 from framework_m_migrations.adapters.sql.versions.steps import RevisionRun
-from framework_m_migrations.adapters.sql.versions.transaction import Scopes
 from framework_m_migrations.adapters.sql.versions.unfinished import UnfinishedWork
 from framework_m_migrations.adapters.sql.versions.writer import RevisionWriter
 from framework_m_migrations.domain.errors import VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
@@ -47,7 +48,7 @@ class AlembicTrack:
     def __init__(
         self,
         connection: sa.Connection,
-        scopes: Scopes,
+        scopes: SqlDialect,
         discovery: AppDiscovery,
         *,
         version_table: str = VERSION_TABLE,
@@ -122,13 +123,38 @@ class AlembicTrack:
         """Take back one revision in a transaction of its own."""
         self._run(revision, upgrade=False)
 
+    def render(
+        self, revisions: Sequence[str], *, upgrade: bool = True, recorded: Collection[str] = (), alone: bool = False
+    ) -> tuple[RevisionPreview, ...]:
+        """What revisions would send; see the port."""
+        # Imported here: a run needs none of the rules by which revisions are judged.
+        from framework_m_migrations.adapters.sql.versions.preview import Previewer
+
+        name, schema = self._version_table_name()
+        idle = not self._connection.in_transaction()
+        try:
+            versioned = sa.inspect(self._connection).has_table(name, schema=schema)
+        finally:
+            if idle:
+                self._connection.rollback()
+        previewer = Previewer(
+            self._load(),
+            self._connection,
+            self._scopes,
+            self._surroundings,
+            (name, schema),
+            self.current(),
+            versioned,
+        )
+        return previewer.previews(revisions, upgrade=upgrade, recorded=recorded, alone=alone)
+
     def stamp(self, heads: Sequence[str]) -> None:
         """Make the version table hold these heads; those that others stand on are implied and left out.
 
         Raises:
             UnknownRevision: no file has one of them.
         """
-        graph = self._load().graph
+        graph = self._loaded(*heads).graph
         wanted = sorted(heads_of(graph.closure(heads), graph))
         name, schema = self._version_table_name()
         with self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout):
@@ -154,7 +180,7 @@ class AlembicTrack:
         return self._writer().text(draft, changes)
 
     def _writer(self) -> RevisionWriter:
-        return RevisionWriter(self._connection)
+        return RevisionWriter(self._connection, self._scopes)
 
     def _app(self, name: str) -> App:
         apps = {app.name: app for app in self._discovery.apps()}
@@ -170,6 +196,16 @@ class AlembicTrack:
     def library(self) -> Library:
         """The revision files of all apps and of the project, loaded."""
         return self._load()
+
+    def _loaded(self, *revisions: str) -> Library:
+        """What was loaded last. All files are looked at again only where that of one of these revisions has changed.
+
+        To look for changes in all of them before each revision would take a time that grows with the square of their
+        number.
+        """
+        if self._library is None or not all(map(self._library.holds, revisions)):
+            return self._load()
+        return self._library
 
     def _locations(self) -> tuple[Location, ...]:
         found = [
@@ -196,7 +232,7 @@ class AlembicTrack:
     def _version_table_name(self) -> tuple[str, str | None]:
         if self._environment is None:
             return self._version_table, self._version_table_schema
-        profile = self._environment.profile(self._load())
+        profile = self._environment.profile(self._loaded())
         return profile.version_table, profile.version_table_schema
 
     def _context(self) -> MigrationContext:
@@ -206,7 +242,7 @@ class AlembicTrack:
         )
 
     def _run(self, revision: str, *, upgrade: bool) -> None:
-        library = self._load()
+        library = self._loaded(revision)
         run = RevisionRun(
             library,
             revision,
