@@ -17,7 +17,7 @@ from typing import IO
 
 LIMIT = 240.0
 """Seconds for one state, the answer of a server for example."""
-PROGRAM = 600.0
+PROGRAM_LIMIT = 600.0
 """Seconds for a program to end."""
 EVERY = 0.02
 
@@ -68,7 +68,7 @@ def join(thread: threading.Thread, *, what: str, limit: float = LIMIT) -> None:
         raise Late(f"Waited {limit:g} s for {what}. Seen last: the thread {thread.name} still runs.")
 
 
-def line(process: subprocess.Popen[str], *, what: str, limit: float = LIMIT) -> str:
+def next_line(process: subprocess.Popen[str], *, what: str, limit: float = LIMIT) -> str:
     """The next line that a process writes; empty where it ends before. A process that is late is killed.
 
     Raises:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.pyodide_setup import ROOT, ensure
-from scripts.waiting import PROGRAM
+from scripts.waiting import PROGRAM_LIMIT
 from tests.pyodide.once import TIMEOUT
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(TIMEOUT)]
@@ -38,7 +38,7 @@ def find(path: Path, **more: str) -> subprocess.CompletedProcess[str]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=PROGRAM,
+        timeout=PROGRAM_LIMIT,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.waiting import Late, join, line, turn, wait_until
+from scripts.waiting import Late, join, next_line, turn, wait_until
 
 
 def test_the_first_true_answer_is_returned() -> None:
@@ -43,13 +43,13 @@ def test_a_process_that_writes_no_line_is_killed() -> None:
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         with pytest.raises(Late, match="for a word"):
-            line(process, what="a word", limit=0.1)
+            next_line(process, what="a word", limit=0.1)
         assert process.wait(60) != 0
 
 
 def test_the_line_of_a_process_and_its_end() -> None:
     with subprocess.Popen([sys.executable, "-c", "print('word')"], stdout=subprocess.PIPE, text=True) as process:
-        assert [line(process, what="a word"), line(process, what="the end")] == ["word\n", ""]
+        assert [next_line(process, what="a word"), next_line(process, what="the end")] == ["word\n", ""]
 
 
 def test_turns_exclude_each_other_and_end(tmp_path: Path) -> None:
