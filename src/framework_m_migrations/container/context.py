@@ -25,6 +25,7 @@ PORTS = (
     "ledger",
     "lock",
     "versions",
+    "prover",
     "events",
     "clock",
     "persistence",

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Spelling, Statement
+from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Spelling, Statement
 from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
 from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
@@ -108,6 +108,12 @@ class SqliteDialect:
     def revision_impl(self) -> type[Any] | None:
         """Alembic's alone."""
         return None
+
+    def rehearsal(self) -> Rehearsal | None:
+        """See SqlDialect."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite.dump import SqliteRehearsal
+
+        return SqliteRehearsal()
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""
