@@ -189,10 +189,10 @@ class Draft:
         self.text = self.text[:start] + self.text[span[1] :]
 
     def add_constraint(self, clause: str) -> None:
-        """A table constraint, last."""
+        """A table constraint, last, on a line of its own: SQLAlchemy reads definitions line by line."""
         end = self.parsed.body_end
         before = self.text[:end].rstrip()
-        self.text = f"{before}, {clause}{self.text[len(before) :]}"
+        self.text = f"{before}, \n\t{clause}{self.text[len(before) :]}"
 
     def constraint(self, name: str, kind: str | None) -> ConstraintText | None:
         """A check, unique or foreign key constraint by its name; ``kind`` None is any of them."""
