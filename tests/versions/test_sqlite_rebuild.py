@@ -152,7 +152,7 @@ FORMS = {
         """,
         (
             'CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER DEFAULT (1 + 1), "remark" TEXT NOT NULL, \n\t'
-            'CONSTRAINT "uq" UNIQUE ("remark"), CONSTRAINT "ck" CHECK (n > 0))'
+            'CONSTRAINT "uq" UNIQUE ("remark"), \n\tCONSTRAINT "ck" CHECK (n > 0))'
         ),
     ),
     "primary key": (
@@ -187,7 +187,7 @@ FORMS = {
         ):
             pass
         """,
-        "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, x TEXT, note TEXT, CHECK (id > 0))",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, x TEXT, note TEXT, \n\tCHECK (id > 0))",
     ),
     "copy from": (
         "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT, note TEXT)",
