@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+    from framework_m_migrations.container.models import Models
 
 PORTS = (
     "discovery",
@@ -25,6 +26,7 @@ PORTS = (
     "ledger",
     "lock",
     "versions",
+    "prover",
     "events",
     "clock",
     "persistence",
@@ -44,6 +46,7 @@ class Context:
         connection: of the session; None for ports that need none.
         dialect: of the connection.
         drops: the caller asked for drops.
+        models: of the session: its MetaData, for revisions.
     """
 
     settings: MigrationSettings
@@ -52,6 +55,7 @@ class Context:
     connection: sa.Connection | None = None
     dialect: SqlDialect | None = None
     drops: bool = False
+    models: Models | None = None
 
     @property
     def live(self) -> sa.Connection:

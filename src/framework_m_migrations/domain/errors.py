@@ -270,14 +270,14 @@ class RevisionUnfinished(RevisionError):
     )
 
 
-class ValuesLost(RevisionError):
-    """A change of type was asked for that rows hold values against: they have no form in the new type."""
+class ValuesWouldBeLost(RevisionError):
+    """A column's values have no counterpart in its new type, or would lose digits: nothing was changed.
 
-    code = "M520"
-    default_next_step = (
-        "Convert or remove these values in the revision before the change of type, for example with an UPDATE, then "
-        "run the same command again."
-    )
+    ``details`` has ``table``, ``column`` and ``rows``, the number of rows that hold such values.
+    """
+
+    code = "M510"
+    default_next_step = "Correct these rows, or write the conversion that you want into the revision."
 
 
 class PersistenceError(MigrationError):

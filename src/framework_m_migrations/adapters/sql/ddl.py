@@ -23,6 +23,9 @@ from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Column, Index, Table, TableName
 
+_SERIAL = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"}
+"""The words with which PostgreSQL makes a column and the sequence that it owns."""
+
 
 class DdlWriter:
     """Writes the statements of operations for one connection. Sends nothing.
@@ -213,7 +216,8 @@ class SharedForms:
             made = _made(native, definition)
             yield self._text.statement(sa.schema.CreateTable(made, include_foreign_key_constraints=natives))
         else:
-            yield render.create_table(self._text, definition, operation.foreign_keys)
+            columns = tuple(self._typed(column) for column in definition.columns)
+            yield render.create_table(self._text, replace(definition, columns=columns), operation.foreign_keys)
         for index in definition.indexes:
             yield self._create_index(definition.name, index)
         yield from self._comment(definition.name, None, definition.comment)
@@ -241,7 +245,10 @@ class SharedForms:
 
     def _typed(self, column: Column) -> Column:
         """The column with its type as DDL writes it, where that is known better than by its canonical spelling."""
-        return replace(column, type=replace(column.type, spelling=self._type(column)))
+        spelling = self._type(column)
+        if column.generated is not None and column.generated.kind == "serial":
+            spelling = _SERIAL.get(column.type.spelling, spelling)
+        return replace(column, type=replace(column.type, spelling=spelling))
 
     def _type(self, column: Column) -> str:
         native: Any = column.native

@@ -1,166 +1,317 @@
-"""From changes to what a revision does, in the order of work, each with its exact reverse."""
+"""From operations to Alembic's directives: what a revision file says for each operation that a plan shows.
+
+There is no second lowering here. ``domain.lowering`` says which operations bring a change about and
+``domain.reversal`` which take it back; each becomes one directive, and while the file runs the dialect's writer says
+how the database does it (operations.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
-import sqlalchemy as sa
 from alembic.operations import ops
 
-from framework_m_migrations.adapters.sql.versions import column_directives, constraint_directives, enum_directives
-from framework_m_migrations.adapters.sql.versions.objects import Objects
-from framework_m_migrations.adapters.sql.versions.pieces import Directive, Script, Source
-from framework_m_migrations.adapters.sql.versions.python_source import string_literal
-from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.lowering import creation_order
-from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.schema import ForeignKey, Table, TableName
+from framework_m_migrations.adapters.sql.versions import naming
+from framework_m_migrations.adapters.sql.versions.objects import Objects, is_literal, without_on_update
+from framework_m_migrations.adapters.sql.versions.pieces import Batch, Directive, Piece, Source
+from framework_m_migrations.adapters.sql.versions.python_source import escape_binds, string_literal
+from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, TableName, Unique
+
+type Constraint = Unique | Check | ForeignKey
+
+ON_POSTGRESQL = 'if op.get_context().dialect.name == "postgresql":\n'
+_KIND = {"unique": "unique", "check": "check", "foreign_key": "foreignkey"}
 
 
-def directives(changes: Sequence[PlannedChange], connection: sa.Connection) -> Script:
-    """What a revision for these changes does.
-
-    Tables come after those they refer to, foreign keys that close a circle after all tables; a table or column that
-    is not ours is never dropped.
+class Directives:
+    """Says operations in Alembic's vocabulary.
 
     Args:
-        changes: of one app.
-        connection: gives the dialect, and the types of columns that nothing else tells.
-
-    Raises:
-        InvalidMetadata: a type or an expression cannot be written down.
+        objects: builds SQLAlchemy's objects.
     """
-    script = Script()
-    objects = Objects(connection)
-    ordered = sorted(changes, key=lambda planned: phase_of(planned.change))
-    added = [planned.change.definition for planned in ordered if isinstance(planned.change, c.TableAdded)]
-    tables_done = False
-    for planned in ordered:
-        if isinstance(planned.change, c.TableAdded):
-            if not tables_done:
-                _create_tables(script, objects, added)
-                tables_done = True
-            continue
-        _write(script, objects, planned)
-    return script
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def of(self, operation: o.Operation) -> tuple[Piece, ...]:
+        """The pieces of one operation, in order.
+
+        Raises:
+            InvalidMetadata: a type or an expression cannot be written down.
+        """
+        match operation:
+            case o.CreateEnum() | o.AddEnumValue() | o.DropEnum():
+                return (self._enum(operation),)
+            case o.CreateTable() | o.DropTable() | o.RenameTable():
+                return self._table(operation)
+            case (
+                o.AddColumn()
+                | o.DropColumn()
+                | o.RenameColumn()
+                | o.AlterType()
+                | o.SetNotNull()
+                | o.DropNotNull()
+                | o.SetDefault()
+                | o.SetGenerated()
+                | o.SetComment()
+                | o.Backfill()
+                | o.FillColumn()
+                | o.ValidateNotNull()
+            ):
+                return self._column(operation)
+            case o.CreateIndex() | o.DropIndex() | o.RebuildIndex() | o.AttachIndex():
+                return self._index(operation)
+            case o.AddUnique() | o.AddCheck() | o.AddForeignKey() | o.DropConstraint() | o.ValidateConstraint():
+                return self._constraint(operation)
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def alteration(self, table: TableName, column: Column, **changes: Any) -> Batch:
+        """One ``alter_column`` in a batch; ``changes`` are those of Alembic's AlterColumnOp."""
+        using = changes.pop("using", None)
+        operation = ops.AlterColumnOp(
+            table.name,
+            column.name,
+            schema=table.schema,
+            existing_type=self._objects.type(table, column),
+            existing_nullable=None if "modify_nullable" in changes else column.nullable,
+            **changes,
+        )
+        return Batch(table.name, table.schema, (operation,), {} if using is None else {column.name: using})
+
+    def _enum(self, operation: o.CreateEnum | o.AddEnumValue | o.DropEnum) -> Source:
+        name_of = self._objects.table_sql
+        match operation:
+            case o.CreateEnum(enum=enum):
+                labels = ", ".join(_literal(value) for value in enum.values)
+                return _on_postgresql(f"CREATE TYPE {name_of(enum.name)} AS ENUM ({labels})")
+            case o.DropEnum(enum=dropped):
+                return _on_postgresql(f"DROP TYPE {name_of(dropped)}")
+            case o.AddEnumValue(enum=name, value=value, after=after, before=before):
+                place = f" AFTER {_literal(after)}" if after is not None else ""
+                place = place or (f" BEFORE {_literal(before)}" if before is not None else "")
+                sql = f"ALTER TYPE {name_of(name)} ADD VALUE IF NOT EXISTS {_literal(value)}{place}"
+                # A new label cannot be used in the transaction that adds it, so it gets one of its own.
+                return _outside(sql)
+
+    def _table(self, operation: o.CreateTable | o.DropTable | o.RenameTable) -> tuple[Piece, ...]:
+        match operation:
+            case o.CreateTable(definition=table, foreign_keys=keys):
+                made = Directive(ops.CreateTableOp.from_table(self._objects.table(table, keys)))
+                return (made, *(self._create_index(table.name, index) for index in table.indexes))
+            case o.DropTable(table=name):
+                return (Directive(ops.DropTableOp(name.name, schema=name.schema)),)
+            case o.RenameTable(before=before, table=after):
+                if before == after:
+                    return ()
+                schema = _schema(before)
+                code = f"op.rename_table({string_literal(before.name)}, {string_literal(after.name)}{schema})"
+                return (Source(code),)
+
+    def _column(
+        self,
+        operation: o.AddColumn
+        | o.DropColumn
+        | o.RenameColumn
+        | o.AlterType
+        | o.SetNotNull
+        | o.DropNotNull
+        | o.SetDefault
+        | o.SetGenerated
+        | o.SetComment
+        | o.Backfill
+        | o.FillColumn
+        | o.ValidateNotNull,
+    ) -> tuple[Piece, ...]:
+        table, objects = operation.table, self._objects
+        match operation:
+            case o.AddColumn(column=column):
+                return (self._add_column(table, column),)
+            case o.DropColumn(column=name):
+                return (Batch(table.name, table.schema, (ops.DropColumnOp(table.name, name, schema=table.schema),)),)
+            case o.RenameColumn(before=before, column=column):
+                names = ", ".join(string_literal(name) for name in (table.name, before.name))
+                new = string_literal(column.name)
+                return (Source(f"op.alter_column({names}, new_column_name={new}{_schema(table)})"),)
+            case o.AlterType(before=before, column=column, using=using):
+                made = objects.type(table, column)
+                return (self.alteration(table, before, modify_type=made, using=using),)
+            case o.SetNotNull(column=column) | o.ValidateNotNull(column=column):
+                return (self.alteration(table, column, modify_nullable=False),)
+            case o.DropNotNull(column=column):
+                return (self.alteration(table, column, modify_nullable=True),)
+            case o.SetDefault(column=column):
+                return (self.alteration(table, column, modify_server_default=objects.server_default(column)),)
+            case o.SetGenerated(before=before, column=column):
+                return (self._generated(table, before, column),)
+            case o.SetComment():
+                return (_comment(operation),)
+            case o.Backfill(column=column, value=value):
+                return (self._backfill(table, column, value),)
+            case o.FillColumn(column=column):
+                return (self._backfill(table, column, column.default),)
+
+    def _add_column(self, table: TableName, column: Column) -> Piece:
+        add = ops.AddColumnOp(table.name, self._objects.column(table, column), schema=table.schema)
+        default = self._objects.default(column)
+        if (default is None or is_literal(default)) and column.generated is None:
+            return Directive(add)
+        # Plain Alembic adds such a column to a SQLite table only within a batch.
+        return Batch(table.name, table.schema, (add,))
+
+    def _generated(self, table: TableName, before: Column, column: Column) -> Batch:
+        """An identity or a computed expression, changed, given or taken away."""
+        changes: dict[str, Any] = {
+            "modify_server_default": self._objects.generation(column),
+            "existing_server_default": self._objects.generation(before) or False,
+        }
+        serial = [one.generated is not None and one.generated.kind == "serial" for one in (before, column)]
+        if self._objects.dialect.name == "mariadb":
+            if any(serial):
+                changes |= {"autoincrement": serial[1], "existing_autoincrement": serial[0]}
+            if column.generated is None:
+                changes["modify_server_default"] = self._objects.server_default(column)
+        return self.alteration(table, before, **changes)
+
+    def _backfill(self, table: TableName, column: Column, value: str | None) -> Source:
+        """Values for rows before NOT NULL; where none is known, a statement for the author to complete."""
+        name = self._objects.quote(column.name)
+        update = f"UPDATE {self._objects.table_sql(table)} SET {name} = {{}} WHERE {name} IS NULL"  # noqa: S608 - text of a file to be read
+        if value is None:
+            example = f"op.execute({string_literal(update.format('...'))})"
+            return Source(
+                comments=(
+                    f"REVIEW: give the rows that exist a value for {column.name} here, or NOT NULL is refused:",
+                    example,
+                )
+            )
+        return Source(
+            f"op.execute({string_literal(escape_binds(update.format(without_on_update(value))))})",
+            comments=(f"REVIEW: backfill of {column.name} for the rows that exist.",),
+        )
+
+    def _index(self, operation: o.CreateIndex | o.DropIndex | o.RebuildIndex | o.AttachIndex) -> tuple[Piece, ...]:
+        table = operation.table
+        match operation:
+            case o.CreateIndex(index=index):
+                return (self._create_index(table, index),)
+            case o.DropIndex(index=name):
+                return (Directive(ops.DropIndexOp(name, table.name, schema=table.schema)),)
+            case o.RebuildIndex(index=index):
+                name = self._objects.table_sql(TableName(index.name, table.schema))
+                return (_outside(f"REINDEX INDEX CONCURRENTLY {name}"),)
+            case o.AttachIndex(index=own, parent=parent):
+                part = self._objects.table_sql(TableName(own, table.schema))
+                return (_on_postgresql(f"ALTER INDEX {self._objects.table_sql(parent)} ATTACH PARTITION {part}"),)
+
+    def _create_index(self, table: TableName, index: Index) -> Piece:
+        return Directive(ops.CreateIndexOp.from_index(self._objects.index(table, index)))
+
+    def _constraint(
+        self, operation: o.AddUnique | o.AddCheck | o.AddForeignKey | o.DropConstraint | o.ValidateConstraint
+    ) -> tuple[Piece, ...]:
+        table = operation.table
+        match operation:
+            case o.AddUnique(unique=unique, via_index=str(index)):
+                return (self._adopt(table, unique, index),)
+            case (
+                o.AddUnique(unique=constraint) | o.AddCheck(check=constraint) | o.AddForeignKey(foreign_key=constraint)
+            ):
+                return (Batch(table.name, table.schema, (self._create(table, constraint),)),)
+            case o.DropConstraint(constraint=name, kind=kind, definition=definition):
+                unnamed = not name and definition is not None
+                if definition is not None and not name:
+                    name = name_of(table, definition)
+                drop = ops.DropConstraintOp(name, table.name, type_=_KIND[kind], schema=table.schema)
+                return (Batch(table.name, table.schema, (drop,), unnamed=unnamed),)
+            case o.ValidateConstraint(constraint=constraint):
+                quoted = self._objects.quote(constraint.name or "")
+                return (_on_postgresql(f"ALTER TABLE {self._objects.table_sql(table)} VALIDATE CONSTRAINT {quoted}"),)
+
+    def _adopt(self, table: TableName, unique: Unique, index: str) -> Source:
+        """Turn a unique index that exists into the constraint, which takes no time; PostgreSQL alone can."""
+        quoted = self._objects.quote(name_of(table, unique))
+        alter = f"ALTER TABLE {self._objects.table_sql(table)}"
+        return _on_postgresql(f"{alter} ADD CONSTRAINT {quoted} UNIQUE USING INDEX {self._objects.quote(index)}")
+
+    def _create(self, table: TableName, constraint: Constraint) -> ops.MigrateOperation:
+        match constraint:
+            case Unique():
+                made = self._objects.unique(table, constraint)
+                return ops.CreateUniqueConstraintOp(
+                    str(made.name),
+                    table.name,
+                    list(constraint.columns),
+                    schema=table.schema,
+                    deferrable=made.deferrable,
+                    initially=made.initially,
+                    **made.dialect_kwargs,
+                )
+            case Check():
+                check = self._objects.check(table, constraint)
+                return ops.CreateCheckConstraintOp(
+                    str(check.name), table.name, check.sqltext, schema=table.schema, **check.dialect_kwargs
+                )
+            case ForeignKey():
+                key = self._objects.foreign_key(table, constraint)
+                return ops.CreateForeignKeyOp(
+                    str(key.name),
+                    table.name,
+                    constraint.target.name,
+                    list(constraint.columns),
+                    list(constraint.target_columns),
+                    source_schema=table.schema,
+                    referent_schema=constraint.target.schema,
+                    ondelete=key.ondelete,
+                    onupdate=key.onupdate,
+                    deferrable=key.deferrable,
+                    initially=key.initially,
+                    match=key.match,
+                    **key.dialect_kwargs,
+                )
 
 
-_PHASES: tuple[tuple[type, ...], ...] = (
-    (c.EnumAdded, c.EnumValueAdded),
-    (c.TableRenamed,),
-    (c.ColumnRenamed,),
-    (c.IndexRemoved,),
-    (c.ForeignKeyRemoved,),
-    (c.UniqueRemoved, c.CheckRemoved),
-    (c.TableAdded,),
-    (c.ColumnTypeChanged,),
-    (c.ColumnAdded,),
-    (c.ColumnDefaultChanged, c.ColumnNullabilityChanged, c.ColumnGenerationChanged),
-    (c.PrimaryKeyChanged,),
-    (c.IndexChanged, c.IndexAdded, c.IndexInvalid),
-    (c.UniqueChanged, c.UniqueAdded),
-    (c.CheckChanged, c.CheckAdded),
-    (c.ForeignKeyChanged, c.ForeignKeyAdded, c.ConstraintNotValidated),
-    (c.CommentChanged,),
-    (c.ColumnRemoved,),
-    (c.TableRemoved,),
-    (c.EnumValuesIncompatible,),
-)
-_PHASE_OF = {kind: phase for phase, kinds in enumerate(_PHASES) for kind in kinds}
+def name_of(table: TableName, constraint: Constraint) -> str:
+    """A constraint's own name, or the one that a revision gives it: without one no downgrade could find it."""
+    if constraint.name is not None:
+        return constraint.name
+    match constraint:
+        case Unique():
+            return naming.unique_name(table.name, constraint.columns)
+        case Check():
+            return naming.check_name(table.name, constraint.expression)
+        case ForeignKey():
+            return naming.foreign_key_name(table.name, constraint.columns, constraint.target.name)
 
 
-def phase_of(change: c.Change) -> int:
-    """Where a change stands in the order of work."""
-    return _PHASE_OF[type(change)]
+def _comment(operation: o.SetComment) -> Piece:
+    table, comment = operation.table, operation.comment
+    if operation.column is not None:
+        # Only databases with comments get here; they need no batch for one.
+        names = ", ".join(string_literal(name) for name in (table.name, operation.column))
+        return Source(f"op.alter_column({names}, comment={comment!r}{_schema(table)})")
+    if comment is None:
+        return Directive(ops.DropTableCommentOp(table.name, schema=table.schema))
+    return Directive(ops.CreateTableCommentOp(table.name, comment, schema=table.schema))
 
 
-def _create_tables(script: Script, objects: Objects, tables: Sequence[Table]) -> None:
-    inline = creation_order(tables, frozenset(), apart_from_existing=False)
-    created = {table.name for table in tables}
-    later: list[tuple[TableName, ForeignKey]] = []
-    for table, keys in inline:
-        outside = tuple(key for key in table.foreign_keys if key.target not in created)
-        if outside:
-            script.note("Locks: a foreign key to an existing table locks that table against writes while it is added.")
-        made = objects.table(table, (*keys, *(key for key in outside if key not in keys)))
-        create = ops.CreateTableOp.from_table(made)
-        script.add(Directive(create), Directive(ops.DropTableOp(table.name.name, schema=table.name.schema)))
-        for index in table.indexes:
-            constraint_directives.create_index(script, objects, table.name, index)
-        later.extend((table.name, key) for key in table.foreign_keys if key not in keys and key not in outside)
-    for name, key in later:
-        constraint_directives.add_foreign_key(script, objects, name, key)
+def _schema(table: TableName) -> str:
+    return f", schema={string_literal(table.schema)}" if table.schema else ""
 
 
-def _write(script: Script, objects: Objects, planned: PlannedChange) -> None:
-    change = planned.change
-    match change:
-        case c.TableAdded():
-            pass
-        case c.EnumAdded() | c.EnumValueAdded() | c.EnumValuesIncompatible():
-            enum_directives.write(script, objects, change)
-        case c.TableRenamed(table=table, before=before):
-            script.note("Renames: code that still uses the old name fails as soon as this has run.")
-            script.add(_rename(before, table), _rename(table, before))
-        case c.TableRemoved(table=table, owned=owned):
-            if owned:
-                _drop_table(script, objects, table)
-        case (
-            c.ColumnAdded()
-            | c.ColumnRemoved()
-            | c.ColumnRenamed()
-            | c.ColumnTypeChanged()
-            | c.ColumnNullabilityChanged()
-            | c.ColumnDefaultChanged()
-            | c.CommentChanged()
-        ):
-            column_directives.write(script, objects, change, planned.judgement.rule)
-        case c.ColumnUnfilled(table=table, column=column):
-            _by_hand(script, f"rows of {table} still wait for values in {column.name}")
-        case c.ColumnGenerationChanged(table=table, column=column):
-            _by_hand(script, f"how the database fills {table}.{column.name} changes")
-        case c.PrimaryKeyChanged(table=table):
-            _by_hand(script, f"the primary key of {table} changes")
-        case (
-            c.IndexAdded()
-            | c.IndexInvalid()
-            | c.IndexChanged()
-            | c.IndexRemoved()
-            | c.UniqueAdded()
-            | c.UniqueChanged()
-            | c.UniqueRemoved()
-            | c.CheckAdded()
-            | c.CheckChanged()
-            | c.CheckRemoved()
-            | c.ForeignKeyAdded()
-            | c.ForeignKeyChanged()
-            | c.ForeignKeyRemoved()
-            | c.ConstraintNotValidated()
-        ):
-            constraint_directives.write(script, objects, change)
-        case _ as unreachable:
-            assert_never(unreachable)
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
-def _rename(before: TableName, after: TableName) -> Source:
-    schema = f", schema={string_literal(before.schema)}" if before.schema else ""
-    return Source(f"op.rename_table({string_literal(before.name)}, {string_literal(after.name)}{schema})")
+def _call(sql: str) -> str:
+    return f"op.execute({string_literal(escape_binds(sql))})"
 
 
-def _by_hand(script: Script, what: str) -> None:
-    """A change that no generated code could bring about safely: the file says so, where nobody overlooks it."""
-    script.note(f"Not written: {what}; add it by hand.")
-    script.add(Source(comments=(f"REVIEW: {what}; write it by hand.",)), ())
+def _on_postgresql(sql: str) -> Source:
+    return Source(f"{ON_POSTGRESQL}    {_call(sql)}")
 
 
-def _drop_table(script: Script, objects: Objects, name: TableName) -> None:
-    script.note(f"Data: {name} is dropped with its rows; downgrade brings back the table, not the rows.")
-    existing = objects.reflected(name)
-    down: list[Directive] = []
-    if existing is not None:
-        indexes = sorted(existing.indexes, key=lambda index: str(index.name))
-        existing.indexes.clear()
-        down = [Directive(ops.CreateTableOp.from_table(existing))]
-        down += [Directive(ops.CreateIndexOp.from_index(index)) for index in indexes]
-    script.add(Directive(ops.DropTableOp(name.name, schema=name.schema)), tuple(down))
+def _outside(sql: str) -> Source:
+    """What PostgreSQL refuses inside a transaction."""
+    return Source(f"{ON_POSTGRESQL}    with op.get_context().autocommit_block():\n        {_call(sql)}")

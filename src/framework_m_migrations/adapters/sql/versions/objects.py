@@ -23,6 +23,7 @@ from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Generated, Index, Table, TableName, Unique
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|[-+]?\d+(\.\d+)?|true|false|null", re.IGNORECASE)
+_ON_UPDATE = re.compile(r"\bon\s+update\s+[\w()]+\s*\Z", re.IGNORECASE)
 _KEYWORD = re.compile(r"current_(timestamp|date|time)", re.IGNORECASE)
 _POSTGRESQL = verbatim_dialect(POSTGRESQL, str)
 _NULLS = "postgresql_nulls_not_distinct"
@@ -34,8 +35,16 @@ def is_literal(sql: str) -> bool:
     return _LITERAL.fullmatch(sql.strip()) is not None
 
 
+def without_on_update(sql: str) -> str:
+    """A default as a value: what MariaDB gives a column when its row changes is none."""
+    return _ON_UPDATE.sub("", sql).strip()
+
+
 def _default_clause(sql: str) -> str:
     """A default as every database takes it: SQLite wants an expression in parentheses, the others do not mind."""
+    if _ON_UPDATE.search(sql):
+        # MariaDB's, which is no part of the expression before it.
+        return sql
     bare = is_literal(sql) or _KEYWORD.fullmatch(sql) or (sql.startswith("(") and sql.endswith(")"))
     return sql if bare else f"({sql})"
 
@@ -86,9 +95,21 @@ class Objects:
         """A table's or type's name in SQL, with its schema where it has one."""
         return ".".join(self.quote(part) for part in (name.schema, name.name) if part is not None)
 
-    def cast(self, column: str, type_: TypeEngine[Any]) -> str:
-        """The column's value turned into a type, as PostgreSQL writes it, whatever database is connected."""
-        return f"{self.quote(column)}::{type_.compile(dialect=_POSTGRESQL)}"
+    def cast(self, column: str, before: TypeEngine[Any], after: TypeEngine[Any]) -> str:
+        """The column's value turned into a type, as PostgreSQL writes it, whatever database is connected.
+
+        A moment with a time zone and one without are turned into one another in UTC: the session's own time zone
+        would make of the same revision another result on each machine.
+        """
+        old, new = (type_.compile(dialect=_POSTGRESQL) for type_ in (before, after))
+        if {_zone(old), _zone(new)} == {True, False}:
+            return f"{self.quote(column)} AT TIME ZONE 'UTC'"
+        return f"{self.quote(column)}::{new}"
+
+    @staticmethod
+    def generation(column: Column) -> sa.Computed | sa.Identity | None:
+        """What the database fills the column with, None for nothing."""
+        return _generated(column)
 
     def reflected(self, name: TableName) -> sa.Table | None:
         """A table as it is in the database, None where it is not."""
@@ -149,18 +170,25 @@ class Objects:
         return made
 
     def table(self, table: Table, foreign_keys: Collection[ForeignKey]) -> sa.Table:
-        """A table to be created, with those of its foreign keys; every constraint but the primary key has a name."""
+        """A table to be created, with those of its foreign keys.
+
+        What has no name in the model has none here: the database then gives it the one that it gives it anywhere.
+        """
         primary = table.primary_key.columns if table.primary_key else ()
         columns = [self.column(table.name, column) for column in table.columns]
-        for made, column in zip(columns, table.columns, strict=True):
+        for made_column, column in zip(columns, table.columns, strict=True):
             if column.name in primary:
-                made.autoincrement = _autoincrement(column, primary)
+                made_column.autoincrement = _autoincrement(column, primary)
         items: list[sa.schema.SchemaItem] = [*columns]
         if table.primary_key:
             items.append(sa.PrimaryKeyConstraint(*primary, name=table.primary_key.name))
-        items.extend(self.unique(table.name, unique) for unique in table.uniques)
-        items.extend(self.check(table.name, check) for check in table.checks)
-        items.extend(self.foreign_key(table.name, key) for key in foreign_keys)
+        constraints: list[sa.Constraint] = [self.unique(table.name, unique) for unique in table.uniques]
+        constraints += [self.check(table.name, check) for check in table.checks]
+        constraints += [self.foreign_key(table.name, key) for key in foreign_keys]
+        declared: tuple[Unique | Check | ForeignKey, ...] = (*table.uniques, *table.checks, *foreign_keys)
+        for made, constraint in zip(constraints, declared, strict=True):
+            made.name = constraint.name
+        items.extend(constraints)
         options = dict(table.native.kwargs) if isinstance(table.native, sa.Table) else {}
         return sa.Table(
             table.name.name, sa.MetaData(), *items, schema=table.name.schema, comment=table.comment, **options
@@ -242,8 +270,17 @@ class Objects:
         options: dict[str, Any] = {
             name: sa.text(escape_binds(self._text.expression(value))) if isinstance(value, sa.ClauseElement) else value
             for name, value in native.dialect_kwargs.items()
+            # How an index is built is no part of what it is, and a revision builds it in its transaction.
+            if not name.endswith("_concurrently")
         }
         return sa.Index(index.name, *keys, unique=index.unique, _table=made, **options)
+
+
+def _zone(type_: str) -> bool | None:
+    """Whether a moment has a time zone; None for what is no moment."""
+    if not type_.startswith("TIMESTAMP"):
+        return None
+    return type_.endswith(" WITH TIME ZONE")
 
 
 def _known_options(index: Index) -> list[tuple[str, Any]]:

@@ -11,9 +11,9 @@ from collections.abc import Set as AbstractSet
 
 from framework_m_migrations.adapters.sql.versions import online_columns as columns
 from framework_m_migrations.adapters.sql.versions import online_source as source
-from framework_m_migrations.adapters.sql.versions.directives import phase_of
 from framework_m_migrations.adapters.sql.versions.online_source import Halves, Item, call
 from framework_m_migrations.adapters.sql.versions.pieces import Source
+from framework_m_migrations.adapters.sql.versions.script import phase_of
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.renames import copy_name, former_name, stands_on

@@ -23,6 +23,15 @@ class Directive:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The statements of one dialect's writer, and for every other dialect the pieces that say the same."""
+
+    dialect: str
+    statements: tuple[str, ...]
+    otherwise: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Operations on one table that SQLite carries out by rebuilding it, and other databases one by one.
 
@@ -47,7 +56,7 @@ class Batch:
         )
 
 
-type Piece = Source | Directive | Batch
+type Piece = Source | Directive | Batch | Choice
 
 
 @dataclass(slots=True)

@@ -43,6 +43,15 @@ def layout(source: str, depth: int) -> list[str]:
     return [line for node in ast.parse(source).body for line in statement(node, depth)]
 
 
+def execute_call(sql: str, depth: int) -> list[str]:
+    """``op.execute`` of a statement; one of several lines is written line by line, as it is sent."""
+    if "\n" not in sql:
+        return layout(f"op.execute({string_literal(sql)})", depth)
+    start, inner = INDENT * depth, INDENT * (depth + 1)
+    parts = sql.splitlines(keepends=True)
+    return [f"{start}op.execute(", *(f"{inner}{string_literal(part)}" for part in parts), f"{start})"]
+
+
 def statement(node: ast.stmt, depth: int) -> list[str]:
     """A parsed statement, laid out."""
     start = INDENT * depth

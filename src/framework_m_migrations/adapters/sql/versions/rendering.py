@@ -15,8 +15,14 @@ from sqlalchemy.sql.functions import now
 
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.versions import naming
-from framework_m_migrations.adapters.sql.versions.pieces import Batch, Directive, Piece, Source
-from framework_m_migrations.adapters.sql.versions.python_source import INDENT, escape_binds, layout, statement
+from framework_m_migrations.adapters.sql.versions.pieces import Batch, Choice, Directive, Piece, Source
+from framework_m_migrations.adapters.sql.versions.python_source import (
+    INDENT,
+    escape_binds,
+    execute_call,
+    layout,
+    statement,
+)
 from framework_m_migrations.adapters.sql.versions.type_source import type_source
 
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
@@ -38,22 +44,37 @@ class Renderer:
         self._context = MigrationContext.configure(dialect=SqlText(connection.dialect, str, schema=None).dialect)
         self.imports: set[str] = set()
 
-    def body(self, pieces: Sequence[Piece]) -> list[str]:
-        """The lines of a function's body; ``pass`` where it does nothing."""
+    def body(self, pieces: Sequence[Piece], depth: int = 1) -> list[str]:
+        """The lines of a function's body at a depth of indentation; ``pass`` where it does nothing."""
+        start = INDENT * depth
         lines: list[str] = []
         effective = False
         for piece in pieces:
             if isinstance(piece, Source):
-                lines.extend(f"{INDENT}# {comment}" for comment in piece.comments)
+                lines.extend(f"{start}# {comment}" for comment in piece.comments)
                 if piece.code:
-                    lines.extend(layout(piece.code, 1))
+                    lines.extend(layout(piece.code, depth))
                 effective = effective or bool(piece.code)
-            else:
-                lines.extend(self._rendered(piece))
+            elif isinstance(piece, Choice):
+                lines.extend(self._chosen(piece, depth))
                 effective = True
-        return lines if effective else [*lines, f"{INDENT}pass"]
+            else:
+                lines.extend(self._rendered(piece, depth))
+                effective = True
+        return lines if effective else [*lines, f"{start}pass"]
 
-    def _rendered(self, piece: Directive | Batch) -> list[str]:
+    def source(self, pieces: Sequence[Piece]) -> tuple[Sequence[str], set[str]]:
+        """The lines of pieces at the depth of a function's body, and all imports so far."""
+        return self.body(pieces), self.imports
+
+    def _chosen(self, piece: Choice, depth: int) -> list[str]:
+        """One dialect's own statements; for the others what Alembic says."""
+        start = INDENT * depth
+        own = [line for sql in piece.statements for line in execute_call(escape_binds(sql), depth + 1)]
+        lines = [f'{start}if op.get_context().dialect.name == "{piece.dialect}":', *own]
+        return [*lines, f"{start}else:", *self.body(piece.otherwise, depth + 1)]
+
+    def _rendered(self, piece: Directive | Batch, depth: int) -> list[str]:
         operation: ops.MigrateOperation = (
             ops.ModifyTableOps(piece.table, piece.operations, schema=piece.schema)
             if isinstance(piece, Batch)
@@ -68,7 +89,7 @@ class Renderer:
         # It comes indented for a template; a block of its own makes it parse as it is.
         tree = cast(ast.If, ast.parse(f"if True:\n    {code}").body[0])
         fixer = _Fixer(piece if isinstance(piece, Batch) else None)
-        return [line for node in tree.body for line in statement(ast.fix_missing_locations(fixer.visit(node)), 1)]
+        return [line for node in tree.body for line in statement(ast.fix_missing_locations(fixer.visit(node)), depth)]
 
     def _render_item(self, kind: str, item: Any, context: Any) -> str | Literal[False]:
         del context

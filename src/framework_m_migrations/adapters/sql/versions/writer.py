@@ -9,15 +9,19 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.versions import naming
-from framework_m_migrations.adapters.sql.versions.directives import directives
+from framework_m_migrations.adapters.sql.versions.exact import ExactForm
+from framework_m_migrations.adapters.sql.versions.objects import Objects
 from framework_m_migrations.adapters.sql.versions.online_form import OLD_CODE, half, online_halves
 from framework_m_migrations.adapters.sql.versions.pieces import Script
 from framework_m_migrations.adapters.sql.versions.python_source import INDENT, docstring, layout
 from framework_m_migrations.adapters.sql.versions.rendering import Renderer
+from framework_m_migrations.adapters.sql.versions.script import ScriptWriter
 from framework_m_migrations.domain.errors import RevisionError, VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
+from framework_m_migrations.domain.schema import Table, TableName
 from framework_m_migrations.ports.app_discovery import App
 
 ALWAYS_REVIEW = (
@@ -31,17 +35,37 @@ class RevisionWriter:
 
     Args:
         connection: gives the dialect; read only.
+        sql_dialect: its dialect.
     """
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, sql_dialect: SqlDialect) -> None:
         self._connection = connection
+        self._sql_dialect = sql_dialect
+
+    def _script(self, changes: Sequence[PlannedChange]) -> Script:
+        """What a revision for these changes does, on the present database exactly as the dialect's writer has it."""
+
+        def former(name: TableName) -> Table | None:
+            inspector = self._sql_dialect.inspector(self._connection, schema=None, ignored=frozenset())
+            return inspector.read([name]).tables.get(name)
+
+        idle = not self._connection.in_transaction()
+        try:
+            # A renderer of its own: what is tried out needs imports that the file may not.
+            objects, renderer = Objects(self._connection), Renderer(self._connection)
+            exact = ExactForm(self._connection, self._sql_dialect, objects, renderer.source)
+            capabilities = self._sql_dialect.capabilities(self._connection.dialect)
+            return ScriptWriter(objects, capabilities, exact.settle, former).script(changes)
+        finally:
+            if idle:
+                self._connection.rollback()
 
     def text(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
         """The whole file: the same text for the same draft and changes, whenever and wherever."""
         renderer = Renderer(self._connection)
         review: Iterable[str]
         if draft.phase is None:
-            script = directives(changes, self._connection)
+            script = self._script(changes)
             review = script.review
             functions = [("upgrade", renderer.body(script.upgrade())), ("downgrade", renderer.body(script.downgrade()))]
         else:
@@ -76,7 +100,7 @@ class RevisionWriter:
         phase = draft.phase or Phase.EXPAND
         halves = online_halves(changes, draft)
         renderer.imports.add("from framework_m_migrations import online")
-        plain = directives(changes, self._connection) if phase is Phase.EXPAND else Script()
+        plain = self._script(changes) if phase is Phase.EXPAND else Script()
         functions: list[tuple[str, list[str]]] = []
         later: list[tuple[str, list[str]]] = []
         pairs = zip(("upgrade", "downgrade"), half(halves, phase), (plain.upgrade(), plain.downgrade()), strict=True)

@@ -30,7 +30,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import (
     tokens,
     unquoted,
 )
-from framework_m_migrations.domain.errors import RevisionError, ValuesLost
+from framework_m_migrations.domain.errors import RevisionError, ValuesWouldBeLost
 
 _ROWIDS = ("rowid", "_rowid_", "oid")
 _NAMES = frozenset({WORD, NAME, STRING})
@@ -104,7 +104,7 @@ def rebuild(connection: sa.Connection, draft: Draft, send: Send, *, schema: str)
         schema: where the table is.
 
     Raises:
-        ValuesLost: rows hold values that have no form in their new type. Nothing was changed.
+        ValuesWouldBeLost: rows hold values that have no form in their new type. Nothing was changed.
         RevisionError: foreign keys are enforced, or a view or a trigger does not hold without a dropped column.
     """
     if control(connection, "PRAGMA foreign_keys")[0][0]:
@@ -144,9 +144,13 @@ def refuse_losses(connection: sa.Connection, draft: Draft, *, schema: str) -> No
             f"be lost from {one.before} to {one.after}"
             for one, rows in found
         )
-        raise ValuesLost(
+        raise ValuesWouldBeLost(
             f"{listed}. Nothing was changed.",
-            details={f"{draft.table}.{one.column}": rows for one, rows in found},
+            details={
+                "table": str(draft.table),
+                "column": ", ".join(one.column for one, _ in found),
+                "rows": max(rows for _, rows in found),
+            },
         )
 
 
