@@ -479,7 +479,7 @@ class Plan:
 
     def _add_stated(self, one: Any) -> None:
         bound = one
-        if getattr(one, "table", None) is None:
+        if (one.table if isinstance(one, sa.Index) else getattr(one, "parent", None)) is None:
             columns: list[sa.Column[Any]] = [sa.Column(column.name) for column in self.draft.parsed.columns]
             table = sa.Table(self.draft.table.name, sa.MetaData(), *columns)
             bound = one._copy() if isinstance(one, sa.Constraint) else one  # noqa: SLF001 - as Table.to_metadata does

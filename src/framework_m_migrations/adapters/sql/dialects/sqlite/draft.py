@@ -19,13 +19,19 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import (
 )
 from framework_m_migrations.adapters.sql.dialects.sqlite.cursor import Span
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import declared_type
-from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation, edit_text, spliced
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import (
+    EditOperation,
+    check_clause,
+    edit_text,
+    foreign_key_clause,
+    spliced,
+)
 from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import canonical_default, canonical_expression
 from framework_m_migrations.adapters.sql.dialects.sqlite.removals import names_in, with_comma
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import default_affinity
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted, tokens
 from framework_m_migrations.domain.errors import DatabaseError
-from framework_m_migrations.domain.operations import AlterType
+from framework_m_migrations.domain.operations import AddCheck, AddForeignKey, AlterType
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, TableName, Unique
 
 type ConstraintText = CheckText | UniqueText | ForeignKeyText
@@ -104,7 +110,13 @@ class Draft:
 
     def apply(self, operation: EditOperation) -> None:
         """An edit that could be made in place too."""
-        self.text = edit_text(self.text, operation).after
+        match operation:
+            case AddCheck(check=check):
+                self.add_constraint(check_clause(check))
+            case AddForeignKey(foreign_key=key):
+                self.add_constraint(foreign_key_clause(key))
+            case _:
+                self.text = edit_text(self.text, operation).after
 
     def set_type(self, before: ColumnType, column: Column, using: str | None = None) -> None:
         """Another type for a column, its values converted by ``using`` or by the rules of conversions.py.
@@ -189,10 +201,10 @@ class Draft:
         self.text = self.text[:start] + self.text[span[1] :]
 
     def add_constraint(self, clause: str) -> None:
-        """A table constraint, last."""
+        """A table constraint, last, on a line of its own: SQLAlchemy reads definitions line by line."""
         end = self.parsed.body_end
         before = self.text[:end].rstrip()
-        self.text = f"{before}, {clause}{self.text[len(before) :]}"
+        self.text = f"{before}, \n\t{clause}{self.text[len(before) :]}"
 
     def constraint(self, name: str, kind: str | None) -> ConstraintText | None:
         """A check, unique or foreign key constraint by its name; ``kind`` None is any of them."""
