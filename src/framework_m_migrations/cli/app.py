@@ -26,6 +26,7 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("status", maintenance.status),
     ("history", versioned.history),
     ("show", versioned.show),
+    ("squash", versioned.squash),
     ("lint", lint.lint),
     ("init", maintenance.init),
     ("stamp", maintenance.stamp),

@@ -23,6 +23,7 @@ from framework_m_migrations.domain.results import (
     VerifyResult,
 )
 from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
+from framework_m_migrations.domain.squashing import SquashResult
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.ports.tenants import Tenants
@@ -32,6 +33,7 @@ from framework_m_migrations.services.use_cases import inspect as inspecting
 from framework_m_migrations.services.use_cases import preview as previewing
 from framework_m_migrations.services.use_cases import repair as repairing
 from framework_m_migrations.services.use_cases import run as running
+from framework_m_migrations.services.use_cases import squash as squashing
 from framework_m_migrations.services.use_cases import sync as syncing
 
 
@@ -90,6 +92,10 @@ class Commands:
     def preview_rollback(self, *, steps: int | None, app: str | None, to: str | None) -> Command[PreviewResult]:
         """See services.use_cases.preview.preview_rollback."""
         return Command(partial(previewing.preview_rollback, steps=steps, app=app, to=to))
+
+    def squash(self, *, app: str, to: str, message: str | None, dry_run: bool) -> Command[SquashResult]:
+        """See services.use_cases.squash.squash."""
+        return Command(partial(squashing.squash, app=app, to=to, message=message, dry_run=dry_run))
 
     def show(self, revision: str) -> Command[ShowResult]:
         """See services.use_cases.preview.show."""

@@ -24,6 +24,7 @@ from framework_m_migrations.domain.results import (
     VerifyResult,
 )
 from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
+from framework_m_migrations.domain.squashing import SquashResult
 from framework_m_migrations.embedding.commands import Command, Commands
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.services.use_cases.create import CreateOptions
@@ -198,6 +199,14 @@ class MigrationManager:
                 to one of these as Alembic has it: ``-1``, ``ae10-1``, ``shop@base``.
         """
         return self._run(self._commands.rollback(steps=steps, app=app, to=to))
+
+    def squash(self, *, app: str, to: str, message: str | None = None, dry_run: bool = False) -> SquashResult:
+        """Replace an app's revisions up to ``to`` by one that is proven equivalent; ``dry_run`` writes nothing.
+
+        Raises:
+            RevisionError: something outside the range needs a part of it, or the proof failed; nothing was written.
+        """
+        return self._run(self._commands.squash(app=app, to=to, message=message, dry_run=dry_run))
 
     def stamp(self, *revisions: str, dry_run: bool = False) -> RepairResult:
         """Set what the version table says, running no revision; ``dry_run`` only says what would change."""

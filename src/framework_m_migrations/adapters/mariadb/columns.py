@@ -28,7 +28,7 @@ from framework_m_migrations.adapters.mariadb.typenames import parse_type
 from framework_m_migrations.adapters.sql import render
 from framework_m_migrations.domain.schema import Column, Generated
 
-_NOW = re.compile(r"(?P<clause>DEFAULT|ON UPDATE) current_timestamp\(\d*\)", re.IGNORECASE)
+_NOW = re.compile(r"(?P<clause>DEFAULT|ON UPDATE) (?:current_timestamp|now)(?:\(\d*\))?", re.IGNORECASE)
 _COMPRESSED = re.compile(r"/\*M?!\d+ COMPRESSED[^*]*\*/")
 _COMPRESSIBLE = re.compile(r"varchar|varbinary|\w*(text|blob)", re.IGNORECASE)
 _DIGITS = re.compile(r"\((\d)\)")
@@ -85,7 +85,7 @@ def changed(name: str, column: ColumnDefinition, change: ColumnChange) -> Column
     if change.generated is not False:
         clauses |= _generated(change.generated)
     if change.default is not False:
-        clauses |= default_clauses(change.default)
+        clauses |= _following(clauses[TYPE] or "", {**clauses, **default_clauses(change.default)}, (ON_UPDATE,))
     if change.nullable is not None and not clauses.get(GENERATED):
         clauses[NULLITY] = "NULL" if change.nullable else "NOT NULL"
     if clauses.get(NULLITY) == "NOT NULL" and (clauses.get(DEFAULT) or "").upper() == "DEFAULT NULL":
@@ -147,10 +147,18 @@ def _retyped(clauses: Mapping[str, str], type_: str) -> Clauses:
     if new.base not in _MOMENTS:
         found[ON_UPDATE] = None
         return found
-    # The time of day has as many digits as its column; the server demands it of ON UPDATE.
+    return found | _following(type_, clauses, (DEFAULT, ON_UPDATE), only_now=True)
+
+
+def _following(
+    type_: str, clauses: Mapping[str, str | None], kinds: tuple[str, ...], *, only_now: bool = False
+) -> Clauses:
+    """The clauses with as many digits of a second as the column has, which the server demands of ON UPDATE."""
+    new = parse_type(type_)
     digits = _DIGITS.search(new.bare)
-    for kind in (DEFAULT, ON_UPDATE):
-        now = _NOW.fullmatch(clauses.get(kind, ""))
+    found = {} if only_now else dict(clauses)
+    for kind in kinds if new.base in _MOMENTS else ():
+        now = _NOW.fullmatch(clauses.get(kind) or "")
         if now is not None:
             found[kind] = f"{now['clause']} current_timestamp({digits[1] if digits else ''})"
     return found

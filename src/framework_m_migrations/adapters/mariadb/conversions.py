@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.mariadb.definitions import CHECK, TYPE, ColumnDefinition
+from framework_m_migrations.adapters.mariadb.definitions import CHECK, ON_UPDATE, TYPE, ColumnDefinition
 from framework_m_migrations.adapters.mariadb.normalise import TRIAL
 from framework_m_migrations.adapters.mariadb.rows import TableTraits
 from framework_m_migrations.adapters.mariadb.tokens import quoted
@@ -49,6 +49,9 @@ def lost_rows(connection: sa.Connection, table: str, found: Table, column: Colum
     is_json = "json_valid(" in column.clauses.get(CHECK, "").lower()
     before, after = parse_type("json" if is_json else column.clauses[TYPE]), parse_type(to)
     if type_change(_known(found, name, before), after.column_type()) in _LOSSLESS:
+        return 0
+    if ON_UPDATE in column.clauses and before.base == after.base and before.base in _MOMENTS:
+        # What the server's own clock wrote has as many digits as the column.
         return 0
     kept = _kept(before, column.clauses[TYPE], _known(found, name, before))
     new = "longtext character set utf8mb4" if after.base == "json" else to
@@ -92,12 +95,14 @@ def _kept(before: ParsedType, printed: str, known: ColumnType) -> str:
 def _same(before: ParsedType, after: ParsedType) -> str:
     """What is true of a row of the trial whose value is kept."""
     old, new = before.base, after.base
+    words = _TEXTS | _BINARIES
     if new == "json":
         return f"JSON_VALID(n) AND {_equal('b', 'o')}"
-    if new == "uuid" and old in _TEXTS:
-        return "REPLACE(LOWER(o), '-', '') = REPLACE(CAST(n AS CHAR), '-', '')"
-    if old == "time" and new in _DAYS:
-        # The server would add the day of the conversion.
+    if new == "uuid":
+        bare = "REPLACE(LOWER(o), '-', '') = REPLACE(CAST(n AS CHAR), '-', '')"
+        return bare if old in _TEXTS else _equal("b", "o") if old in _BINARIES else "FALSE"
+    if "time" in {old, new} and {old, new} & (_DAYS | _NUMBERS):
+        # The server would add the day of the conversion, or take the digits for hours, minutes and seconds.
         return "FALSE"
     conditions = []
     if old in _NUMBERS:
@@ -111,14 +116,22 @@ def _same(before: ParsedType, after: ParsedType) -> str:
     if new == "enum":
         # What is no member has the number zero.
         conditions.append("n + 0 > 0")
-    if (old in _MEMBERS) != (new in _MEMBERS) and not {old, new} & (_TEXTS | _BINARIES):
+    if old not in words and new in words and not (old == "uuid" and after.bare == "binary(16)"):
+        # What is cut may come back whole: as a date, 0000- is the same as 0000-00-00.
+        conditions.append(_equal("n", "o"))
+    if (old in _MEMBERS) != (new in _MEMBERS) and not {old, new} & words:
         # The server takes the number of a member for its value.
         conditions.append(_equal(_shortened("CAST(n AS CHAR)"), _shortened("CAST(o AS CHAR)")))
-    if "bit" in {old, new} and {old, new} & (_TEXTS | _BINARIES | _MEMBERS):
-        conditions.append("CAST(o + 0 AS CHAR) = CAST(n + 0 AS CHAR) AND NOT (o + 0 <=> 0 AND LENGTH(o) > 1)")
-    if old in _INTEGERS and new in _FLOATS:
-        # The largest integers come back as they went, because what is too large becomes the largest one.
-        conditions.append("CAST(n AS DECIMAL(65, 0)) = o")
+    if "bit" in {old, new} and {old, new} & (words | _MEMBERS):
+        # The server takes the bits for a letter.
+        conditions.append("FALSE")
+    if old in _INTEGERS | {"decimal"} and new in _NUMBERS:
+        # What is too large comes back as it went, because the largest number stands for it.
+        scale = before.scale or 0
+        conditions.append(f"CAST(ROUND(n, {scale}) AS DECIMAL(65, {scale})) = o")
+    if (old in _DAYS and new in _NUMBERS) or (old in _NUMBERS and new in _DAYS):
+        # Zero is no day.
+        conditions.append("o + 0 <> 0")
     return " AND ".join(conditions)
 
 

@@ -224,3 +224,35 @@ def history(
         return DONE
 
     return execute(common, body)
+
+
+def squash(
+    *,
+    app: str,
+    to: str,
+    message: str | None = None,
+    dry_run: bool = False,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Replace an app's revisions up to one of them by a single revision with the same effect.
+
+    Proves on an empty SQLite that both make the same schema and rows. Databases that have all of them, or a part, need
+    nothing else than their next run.
+
+    Args:
+        app: The app whose revisions are replaced, from its first one on.
+        to: The last revision to replace; the new one keeps its id.
+        message: What the new revision is for.
+        dry_run: Prove, and only print the new revision's text.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        result = work.manager.squash(app=app, to=to, message=message, dry_run=dry_run)
+        from framework_m_migrations.cli.reports.previews import squash_report
+
+        work.output.show(squash_report(result))
+        work.output.show_json(result.to_dict() | ({"text": result.text} if dry_run else {}))
+        return DONE
+
+    return execute(common, body)

@@ -216,6 +216,7 @@ COMMANDS: dict[str, Command] = {
     "status": hosted(maintenance.status),
     "history": hosted(versioned.history),
     "show": hosted(versioned.show),
+    "squash": hosted(versioned.squash),
     "lint": hosted(lint.lint),
     "init": hosted(maintenance.init),
     "stamp": hosted(maintenance.stamp),

@@ -35,6 +35,11 @@ def is_literal(sql: str) -> bool:
     return _LITERAL.fullmatch(sql.strip()) is not None
 
 
+def without_on_update(sql: str) -> str:
+    """A default as a value: what MariaDB gives a column when its row changes is none."""
+    return _ON_UPDATE.sub("", sql).strip()
+
+
 def _default_clause(sql: str) -> str:
     """A default as every database takes it: SQLite wants an expression in parentheses, the others do not mind."""
     if _ON_UPDATE.search(sql):

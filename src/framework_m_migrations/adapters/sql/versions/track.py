@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePath
+from typing import Protocol
 
 import sqlalchemy as sa
 from alembic.config import Config
@@ -11,9 +13,10 @@ from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.ledger_names import refuse_other_version_table
 from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
-from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of
+from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of, make_room
 from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvironment
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.scripts import TEMPLATE_FOLDER, Library, Location, signature_of
@@ -24,9 +27,30 @@ from framework_m_migrations.domain.errors import VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
+from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
 VERSION_TABLE = "alembic_version"
+
+
+class DeclaredModels(Protocol):
+    """The MetaData of the apps, which revisions may use and must not change."""
+
+    def look(self) -> None:
+        """Load it and remember what it holds."""
+        ...
+
+    def touch(self) -> None:
+        """Code of a revision has run."""
+        ...
+
+    def restore(self) -> None:
+        """Let it hold again what it held, where code of a revision has run since."""
+        ...
+
+    def metadata(self, app: str | None) -> sa.MetaData | None:
+        """That by whose naming convention the app's revisions name; raises AppBroken."""
+        ...
 
 
 class AlembicTrack:
@@ -43,9 +67,10 @@ class AlembicTrack:
         surroundings: how a revision and its helpers wait for locks, and who is told; None for a revision that waits
             for ever.
         others: tells whether there are schemas beside the session's whose tables the revisions are about; None for no.
+        models: the MetaData of the apps; None for revisions that run without a naming convention.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name but for the first three
         self,
         connection: sa.Connection,
         scopes: SqlDialect,
@@ -57,7 +82,9 @@ class AlembicTrack:
         x_args: tuple[str, ...] = (),
         surroundings: Surroundings | None = None,
         others: Callable[[], bool] | None = None,
+        models: DeclaredModels | None = None,
     ) -> None:
+        self._models = models
         self._connection = connection
         self._scopes = scopes
         self._discovery = discovery
@@ -68,9 +95,13 @@ class AlembicTrack:
         self._lock_timeout = None if surroundings is None else surroundings.locks.lock_timeout
         chosen = None if version_table == VERSION_TABLE else version_table
         self._environment = (
-            None if project is None else ProjectEnvironment(project, connection, x_args, version_table=chosen)
+            None
+            if project is None
+            else ProjectEnvironment(project, connection, x_args, version_table=chosen, translate=scopes.translate)
         )
         self._library: Library | None = None
+        """As this database has it; ``_files`` is what the folders hold, without what was squashed."""
+        self._files: Library | None = None
         self._is_a_table = False
         """What stands under the version table's name was looked at, and is nothing else."""
 
@@ -157,11 +188,16 @@ class AlembicTrack:
         graph = self._loaded(*heads).graph
         wanted = sorted(heads_of(graph.closure(heads), graph))
         name, schema = self._version_table_name()
-        with self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout):
-            table = self._context().impl.version_table_impl(
+        with (
+            translated(self._scopes.translate),
+            self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout),
+        ):
+            context = self._context()
+            table = context.impl.version_table_impl(
                 version_table=name, version_table_schema=schema, version_table_pk=True
             )
             table.create(self._connection, checkfirst=True)
+            make_room(context, *wanted)
             self._connection.execute(table.delete())
             if wanted:
                 self._connection.execute(table.insert(), [{"version_num": head} for head in wanted])
@@ -174,6 +210,15 @@ class AlembicTrack:
     def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:
         """Write a revision file in the app's own folder; raises VersionFolderMissing, never overwrites."""
         return self._writer().write(self._app(draft.app), draft, changes)
+
+    def squash(self, draft: SquashDraft, *, dry_run: bool) -> SquashResult:
+        """Replace revisions by one; see the port."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
+        from framework_m_migrations.adapters.sql.versions.squash import Squasher
+
+        name, _ = self._version_table_name()
+        squasher = Squasher(self._load(), self._connection, SqliteDialect(), self._surroundings, name)
+        return squasher.squash(draft, dry_run=dry_run)
 
     def preview(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
         """The text that ``write`` would write."""
@@ -222,12 +267,48 @@ class AlembicTrack:
 
     def _load(self) -> Library:
         locations = self._locations()
-        if self._library is None or (self._library.locations, self._library.signature) != (
+        if self._files is None or (self._files.locations, self._files.signature) != (
             locations,
             signature_of(locations),
         ):
-            self._library = Library(locations, self._environment.home if self._environment else None)
+            with self._models_kept():
+                self._files = Library(locations, self._environment.home if self._environment else None)
+                if self._models is not None:
+                    self._models.restore()
+        self._library = self._files
+        squashes = self._files.squashes
+        if squashes:
+            # A database that has a part of what was replaced still has that history.
+            heads = self._heads_by(self._files)
+            behind = [one for one in squashes if heads.intersection(one.replaces) - {one.id}]
+            if behind:
+                self._library = self._files.unsquashed(behind)
         return self._library
+
+    def _heads_by(self, library: Library) -> frozenset[str]:
+        name, schema = self._version_table, self._version_table_schema
+        if self._environment is not None:
+            profile = self._environment.profile(library)
+            name, schema = profile.version_table, profile.version_table_schema
+        idle = not self._connection.in_transaction()
+        try:
+            context = MigrationContext.configure(
+                self._connection, opts={"version_table": name, "version_table_schema": schema}
+            )
+            return frozenset(str(head) for head in context.get_current_heads())
+        finally:
+            if idle:
+                self._connection.rollback()
+
+    @contextmanager
+    def _models_kept(self) -> Iterator[None]:
+        """Code of revisions runs within: what it does to the apps' MetaData is taken back before that is next read."""
+        if self._models is None:
+            yield
+            return
+        self._models.look()
+        self._models.touch()
+        yield
 
     def _version_table_name(self) -> tuple[str, str | None]:
         if self._environment is None:
@@ -243,6 +324,7 @@ class AlembicTrack:
 
     def _run(self, revision: str, *, upgrade: bool) -> None:
         library = self._loaded(revision)
+        app = library.app_of(revision)
         run = RevisionRun(
             library,
             revision,
@@ -251,10 +333,15 @@ class AlembicTrack:
             scopes=self._scopes,
             lock_timeout=self._lock_timeout,
             version_table_schema=self._version_table_name()[1],
+            metadata=None if self._models is None else self._models.metadata(app),
         )
         if self._environment is not None:
             self._environment.profile(library)
-        with exclusive(self._connection), known_to_helpers(self._connection, self._surroundings):
+        with (
+            exclusive(self._connection),
+            known_to_helpers(self._connection, self._surroundings),
+            self._models_kept(),
+        ):
             if self._environment is not None:
                 self._environment.run(library, run)
                 return

@@ -106,8 +106,10 @@ class SqliteDialect:
         return tuple((table, LockLevel.SHARE_ROW_EXCLUSIVE) for table in locked_tables(operation))
 
     def revision_impl(self) -> type[Any] | None:
-        """Alembic's alone."""
-        return None
+        """Edits of the stored definition, where Alembic's own copies what it can reflect."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite.revisions import SqliteRevisions
+
+        return SqliteRevisions
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""
