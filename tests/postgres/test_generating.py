@@ -159,13 +159,14 @@ def test_values_that_differ_from_the_expression_are_counted(connection: sa.Conne
     assert texts(connection) == [2, 5, None]
 
 
-def test_what_is_plain_asks_the_catalog_nothing(connection: sa.Connection) -> None:
+def test_what_is_plain_asks_the_catalog_no_more_than_what_fills_the_column(connection: sa.Connection) -> None:
     ddl(connection, "CREATE TABLE t (id int, c int)")
     sent: list[str] = []
     with connection.begin(), operations(connection) as op:
 
         def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            sent.append(statement)
+            if not statement.startswith("\nSELECT a.attidentity"):
+                sent.append(statement)
 
         sa.event.listen(connection, "before_cursor_execute", note)
         op.alter_column("t", "c", nullable=False, server_default=sa.text("5"))
