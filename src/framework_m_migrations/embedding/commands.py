@@ -16,6 +16,7 @@ from framework_m_migrations.domain.results import (
     CreateResult,
     HistoryResult,
     PlanResult,
+    ProveResult,
     RepairResult,
     RunResult,
     StatusResult,
@@ -31,6 +32,7 @@ from framework_m_migrations.services.use_cases import create as creating
 from framework_m_migrations.services.use_cases import fleet as fleets
 from framework_m_migrations.services.use_cases import inspect as inspecting
 from framework_m_migrations.services.use_cases import preview as previewing
+from framework_m_migrations.services.use_cases import prove as proving
 from framework_m_migrations.services.use_cases import repair as repairing
 from framework_m_migrations.services.use_cases import run as running
 from framework_m_migrations.services.use_cases import squash as squashing
@@ -127,6 +129,10 @@ class Commands:
     def possible_renames(self, app: str) -> Command[tuple[Rename, ...]]:
         """See services.use_cases.create.possible_renames."""
         return Command(partial(creating.possible_renames, app=app))
+
+    def prove(self, options: proving.ProveOptions) -> Command[ProveResult]:
+        """See services.use_cases.prove.prove."""
+        return Command(partial(proving.prove, options=options))
 
     def rollback(self, *, steps: int | None, app: str | None, to: str | None) -> Command[RunResult]:
         """See services.use_cases.run.rollback."""

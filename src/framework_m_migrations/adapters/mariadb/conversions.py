@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.mariadb.definitions import CHECK, ON_UPDATE, TYPE, ColumnDefinition
+from framework_m_migrations.adapters.mariadb.definitions import CHECK, TYPE, ColumnDefinition
 from framework_m_migrations.adapters.mariadb.normalise import TRIAL
 from framework_m_migrations.adapters.mariadb.rows import TableTraits
 from framework_m_migrations.adapters.mariadb.tokens import quoted
@@ -32,7 +32,16 @@ PROBE = {"no_parameters": True, "m_migrate_probe": True}
 """Options of statements that leave nothing behind, whatever they are called."""
 
 
-def lost_rows(connection: sa.Connection, table: str, found: Table, column: ColumnDefinition, name: str, to: str) -> int:
+def lost_rows(
+    connection: sa.Connection,
+    table: str,
+    found: Table,
+    column: ColumnDefinition,
+    name: str,
+    to: str,
+    *,
+    clocked: bool = False,
+) -> int:
     """How many rows hold values that a type cannot hold exactly; 0 without a look where the types alone say so.
 
     Args:
@@ -42,6 +51,7 @@ def lost_rows(connection: sa.Connection, table: str, found: Table, column: Colum
         column: the column's definition as the server prints it.
         name: of the column.
         to: the new type as DDL writes it.
+        clocked: the server's clock writes the column (ON UPDATE); what it wrote has as many digits as the column.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the server cannot convert between the types at all.
@@ -50,8 +60,7 @@ def lost_rows(connection: sa.Connection, table: str, found: Table, column: Colum
     before, after = parse_type("json" if is_json else column.clauses[TYPE]), parse_type(to)
     if type_change(_known(found, name, before), after.column_type()) in _LOSSLESS:
         return 0
-    if ON_UPDATE in column.clauses and before.base == after.base and before.base in _MOMENTS:
-        # What the server's own clock wrote has as many digits as the column.
+    if clocked and before.base == after.base and before.base in _MOMENTS:
         return 0
     kept = _kept(before, column.clauses[TYPE], _known(found, name, before))
     new = "longtext character set utf8mb4" if after.base == "json" else to
@@ -118,7 +127,7 @@ def _same(before: ParsedType, after: ParsedType) -> str:
         conditions.append("n + 0 > 0")
     if old not in words and new in words and not (old == "uuid" and after.bare == "binary(16)"):
         # What is cut may come back whole: as a date, 0000- is the same as 0000-00-00.
-        conditions.append(_equal("n", "o"))
+        conditions.append(_equal("CONVERT(n USING utf8mb4)", "CONVERT(CAST(o AS CHAR) USING utf8mb4)"))
     if (old in _MEMBERS) != (new in _MEMBERS) and not {old, new} & words:
         # The server takes the number of a member for its value.
         conditions.append(_equal(_shortened("CAST(n AS CHAR)"), _shortened("CAST(o AS CHAR)")))
@@ -130,8 +139,8 @@ def _same(before: ParsedType, after: ParsedType) -> str:
         scale = before.scale or 0
         conditions.append(f"CAST(ROUND(n, {scale}) AS DECIMAL(65, {scale})) = o")
     if (old in _DAYS and new in _NUMBERS) or (old in _NUMBERS and new in _DAYS):
-        # Zero is no day.
-        conditions.append("o + 0 <> 0")
+        # Zero is no day, and 127 none either, which the server takes for the 27th of January 2000.
+        conditions.append("n + 0 = o + 0 AND o + 0 <> 0")
     return " AND ".join(conditions)
 
 

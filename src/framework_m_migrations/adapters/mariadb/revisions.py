@@ -39,6 +39,7 @@ class MariadbRevisions(MySQLImpl):
     """Alembic's operations through the writer; Alembic's own where there is no database to ask (``--sql``)."""
 
     _gone: frozenset[tuple[TableName, str]] = frozenset()
+    _clocked: frozenset[tuple[TableName, str]] = frozenset()
 
     def alter_column(
         self,
@@ -81,6 +82,9 @@ class MariadbRevisions(MySQLImpl):
         column = definition.column(column_name)
         if column is None:
             raise RevisionError(f"Table {table} has no column {column_name}.")
+        if "on update" in column.clauses:
+            # A file may take the default away before it changes the type.
+            self._clocked |= {(table, column_name)}
         if name is not None and name == column_name:
             name = None
         if nullable is False and "generated" not in column.clauses:
@@ -313,7 +317,9 @@ class MariadbRevisions(MySQLImpl):
         if isinstance(wanted, sa.Identity):
             generated = AUTO_INCREMENT
         elif isinstance(wanted, sa.Computed):
-            holder = sa.Table("t", sa.MetaData(), sa.Column(name, sa.types.NULLTYPE, wanted.copy()))
+            # What a file says may belong to a column already.
+            computed = sa.Computed(wanted.sqltext, persisted=wanted.persisted)
+            holder = sa.Table("t", sa.MetaData(), sa.Column(name, sa.types.NULLTYPE, computed))
             generated = MariadbSpelling(self.dialect).generated(holder.c[name])
         if generated is not None and generated.kind == "computed" and current.generated is None:
             lost = f"{quoted(name)} IS NOT NULL AND NOT ({quoted(name)} <=> ({generated.expression}))"
@@ -339,7 +345,15 @@ class MariadbRevisions(MySQLImpl):
     ) -> None:
         if "generated" in column.clauses:
             return
-        count = conversions.lost_rows(self._connected, self._text.table(table), found, column, name, type_sql)
+        count = conversions.lost_rows(
+            self._connected,
+            self._text.table(table),
+            found,
+            column,
+            name,
+            type_sql,
+            clocked=(table, name) in self._clocked,
+        )
         if count:
             raise ValuesWouldBeLost(
                 f"{_rows(count)} of {table} hold values in {name} that {type_sql} cannot hold exactly; they would be "

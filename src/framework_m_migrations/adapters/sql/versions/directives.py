@@ -168,8 +168,11 @@ class Directives:
             "existing_server_default": self._objects.generation(before) or False,
         }
         serial = [one.generated is not None and one.generated.kind == "serial" for one in (before, column)]
-        if any(serial) and self._objects.dialect.name == "mariadb":
-            changes |= {"autoincrement": serial[1], "existing_autoincrement": serial[0]}
+        if self._objects.dialect.name == "mariadb":
+            if any(serial):
+                changes |= {"autoincrement": serial[1], "existing_autoincrement": serial[0]}
+            if column.generated is None:
+                changes["modify_server_default"] = self._objects.server_default(column)
         return self.alteration(table, before, **changes)
 
     def _backfill(self, table: TableName, column: Column, value: str | None) -> Source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.ledger_names import refuse_other_version_table
 from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
+from framework_m_migrations.adapters.sql.sinks import NullSink
 from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of, make_room
 from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvironment
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
@@ -104,6 +106,24 @@ class AlembicTrack:
         self._files: Library | None = None
         self._is_a_table = False
         """What stands under the version table's name was looked at, and is nothing else."""
+
+    def on(self, connection: sa.Connection) -> AlembicTrack:
+        """The same revisions on another database, of which nobody hears.
+
+        Args:
+            connection: to it.
+        """
+        made = AlembicTrack(
+            connection,
+            self._scopes,
+            self._discovery,
+            version_table=self._version_table,
+            version_table_schema=self._version_table_schema,
+        )
+        made._surroundings = replace(self._surroundings, events=NullSink())
+        made._lock_timeout = self._lock_timeout
+        made._environment = None if self._environment is None else self._environment.on(connection)
+        return made
 
     def graph(self) -> RevisionGraph:
         """All revisions of all apps; files are loaded again only when one has changed."""

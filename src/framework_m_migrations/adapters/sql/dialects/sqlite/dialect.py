@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Spelling, Statement
+from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Spelling, Statement
 from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
 from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
@@ -110,6 +110,12 @@ class SqliteDialect:
         from framework_m_migrations.adapters.sql.dialects.sqlite.revisions import SqliteRevisions
 
         return SqliteRevisions
+
+    def rehearsal(self) -> Rehearsal | None:
+        """See SqlDialect."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite.dump import SqliteRehearsal
+
+        return SqliteRehearsal()
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""
