@@ -189,7 +189,7 @@ def _column_changed(
                 return _review("default-removed", "Code from before may rely on the default of a NOT NULL column.")
             return _safe("default-changed", "Only rows inserted later take the default.")
         case c.ColumnGenerationChanged():
-            return _review("generation-changed", "How the database fills the column cannot be changed in place.")
+            return _review("generation-changed", "A revision changes how the database fills the column; sync does not.")
 
 
 def _type(table: TableName, before: Column, after: Column, known: Knowledge) -> Judgement:

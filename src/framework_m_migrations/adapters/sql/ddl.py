@@ -16,6 +16,7 @@ from typing import Any, assert_never
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql import render
+from framework_m_migrations.adapters.sql.beside import beside, created
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.wanted import Target
@@ -168,7 +169,7 @@ class SharedForms:
             case o.CreateTable():
                 yield from self._create_table(operation)
             case o.AddColumn(table=table, column=column):
-                yield from self._sequences(column.native)
+                yield from self._beside(column.native)
                 if not operation.staged:
                     yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._new_column(column)}"
                 else:
@@ -212,7 +213,7 @@ class SharedForms:
         natives: list[Any] = [key.native for key in operation.foreign_keys]
         if isinstance(native, sa.Table) and all(key is not None for key in natives):
             for column in native.columns:
-                yield from self._sequences(column)
+                yield from self._beside(column)
             made = _made(native, definition)
             yield self._text.statement(sa.schema.CreateTable(made, include_foreign_key_constraints=natives))
         else:
@@ -224,16 +225,10 @@ class SharedForms:
         for entry in definition.columns:
             yield from self._comment(definition.name, entry.name, entry.comment)
 
-    def _sequences(self, column: object) -> Iterator[str]:
-        """A sequence that a column counts with must exist before the column does."""
-        if not isinstance(column, sa.Column) or not self._text.dialect.supports_sequences:
-            return
-        found: list[Any] = [column.default, getattr(getattr(column.server_default, "arg", None), "sequence", None)]
-        for sequence in found:
-            if isinstance(sequence, sa.Sequence) and not (
-                sequence.optional and getattr(self._text.dialect, "sequences_optional", False)
-            ):
-                yield self._text.statement(sa.schema.CreateSequence(sequence, if_not_exists=True))
+    def _beside(self, column: object) -> Iterator[str]:
+        """What must exist before the column does."""
+        for item in beside(column, self._text.dialect):
+            yield created(item, self._text)
 
     def _new_column(self, column: Column) -> str:
         native: Any = column.native

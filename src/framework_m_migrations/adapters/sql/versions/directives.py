@@ -162,8 +162,9 @@ class Directives:
 
     def _generated(self, table: TableName, before: Column, column: Column) -> Batch:
         """An identity or a computed expression, changed, given or taken away."""
+        generation = self._objects.generation(column)
         changes: dict[str, Any] = {
-            "modify_server_default": self._objects.generation(column),
+            "modify_server_default": self._objects.server_default(column) if generation is None else generation,
             "existing_server_default": self._objects.generation(before) or False,
         }
         serial = [one.generated is not None and one.generated.kind == "serial" for one in (before, column)]

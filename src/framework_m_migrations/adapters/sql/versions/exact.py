@@ -58,6 +58,8 @@ class ExactForm:
         Raises:
             InvalidMetadata: the operation cannot be written for this database.
         """
+        if self._is_beyond_words(operation):
+            return (Choice(self._dialect.name, self._writer.statements(operation), pieces),)
         if not self._is_comparable(operation):
             return pieces
         exact = self._writer.statements(self._typed(operation))
@@ -84,6 +86,13 @@ class ExactForm:
         if self._spelling.column_type(made).spelling != column.type.spelling:
             return column
         return replace(column, type=replace(column.type, native=made))
+
+    def _is_beyond_words(self, operation: o.Operation) -> bool:
+        """Whether Alembic has no word for it at all: a sequence of the column's own, where that is an object."""
+        if not isinstance(operation, o.SetGenerated) or not self._capabilities.named_enums:
+            return False
+        ways = (operation.before.generated, operation.column.generated)
+        return any(generated is not None and generated.kind == "serial" for generated in ways)
 
     def _is_comparable(self, operation: o.Operation) -> bool:
         """Whether Alembic says an operation in statements of the same kind: what is added, and needs no look at it."""

@@ -72,7 +72,7 @@ class Renderer:
         start = INDENT * depth
         own = [line for sql in piece.statements for line in execute_call(escape_binds(sql), depth + 1)]
         lines = [f'{start}if op.get_context().dialect.name == "{piece.dialect}":', *own]
-        return [*lines, f"{start}else:", *self.body(piece.otherwise, depth + 1)]
+        return [*lines, *([f"{start}else:", *self.body(piece.otherwise, depth + 1)] if piece.otherwise else [])]
 
     def _rendered(self, piece: Directive | Batch, depth: int) -> list[str]:
         operation: ops.MigrateOperation = (

@@ -48,6 +48,8 @@ def type_source(type_: TypeEngine[Any], imports: set[str]) -> str:
         return "sa.Boolean()"
     if isinstance(type_, sa.ARRAY):
         return _array(type_, imports)
+    if isinstance(type_, postgresql.DOMAIN):
+        return _domain(type_, imports)
     if isinstance(type_, NullType):
         raise InvalidMetadata("A column has no type that could be written down.")
     return _plain(type_, imports)
@@ -81,6 +83,13 @@ def _enum(type_: sa.Enum, imports: set[str]) -> str:
     schema = f", schema={type_.schema!r}" if type_.schema else ""
     named = f"postgresql.ENUM({values}name={_type_name(type_.name)}{schema}, create_type=False)"
     return f"sa.Enum({values}name={type_.name!r}{schema}).with_variant({named}, 'postgresql')"
+
+
+def _domain(type_: postgresql.DOMAIN, imports: set[str]) -> str:
+    """A domain is made by a statement of its own, with all that belongs to it; a column only names it."""
+    imports.add("from sqlalchemy.dialects import postgresql")
+    schema = f", schema={type_.schema!r}" if type_.schema else ""
+    return f"postgresql.DOMAIN({str(type_.name)!r}, {type_source(type_.data_type, imports)}{schema}, create_type=False)"
 
 
 def _type_name(name: str) -> str:

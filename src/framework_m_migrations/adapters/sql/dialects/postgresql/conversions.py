@@ -107,7 +107,9 @@ def conversion(
     if new == "text":
         return _to_text(pair, old)
     if old == "text":
-        return _from_text(pair, new)
+        # A text without the blanks that character(n) fills itself up with.
+        bare_text = replace(pair, v=f"{value}::text") if before.base == "character" else pair
+        return _from_text(bare_text, new)
     if old == new == "array":
         return _arrays(pair, schema)
     if old == new == "enum":

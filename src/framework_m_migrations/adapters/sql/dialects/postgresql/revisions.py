@@ -17,8 +17,9 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import Cata
 from framework_m_migrations.adapters.sql.dialects.postgresql.conversions import conversion
 from framework_m_migrations.adapters.sql.dialects.postgresql.generating import set_generated
 from framework_m_migrations.adapters.sql.dialects.postgresql.losses import refuse_losses
+from framework_m_migrations.adapters.sql.dialects.postgresql.queries import text
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
-from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute
+from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute, qualified
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import RevisionError
 from framework_m_migrations.domain.schema import Column, TableName
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
 else:
     # The mixin never stands alone: Alembic's impl, or the project's own, is behind it.
     _Impl = object
+
+_FILLED = text(
+    """
+SELECT a.attidentity <> '' OR a.attgenerated <> '' FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = pg_catalog.to_regclass(:tab) AND a.attname = CAST(:col AS text)
+""",
+    tab=sa.Text(),
+    col=sa.Text(),
+)
+"""Whether the database fills a column by an identity or an expression."""
 
 
 class PostgresqlRevisions(_Impl):
@@ -55,6 +66,10 @@ class PostgresqlRevisions(_Impl):
             isinstance(one, sa.Computed | sa.Identity) for one in (server_default, existing_server_default)
         )
         before = None
+        if connection is not None and not self.as_sql and server_default is not False and not filled:
+            # Alembic's own files do not say what a default takes the place of.
+            place = {"tab": qualified(TableName(table_name, schema), None), "col": column_name}
+            filled = bool(connection.execute(_FILLED, place).scalar())
         if connection is not None and not self.as_sql and (type_ is not None or filled):
             before = CatalogReader(connection).column(TableName(table_name, schema), column_name)
         if connection is None or before is None:
