@@ -147,9 +147,8 @@ ROWS: dict[str, str] = {
     "numbers": "INSERT INTO t (c, d, e) VALUES (5, -1.25, 1)",
     "letters": "INSERT INTO t (c, d) VALUES ('É', 'x')",
     "renamed": "INSERT INTO t (c, d) VALUES ('v', 1)",
-    "moments": "INSERT INTO t (c) VALUES ('2024-01-02 03:04:05.125')",
     "moments without digits": "INSERT INTO t (c) VALUES ('2024-01-02 03:04:05')",
-    "computed": "INSERT INTO t (d, c) VALUES (1, 6), (2, 7)",
+    "computed": "INSERT INTO t (d, c) VALUES (1, 6), (2, NULL)",
     "virtual becomes ordinary": "INSERT INTO t (d) VALUES (1), (2)",
     "indexes": "INSERT INTO t (c, d) VALUES ('some text', 'x')",
     "json": "INSERT INTO t (c) VALUES ('{}')",
@@ -198,7 +197,7 @@ def test_a_revision_makes_the_release_and_takes_it_back(
     for _ in range(2):
         new.run()
         assert lines(shown(mariadb_database)) == lines(shown(other))
-        assert [rendered.to_dict()["what"] for rendered in new.plan(force=True).changes] == []
+        assert [str(shown_change.planned.change) for shown_change in new.plan(force=True).changes] == []
         new.rollback()
         assert shown(mariadb_database) == before
         assert mariadb_database.execute("SELECT * FROM t") == rows
@@ -211,7 +210,8 @@ PECULIAR = """CREATE TABLE t (
   e ENUM('a','b''s') CHARACTER SET latin1 NOT NULL DEFAULT 'a', s SET('x','y') INVISIBLE DEFAULT 'x',
   m TIMESTAMP(3) NULL DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP(3), j JSON NOT NULL DEFAULT '{}',
   v INT AS (z + 1) VIRTUAL COMMENT 'v', w INT AS (z + 2) STORED, d INT DEFAULT (z * 2), p POINT,
-  b BIT(3) DEFAULT b'101', KEY kv (v, z), CONSTRAINT ck CHECK (z > 1)
+  b BIT(3) DEFAULT b'101',
+  KEY kv (v, z), CONSTRAINT ck CHECK (z > 1)
 )"""
 
 

@@ -28,7 +28,7 @@ GOOD = 'revision = "aaaaaaaaaaa1"\ndown_revision = None\ndef upgrade(): pass\nde
         ("revision = 'x'\ndef upgrade(): pass\n", "no `down_revision", None),
         ("revision = 'x'\ndown_revision = None\n", "no function upgrade", None),
         ("revision = 17\ndown_revision = None\n", "has no `revision", None),
-        (f"revision = '{'x' * 33}'\ndown_revision = None\n", "33 characters", None),
+        (f"revision = '{'x' * 256}'\ndown_revision = None\n", "256 characters", None),
         ("revision = 'a@b'\ndown_revision = None\n", "holds @", None),
         ('revision = "a\'b"\ndown_revision = None\n', "holds '", None),
         ("revision = 'x'\ndown_revision = 7\ndef upgrade(): pass\n", "down_revision", None),

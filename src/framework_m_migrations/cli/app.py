@@ -25,6 +25,7 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("rollback", versioned.rollback),
     ("status", maintenance.status),
     ("history", versioned.history),
+    ("show", versioned.show),
     ("lint", lint.lint),
     ("init", maintenance.init),
     ("stamp", maintenance.stamp),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+    from framework_m_migrations.container.models import Models
 
 PORTS = (
     "discovery",
@@ -44,6 +45,7 @@ class Context:
         connection: of the session; None for ports that need none.
         dialect: of the connection.
         drops: the caller asked for drops.
+        models: of the session: its MetaData, for revisions.
     """
 
     settings: MigrationSettings
@@ -52,6 +54,7 @@ class Context:
     connection: sa.Connection | None = None
     dialect: SqlDialect | None = None
     drops: bool = False
+    models: Models | None = None
 
     @property
     def live(self) -> sa.Connection:

@@ -60,7 +60,7 @@ def declared(settings: MigrationSettings, apps: Sequence[App]) -> list[DocTypeTa
     from framework_m_migrations.adapters.doctypes.metadata import doctypes_of
 
     if settings.metadata:
-        named = [(app_of(name, apps), load_metadata(name, settings.path)) for name in settings.metadata]
+        named = declared_metadata(settings, apps)
         return [one for app, found in joined(named) for one in doctypes_of(found, app=app)]
     if not apps:
         raise ConfigurationError(
@@ -69,19 +69,30 @@ def declared(settings: MigrationSettings, apps: Sequence[App]) -> list[DocTypeTa
             "framework_m.apps.",
         )
     with_doctypes = [app for app in apps if _has_module(f"{app.package}.doctypes")]
-    models = [
-        (app.name, found)
-        for app in apps
-        if app not in with_doctypes
-        and _has_module(f"{app.package}.models")
-        and (found := models_metadata(app)) is not None
-    ]
-    doctypes = [one for app_name, found in joined(models) for one in doctypes_of(found, app=app_name)]
+    named = declared_metadata(settings, apps)
+    doctypes = [one for app_name, found in joined(named) for one in doctypes_of(found, app=app_name)]
     if with_doctypes:
         from framework_m_migrations.adapters.doctypes.framework_m import framework_m_doctypes
 
         doctypes.extend(framework_m_doctypes(with_doctypes))
     return doctypes
+
+
+def declared_metadata(settings: MigrationSettings, apps: Sequence[App]) -> list[tuple[str | None, sa.MetaData]]:
+    """The MetaData of the user's own: what the settings name, else that of the apps' ``models`` modules.
+
+    Raises:
+        ConfigurationError, AppBroken: as schema_source.
+    """
+    if settings.metadata:
+        return [(app_of(name, apps), load_metadata(name, settings.path)) for name in settings.metadata]
+    return [
+        (app.name, found)
+        for app in apps
+        if not _has_module(f"{app.package}.doctypes")
+        and _has_module(f"{app.package}.models")
+        and (found := models_metadata(app)) is not None
+    ]
 
 
 def joined(named: Sequence[tuple[str | None, sa.MetaData]]) -> Sequence[tuple[str | None, sa.MetaData]]:

@@ -161,6 +161,7 @@ def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
         x_args=tuple(x_args),
         surroundings=Surroundings(settings.locks, context.make("events"), context.make("clock")),
         others=others,
+        models=context.models,
     )
 
 

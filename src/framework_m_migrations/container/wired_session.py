@@ -9,6 +9,8 @@ from typing import Any
 
 from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
 from framework_m_migrations.container.context import Context, Factory
+from framework_m_migrations.container.desired import declared_metadata, named_apps
+from framework_m_migrations.container.models import Models, Named
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import UnsupportedDatabase
 from framework_m_migrations.ports.clock import Clock
@@ -53,7 +55,8 @@ class WiredSession:
             factories: of every port.
         """
         self._make_lasting = context.make
-        self._context = replace(context, make=self._make)
+        self._models = Models(self._metadata)
+        self._context = replace(context, make=self._make, models=self._models)
         self._factories = factories
         self._made: dict[str, Any] = {}
         self._connection = context.live
@@ -67,6 +70,10 @@ class WiredSession:
             self._made[name] = self._factories[name](self._context)
         return self._made[name]
 
+    def _metadata(self) -> Named:
+        settings = self._context.settings
+        return declared_metadata(settings, named_apps(settings, self._make("discovery")))
+
     @property
     def capabilities(self) -> Capabilities:
         """Of the database; inside a caller's transaction nothing can be done online."""
@@ -76,6 +83,7 @@ class WiredSession:
     @property
     def source(self) -> SchemaSource:
         """The wanted schema."""
+        self._models.restore()
         return self._make("source")  # type: ignore[no-any-return]
 
     @property
@@ -148,5 +156,6 @@ class WiredSession:
 
     def close(self) -> None:
         """See ports.session.Session."""
+        self._models.restore()
         if "lock" in self._made:
             self.lock.release()

@@ -6,6 +6,7 @@ app's name as branch label; a head is a revision that nothing follows. The datab
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -74,15 +75,57 @@ class RevisionGraph:
         """Every id, parents first; among equals the order in which apps and files were given."""
         return _parents_first(self.revisions, self.by_id)
 
+    @cached_property
+    def children(self) -> Mapping[str, tuple[str, ...]]:
+        """Each id that others depend on, with the ids of those that name it as a parent."""
+        found: dict[str, list[str]] = {}
+        for revision in self.revisions:
+            for parent in revision.parents:
+                found.setdefault(parent, []).append(revision.id)
+        return {parent: tuple(ids) for parent, ids in found.items()}
+
+    @cached_property
+    def _of_app(self) -> Mapping[str | None, tuple[str, ...]]:
+        found: dict[str | None, list[str]] = {}
+        for name in self.order:
+            found.setdefault(self.by_id[name].app, []).append(name)
+        return {app: tuple(names) for app, names in found.items()}
+
+    @cached_property
+    def _heads(self) -> tuple[str, ...]:
+        followed = {parent for revision in self.revisions for parent in revision.down_revisions}
+        return tuple(name for name in self.order if name not in followed)
+
+    @cached_property
+    def _heads_of_app(self) -> Mapping[str | None, tuple[str, ...]]:
+        found: dict[str | None, list[str]] = {}
+        for name in self._heads:
+            found.setdefault(self.by_id[name].app, []).append(name)
+        return {app: tuple(names) for app, names in found.items()}
+
+    def of_app(self, app: str | None) -> tuple[str, ...]:
+        """Ids of one app's revisions, in order; those of no app for None."""
+        return self._of_app.get(app, ())
+
+    @cached_property
+    def followers(self) -> Mapping[str, tuple[str, ...]]:
+        """Of each revision that another follows through down_revision: those that follow it."""
+        found: dict[str, list[str]] = {}
+        for revision in self.revisions:
+            for parent in revision.down_revisions:
+                found.setdefault(parent, []).append(revision.id)
+        return {parent: tuple(names) for parent, names in found.items()}
+
     def heads(self, app: str | None = None) -> tuple[str, ...]:
         """Revisions that no other follows through down_revision, of one app or of all, in order."""
-        followed = {parent for revision in self.revisions for parent in revision.down_revisions}
-        return tuple(
-            name for name in self.order if name not in followed and (app is None or self.by_id[name].app == app)
-        )
+        return self._heads if app is None else self._heads_of_app.get(app, ())
 
     def apps(self) -> tuple[str, ...]:
         """Apps that have revisions, in the order given."""
+        return self._apps
+
+    @cached_property
+    def _apps(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(revision.app for revision in self.revisions if revision.app is not None))
 
     def closure(self, ids: Iterable[str]) -> frozenset[str]:
@@ -105,17 +148,13 @@ class RevisionGraph:
 
     def descendants(self, ids: Iterable[str]) -> frozenset[str]:
         """The given revisions and all that stand on them."""
-        children: dict[str, list[str]] = {}
-        for revision in self.revisions:
-            for parent in revision.parents:
-                children.setdefault(parent, []).append(revision.id)
         found: set[str] = set()
         stack = list(ids)
         while stack:
             name = stack.pop()
             if name not in found:
                 found.add(name)
-                stack.extend(children.get(name, ()))
+                stack.extend(self.children.get(name, ()))
         return frozenset(found)
 
     def is_beside_sync(self, app: str | None) -> bool:
@@ -159,6 +198,52 @@ def _parents_first(revisions: Iterable[Revision], by_id: Mapping[str, Revision])
                     )
                 stack.append((parent, False))
     return tuple(done)
+
+
+class Position:
+    """Where a database is in the graph, kept up revision by revision: to work it out anew takes time in its length.
+
+    Args:
+        graph: all revisions.
+
+    Attributes:
+        applied: every revision that is applied.
+        heads: those on which no other applied one stands.
+    """
+
+    def __init__(self, graph: RevisionGraph) -> None:
+        self._graph = graph
+        self._rows: frozenset[str] = frozenset()
+        self.applied: set[str] = set()
+        self.heads: frozenset[str] = frozenset()
+        self._standing: Counter[str] = Counter()
+
+    def at(self, rows: Iterable[str]) -> Position:
+        """The position of a version table with these rows; itself.
+
+        Raises:
+            UnknownRevision: no file has one of them.
+        """
+        rows = frozenset(rows)
+        if rows != self._rows:
+            self.applied = set(self._graph.closure(rows))
+            self._standing = Counter(parent for name in self.applied for parent in self._graph.by_id[name].parents)
+            self.heads = frozenset(name for name in self.applied if not self._standing[name])
+            self._rows = rows
+        return self
+
+    def after(self, revision: str, *, is_upgrade: bool) -> frozenset[str]:
+        """The heads once the revision is applied, or taken back."""
+        parents = frozenset(self._graph.by_id[revision].parents)
+        if is_upgrade:
+            return (self.heads - parents) | {revision}
+        return (self.heads - {revision}) | {parent for parent in parents if self._standing[parent] == 1}
+
+    def move(self, revision: str, *, is_upgrade: bool) -> None:
+        """Be where ``after`` says."""
+        self.heads = self._rows = self.after(revision, is_upgrade=is_upgrade)
+        (self.applied.add if is_upgrade else self.applied.remove)(revision)
+        (self._standing.update if is_upgrade else self._standing.subtract)(self._graph.by_id[revision].parents)
 
 
 class Phase(StrEnum):

@@ -10,6 +10,7 @@ from framework_m_migrations.container.context import Factory
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
     CreateResult,
@@ -22,9 +23,11 @@ from framework_m_migrations.domain.results import (
     SyncResult,
     VerifyResult,
 )
+from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
 from framework_m_migrations.embedding.commands import Command, Commands
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.services.use_cases.create import CreateOptions
+from framework_m_migrations.services.use_cases.run import RunOptions
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -95,14 +98,52 @@ class AsyncMigrationManager:
             self._commands.sync(force=force, dry_run=dry_run, allow_drop=allow_drop, reviewed=reviewed)
         )
 
-    async def run(self, revision: str | None = None, *, contract: bool = False) -> RunResult:
-        """Apply pending revisions: all, up to ``revision``, or of the app so named.
+    async def run(
+        self,
+        revision: str | None = None,
+        *,
+        contract: bool = False,
+        app: str | None = None,
+        steps: int | None = None,
+    ) -> RunResult:
+        """Apply pending revisions: all, up to ``revision``, of an app, or the first few.
 
         Args:
-            revision: an id, or the name of an app.
+            revision: an id or its beginning, an app's name, ``head``, or a form relative to one of these as Alembic
+                has it: ``+1``, ``ae10+1``, ``shop@head``, ``shop@+1``.
             contract: also those that end an online change by taking away what only old code needs.
+            app: only what this app's revisions need.
+            steps: only so many; with an app, so many of its own.
         """
-        return await self._run(self._commands.run(revision, contract=contract))
+        return await self._run(self._commands.run(RunOptions(revision, contract, app, steps)))
+
+    async def preview_run(
+        self,
+        revision: str | None = None,
+        *,
+        contract: bool = False,
+        app: str | None = None,
+        steps: int | None = None,
+    ) -> PreviewResult:
+        """What ``run`` would do with the same arguments: revisions with SQL, risk and locks. Changes nothing."""
+        return await self._run(self._commands.preview_run(RunOptions(revision, contract, app, steps)))
+
+    async def preview_rollback(
+        self, *, steps: int | None = None, app: str | None = None, to: str | None = None
+    ) -> PreviewResult:
+        """What ``rollback`` would do with the same arguments: revisions with SQL, risk and locks. Changes nothing."""
+        return await self._run(self._commands.preview_rollback(steps=steps, app=app, to=to))
+
+    async def show(self, revision: str) -> ShowResult:
+        """One revision with its SQL and whether it is applied. Changes nothing.
+
+        Args:
+            revision: an id, its beginning, ``shop@head``, or a form relative to one of these.
+
+        Raises:
+            UnknownRevision: it names no revision, or several.
+        """
+        return await self._run(self._commands.show(revision))
 
     async def all(self, *, force: bool = False, allow_drop: bool = False) -> AllResult:
         """``run``, then ``sync``."""
@@ -138,13 +179,26 @@ class AsyncMigrationManager:
         depends_on: tuple[str, ...] = (),
         merge: bool = False,
         online: bool = False,
+        renames: tuple[str, ...] = (),
+        asked: bool = False,
     ) -> CreateResult:
         """Write a revision in the app's own folder; see CreateOptions for the arguments."""
-        options = CreateOptions(app, message, autogenerate, dry_run, depends_on, merge, online)
+        options = CreateOptions(app, message, autogenerate, dry_run, depends_on, merge, online, renames, asked)
         return await self._run(self._commands.create(options))
 
-    async def rollback(self, *, steps: int = 1, app: str | None = None, to: str | None = None) -> RunResult:
-        """Take revisions back; see VersionResolver.rollback for the arguments."""
+    async def possible_renames(self, app: str) -> tuple[Rename, ...]:
+        """What ``create`` would write as a removal beside an addition and what may be a rename; see ``renames``."""
+        return await self._run(self._commands.possible_renames(app))
+
+    async def rollback(self, *, steps: int | None = None, app: str | None = None, to: str | None = None) -> RunResult:
+        """Take revisions back.
+
+        Args:
+            steps: how many; 1 where ``to`` is not given either.
+            app: only revisions of this app.
+            to: the revision that shall be the last applied one: an id or its beginning, ``base``, or a form relative
+                to one of these as Alembic has it: ``-1``, ``ae10-1``, ``shop@base``.
+        """
         return await self._run(self._commands.rollback(steps=steps, app=app, to=to))
 
     async def stamp(self, *revisions: str, dry_run: bool = False) -> RepairResult:

@@ -46,7 +46,7 @@ def status(session: Session, apps: tuple[App, ...], database: str) -> UseCase[St
     applied, graph = versions.applied, versions.graph
     rows = []
     for name in dict.fromkeys((*(app.name for app in apps), *graph.apps())):
-        own = [revision for revision in graph.order if graph.by_id[revision].app == name]
+        own = graph.of_app(name)
         done = [revision for revision in own if revision in applied]
         followed = {parent for revision in done for parent in graph.by_id[revision].down_revisions}
         folder = next((str(app.version_folder) for app in apps if app.name == name and app.version_folder), None)

@@ -9,17 +9,52 @@ what Alembic stores where it is right, so its own command goes on working.
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
 from alembic.runtime.migration import RevisionStep
 from alembic.script import Script
 
-from framework_m_migrations.adapters.sql.versions.scripts import Library
-from framework_m_migrations.domain.revisions import RevisionGraph
+from framework_m_migrations.adapters.sql.versions.scripts import ID_LENGTH, Library
+from framework_m_migrations.domain.revisions import Position, RevisionGraph
+
+ALEMBIC_WIDTH = 32
+"""Characters of an id in a version table as Alembic makes it."""
+COLUMN = "version_num"
 
 
 def heads_of(applied: frozenset[str], graph: RevisionGraph) -> frozenset[str]:
     """The applied revisions on which no other applied one stands."""
     implied = {parent for revision in applied for parent in graph.by_id[revision].parents}
     return applied - implied
+
+
+def make_room(context: MigrationContext, *revisions: str) -> None:
+    """Widen the version table's column where an id is longer than what it holds.
+
+    Alembic makes it for 32 characters. SQLite holds to no length.
+
+    Args:
+        context: whose version table exists.
+        revisions: ids that are about to be stored.
+
+    Raises:
+        DBAPIError: the role may not change the table.
+    """
+    connection, length = context.connection, max(map(len, revisions), default=0)
+    if length <= ALEMBIC_WIDTH or connection is None or connection.dialect.name == "sqlite":
+        return
+    columns = sa.inspect(connection).get_columns(context.version_table, schema=context.version_table_schema)
+    width = next((getattr(column["type"], "length", None) for column in columns if column["name"] == COLUMN), None)
+    if width is None or width >= length:
+        return
+    quote = connection.dialect.identifier_preparer
+    table = quote.format_table(sa.table(context.version_table, schema=context.version_table_schema))
+    wider = f"VARCHAR({max(length, ID_LENGTH)})"
+    if connection.dialect.name == "postgresql":
+        change = f"ALTER COLUMN {COLUMN} TYPE {wider}"
+    else:
+        change = f"MODIFY {COLUMN} {wider} NOT NULL"
+    connection.exec_driver_sql(f"ALTER TABLE {table} {change}")
 
 
 class ExactStep(RevisionStep):
@@ -29,17 +64,16 @@ class ExactStep(RevisionStep):
         library: all revisions.
         script: the one to be applied or taken back.
         is_upgrade: which of both.
+        position: where the database is.
     """
 
-    def __init__(self, library: Library, script: Script, *, is_upgrade: bool) -> None:
+    def __init__(self, library: Library, script: Script, *, is_upgrade: bool, position: Position) -> None:
         super().__init__(library.revision_map, script, is_upgrade)
-        self._graph = library.graph
+        self._position = position
 
     def _rows(self, heads: set[str]) -> tuple[list[str], list[str]]:
         """(rows to go, rows to come), each sorted."""
-        applied = self._graph.closure(heads)
-        own = frozenset((self.revision.revision,))
-        after = heads_of(applied | own if self.is_upgrade else applied - own, self._graph)
+        after = self._position.at(heads).after(self.revision.revision, is_upgrade=self.is_upgrade)
         return sorted(heads - after), sorted(after - heads)
 
     def should_delete_branch(self, heads: set[str]) -> bool:

@@ -20,6 +20,7 @@ from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 from alembic.util.pyfiles import coerce_resource_to_filename
 
+from framework_m_migrations.adapters.sql.errors import Translate
 from framework_m_migrations.adapters.sql.url import redact, secrets_of
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.failures import cause_of, failing_line
@@ -49,6 +50,7 @@ class ProjectEnvironment:
         x_args: what env.py reads with ``context.get_x_argument()``, each as ``name=value``.
         version_table: the one that was asked for; env.py reads it as the main option ``version_table``. None for
             whatever alembic.ini and env.py say.
+        translate: SqlDialect.translate: what the database itself refuses is told as such.
 
     Raises:
         EnvironmentBroken: alembic.ini cannot be read, or names no folder with an env.py.
@@ -61,7 +63,9 @@ class ProjectEnvironment:
         x_args: tuple[str, ...] = (),
         *,
         version_table: str | None = None,
+        translate: Translate = lambda _: None,
     ) -> None:
+        self._translate = translate
         self._ini = (project if project.suffix == ".ini" else project / "alembic.ini").absolute()
         self._connection = connection
         self._x_args = x_args
@@ -191,12 +195,14 @@ class ProjectEnvironment:
         except MigrationError:
             raise
         # env.py is the user's own code. What a revision raises is told by RevisionRun, all else is env.py's.
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if started is not None and started():
                 raise
+            if isinstance(error, sa.exc.DBAPIError) and (known := self._translate(error)) is not None:
+                raise known from error
             raise self._broken(error) from error
 
-    def _broken(self, error: Exception) -> EnvironmentBroken:
+    def _broken(self, error: BaseException) -> EnvironmentBroken:
         line = failing_line(error, self.file)
         place = f"{self.file}, line {line}" if line else str(self.file)
         next_step = None
@@ -211,7 +217,7 @@ class ProjectEnvironment:
             details={"file": str(self.file), "line": line},
         )
 
-    def _cause(self, error: Exception) -> str:
+    def _cause(self, error: BaseException) -> str:
         """The error in one line, without what could be a password."""
         if isinstance(error, ConfigParserError):
             # Its message quotes the value, which may be a URL.

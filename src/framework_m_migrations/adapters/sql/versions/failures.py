@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.url import redact
-from framework_m_migrations.domain.errors import LockTimeout, MigrationError, RevisionFailed, StorageFull
+from framework_m_migrations.domain.errors import (
+    ConnectionFailed,
+    DatabaseCorrupt,
+    DatabaseError,
+    DatabaseReadOnly,
+    LockTimeout,
+    MigrationError,
+    MissingPrivilege,
+    PreparedStatementLost,
+    RevisionFailed,
+    StorageFull,
+    ValuesWouldBeLost,
+)
+
+OF_THE_DATABASE = (
+    ConnectionFailed,
+    DatabaseCorrupt,
+    DatabaseReadOnly,
+    LockTimeout,
+    MissingPrivilege,
+    PreparedStatementLost,
+    StorageFull,
+)
+"""What keeps its own kind when it ends a revision: the database has to be looked at, not the revision."""
 
 _FATES: dict[bool | None, str] = {
     False: "It was rolled back: the database is as it was before this revision.",
@@ -24,6 +48,9 @@ _NEXT = {
     "unless the revision is fit to run twice, as the helpers of framework_m_migrations.online are.",
 }
 """What to do about a part that stands, by whether a lock was what it lacked."""
+
+
+_TABLE_IS_THERE = re.compile(r"\b(table|relation)\s.*\balready exists\b", re.IGNORECASE | re.DOTALL)
 
 
 def failing_line(error: BaseException, file: Path) -> int | None:
@@ -63,8 +90,9 @@ def revision_failed(
     error: BaseException,
     committed: bool | None,
     way_out: str | None = None,
-) -> RevisionFailed | LockTimeout | StorageFull:
-    """The error of a revision that raised: a LockTimeout or a StorageFull where that was the cause.
+    stamp: str | None = None,
+) -> MigrationError:
+    """The error of a revision that raised: of the cause's own kind where the database has to be looked at.
 
     Args:
         revision: its id.
@@ -74,23 +102,33 @@ def revision_failed(
         error: what it raised.
         committed: a part of it stands, because it left its transaction itself; None where that is not known.
         way_out: what to do about that part, where the database has a way of its own.
+        stamp: the command that records the revision without running it, where it is the first of its app.
     """
     line = failing_line(error, file)
     place = f"{file}, line {line}" if line else str(file)
     fate = _FATES[committed]
     owner = f" of app {app!r}" if app else ""
     locked = isinstance(error, LockTimeout)
-    full = isinstance(error, StorageFull)
-    kind = LockTimeout if locked else StorageFull if full else RevisionFailed
+    known = error if isinstance(error, DatabaseError | ValuesWouldBeLost) else None
+    kind = type(known) if known is not None else RevisionFailed
     verb = "did not get a lock" if locked else "failed"
     # What a step of the engine says of its own rollback is not said of the revision.
     cause = cause_of(error).removeprefix("The step was rolled back: ").rstrip(".")
     next_step = None if committed is False else way_out or _NEXT[locked]
+    if stamp is not None and next_step is None and _TABLE_IS_THERE.search(cause):
+        next_step = (
+            f"If this database has what the revision makes, record it without running it: `{stamp}`. Else remove what "
+            "is in its way. Then run the same command again."
+        )
+    elif known is not None and not locked:
+        # Of the revision nothing may stand, but those before it do.
+        own = known.next_step.replace("; nothing was changed", "")
+        next_step = own if next_step is None else f"{own} {next_step}"
     return kind(
         f"Revision {revision}{owner} {verb} in {direction} ({place}): {cause}. {fate}",
-        next_step=f"Free some space. {next_step}" if full and next_step else next_step,
+        next_step=next_step,
         details={
-            **(error.details if isinstance(error, LockTimeout) else {}),
+            **(known.details if known is not None else {}),
             "revision": revision,
             "app": app,
             "file": str(file),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
-from framework_m_migrations.adapters.sql.versions import naming
+from framework_m_migrations.adapters.sql.versions.directives import name_of
 from framework_m_migrations.adapters.sql.versions.pieces import Source
 from framework_m_migrations.adapters.sql.versions.python_source import escape_binds, string_literal
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, TableName, Unique
@@ -113,17 +113,7 @@ def drop(table: TableName, item: Item, name: str | None = None) -> Source:
 
 def item_name(table: TableName, item: Item) -> str:
     """The item's own name, or the one that a revision gives it."""
-    if isinstance(item, Index):
-        return item.name
-    if item.name is not None:
-        return item.name
-    match item:
-        case Unique():
-            return naming.unique_name(table.name, item.columns)
-        case Check():
-            return naming.check_name(table.name, item.expression)
-        case ForeignKey():
-            return naming.foreign_key_name(table.name, item.columns, item.target.name)
+    return item.name if isinstance(item, Index) else name_of(table, item)
 
 
 def _option(value: str | None) -> bool | None:

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import alembic.op
+import sqlalchemy as sa
 from alembic.ddl.impl import DefaultImpl
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
@@ -43,6 +44,8 @@ def writing(context: MigrationContext, source: ImplSource) -> Iterator[Operation
     before = context.impl
     if mixin is not None:
         context.impl = _mixed(before, mixin)
+    if context.dialect.name == "postgresql" and context.connection is not None:
+        context.impl.memo.update((kind, _TypesThere(context.connection)) for kind in ("pg_enum", "pg_DOMAIN"))
     operations = Operations(context)
     batch = getattr(context.impl, "batch_alter_table", None)
     if batch is not None:
@@ -63,6 +66,25 @@ def writing(context: MigrationContext, source: ImplSource) -> Iterator[Operation
             operations._remove_proxy()  # noqa: SLF001
         else:
             outer._install_proxy()  # noqa: SLF001
+
+
+class _TypesThere:
+    """The types that need not be made with a table, for SQLAlchemy's ``_check_for_name_in_memos``.
+
+    Alembic remembers for the length of one command which enumerations its tables have made. Each revision here is a
+    command of its own, and may have been preceded by any other, so the catalogue is asked.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def __contains__(self, type_: tuple[str | None, str]) -> bool:
+        schema, name = type_
+        dialect: Any = self._connection.dialect
+        return bool(dialect.has_type(self._connection, name, schema=schema))
+
+    def add(self, type_: tuple[str | None, str]) -> None:
+        """Nothing: the catalogue knows."""
 
 
 def _mixed(impl: DefaultImpl, mixin: type[Any]) -> DefaultImpl:

@@ -21,14 +21,15 @@ from alembic.script.revision import RevisionError as AlembicRevisionError
 from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.adapters.sql.versions.failures import failing_line
 from framework_m_migrations.domain.errors import RevisionCycle, RevisionFileBroken, UnknownRevision
-from framework_m_migrations.domain.revisions import Revision, RevisionGraph
+from framework_m_migrations.domain.revisions import Position, Revision, RevisionGraph
 
 TEMPLATE_FOLDER = Path(__file__).with_name("template")
 """The package's own script location: Alembic wants a folder with a script.py.mako, and a project need not have one."""
 
 _REVISION_FILE = re.compile(r"(?!\.#|__init__)[^.].*\.py$")
 _REVISION_LINE = re.compile(r"^revision\b\s*(:[^=\n]+)?=", re.MULTILINE)
-_ID_LENGTH = 32
+ID_LENGTH = 255
+"""The longest id: a version table is widened to it where one does not fit into what Alembic makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,16 @@ class Library(ScriptDirectory):
     def __init__(self, locations: Sequence[Location], home: Path | None = None) -> None:
         self.locations = tuple(locations)
         self.signature = signature_of(self.locations)
+        self._stats = {file: (modified, size) for file, modified, size in self.signature}
         self._scripts, self._apps = _load(self.locations)
         super().__init__(
             str(home or TEMPLATE_FOLDER),
             version_locations=[str(location.folder) for location in self.locations],
             messaging_opts={"quiet": True},
         )
-        self.graph = RevisionGraph(tuple(self._revision(script) for script in self._scripts.values()))
+        labels = {label: one.revision for one in self._scripts.values() for label in _declared_labels(one)}
+        self.graph = RevisionGraph(tuple(self._revision(script, labels) for script in self._scripts.values()))
+        self.position = Position(self.graph)
         self._check_map()
 
     def _load_revisions(self) -> Iterator[Script]:
@@ -97,12 +101,22 @@ class Library(ScriptDirectory):
             raise UnknownRevision(f"No installed app has revision {revision!r}.", details={"revision": revision})
         return self._scripts[revision]
 
+    def holds(self, revision: str) -> bool:
+        """Whether it has the revision, as its file is now."""
+        script = self._scripts.get(revision)
+        if script is None:
+            return False
+        try:
+            stat = Path(script.path).stat()
+        except OSError:
+            return False
+        return self._stats.get(script.path) == (stat.st_mtime_ns, stat.st_size)
+
     def app_of(self, revision: str) -> str | None:
         """The app whose folder holds the revision."""
         return self._apps.get(revision)
 
-    def _revision(self, script: Script) -> Revision:
-        labels = {label: one.revision for one in self._scripts.values() for label in _declared_labels(one)}
+    def _revision(self, script: Script, labels: dict[str, str]) -> Revision:
         depends_on = tuple(
             self._resolve(script, name, labels) for name in alembic_util.to_tuple(script.dependencies, ())
         )
@@ -188,7 +202,7 @@ def _load_file(location: Location, file: Path) -> Script | None:
     try:
         module = alembic_util.load_python_file(str(file.parent), file.name)
     # A revision file is the user's own code: it can raise anything, and must not be passed over.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not location.strict and not _REVISION_LINE.search(file.read_text(encoding="utf-8", errors="replace")):
             return None
         line = failing_line(error, file)
@@ -209,8 +223,8 @@ def _load_file(location: Location, file: Path) -> Script | None:
 def _check_header(location: Location, file: Path, module: ModuleType, revision: object) -> None:
     if not isinstance(revision, str) or not revision:
         raise _broken(location, file, 'it has no `revision = "..."`')
-    if len(revision) > _ID_LENGTH:
-        raise _broken(location, file, f"its id has {len(revision)} characters; Alembic's table holds {_ID_LENGTH}")
+    if len(revision) > ID_LENGTH:
+        raise _broken(location, file, f"its id has {len(revision)} characters; the longest one has {ID_LENGTH}")
     illegal = set(revision).intersection("@-+:'\"\\")
     if illegal:
         raise _broken(location, file, f"its id {revision!r} holds {', '.join(sorted(illegal))}")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from threading import get_ident
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.runtime.migration import RevisionStep
 
-from framework_m_migrations.adapters.sql.versions.bookkeeping import ExactStep
-from framework_m_migrations.adapters.sql.versions.failures import revision_failed
+from framework_m_migrations.adapters.sql.errors import from_driver
+from framework_m_migrations.adapters.sql.versions.bookkeeping import ExactStep, make_room
+from framework_m_migrations.adapters.sql.versions.failures import OF_THE_DATABASE, revision_failed
 from framework_m_migrations.adapters.sql.versions.half_built import half_built_again
 from framework_m_migrations.adapters.sql.versions.operations import writing
 from framework_m_migrations.adapters.sql.versions.scripts import Library
@@ -22,13 +25,12 @@ from framework_m_migrations.adapters.sql.versions.transaction import RevisionTra
 from framework_m_migrations.adapters.sql.versions.unfinished import Progress, UnfinishedWork, way_out
 from framework_m_migrations.domain.errors import (
     DependentRevision,
-    LockTimeout,
     MigrationError,
     PlanOutdated,
     RevisionError,
     RevisionFileBroken,
-    StorageFull,
     UnknownRevision,
+    ValuesWouldBeLost,
 )
 
 type StepFunction = Callable[[Any, MigrationContext], Iterable[RevisionStep]]
@@ -45,6 +47,7 @@ class RevisionRun:
         scopes: the dialect.
         lock_timeout: seconds, as for Session.transaction.
         version_table_schema: that of the version table, beside which notes are kept where DDL commits.
+        metadata: its naming convention names what the revision makes without a name, unless env.py gives one.
 
     Attributes:
         started: the revision's own function has been called.
@@ -61,7 +64,9 @@ class RevisionRun:
         scopes: Scopes,
         lock_timeout: float | None = None,
         version_table_schema: str | None = None,
+        metadata: sa.MetaData | None = None,
     ) -> None:
+        self._metadata = metadata
         self._library = library
         self._script = library.script(revision)
         self._upgrade = upgrade
@@ -117,7 +122,7 @@ class RevisionRun:
     def _committed(self) -> bool | None:
         """Whether a part stands; not known where SQLite's driver was left to its own idea of transactions."""
         if self._progress is not None and not self._foreign:
-            return self._progress.stands
+            return self._progress.stands or self._transaction.by_commit
         return None if self._foreign and self._guard is not None else self._transaction.committed
 
     @contextmanager
@@ -135,22 +140,30 @@ class RevisionRun:
             self._transaction.attach(context)
             if self._work is not None:
                 self._work.require_none(sorted(heads))
-        step = ExactStep(self._library, self._script, is_upgrade=self._upgrade)
+        position = self._library.position
+        if not hasattr(context.opts.get("target_metadata"), "naming_convention"):
+            context.opts["target_metadata"] = self._metadata
+        make_room(context, self._script.revision)
+        step = ExactStep(self._library, self._script, is_upgrade=self._upgrade, position=position)
         step.migration_fn = self._run_function(step.migration_fn, context)
         yield step
+        position.move(self._script.revision, is_upgrade=self._upgrade)
         self.finished = True
 
     def _run_function(self, function: Callable[..., None], context: MigrationContext) -> Callable[..., None]:
         def run(**arguments: Any) -> None:
             if context.connection is not self._connection:
                 self.started = True
-                function(**arguments)
+                _call(function, arguments)
                 return
             with self._noted(), half_built_again(self._connection), writing(context, self._scopes):
                 self.started = True
-                function(**arguments)
+                _call(function, arguments)
                 # The row of the version table belongs to the same transaction as the work, so it must be open again.
                 self._transaction.resume()
+                if self._transaction.restarted:
+                    # What was rolled back may have made the version table.
+                    context._ensure_version_table()  # noqa: SLF001
             if self._guard is not None:
                 self._guard.restore()
 
@@ -176,7 +189,7 @@ class RevisionRun:
             raise UnknownRevision(
                 f"The database is at {', '.join(unknown)}, which no installed app has.", details={"unknown": unknown}
             )
-        applied = graph.closure(heads)
+        applied = self._library.position.at(heads).applied
         if (revision in applied) is self._upgrade:
             state = "applied already" if self._upgrade else "not applied"
             raise PlanOutdated(f"Revision {revision} is {state}: somebody else has moved the database meanwhile.")
@@ -189,8 +202,9 @@ class RevisionRun:
                     details={"revision": revision, "missing": missing},
                 )
             return
-        standing = sorted((graph.descendants([revision]) & applied) - {revision})
-        if standing:
+        # What stands on it stands on one of its children, and they are few.
+        if any(child in applied for child in graph.children.get(revision, ())):
+            standing = sorted((graph.descendants([revision]) & applied) - {revision})
             raise DependentRevision(
                 f"Revision {revision} cannot be taken back: {', '.join(standing)} stand on it.",
                 details={"revision": revision, "dependents": standing},
@@ -201,25 +215,36 @@ class RevisionRun:
         try:
             yield
         except Exception as error:
-            if isinstance(error, MigrationError) and not self.started:
+            if not self.started:
+                if isinstance(error, sa.exc.DBAPIError):
+                    raise from_driver(error, self._translate) from error
                 raise
             committed = self._committed()
             if committed is False:
                 self._forget()
-            known = self._translate(error) if isinstance(error, sa.exc.DBAPIError) else error
-            if known is not None and known is not error:
-                known.__cause__ = error
-            raise revision_failed(
-                revision=self._script.revision,
-                app=self._library.app_of(self._script.revision),
-                file=Path(self._script.path),
-                direction=self._direction,
-                error=known if isinstance(known, LockTimeout | StorageFull) else error,
-                committed=committed,
-                way_out=None
-                if self._progress is None or self._foreign
-                else way_out(self._script.revision, self._direction, sorted(self._heads)),
-            ) from error
+            raise self._failed(error, committed) from error
+
+    def _failed(self, error: Exception, committed: bool | None) -> MigrationError:
+        known = self._translate(error) if isinstance(error, sa.exc.DBAPIError) else None
+        told: Exception = error
+        if known is not None or isinstance(error, (*OF_THE_DATABASE, ValuesWouldBeLost)):
+            told = known or error
+        if told is not error:
+            told.__cause__ = error
+        revision = self._script.revision
+        own = self._library.graph.of_app(self._library.app_of(revision))
+        first = self._upgrade and self._library.position.applied.isdisjoint(own)
+        outside = self._progress is None or self._foreign
+        return revision_failed(
+            revision=revision,
+            app=self._library.app_of(revision),
+            file=Path(self._script.path),
+            direction=self._direction,
+            error=told,
+            committed=committed,
+            way_out=None if outside else way_out(revision, self._direction, sorted(self._heads)),
+            stamp=f"m-migrate stamp {' '.join(sorted({*self._heads, revision}))}" if first else None,
+        )
 
     def _forget(self) -> None:
         """A revision of which nothing stands is no unfinished one; what it was about to do may have been noted."""
@@ -227,3 +252,26 @@ class RevisionRun:
             return
         with self._scopes.transaction(self._connection, lock_timeout=None):
             self._work.forget()
+
+
+def _call(function: Callable[..., None], arguments: dict[str, Any]) -> None:
+    """Call a revision's function. One that ends the process has not done its work, whatever exit code it names.
+
+    Raises:
+        RevisionError: it calls ``sys.exit`` or ``os._exit``.
+    """
+    own, process, thread = os._exit, os.getpid(), get_ident()
+
+    def refused(status: int) -> NoReturn:
+        # A child that the revision forks, and other threads, may end as they like.
+        if (os.getpid(), get_ident()) != (process, thread):
+            own(status)
+        raise SystemExit(status)
+
+    vars(os)["_exit"] = refused
+    try:
+        function(**arguments)
+    except SystemExit as error:
+        raise RevisionError(f"it ends the process (exit code {error.code or 0})") from error
+    finally:
+        vars(os)["_exit"] = own

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePath
+from typing import Protocol
 
 import sqlalchemy as sa
 from alembic.config import Config
@@ -11,9 +13,10 @@ from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.ledger_names import refuse_other_version_table
 from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
-from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of
+from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of, make_room
 from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvironment
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.scripts import TEMPLATE_FOLDER, Library, Location, signature_of
@@ -22,10 +25,31 @@ from framework_m_migrations.adapters.sql.versions.unfinished import UnfinishedWo
 from framework_m_migrations.adapters.sql.versions.writer import RevisionWriter
 from framework_m_migrations.domain.errors import VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
 VERSION_TABLE = "alembic_version"
+
+
+class DeclaredModels(Protocol):
+    """The MetaData of the apps, which revisions may use and must not change."""
+
+    def look(self) -> None:
+        """Load it and remember what it holds."""
+        ...
+
+    def touch(self) -> None:
+        """Code of a revision has run."""
+        ...
+
+    def restore(self) -> None:
+        """Let it hold again what it held, where code of a revision has run since."""
+        ...
+
+    def metadata(self, app: str | None) -> sa.MetaData | None:
+        """That by whose naming convention the app's revisions name; raises AppBroken."""
+        ...
 
 
 class AlembicTrack:
@@ -42,9 +66,10 @@ class AlembicTrack:
         surroundings: how a revision and its helpers wait for locks, and who is told; None for a revision that waits
             for ever.
         others: tells whether there are schemas beside the session's whose tables the revisions are about; None for no.
+        models: the MetaData of the apps; None for revisions that run without a naming convention.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name but for the first three
         self,
         connection: sa.Connection,
         scopes: SqlDialect,
@@ -56,7 +81,9 @@ class AlembicTrack:
         x_args: tuple[str, ...] = (),
         surroundings: Surroundings | None = None,
         others: Callable[[], bool] | None = None,
+        models: DeclaredModels | None = None,
     ) -> None:
+        self._models = models
         self._connection = connection
         self._scopes = scopes
         self._discovery = discovery
@@ -67,7 +94,9 @@ class AlembicTrack:
         self._lock_timeout = None if surroundings is None else surroundings.locks.lock_timeout
         chosen = None if version_table == VERSION_TABLE else version_table
         self._environment = (
-            None if project is None else ProjectEnvironment(project, connection, x_args, version_table=chosen)
+            None
+            if project is None
+            else ProjectEnvironment(project, connection, x_args, version_table=chosen, translate=scopes.translate)
         )
         self._library: Library | None = None
         self._is_a_table = False
@@ -122,20 +151,50 @@ class AlembicTrack:
         """Take back one revision in a transaction of its own."""
         self._run(revision, upgrade=False)
 
+    def render(
+        self, revisions: Sequence[str], *, upgrade: bool = True, recorded: Collection[str] = (), alone: bool = False
+    ) -> tuple[RevisionPreview, ...]:
+        """What revisions would send; see the port."""
+        # Imported here: a run needs none of the rules by which revisions are judged.
+        from framework_m_migrations.adapters.sql.versions.preview import Previewer
+
+        name, schema = self._version_table_name()
+        idle = not self._connection.in_transaction()
+        try:
+            versioned = sa.inspect(self._connection).has_table(name, schema=schema)
+        finally:
+            if idle:
+                self._connection.rollback()
+        previewer = Previewer(
+            self._load(),
+            self._connection,
+            self._scopes,
+            self._surroundings,
+            (name, schema),
+            self.current(),
+            versioned,
+        )
+        return previewer.previews(revisions, upgrade=upgrade, recorded=recorded, alone=alone)
+
     def stamp(self, heads: Sequence[str]) -> None:
         """Make the version table hold these heads; those that others stand on are implied and left out.
 
         Raises:
             UnknownRevision: no file has one of them.
         """
-        graph = self._load().graph
+        graph = self._loaded(*heads).graph
         wanted = sorted(heads_of(graph.closure(heads), graph))
         name, schema = self._version_table_name()
-        with self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout):
-            table = self._context().impl.version_table_impl(
+        with (
+            translated(self._scopes.translate),
+            self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout),
+        ):
+            context = self._context()
+            table = context.impl.version_table_impl(
                 version_table=name, version_table_schema=schema, version_table_pk=True
             )
             table.create(self._connection, checkfirst=True)
+            make_room(context, *wanted)
             self._connection.execute(table.delete())
             if wanted:
                 self._connection.execute(table.insert(), [{"version_num": head} for head in wanted])
@@ -171,6 +230,16 @@ class AlembicTrack:
         """The revision files of all apps and of the project, loaded."""
         return self._load()
 
+    def _loaded(self, *revisions: str) -> Library:
+        """What was loaded last. All files are looked at again only where that of one of these revisions has changed.
+
+        To look for changes in all of them before each revision would take a time that grows with the square of their
+        number.
+        """
+        if self._library is None or not all(map(self._library.holds, revisions)):
+            return self._load()
+        return self._library
+
     def _locations(self) -> tuple[Location, ...]:
         found = [
             Location(Path(app.version_folder), app.name, strict=Path(app.version_folder).name != "migrations")
@@ -190,13 +259,26 @@ class AlembicTrack:
             locations,
             signature_of(locations),
         ):
-            self._library = Library(locations, self._environment.home if self._environment else None)
+            with self._models_kept():
+                self._library = Library(locations, self._environment.home if self._environment else None)
+                if self._models is not None:
+                    self._models.restore()
         return self._library
+
+    @contextmanager
+    def _models_kept(self) -> Iterator[None]:
+        """Code of revisions runs within: what it does to the apps' MetaData is taken back before that is next read."""
+        if self._models is None:
+            yield
+            return
+        self._models.look()
+        self._models.touch()
+        yield
 
     def _version_table_name(self) -> tuple[str, str | None]:
         if self._environment is None:
             return self._version_table, self._version_table_schema
-        profile = self._environment.profile(self._load())
+        profile = self._environment.profile(self._loaded())
         return profile.version_table, profile.version_table_schema
 
     def _context(self) -> MigrationContext:
@@ -206,7 +288,8 @@ class AlembicTrack:
         )
 
     def _run(self, revision: str, *, upgrade: bool) -> None:
-        library = self._load()
+        library = self._loaded(revision)
+        app = library.app_of(revision)
         run = RevisionRun(
             library,
             revision,
@@ -215,10 +298,15 @@ class AlembicTrack:
             scopes=self._scopes,
             lock_timeout=self._lock_timeout,
             version_table_schema=self._version_table_name()[1],
+            metadata=None if self._models is None else self._models.metadata(app),
         )
         if self._environment is not None:
             self._environment.profile(library)
-        with exclusive(self._connection), known_to_helpers(self._connection, self._surroundings):
+        with (
+            exclusive(self._connection),
+            known_to_helpers(self._connection, self._surroundings),
+            self._models_kept(),
+        ):
             if self._environment is not None:
                 self._environment.run(library, run)
                 return

@@ -2,7 +2,8 @@
 
 Alembic offers ``autocommit_block`` for what a database refuses inside a transaction, and many patches say
 ``op.execute("COMMIT")`` to the same end. Both are carried out through the dialect's own scopes, so that the driver's
-idea of the transaction and the database's never part.
+idea of the transaction and the database's never part. So are ``commit()`` and ``rollback()`` of the connection and of
+the driver's connection under it: the next statement is in a new transaction, and that a part stands is known.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ _COMMIT = re.compile(r"\s*(COMMIT|END)(\s+(WORK|TRANSACTION))?\s*;?\s*", re.IGNO
 _BEGIN = re.compile(
     r"\s*(BEGIN|START\s+TRANSACTION)(\s+(WORK|TRANSACTION|IMMEDIATE|DEFERRED|EXCLUSIVE))*\s*;?\s*", re.IGNORECASE
 )
+_ROLLBACK = re.compile(r"\s*(ROLLBACK|ABORT)(\s+(WORK|TRANSACTION))?\s*;?\s*", re.IGNORECASE)
 _NOTHING = "SELECT 1"
+
+
+class _TakenBack(Exception):
+    """Ends a scope whose work the revision itself rolls back."""
 
 
 class Scopes(Protocol):
@@ -61,6 +67,8 @@ class RevisionTransaction:
 
     Attributes:
         before_leaving: called inside the transaction before the revision leaves it for autocommit.
+        restarted: the revision has committed or rolled back, and is in another transaction now.
+        by_commit: a part was committed by a call of ``commit``, which no statement shows.
     """
 
     def __init__(
@@ -81,6 +89,9 @@ class RevisionTransaction:
         self._nested = False
         self._ddl_commits = not scopes.capabilities(connection.dialect).transactional_ddl
         self._left = False
+        self._by_itself = False
+        self.restarted = False
+        self.by_commit = False
         self.before_leaving: Callable[[], None] | None = None
 
     @property
@@ -103,17 +114,62 @@ class RevisionTransaction:
                 next_step="Commit before revisions are run, or hand in an engine.",
             )
         event.listen(self._connection, "before_execute", self._on_execute, retval=True)
+        event.listen(self._connection, "commit", self._on_commit)
         try:
-            self._enter(autocommit=False)
-            try:
-                yield
-                self.resume()
-                self._leave()
-            except BaseException as error:
-                self._abandon(error)
-                raise
+            with self._shadowed():
+                self._enter(autocommit=False)
+                try:
+                    yield
+                    self.resume()
+                    self._leave()
+                except BaseException as error:
+                    self._abandon(error)
+                    raise
         finally:
             event.remove(self._connection, "before_execute", self._on_execute)
+            event.remove(self._connection, "commit", self._on_commit)
+
+    @contextmanager
+    def _shadowed(self) -> Iterator[None]:
+        """What the revision's code calls ``commit`` and ``rollback`` goes through the scopes too."""
+        shadowed: list[tuple[Any, str]] = []
+        for target in (self._connection, self._connection.connection):
+            for name, way in (("commit", self.commit), ("rollback", self.rollback)):
+                vars(target)[name] = self._instead(getattr(target, name), way)
+                shadowed.append((target, name))
+        try:
+            yield
+        finally:
+            for target, name in shadowed:
+                vars(target).pop(name, None)
+
+    def _instead(self, own: Callable[[], None], way: Callable[[], None]) -> Callable[[], None]:
+        def call() -> None:
+            if self._switching or self._by_itself or self._in_autocommit:
+                self._by_itself = False
+                own()
+            else:
+                way()
+
+        return call
+
+    def _on_commit(self, connection: sa.Connection) -> None:
+        """A transaction object of SQLAlchemy's was committed: its next call is the driver's own commit."""
+        del connection
+        if not self._switching:
+            self._left = self.by_commit = self._by_itself = True
+
+    def commit(self) -> None:
+        """Commit what the revision has done so far, and be in a new transaction."""
+        self._switch(autocommit=False)
+        self._left = self.by_commit = self.restarted = True
+
+    def rollback(self) -> None:
+        """Take back what the revision has done since it began or committed, and be in a new transaction."""
+        self._refuse_within()
+        self._abandon(_TakenBack())
+        self._enter(autocommit=False)
+        self.restarted = True
 
     def attach(self, context: MigrationContext) -> None:
         """Make ``op.get_context().autocommit_block()`` of this context leave and resume this transaction."""
@@ -134,13 +190,16 @@ class RevisionTransaction:
         if self._in_autocommit:
             self._switch(autocommit=False)
 
-    def _switch(self, *, autocommit: bool) -> None:
+    def _refuse_within(self) -> None:
         if self._nested:
             raise RevisionError(
                 "The revision leaves its transaction, and the connection handed in is in one that is not its own.",
                 next_step="Commit before revisions are run, or hand in an engine.",
             )
-        if autocommit and self.before_leaving is not None:
+
+    def _switch(self, *, autocommit: bool) -> None:
+        self._refuse_within()
+        if not self._in_autocommit and self.before_leaving is not None:
             self.before_leaving()
         self._leave()
         self._enter(autocommit=autocommit)
@@ -197,6 +256,9 @@ class RevisionTransaction:
         if _COMMIT.fullmatch(element.text):
             if not self._in_autocommit:
                 self._switch(autocommit=True)
+            return sa.text(_NOTHING), multiparams, params
+        if _ROLLBACK.fullmatch(element.text) and not self._in_autocommit:
+            self.rollback()
             return sa.text(_NOTHING), multiparams, params
         if _BEGIN.fullmatch(element.text):
             self.resume()

@@ -124,8 +124,10 @@ class PostgresqlDialect:
         return lock_levels(operation)
 
     def revision_impl(self) -> type[Any] | None:
-        """Alembic's alone."""
-        return None
+        """See SqlDialect."""
+        from framework_m_migrations.adapters.sql.dialects.postgresql.revisions import PostgresqlRevisions
+
+        return PostgresqlRevisions
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """See SqlDialect."""
