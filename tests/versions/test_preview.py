@@ -172,3 +172,14 @@ def test_what_a_revision_prints_stays_out_of_the_result(
     [one] = track.render(("aa01",), upgrade=function == "upgrade")
     assert (one.statements, one.unknown) == ((), None)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.postgres
+def test_where_the_run_reads_the_table_first_the_preview_says_so(postgres_bench: Bench) -> None:
+    bench = two(postgres_bench)
+    bench.upgrade_all()
+    bench.apps.revision("shop", "aa03", "op.alter_column('item', 'title', type_=sa.Text())", down="aa02")
+    [one] = bench.track().render(("aa03",))
+    assert one.statements == ("ALTER TABLE item ALTER COLUMN title TYPE TEXT",)
+    assert one.notes[0].startswith("It changes a column or constraint that exists. The run reads the table first")
+    assert one.risk is Risk.WARNING

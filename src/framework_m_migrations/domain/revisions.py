@@ -34,6 +34,7 @@ class Revision:
     path: str | None = None
     contract_of: str | None = None
     beside_sync: bool = False
+    replaces: tuple[str, ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from framework_m_migrations.domain.results import (
     CreateResult,
     HistoryResult,
     PlanResult,
+    ProveResult,
     RepairResult,
     RunResult,
     StatusResult,
@@ -23,6 +24,7 @@ from framework_m_migrations.domain.results import (
     VerifyResult,
 )
 from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
+from framework_m_migrations.domain.squashing import SquashResult
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.ports.tenants import Tenants
@@ -30,8 +32,10 @@ from framework_m_migrations.services.use_cases import create as creating
 from framework_m_migrations.services.use_cases import fleet as fleets
 from framework_m_migrations.services.use_cases import inspect as inspecting
 from framework_m_migrations.services.use_cases import preview as previewing
+from framework_m_migrations.services.use_cases import prove as proving
 from framework_m_migrations.services.use_cases import repair as repairing
 from framework_m_migrations.services.use_cases import run as running
+from framework_m_migrations.services.use_cases import squash as squashing
 from framework_m_migrations.services.use_cases import sync as syncing
 
 
@@ -91,6 +95,10 @@ class Commands:
         """See services.use_cases.preview.preview_rollback."""
         return Command(partial(previewing.preview_rollback, steps=steps, app=app, to=to))
 
+    def squash(self, *, app: str, to: str, message: str | None, dry_run: bool) -> Command[SquashResult]:
+        """See services.use_cases.squash.squash."""
+        return Command(partial(squashing.squash, app=app, to=to, message=message, dry_run=dry_run))
+
     def show(self, revision: str) -> Command[ShowResult]:
         """See services.use_cases.preview.show."""
         return Command(partial(previewing.show, text=revision))
@@ -121,6 +129,10 @@ class Commands:
     def possible_renames(self, app: str) -> Command[tuple[Rename, ...]]:
         """See services.use_cases.create.possible_renames."""
         return Command(partial(creating.possible_renames, app=app))
+
+    def prove(self, options: proving.ProveOptions) -> Command[ProveResult]:
+        """See services.use_cases.prove.prove."""
+        return Command(partial(proving.prove, options=options))
 
     def rollback(self, *, steps: int | None, app: str | None, to: str | None) -> Command[RunResult]:
         """See services.use_cases.run.rollback."""

@@ -17,6 +17,7 @@ from framework_m_migrations.domain.results import (
     HistoryResult,
     InitResult,
     PlanResult,
+    ProveResult,
     RepairResult,
     RunResult,
     StatusResult,
@@ -24,9 +25,11 @@ from framework_m_migrations.domain.results import (
     VerifyResult,
 )
 from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
+from framework_m_migrations.domain.squashing import SquashResult
 from framework_m_migrations.embedding.commands import Command, Commands
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.services.use_cases.create import CreateOptions
+from framework_m_migrations.services.use_cases.prove import ProveOptions
 from framework_m_migrations.services.use_cases.run import RunOptions
 
 if TYPE_CHECKING:
@@ -167,7 +170,7 @@ class MigrationManager:
         """Revisions in order of application, of one app or of all."""
         return self._run(self._commands.history(app))
 
-    def create(
+    def create(  # noqa: PLR0913 - the options of the command
         self,
         message: str,
         *,
@@ -179,10 +182,24 @@ class MigrationManager:
         online: bool = False,
         renames: tuple[str, ...] = (),
         asked: bool = False,
+        prove: bool = True,
+        scratch: str | None = None,
     ) -> CreateResult:
-        """Write a revision in the app's own folder; see CreateOptions for the arguments."""
-        options = CreateOptions(app, message, autogenerate, dry_run, depends_on, merge, online, renames, asked)
+        """Write a revision in the app's own folder and try it out; see CreateOptions for the arguments."""
+        options = CreateOptions(
+            app, message, autogenerate, dry_run, depends_on, merge, online, renames, asked, prove, scratch
+        )
         return self._run(self._commands.create(options))
+
+    def prove(self, *revisions: str, scratch: str | None = None, store: bool = True) -> ProveResult:
+        """Run revisions forwards, backwards and forwards on a scratch database, with generated rows.
+
+        Args:
+            revisions: ids or their beginnings; the pending ones where none is named.
+            scratch: URL of an empty database to use; None to make one.
+            store: write each outcome into the revision's file.
+        """
+        return self._run(self._commands.prove(ProveOptions(revisions, scratch, store)))
 
     def possible_renames(self, app: str) -> tuple[Rename, ...]:
         """What ``create`` would write as a removal beside an addition and what may be a rename; see ``renames``."""
@@ -198,6 +215,14 @@ class MigrationManager:
                 to one of these as Alembic has it: ``-1``, ``ae10-1``, ``shop@base``.
         """
         return self._run(self._commands.rollback(steps=steps, app=app, to=to))
+
+    def squash(self, *, app: str, to: str, message: str | None = None, dry_run: bool = False) -> SquashResult:
+        """Replace an app's revisions up to ``to`` by one that is proven equivalent; ``dry_run`` writes nothing.
+
+        Raises:
+            RevisionError: something outside the range needs a part of it, or the proof failed; nothing was written.
+        """
+        return self._run(self._commands.squash(app=app, to=to, message=message, dry_run=dry_run))
 
     def stamp(self, *revisions: str, dry_run: bool = False) -> RepairResult:
         """Set what the version table says, running no revision; ``dry_run`` only says what would change."""

@@ -13,7 +13,7 @@ from framework_m_migrations.adapters.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.mariadb.lock import NamedLock
 from framework_m_migrations.adapters.mariadb.spelling import NAME_LIMIT, MariadbSpelling
 from framework_m_migrations.adapters.mariadb.statements import Writer, lock_levels
-from framework_m_migrations.adapters.sql.dialects.base import Statement
+from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Statement
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
@@ -137,6 +137,12 @@ class MariadbDialect:
         from framework_m_migrations.adapters.mariadb.revisions import MariadbRevisions
 
         return MariadbRevisions
+
+    def rehearsal(self) -> Rehearsal | None:
+        """See SqlDialect."""
+        from framework_m_migrations.adapters.mariadb.dump import MariadbRehearsal
+
+        return MariadbRehearsal()
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""

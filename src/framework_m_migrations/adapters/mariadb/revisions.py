@@ -28,7 +28,7 @@ from framework_m_migrations.adapters.mariadb.tokens import quoted
 from framework_m_migrations.adapters.sql.ddl import SharedForms
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
-from framework_m_migrations.domain.errors import RevisionError
+from framework_m_migrations.domain.errors import RevisionError, ValuesWouldBeLost
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Table, TableName, Unique
 
 _COPIES = ("partial_reordering", "table_args", "table_kwargs")
@@ -325,10 +325,11 @@ class MariadbRevisions(MySQLImpl):
             lost = f"{quoted(name)} IS NOT NULL AND NOT ({quoted(name)} <=> ({generated.expression}))"
             count = self._count(f"SELECT COUNT(*) FROM {self._text.table(table)} WHERE {lost}")  # noqa: S608 - quoted
             if count:
-                raise RevisionError(
+                raise ValuesWouldBeLost(
                     f"{_rows(count)} of {table} hold values in {name} that differ from {generated.expression}; they "
                     "would be lost. Nothing was changed by this operation.",
                     next_step=_NEXT,
+                    details={"table": str(table), "column": name, "rows": count},
                 )
         column = Column(
             name,
@@ -354,7 +355,7 @@ class MariadbRevisions(MySQLImpl):
             clocked=(table, name) in self._clocked,
         )
         if count:
-            raise RevisionError(
+            raise ValuesWouldBeLost(
                 f"{_rows(count)} of {table} hold values in {name} that {type_sql} cannot hold exactly; they would be "
                 f"lost or changed. {name} is still {column.clauses['type']}.",
                 next_step=_NEXT,

@@ -10,7 +10,7 @@ from framework_m_migrations.cli.confirm import ask
 from framework_m_migrations.cli.document import clean
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.options import Common
-from framework_m_migrations.cli.work import DONE, Work, execute
+from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
 
 if TYPE_CHECKING:
     from framework_m_migrations.domain.renames import Rename
@@ -73,7 +73,7 @@ def _preview(work: Work, result: PreviewResult, *, sql: bool) -> int:
     return DONE
 
 
-def create(
+def create(  # noqa: PLR0913 - the options of the command
     message: str,
     /,
     *,
@@ -84,6 +84,8 @@ def create(
     merge: bool = False,
     online: Annotated[bool, Parameter(negative=())] = False,
     rename: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=(), metavar="OLD:NEW")] = (),
+    no_prove: Annotated[bool, Parameter(negative=())] = False,
+    scratch_url: Annotated[str | None, Parameter(metavar="URL")] = None,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Write a revision for people to review.
@@ -100,6 +102,8 @@ def create(
         merge: Join the app's heads.
         online: Write what sync withholds in two halves, expand and contract, that hold nobody up on PostgreSQL.
         rename: A rename, as table.old:new or old_table:new_table; may be repeated.
+        no_prove: Do not try the revision out on a scratch database.
+        scratch_url: Empty database to try it out on. Default: one that is made beside yours and dropped.
         common: The options of every command.
     """
 
@@ -121,6 +125,8 @@ def create(
             online=online,
             renames=(*given, *answers),
             asked=asked,
+            prove=not no_prove,
+            scratch=scratch_url,
         )
         from framework_m_migrations.cli.reports.versioned import create_report
 
@@ -142,6 +148,35 @@ def _ask_about_renames(work: Work, app: str, given: tuple[str, ...]) -> tuple[st
         if ask(work.output, f"Was {what} {clean(old)} renamed to {clean(new)} ({clean(one.detail)})?"):
             chosen.append(one)
     return tuple(one.text for one in chosen)
+
+
+def prove(
+    *revisions: str,
+    no_store: Annotated[bool, Parameter(negative=())] = False,
+    scratch_url: Annotated[str | None, Parameter(metavar="URL")] = None,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Run revisions forwards, backwards and forwards on a scratch database; exit code 3 when one fails.
+
+    The scratch database gets a copy of the schema and generated rows; your database is only read. The outcome is
+    written into each revision's file, where lint shows it.
+
+    Args:
+        revisions: Ids or their beginnings. Default: the pending revisions.
+        no_store: Leave the files as they are.
+        scratch_url: Empty database to use. Default: one that is made beside yours and dropped.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        result = work.manager.prove(*revisions, scratch=scratch_url, store=not no_store)
+        from framework_m_migrations.cli.reports.versioned import prove_report
+
+        work.output.show(prove_report(result))
+        work.output.show_json(result.to_dict())
+        return DIRTY if result.failed else DONE
+
+    return execute(common, body)
 
 
 def rollback(
@@ -221,6 +256,38 @@ def history(
 
         work.output.show(history_report(result))
         work.output.show_json(result.to_dict())
+        return DONE
+
+    return execute(common, body)
+
+
+def squash(
+    *,
+    app: str,
+    to: str,
+    message: str | None = None,
+    dry_run: bool = False,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Replace an app's revisions up to one of them by a single revision with the same effect.
+
+    Proves on an empty SQLite that both make the same schema and rows. Databases that have all of them, or a part, need
+    nothing else than their next run.
+
+    Args:
+        app: The app whose revisions are replaced, from its first one on.
+        to: The last revision to replace; the new one keeps its id.
+        message: What the new revision is for.
+        dry_run: Prove, and only print the new revision's text.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        result = work.manager.squash(app=app, to=to, message=message, dry_run=dry_run)
+        from framework_m_migrations.cli.reports.previews import squash_report
+
+        work.output.show(squash_report(result))
+        work.output.show_json(result.to_dict() | ({"text": result.text} if dry_run else {}))
         return DONE
 
     return execute(common, body)

@@ -125,7 +125,7 @@ def _verify(*, strict: bool, fail_on: str | None, common: HostCommon) -> int:
             return execute(common, refuse)
 
 
-def create(
+def create(  # noqa: PLR0913 - the options of the command
     message: str,
     /,
     *,
@@ -136,6 +136,8 @@ def create(
     merge: bool = False,
     online: Annotated[bool, Parameter(negative=())] = False,
     rename: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=(), metavar="OLD:NEW")] = (),
+    no_prove: Annotated[bool, Parameter(negative=())] = False,
+    scratch_url: Annotated[str | None, Parameter(metavar="URL")] = None,
     common: HostCommon = HOST,
 ) -> int:
     """Write a revision for people to review.
@@ -152,6 +154,8 @@ def create(
         merge: Join the app's heads.
         online: Write what sync withholds in two halves, expand and contract, that hold nobody up on PostgreSQL.
         rename: A rename, as table.old:new or old_table:new_table; may be repeated.
+        no_prove: Do not try the revision out on a scratch database.
+        scratch_url: Empty database to try it out on. Default: one that is made beside yours and dropped.
         common: The options of every command.
     """
     try:
@@ -167,6 +171,8 @@ def create(
         merge=merge,
         online=online,
         rename=rename,
+        no_prove=no_prove,
+        scratch_url=scratch_url,
         common=common,
     )
 
@@ -212,10 +218,12 @@ COMMANDS: dict[str, Command] = {
     "verify": verify,
     "run": run,
     "create": create,
+    "prove": hosted(versioned.prove),
     "rollback": hosted(versioned.rollback),
     "status": hosted(maintenance.status),
     "history": hosted(versioned.history),
     "show": hosted(versioned.show),
+    "squash": hosted(versioned.squash),
     "lint": hosted(lint.lint),
     "init": hosted(maintenance.init),
     "stamp": hosted(maintenance.stamp),

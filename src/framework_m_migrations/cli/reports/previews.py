@@ -12,6 +12,7 @@ from framework_m_migrations.cli.reports.versioned import held_blocks
 from framework_m_migrations.domain.plan import Risk, TableLock
 from framework_m_migrations.domain.revision_previews import PreviewResult, RevisionPreview, ShowResult
 from framework_m_migrations.domain.revisions import Revision
+from framework_m_migrations.domain.squashing import SquashResult
 
 
 def preview_report(result: PreviewResult) -> Document:
@@ -94,6 +95,25 @@ def show_report(result: ShowResult) -> Document:
         *_way("SQL of upgrade", result.upgrade),
         *_way("SQL of downgrade", result.downgrade),
     )
+
+
+def squash_report(result: SquashResult) -> Document:
+    """The new revision, what it replaces, and the proof."""
+    blocks: list[Block] = []
+    if result.path is None:
+        blocks += [Heading(f"Revision {result.revision} of {result.app}, not written"), Code(result.text, 0)]
+    else:
+        blocks.append(line(Span("Wrote ", "safe"), Span(result.path, "bold"), f" (revision {result.revision})"))
+    blocks.append(line(f"Replaces {plural(len(result.replaced), 'revision')}: {', '.join(result.replaced)}."))
+    blocks.append(line(result.proof))
+    blocks += [line(note, indent=1) for note in result.notes]
+    if result.folder is not None:
+        blocks += [
+            Heading("Next"),
+            line(f"Commit both. Databases that have a part of the range run the rest from {result.folder}.", indent=1),
+            line(f"Delete that folder once every database has revision {result.revision}.", indent=1),
+        ]
+    return tuple(blocks)
 
 
 def _way(title: str, preview: RevisionPreview) -> Iterable[Block]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, line
+from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, Style, line
 from framework_m_migrations.cli.reports.declarative import recorded_blocks, sync_report
 from framework_m_migrations.cli.reports.shared import plural
+from framework_m_migrations.domain.proof import Outcome, Proof
 from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
     CreateResult,
     HistoryResult,
     InitResult,
+    ProveResult,
     RepairResult,
     RunResult,
 )
@@ -110,6 +112,7 @@ def create_report(result: CreateResult, *, dry_run: bool, doctypes: bool = False
             )
     if result.review:
         blocks += [Heading("Review before you merge"), *(line(f"- {text}", indent=1) for text in result.review)]
+    blocks += [block for one in (result, result.contract) if one and one.proof for block in _proof(one.proof)]
     if result.left_out:
         blocks += [Heading("Left out"), *(line(f"- {text}", indent=1) for text in result.left_out)]
     if result.renames:
@@ -121,6 +124,38 @@ def create_report(result: CreateResult, *, dry_run: bool, doctypes: bool = False
             words = ": apply the contract half too, once no code from before runs"
             blocks.append(line(Span("m-migrate run --contract", "command"), words, indent=1))
     return tuple(blocks)
+
+
+def prove_report(result: ProveResult) -> Document:
+    """What became of each revision."""
+    if not result.proofs:
+        return (
+            line(
+                "No revision is pending. Name one: ",
+                Span("m-migrate prove REVISION", "command"),
+                "; ",
+                Span("m-migrate history", "command"),
+                " lists them.",
+            ),
+        )
+    return tuple(block for proof in result.proofs for block in _proof(proof))
+
+
+_STYLES: dict[Outcome, Style] = {Outcome.PROVED: "safe", Outcome.FAILED: "breaking"}
+
+
+def _proof(proof: Proof) -> list[Block]:
+    """The outcome, what limits it, and how to get one."""
+    style = _STYLES.get(proof.outcome, "warning")
+    where = f", on {proof.database} with {plural(proof.rows, 'generated row')}" if proof.database else ""
+    blocks: list[Block] = [
+        Heading(f"Proof of revision {proof.revision}{where}"),
+        line(Span(proof.sentence, style), indent=1),
+        *(line(f"- {note}", indent=1) for note in proof.notes),
+    ]
+    if proof.next_step:
+        blocks.append(line(proof.next_step, indent=1))
+    return blocks
 
 
 def _declaration(rename: Rename, *, doctypes: bool) -> str:

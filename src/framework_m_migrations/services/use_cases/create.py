@@ -28,6 +28,7 @@ from framework_m_migrations.services.use_cases.create_renames import (
     possible,
     require_renamed,
 )
+from framework_m_migrations.services.use_cases.prove import proofs
 from framework_m_migrations.services.version_resolver import VersionResolver, resolver
 
 REMOVALS = (c.TableRemoved, c.ColumnRemoved, c.IndexRemoved, c.UniqueRemoved, c.CheckRemoved, c.ForeignKeyRemoved)
@@ -47,6 +48,8 @@ class CreateOptions:
         online: write what sync withholds, in the form that holds nobody up: expand, and then contract.
         renames: what goes and what comes as one change, each as ``table.old:new`` or ``old_table:new_table``.
         asked: somebody was asked about the other renames that are possible, so that the review list leaves them out.
+        prove: try what was written out on a scratch database.
+        scratch: URL of an empty database for that; None to make one.
     """
 
     app: str
@@ -58,10 +61,15 @@ class CreateOptions:
     online: bool = False
     renames: tuple[str, ...] = ()
     asked: bool = False
+    prove: bool = False
+    scratch: str | None = None
 
 
 def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
     """Write one revision in the app's own folder, on its own branch; the first one opens the branch.
+
+    What was written is tried out at once where ``options.prove`` says so: the result has the outcome, and so has the
+    file. A revision that is to be filled in by hand is not.
 
     Where the database serves while it is changed, ``options.online`` writes one revision for what may run beside old
     code, and a second one for what must wait until no old code runs; see create_online.
@@ -75,6 +83,27 @@ def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
         ConfigurationError: a rename that was asked for is none of the differences.
     """
     yield from ()
+    written = _written(session, options)
+    return _proved(session, options, written) if options.prove and written.path is not None else written
+
+
+def _proved(session: Session, options: CreateOptions, written: CreateResult) -> CreateResult:
+    """The result with the outcome of the trial, and the text that the file has now."""
+    if not options.autogenerate or options.merge or written.revision is None:
+        return written
+    found = proofs(session, [written.revision], scratch=options.scratch)
+    if not found or session.prover is None:
+        return written
+    contract = written.contract
+    return replace(
+        written,
+        proof=found[0],
+        text=session.prover.text(written.revision),
+        contract=None if contract is None else _proved(session, options, contract),
+    )
+
+
+def _written(session: Session, options: CreateOptions) -> CreateResult:
     versions = resolver(session)
     heads = versions.graph.heads(options.app)
     if not options.merge:

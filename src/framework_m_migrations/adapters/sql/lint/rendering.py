@@ -13,7 +13,6 @@ from types import FrameType
 from typing import TextIO, cast
 
 import sqlalchemy as sa
-from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script
@@ -23,7 +22,7 @@ from framework_m_migrations.adapters.sql.lint.statements import split
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.failures import failing_line
 from framework_m_migrations.adapters.sql.versions.operations import ImplSource, writing
-from framework_m_migrations.adapters.sql.versions.scripts import TEMPLATE_FOLDER, Library
+from framework_m_migrations.adapters.sql.versions.scripts import Library, offline_config
 
 _HELPERS = str(Path(helpers.__file__).parent)
 _VERBATIM = "execute"
@@ -117,13 +116,6 @@ def render(
             line = failing_line(error, Path(script.path))
             return Rendered(tuple(recorder.sent), reason, line, tuple(recorder.texts))
     return Rendered(tuple(recorder.sent), texts=tuple(recorder.texts))
-
-
-def offline_config() -> Config:
-    """For revisions that look at ``context.config``: it knows of no database."""
-    config = Config()
-    config.set_main_option("script_location", str(TEMPLATE_FOLDER).replace("%", "%%"))
-    return config
 
 
 def _origin(frame: FrameType | None, file: str) -> tuple[int | None, str | None]:

@@ -32,12 +32,12 @@ from sqlalchemy.pool import StaticPool
 
 from framework_m_migrations.adapters.sql.lint.judging import Judge, Place
 from framework_m_migrations.adapters.sql.lint.locks import locks_of
-from framework_m_migrations.adapters.sql.lint.rendering import Rendered, offline_config, render
+from framework_m_migrations.adapters.sql.lint.rendering import Rendered, render
 from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
 from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.failures import cause_of
-from framework_m_migrations.adapters.sql.versions.scripts import Library
+from framework_m_migrations.adapters.sql.versions.scripts import Library, offline_config
 from framework_m_migrations.adapters.sql.versions.steps import RevisionRun
 from framework_m_migrations.adapters.sql.versions.transaction import Scopes
 from framework_m_migrations.domain.errors import MigrationError
@@ -54,6 +54,17 @@ _ENDS = re.compile(r"\s*(?:COMMIT|END|ROLLBACK)\b.*", re.IGNORECASE)
 _OF_LOCKS = ("1", "2")
 """First digits of rules about locks and copies: they are about PostgreSQL."""
 _NO_LOCK_RULES = frozenset({"L402", "L404"})
+_ASKED_FIRST = {
+    "postgresql": re.compile(r"ALTER TABLE\b.*\bALTER (?:COLUMN )?\S+ TYPE\b", re.IGNORECASE | re.DOTALL),
+    "mariadb": re.compile(
+        r"ALTER TABLE\b.*\b(?:MODIFY|CHANGE|ALTER COLUMN|DROP)\b|DROP INDEX", re.IGNORECASE | re.DOTALL
+    ),
+}
+"""Statements in whose place the run sends what fits the table, which it reads first."""
+_READS_TABLE = (
+    "It changes a column or constraint that exists. The run reads the table first: it may send another statement for "
+    "the same change, and it stops where a value would be lost."
+)
 _READS_ROWS = "It reads rows: the SQL is that for empty tables, and with the rows of this database it may differ."
 
 
@@ -96,7 +107,7 @@ class Previewer:
                 "upgrade" if upgrade else "downgrade",
                 tuple(one.statements),
                 unknown=one.unknown,
-                notes=(_READS_ROWS,) if one.reads_rows else (),
+                notes=tuple(one.notes),
             )
             if not alone:
                 after = self._after(heads, name, upgrade=upgrade)
@@ -117,7 +128,9 @@ class Previewer:
         )
         if not upgrade and not callable(getattr(script.module, "downgrade", None)):
             return _Found(unknown="It has no function downgrade(): it cannot be taken back.")
-        return _Found(list(rendered.texts), _unknown(rendered))
+        asked = _ASKED_FIRST.get("mariadb" if self.connection.dialect.name == "mysql" else self.connection.dialect.name)
+        reads = asked is not None and any(asked.match(text) for text in rendered.texts)
+        return _Found(list(rendered.texts), _unknown(rendered), [_READS_TABLE] if reads else [])
 
     def _judged(self, preview: RevisionPreview, created: set[str], *, upgrade: bool) -> RevisionPreview:
         """The preview with risk, reasons and locks; ``created`` are tables that the revisions before it make."""
@@ -271,7 +284,7 @@ class _Found:
 
     statements: list[str] = field(default_factory=list)
     unknown: str | None = None
-    reads_rows: bool = False
+    notes: list[str] = field(default_factory=list)
 
     @contextmanager
     def tracing(self, copy: sa.Connection, file: str) -> Iterator[None]:
@@ -281,7 +294,8 @@ class _Found:
         def note(sql: str) -> None:
             if _READS.match(sql) or _WITH.match(sql):
                 asks = _SPEAKS_OF_ROWS.match(sql) and not _CATALOG.search(sql)
-                self.reads_rows = self.reads_rows or bool(asks and _asked_by(sys._getframe(1), file))  # noqa: SLF001
+                if asks and not self.notes and _asked_by(sys._getframe(1), file):  # noqa: SLF001
+                    self.notes.append(_READS_ROWS)
             else:
                 self.statements.append(sql.strip())
 

@@ -164,8 +164,6 @@ class RevisionRun:
                 if self._transaction.restarted:
                     # What was rolled back may have made the version table.
                     context._ensure_version_table()  # noqa: SLF001
-            if self._guard is not None:
-                self._guard.restore()
 
         run.__name__ = self._direction
         return run
