@@ -198,7 +198,7 @@ def test_a_revision_makes_the_release_and_takes_it_back(
     for _ in range(2):
         new.run()
         assert lines(shown(mariadb_database)) == lines(shown(other))
-        assert [rendered.to_dict()["what"] for rendered in new.plan(force=True).changes] == []
+        assert [str(shown_change.planned.change) for shown_change in new.plan(force=True).changes] == []
         new.rollback()
         assert shown(mariadb_database) == before
         assert mariadb_database.execute("SELECT * FROM t") == rows
@@ -211,7 +211,8 @@ PECULIAR = """CREATE TABLE t (
   e ENUM('a','b''s') CHARACTER SET latin1 NOT NULL DEFAULT 'a', s SET('x','y') INVISIBLE DEFAULT 'x',
   m TIMESTAMP(3) NULL DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP(3), j JSON NOT NULL DEFAULT '{}',
   v INT AS (z + 1) VIRTUAL COMMENT 'v', w INT AS (z + 2) STORED, d INT DEFAULT (z * 2), p POINT,
-  b BIT(3) DEFAULT b'101', KEY kv (v, z), CONSTRAINT ck CHECK (z > 1)
+  b BIT(3) DEFAULT b'101',
+  KEY kv (v, z), CONSTRAINT ck CHECK (z > 1)
 )"""
 
 
