@@ -27,7 +27,7 @@ TEMPLATE_FOLDER = Path(__file__).with_name("template")
 """The package's own script location: Alembic wants a folder with a script.py.mako, and a project need not have one."""
 
 _REVISION_FILE = re.compile(r"(?!\.#|__init__)[^.].*\.py$")
-_REVISION_LINE = re.compile(r"^revision\b\s*(:[^=\n]+)?=", re.MULTILINE)
+_REVISION_LINE = re.compile(r"^(\w+\s*,\s*)*revision\b\s*([:,][^=\n]+)?=", re.MULTILINE)
 ID_LENGTH = 255
 """The longest id: a version table is widened to it where one does not fit into what Alembic makes."""
 
