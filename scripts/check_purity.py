@@ -3,7 +3,7 @@
 - Domain, ports and services import the standard library and each other, nothing else; they read no environment, no
   clock and no randomness, run nothing and open nothing.
 - The package root and what runs in a browser never import sqlalchemy.ext.asyncio.
-- A source file has at most 350 lines.
+- A source file has at most 800 lines.
 - No work marks are left behind; no package registry's address and no path of one machine is written down.
 """
 

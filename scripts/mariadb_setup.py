@@ -20,6 +20,9 @@ OTHERWISE = (
 )
 
 
+ACCEPTED = debian.Accepted("MariaDB", (10, 6), (12,))
+
+
 @dataclass(frozen=True, slots=True)
 class Installation:
     """A server: its program, the folder of its messages and scripts, and where its libraries are, if not at home."""
@@ -35,7 +38,7 @@ def ensure() -> Installation:
     Raises:
         SetupFailed: it is not on this machine and cannot be fetched.
     """
-    return _on_this_machine() or _within(debian.unpacked("mariadb-server-core", CACHE, OTHERWISE))
+    return _on_this_machine() or _within(debian.unpacked("mariadb-server-core", CACHE, OTHERWISE, ACCEPTED))
 
 
 def _on_this_machine() -> Installation | None:
@@ -47,6 +50,8 @@ def _on_this_machine() -> Installation | None:
         for name in ("mysql", "mariadb", ""):
             share = program.resolve().parent.parent / "share" / name
             if program.is_file() and any(share.glob("m*_system_tables.sql")):
+                if not home:
+                    ACCEPTED.check(debian.version_of(program), OTHERWISE)
                 return Installation(program, share)
     return None
 

@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from scripts.pyodide_setup import CACHE, ROOT, ensure
+from scripts.pyodide_setup import CACHE, FETCH, ROOT, ensure
 
 GROUPS = {
     "core": ("sqlalchemy", "alembic", "mako", "markupsafe", "typing_extensions.py", "framework_m_migrations"),
@@ -135,7 +135,9 @@ def _run_inside(script: Path, out: Path) -> None:
     if node is None:
         raise SystemExit("The archive for browsers is compiled by Pyodide under Node 20 or later; node was not found.")
     runner = ["scripts/pyodide_node.mjs", script.relative_to(ROOT).as_posix()]
-    done = subprocess.run([node, *runner], cwd=ROOT, env={**os.environ, "PYODIDE_OUT": str(out)}, check=False)
+    done = subprocess.run(
+        [node, *runner], cwd=ROOT, env={**os.environ, "PYODIDE_OUT": str(out)}, check=False, timeout=FETCH
+    )
     if done.returncode:
         raise SystemExit("The modules for browsers could not be compiled; what Pyodide said is above.")
 

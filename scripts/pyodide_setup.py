@@ -5,7 +5,6 @@ Nothing is done when it is there already. Two processes that call it take turns.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -13,6 +12,8 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+from scripts.waiting import turn
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".pyodide"
@@ -25,14 +26,15 @@ PLATFORM = (
     *("--only-binary=:all:", "--python-version", "3.14", "--implementation", "cp"),
     *("--abi", "cp314", "--abi", "abi3", "--abi", "none", "--platform", "pyemscripten_2026_0_wasm32"),
 )
+FETCH = 1800.0
+"""Seconds for one command that fetches packages."""
 ENVIRONMENT = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_ROOT_USER_ACTION": "ignore"}
 
 
 def ensure() -> Path:
     """Install what is missing; returns the cache folder, with ``site`` (packages for Pyodide) in it."""
     CACHE.mkdir(exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with turn(CACHE / "lock", what="another process that installs packages", limit=2 * FETCH):
         inputs = [ROOT / "package.json", ROOT / "constraints" / "dev.txt", Path(__file__)]
         wanted = hashlib.sha256(b"".join(file.read_bytes() for file in inputs)).hexdigest()
         stamp = CACHE / "stamp"
@@ -69,7 +71,7 @@ def _install_wheels() -> None:
 
 
 def _run(*command: str, **environment: str) -> None:
-    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, **ENVIRONMENT, **environment})
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, **ENVIRONMENT, **environment}, timeout=FETCH)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import psutil
 from scripts.mariadb_setup import Installation, ensure
 from tests._postgres_keeper import free_port, main
 
-START_SECONDS = 60
+START_SECONDS = 300
 # Speed only, and no more memory and disk than the tests need.
 SETTINGS = (
     "--innodb-flush-log-at-trx-commit=0",
@@ -142,7 +142,7 @@ class Keeper:
             return
         # Nothing of it is kept: there is no need to let it write its pages.
         self.server.kill()
-        self.server.wait(10)
+        self.server.wait(START_SECONDS)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import json
 import os
@@ -16,7 +15,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +22,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from scripts.waiting import LIMIT, PROGRAM_LIMIT, turn, wait_until
+
 KEEPER = Path(__file__).with_name("_postgres_keeper.py")
-PATIENCE = 90.0
+PATIENCE = 2 * PROGRAM_LIMIT
 _numbers = itertools.count(1)
 _keepers: dict[Path, subprocess.Popen[bytes]] = {}
 
@@ -106,8 +106,11 @@ def shared_server(
         launcher: a command that runs the keeper, whose own command comes behind it.
         environ: of the keeper, beside that of this process.
     """
-    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with turn(
+        folder.parent / f"{folder.name}.lock",
+        what="another worker that starts the embedded Postgres",
+        limit=PATIENCE + LIMIT,
+    ):
         folder.mkdir(mode=0o700, exist_ok=True)
         ready, failure = folder / "server.json", folder / "failure.txt"
         if not ready.exists() and not failure.exists():
@@ -130,12 +133,17 @@ def _start_keeper(folder: Path, command: list[str], environ: Mapping[str, str]) 
         )
     _keepers[folder] = keeper
     (folder / "keeper.pid").write_text(str(keeper.pid), encoding="ascii")
-    deadline = time.monotonic() + PATIENCE
-    while not (folder / "server.json").exists() and not (folder / "failure.txt").exists():
-        if keeper.poll() is not None or time.monotonic() > deadline:
-            text = (folder / "keeper.log").read_text(encoding="utf-8", errors="replace")
-            raise PostgresUnavailable(f"The keeper of the embedded Postgres gave no answer.\n{text}")
-        time.sleep(0.02)
+    answers = [folder / "server.json", folder / "failure.txt"]
+    said = folder / "keeper.log"
+    wait_until(
+        lambda: any(file.exists() for file in answers) or keeper.poll() is not None,
+        what="the answer of the keeper of the embedded Postgres",
+        seen=lambda: said.read_text(encoding="utf-8", errors="replace"),
+        limit=PATIENCE,
+    )
+    if not any(file.exists() for file in answers):
+        text = said.read_text(encoding="utf-8", errors="replace")
+        raise PostgresUnavailable(f"The keeper of the embedded Postgres gave no answer.\n{text}")
 
 
 def stop_server(folder: Path) -> None:
@@ -144,14 +152,15 @@ def stop_server(folder: Path) -> None:
     if pid_file.exists() and not (folder / "failure.txt").exists():
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             os.kill(int(pid_file.read_text(encoding="ascii")), signal.SIGTERM)
-        deadline = time.monotonic() + PATIENCE
-        while folder.exists():
-            if time.monotonic() > deadline:
-                raise PostgresUnavailable(f"The embedded Postgres of {folder} could not be stopped.")
-            time.sleep(0.02)
+        wait_until(
+            lambda: not folder.exists(),
+            what=f"the end of the embedded Postgres of {folder}",
+            seen=lambda: sorted(file.name for file in folder.glob("*")),
+            limit=PATIENCE,
+        )
     keeper = _keepers.pop(folder, None)
     if keeper is not None:
-        keeper.wait(10)
+        keeper.wait(LIMIT)
     shutil.rmtree(folder, ignore_errors=True)
     (folder.parent / f"{folder.name}.lock").unlink(missing_ok=True)
 

@@ -36,7 +36,7 @@ import psutil
 
 USER = "postgres"
 CHOSEN = "FMM_POSTGRES_BIN"
-START_SECONDS = 60
+START_SECONDS = 300
 # Speed only. Limits such as max_connections and max_locks_per_transaction stay as a stock server has them.
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
@@ -158,7 +158,7 @@ class Keeper:
     def stop_server(self) -> None:
         if self.server is None:
             return
-        for word, seconds in ((signal.SIGINT, 15), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
+        for word, seconds in ((signal.SIGINT, 60), (signal.SIGQUIT, 60), (signal.SIGKILL, 60)):
             if self.server.poll() is not None:
                 break
             self.server.send_signal(word)
@@ -168,7 +168,9 @@ class Keeper:
 
 def major_version(binaries: Path) -> int:
     """The first number of ``postgres (PostgreSQL) 18.1``."""
-    words = subprocess.run([str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True)
+    words = subprocess.run(
+        [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True, timeout=START_SECONDS
+    )
     return int(words.stdout.split()[2].partition(".")[0].rstrip("abcdefghijklmnopqrstuvwxyz"))
 
 

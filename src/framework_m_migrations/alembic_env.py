@@ -21,6 +21,7 @@ from framework_m_migrations.domain.errors import EnvironmentBroken
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.migration import MigrationContext
 
 _COMPARING = {"check", "revision"}
 
@@ -198,20 +199,38 @@ def _run_async(url: sa.URL, settings: dict[str, Any]) -> None:
 def _run_on(connection: sa.Connection, settings: dict[str, Any]) -> None:
     """Run on a connection of our own, with SQLite's precautions."""
     if connection.dialect.name != "sqlite":
-        _run_configured(connection, settings)
+        _run_configured(connection, settings, ours=True)
         return
     guard = SqliteGuard(connection)
 
     def before_commit(**step: Any) -> None:
         del step
-        guard.restore()
         guard.check()
 
     with guard.watch():
-        _run_configured(connection, settings | {"transactional_ddl": True, "on_version_apply": before_commit})
+        settings = settings | {"transactional_ddl": True, "on_version_apply": before_commit}
+        _run_configured(connection, settings, ours=True)
 
 
-def _run_configured(connection: sa.Connection, settings: dict[str, Any]) -> None:
+def _run_configured(connection: sa.Connection, settings: dict[str, Any], *, ours: bool = False) -> None:
     context.configure(connection=connection, **settings)
     with context.begin_transaction():
+        if ours:
+            _run_as_m_migrate(context.get_context(), connection.dialect.name)
+        else:
+            context.run_migrations()
+
+
+def _run_as_m_migrate(migration: MigrationContext, dialect_name: str) -> None:
+    """Run with operations that do what they do in `m-migrate run`, where m-migrate knows the database."""
+    # Imported here only: --sql needs no dialect of ours.
+    from framework_m_migrations.adapters.sql.versions.operations import writing
+    from framework_m_migrations.container.factories import sql_dialect
+
+    dialect = sql_dialect(dialect_name)
+    if dialect is None:
         context.run_migrations()
+        return
+    with writing(migration, dialect):
+        # Not context.run_migrations(), which would put operations of Alembic's own in the place of ours.
+        migration.run_migrations()

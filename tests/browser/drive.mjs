@@ -8,27 +8,33 @@ import { serve } from "../../scripts/browser/server.mjs";
 import { scenarios as failures } from "./failures.mjs";
 import { scenarios as page } from "./page.mjs";
 import { scenarios as stores } from "./stores.mjs";
+import { LIMIT, awaited, until, within } from "./waiting.mjs";
 
 const [folder, output] = process.argv.slice(2);
 const here = path.dirname(fileURLToPath(import.meta.url));
 const MODULES = ["inside", "inside_failures"];
 const { origin, close } = await serve(folder);
 const results = {};
-const LIMIT = 600_000; // milliseconds for a scenario: one that hangs is told by its name
-const browser = await launch();
+const SCENARIO_LIMIT = 2 * LIMIT; // milliseconds: no single wait takes longer than LIMIT
+const browser = await within("Chromium to start", launch());
 results.version = browser.version();
 
 // A tab with the playground, which runs Python of the tests in its worker.
 class Tab {
   static async open(context) {
     const tab = new Tab();
-    tab.page = await context.newPage();
+    tab.page = await within("a new page", context.newPage());
+    tab.seen = () => tab.page.evaluate(() => ({
+      stage: document.querySelector("#stage")?.textContent,
+      problem: document.querySelector("#problem")?.textContent,
+      told: globalThis.told,
+    }));
     await tab.reload();
     return tab;
   }
   async reload() {
-    await this.page.goto(`${origin}/?example=sqlalchemy`);
-    await this.page.waitForFunction(() => globalThis.client);
+    await within("the playground to load", this.page.goto(`${origin}/?example=sqlalchemy`));
+    await until("the playground's client", () => this.page.evaluate(() => Boolean(globalThis.client)));
     await this.page.evaluate(() => {
       globalThis.told = [];
       client.addEventListener("told", ({ detail }) => told.push(detail));
@@ -44,31 +50,33 @@ class Tab {
     await this.run(`import os; os.makedirs("${folder}", exist_ok=True)`);
     for (const name of MODULES) {
       const text = fs.readFileSync(path.join(here, `${name}.py`), "utf8");
-      const values = { file: `${folder}/${name}.py`, text };
-      await this.page.evaluate((given) => client.run("open(file, 'w').write(text)", given), values);
+      await this.run("open(file, 'w').write(text)", { file: `${folder}/${name}.py`, text });
     }
     await this.run(MODULES.map((name) => `from tests.browser.${name} import *`).join("\n"));
   }
-  run = (code) => this.page.evaluate((text) => client.run(text), code);
+  run = (code, values) => within(`the worker to run ${code}`,
+    this.page.evaluate(([text, given]) => client.run(text, given), [code, values]), { seen: this.seen });
   begin = (code) => this.page.evaluate((text) => void client.run(text).catch(() => undefined), code);
-  told = (text) => this.page.waitForFunction((wanted) => told.includes(wanted), text, { polling: 5 });
+  told = (text) => until(`the worker to tell "${text}"`, () => this.page.evaluate(() => told),
+    (seen) => seen.includes(text), { every: 5 });
   kill = () => this.page.evaluate(() => { client.kill(); told.length = 0; });
 }
 
 const one = async (name, work) => {
   const started = Date.now();
-  const context = await browser.newContext(); // a profile of its own: IndexedDB and private files are empty
-  // A busy machine may take longer for one wait than the half minute that Playwright allows by itself.
-  context.setDefaultTimeout(LIMIT);
+  let context;
   try {
-    const late = new Promise((_, reject) => setTimeout(reject, LIMIT, new Error("It hangs.")).unref());
-    const value = await Promise.race([work(context, Tab, origin), late]);
+    // A profile of its own: IndexedDB and private files are empty.
+    context = await within("a new context", browser.newContext());
+    context.setDefaultTimeout(LIMIT); // of what Playwright waits for by itself
+    const scenario = work(context, Tab, origin);
+    const value = await within(`the scenario ${name}`, scenario, { limit: SCENARIO_LIMIT, seen: () => `waits for ${awaited()}` });
     results[name] = { value, seconds: (Date.now() - started) / 1000 };
   } catch (error) {
     results[name] = { error: String(error.stack ?? error), seconds: (Date.now() - started) / 1000 };
   } finally {
     fs.writeFileSync(output, JSON.stringify(results, null, 1)); // each at once: a run that is cut short still tells
-    await context.close();
+    if (context) await within("the context to close", context.close()).catch((error) => console.error(error.message));
   }
 };
 
@@ -80,6 +88,6 @@ try {
     for (let next = waiting.shift(); next; next = waiting.shift()) await one(...next);
   }));
 } finally {
-  await browser.close();
+  await within("Chromium to end", browser.close());
   close();
 }

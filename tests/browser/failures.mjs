@@ -1,72 +1,109 @@
-// What goes wrong around a store, in a real browser: a full quota, files that are no database, a store of another kind.
-export const scenarios = {};
-const QUOTA = 600_000; // bytes beyond what the page itself takes; IndexedDB looks at its quota now and then only
+// What goes wrong around a store, in a real browser: a full store, files that are no database, a store of another kind.
+// Each kind of failure is a scenario of its own: one that this browser does not show leaves the others alone.
+import { until } from "./waiting.mjs";
 
-const limit = async (context, tab, quotaSize) => {
-  const session = await context.newCDPSession(tab.page);
-  const origin = new URL(tab.page.url()).origin;
+export const scenarios = {};
+const QUOTA = 600_000; // bytes beyond what the page itself takes
+const PROBE = 20_000_000; // bytes that do not fit into it
+
+// Without a size the browser's own quota holds again. Chromium enforces the override whatever
+// navigator.storage.estimate() reports: with its feature StaticStorageQuota, which is on by default, that is a
+// constant. So it is never asked: see `refuses`. The override ends with its session.
+const sessions = new WeakMap();
+const override = async (context, tab, quotaSize) => {
+  if (!sessions.has(tab)) sessions.set(tab, await context.newCDPSession(tab.page));
+  const session = sessions.get(tab);
+  const { origin } = new URL(tab.page.url());
+  const state = () => session.send("Storage.getUsageAndQuota", { origin });
   await session.send("Storage.overrideQuotaForOrigin", quotaSize === undefined ? { origin } : { origin, quotaSize });
-  // The page is asked, for what it sees is what counts: DevTools may answer before the override has come there.
-  let seen;
-  do seen = await tab.page.evaluate(() => navigator.storage.estimate());
-  while (quotaSize !== undefined && seen.quota !== quotaSize);
-  return seen;
+  const active = quotaSize !== undefined;
+  return until(`the quota to be ${quotaSize ?? "the browser's own"}`, state,
+    (seen) => seen.overrideActive === active && (!active || seen.quota === quotaSize));
 };
 
-// IndexedDB keeps what it last heard of its quota for some seconds: another database asks until it is refused.
-const enforced = (tab) =>
-  tab.page.evaluate(async () => {
-    const attempt = () =>
-      new Promise((resolve, reject) => {
-        const opening = indexedDB.open("probe", 1);
-        opening.onupgradeneeded = () => opening.result.createObjectStore("things");
-        opening.onerror = () => reject(opening.error);
-        opening.onsuccess = () => {
-          const database = opening.result;
-          const transaction = database.transaction("things", "readwrite");
-          const end = (refused) => {
-            database.close();
-            indexedDB.deleteDatabase("probe").onsuccess = () => resolve(refused);
-          };
-          transaction.oncomplete = () => end(false);
-          transaction.onabort = () => end(true);
-          transaction.objectStore("things").put(new Uint8Array(20_000_000), 1);
-        };
-      });
-    for (let tries = 1; tries <= 60; tries += 1) {
-      if (await attempt()) return tries;
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+// Writes as much as does not fit under the override, and takes it away again: "written", or the error that it met.
+const PROBES = {
+  idbfs: (size) => new Promise((resolve) => {
+    const opening = indexedDB.open("probe", 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore("things");
+    opening.onerror = () => resolve(String(opening.error));
+    opening.onsuccess = () => {
+      const database = opening.result;
+      const transaction = database.transaction("things", "readwrite");
+      const end = (answer) => {
+        database.close();
+        const removal = indexedDB.deleteDatabase("probe");
+        removal.onsuccess = removal.onerror = () => resolve(answer);
+      };
+      transaction.oncomplete = () => end("written");
+      transaction.onabort = () => end(String(transaction.error));
+      transaction.objectStore("things").put(new Uint8Array(size), 1);
+    };
+  }),
+  opfs: async (size) => {
+    const root = await navigator.storage.getDirectory();
+    try {
+      const file = await (await root.getFileHandle("probe", { create: true })).createWritable();
+      await file.write(new Uint8Array(size));
+      await file.close();
+      return "written";
+    } catch (error) {
+      return String(error);
+    } finally {
+      await root.removeEntry("probe").catch(() => undefined);
     }
-    return "never";
-  });
+  },
+};
+// A store may keep what it last heard of its quota for some seconds: it is asked until it answers as wanted.
+const refuses = (tab, kind, wanted) =>
+  until(`${kind} to ${wanted ? "refuse" : "take"} ${PROBE} bytes`, () => tab.page.evaluate(PROBES[kind], PROBE),
+    (seen) => (seen !== "written") === wanted, { every: 500 });
+
+const stored = async (context, Tab, kind) => {
+  const tab = await Tab.open(context);
+  await tab.run(`await migrate("${kind}", "name")`);
+  return tab;
+};
 
 for (const kind of ["idbfs", "opfs"]) {
-  scenarios[`failures_${kind}`] = async (context, Tab) => {
-    const tab = await Tab.open(context);
-    const room = await limit(context, tab, (await limit(context, tab)).usage + QUOTA);
-    await tab.run(`await migrate("${kind}", "name")`);
+  scenarios[`quota_${kind}`] = async (context, Tab) => {
+    const tab = await stored(context, Tab, kind);
     await tab.run(`await insert("${kind}", "kept")`);
-    if (kind === "idbfs") room.tries = await enforced(tab);
-    const seen = { room, full: await tab.run(`await migrate_much("${kind}")`) };
+    const { usage } = await override(context, tab); // of the database that is stored, too
+    const seen = { room: await override(context, tab, usage + QUOTA) };
+    seen.refused = await refuses(tab, kind, true);
+    seen.full = await tab.run(`await migrate_much("${kind}")`);
     await tab.restart();
     seen.restarted = await tab.run(`await look("${kind}")`);
-    await limit(context, tab);
+    await override(context, tab);
+    await refuses(tab, kind, false);
     seen.again = await tab.run(`await migrate("${kind}", "name", "note", "late")`);
     seen.end = await tab.run(`await look("${kind}")`);
-
-    if (kind === "opfs") {
-      // Somebody else has the file itself open, and knows nothing of our lock.
-      await tab.run("await open_raw_and_keep()");
-      seen.stranger = await tab.run('await migrate("opfs", "name", patience=0.3)');
-      await tab.run("close_raw()");
-    }
-    await tab.run(`await write_raw("${kind}", b"this is no database, but a text" * 300)`);
-    seen.corrupt = await tab.run(`await migrate("${kind}", "name", "more")`);
-    seen.stored = await tab.run(`await read_raw("${kind}")`);
-    await tab.run(`await make_unopenable("${kind}")`);
-    seen.unopenable = await tab.run(`await migrate("${kind}", "name", patience=0.3)`);
-    // What of asyncio.run works depends on the browser's JSPI; the engine itself never needs it.
-    if (kind === "idbfs") seen.loops = await tab.run("await try_asyncio_run()");
     return seen;
   };
+
+  scenarios[`corrupt_${kind}`] = async (context, Tab) => {
+    const tab = await stored(context, Tab, kind);
+    await tab.run(`await write_raw("${kind}", b"this is no database, but a text" * 300)`);
+    const corrupt = await tab.run(`await migrate("${kind}", "name", "more")`);
+    return { corrupt, stored: await tab.run(`await read_raw("${kind}")`) };
+  };
+
+  scenarios[`unopenable_${kind}`] = async (context, Tab) => {
+    const tab = await stored(context, Tab, kind);
+    await tab.run(`await make_unopenable("${kind}")`);
+    return tab.run(`await migrate("${kind}", "name", patience=0.3)`);
+  };
 }
+
+// Somebody else has the file itself open, and knows nothing of our lock. (Of our own lock: tabs_idbfs and tabs_opfs.)
+scenarios.in_use_opfs = async (context, Tab) => {
+  const tab = await stored(context, Tab, "opfs");
+  await tab.run("await open_raw_and_keep()");
+  const stranger = await tab.run('await migrate("opfs", "name", patience=0.3)');
+  await tab.run("close_raw()");
+  return [stranger, await tab.run('await migrate("opfs", "name", "note")')];
+};
+
+// What of asyncio.run works depends on the browser's JSPI; the engine itself never needs it.
+scenarios.loops = async (context, Tab) => (await Tab.open(context)).run("await try_asyncio_run()");

@@ -1,13 +1,19 @@
 // The playground as a person uses it.
 import fs from "node:fs";
 import { createRequire } from "node:module";
+import { until, within } from "./waiting.mjs";
 
 export const scenarios = {};
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
-const quiet = (page) => page.waitForSelector("body[data-ready]:not([data-busy])");
+const state = (page) => page.evaluate(() => ({
+  ...document.body.dataset,
+  ...Object.fromEntries(["stage", "summary", "done", "problem"].map((id) => [id, document.querySelector(`#${id}`)?.textContent])),
+}));
+const quiet = (page) => until("the page to be ready and not busy", () => state(page),
+  (seen) => seen.ready !== undefined && seen.busy === undefined);
 const press = async (page, text) => {
-  await page.getByRole("button", { name: text }).click();
+  await within(`the button "${text}"`, page.getByRole("button", { name: text }).click(), { seen: () => state(page) });
   await quiet(page);
 };
 // Types at the end of the class, as a person would; the plan follows by itself.
@@ -16,7 +22,7 @@ const type = async (page, line) => {
   await page.focus("#source");
   await page.keyboard.press("Control+End");
   await page.keyboard.type(line);
-  await page.waitForFunction((old) => document.querySelector("#summary").textContent !== old, before);
+  await until(`another plan than "${before}"`, () => state(page), (seen) => seen.summary !== before);
   await quiet(page);
 };
 const plan = (page) => page.locator(".change").evaluateAll((all) =>
@@ -49,14 +55,14 @@ scenarios.page_doctype = async (context, Tab, origin) => {
   await type(page, "\nbroken("); // the editor indents it
   seen.broken = await problem(page);
   for (let key = 0; key < "\n    broken(".length; key++) await page.keyboard.press("Backspace");
-  await page.waitForFunction(() => !document.querySelector("#problem").textContent);
+  await until("the problem to go", () => state(page), (seen) => !seen.problem);
 
   await page.reload();
   await quiet(page);
   seen.reloaded = [await rows(page), await plan(page)];
   await page.focus("#source");
   await page.keyboard.press("Control+Enter");
-  await page.waitForFunction(() => document.querySelector("#done").textContent);
+  await until("the sync that the keyboard began", () => state(page), (seen) => seen.done);
   await quiet(page);
   seen.keyboard = [await done(page), await rows(page)];
 
@@ -94,7 +100,7 @@ scenarios.page_access = async (context, Tab, origin) => {
   }
   if (reached.at(-1) !== "sync") throw new Error(`Tab reached ${reached}`);
   await page.keyboard.press("Enter");
-  await page.waitForFunction(() => document.querySelector("#done").textContent || document.querySelector("#problem").textContent);
+  await until("the sync that the keyboard began", () => state(page), (seen) => seen.done || seen.problem);
   await quiet(page);
   if (await problem(page)) throw new Error(await problem(page));
   await press(page, "Add a row");

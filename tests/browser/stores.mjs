@@ -1,8 +1,12 @@
 // Each scenario gets a browser context of its own and returns what it saw; test_browser.py says what that must be.
+import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "./waiting.mjs";
+
 export const scenarios = {};
 
-const PAUSES = [0, 20, 100]; // milliseconds
-const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const PAUSES = [0, 20, 100]; // milliseconds between the start of a flush and the kill; whatever is found then is right
+const inLine = (tab) => tab.page.evaluate(async () =>
+  (await navigator.locks.query()).pending.map(({ name }) => name).filter((name) => name.startsWith("framework-m-migrations:")));
 
 for (const kind of ["idbfs", "opfs"]) {
   scenarios[`life_${kind}`] = async (context, Tab) => {
@@ -38,7 +42,7 @@ for (const kind of ["idbfs", "opfs"]) {
     await first.run(`await hold("${kind}")`);
     const seen = [await second.run(`await migrate("${kind}", "name", patience=0.3)`)];
     const waits = second.run(`await migrate("${kind}", "name")`);
-    await sleep(200);
+    await until("the second tab to stand in line for the store", () => inLine(first), (seen) => seen.length > 0);
     await first.kill(); // a killed worker gives the store back
     seen.push(await waits);
     await first.restart();

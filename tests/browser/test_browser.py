@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.browser.driven import value
+from tests.pyodide.once import TIMEOUT
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1000)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(TIMEOUT)]
 
 KEPT = ["ok", "id,name,note", "kept", None]
 

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import signal
 import sqlite3
 import struct
 import subprocess
@@ -18,6 +19,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from scripts.waiting import LIMIT, PROGRAM_LIMIT, Late, next_line
 
 BASE = """
 import sqlalchemy as sa
@@ -89,14 +92,15 @@ class Server:
         assert self._process.stdout is not None
         self._process.stdin.write(request + "\n")
         self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        answer = next_line(self._process, what=f"the end of {request}", limit=PROGRAM_LIMIT)
+        return int(answer)
 
     def close(self) -> None:
         if self._process is not None:
             assert self._process.stdin is not None
             assert self._process.stdout is not None
             self._process.stdin.close()
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=LIMIT)
             self._process.stdout.close()
 
 
@@ -147,19 +151,19 @@ class Project:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PROGRAM_LIMIT,
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
     def run_on_terminal(self, *arguments: str, typed: str = "", env: dict[str, str] | None = None) -> Done:
         """Run with a terminal for everything; ``out`` holds all that it showed."""
         pid, terminal = pty.fork()
+        command = [*PROGRAM, *self.arguments(arguments)]
         if pid == 0:  # pragma: no cover - the child
             os.chdir(self.path)
-            command = [*PROGRAM, *self.arguments(arguments)]
             os.execve(command[0], command, self.environment(env))
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
-        shown, answered, deadline = b"", not typed, time.monotonic() + 60
+        shown, answered, deadline = b"", not typed, time.monotonic() + PROGRAM_LIMIT
         try:
             while time.monotonic() < deadline:
                 if not select.select([terminal], [], [], 0.5)[0]:
@@ -174,6 +178,9 @@ class Project:
                 if not answered and b"[y/N]" in shown:
                     os.write(terminal, typed.encode())
                     answered = True
+            else:
+                os.kill(pid, signal.SIGKILL)
+                raise Late(f"Waited {PROGRAM_LIMIT:g} s for the end of {command}. It showed last: {shown[-2000:]!r}")
         finally:
             os.close(terminal)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from framework_m_migrations import __version__
 from framework_m_migrations.cli import main
+from scripts.waiting import LIMIT, PROGRAM_LIMIT, wait_until
 from tests.cli._program import BASE, PROGRAM, WITH_NOTE, Project
 
 ESCAPE = "\x1b"
@@ -39,7 +39,7 @@ EVERY = [
 
 def test_the_console_script_is_installed_and_tells_its_version(project: Project) -> None:
     script = Path(sys.executable).with_name("m-migrate")
-    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=False, timeout=PROGRAM_LIMIT)
     assert (done.returncode, done.stdout) == (0, f"m-migrate {__version__}\n")
 
 
@@ -165,7 +165,7 @@ def imported_by(project: Project, *arguments: str) -> set[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PROGRAM_LIMIT,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     lines = [row for row in done.stderr.splitlines() if row.startswith("import time:")]
@@ -256,14 +256,16 @@ def test_another_migrator_that_holds_the_lock_is_exit_code_4(project: Project) -
         assert project.run("status", "--json").code == 0
     finally:
         holder.terminate()
-        holder.wait(timeout=30)
+        holder.wait(timeout=LIMIT)
     # The holder died without cleaning up; its lock died with it.
     assert project.run("sync", "--lock-wait", "5s").code == 0
     assert project.columns("customer") == ["id", "title", "note"]
 
 
-SLOW = "import time\ndef before_sync():\n    open('started', 'w').close()\n    time.sleep(30)\n"
-SLOW_ASYNC = "import asyncio\nasync def before_sync():\n    open('started', 'w').close()\n    await asyncio.sleep(30)\n"
+SLOW = "import time\ndef before_sync():\n    open('started', 'w').close()\n    time.sleep(600)\n"
+SLOW_ASYNC = (
+    "import asyncio\nasync def before_sync():\n    open('started', 'w').close()\n    await asyncio.sleep(600)\n"
+)
 
 
 @pytest.mark.slow
@@ -286,7 +288,7 @@ def test_ctrl_c_is_one_message_exit_code_130_and_the_work_resumes(project: Proje
     )
     wait_for(project.path / "started")
     os.kill(running.pid, signal.SIGINT)
-    out, err = running.communicate(timeout=20)
+    out, err = running.communicate(timeout=LIMIT)
     assert running.returncode == 130, err
     assert json.loads(out)["error"]["code"] == "M901"
     assert err.startswith("Error M901: Interrupted.")
@@ -297,10 +299,7 @@ def test_ctrl_c_is_one_message_exit_code_130_and_the_work_resumes(project: Proje
 
 
 def wait_for(file: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not file.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(file.exists, what=f"the hook to write {file.name}")
 
 
 @pytest.mark.slow
@@ -336,7 +335,7 @@ def test_a_reader_that_stops_reading_does_not_fail_the_work(project: Project) ->
             stdout=closed,
             stderr=subprocess.PIPE,
             check=False,
-            timeout=60,
+            timeout=PROGRAM_LIMIT,
         )
     assert (done.returncode, done.stderr) == (0, b"")
     assert "customer" in project.tables()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from tests.cli._program import Project
@@ -192,3 +195,80 @@ def test_a_revision_in_the_database_that_no_file_has(apps: Project) -> None:
     assert "M502" in done.err
     assert "bb01" in apps.run("status", *APPS).out
     assert apps.run("verify", *APPS).code == 3
+
+
+def test_run_by_steps_by_app_and_relative(apps: Project) -> None:
+    """As Alembic's users expect: +N, APP@head, APP@+N, REV-N, as an argument or by --revision."""
+    assert apps.run("run", *APPS, "--steps", "1", "--json").json["revisions"] == ["aa01"]
+    assert apps.run("run", *APPS, "--app", "stock", "--json").json["revisions"] == ["bb01"]
+    assert apps.run("rollback", "-1", *APPS, "--json").json["revisions"] == ["bb01"]
+    assert apps.run("run", "stock@head", *APPS, "--json").json["revisions"] == ["bb01"]
+    assert apps.run("rollback", "stock@base", *APPS, "--json").json["revisions"] == ["bb01"]
+    assert apps.run("run", "shop@+1", *APPS, "--json").json["revisions"] == ["aa02"]
+    assert apps.run("rollback", "aa02-1", *APPS, "--json").json["revisions"] == ["aa02"]
+    assert apps.run("run", "--revision", "aa01+1", *APPS, "--json").json["revisions"] == ["aa02"]
+    assert apps.run("rollback", "--to", "shop@-2", *APPS, "--json").json["revisions"] == ["aa02", "aa01"]
+
+
+def test_wrong_names_of_revisions_say_what_to_do(apps: Project) -> None:
+    for arguments, words in (
+        (("run", "-1"), "m-migrate rollback"),
+        (("rollback", "+1"), "m-migrate run"),
+        (("run", "nowhere@head"), "Apps with revisions: shop, stock"),
+        (("run", "stock@aa01"), "is of app 'shop', not of 'stock'"),
+        (("run", "aa02+1"), "no revision is there"),
+        (("show", "heads"), "stands for aa02, bb01"),
+    ):
+        done = apps.run(*arguments, *APPS)
+        assert (done.code, done.out) == (1, ""), arguments
+        assert "M502" in done.err
+        assert words in done.err
+    assert apps.run("run", "--steps", "0", *APPS).code == 2
+    assert apps.run("run", "--sql", "--json", *APPS).code == 2
+
+
+def test_what_would_run_is_listed_and_nothing_is_changed(apps: Project) -> None:
+    listed = apps.run("run", "--dry-run", *APPS)
+    assert listed.code == 0
+    rows = [row.split() for row in listed.out.splitlines()]
+    assert ["SAFE", "shop", "aa01", "first", "no", "existing", "table"] in rows
+    assert "3 revisions would run." in listed.out
+    document = apps.run("run", "--dry-run", "--steps", "2", "--json", *APPS).json
+    assert [one["id"] for one in document["revisions"]] == ["aa01", "aa02"]
+    assert document["revisions"][0]["sql"][0].startswith("CREATE TABLE t_aa01")
+    assert apps.tables() == set()
+    apps.run("run", *APPS)
+    back = apps.run("rollback", "--dry-run", *APPS, "--json").json
+    assert [one["id"] for one in back["revisions"]] == ["bb01"]
+    assert back["revisions"][0]["risk"] == "breaking"
+    assert back["revisions"][0]["reasons"] == ["Table t_bb01 goes, with its rows."]
+    assert "t_bb01" in apps.tables()
+
+
+def test_the_printed_sql_does_what_run_does(apps: Project) -> None:
+    script = apps.run("run", "--sql", *APPS).out
+    with closing(sqlite3.connect(apps.path / "other.db")) as other:
+        other.executescript(script)
+        by_hand = other.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
+        heads = other.execute("SELECT version_num FROM alembic_version ORDER BY 1").fetchall()
+    apps.run("run", *APPS)
+    assert by_hand == apps.query("SELECT type, name, sql FROM sqlite_master ORDER BY name")
+    assert heads == apps.query("SELECT version_num FROM alembic_version ORDER BY 1") == [("aa02",), ("bb01",)]
+    back = apps.run("rollback", "--to", "base", "--sql", *APPS).out
+    with closing(sqlite3.connect(apps.path / "other.db")) as other:
+        other.executescript(back)
+        assert other.execute("SELECT name FROM sqlite_master WHERE name LIKE 't\\_%' ESCAPE '\\'").fetchall() == []
+        assert other.execute("SELECT * FROM alembic_version").fetchall() == []
+
+
+def test_show_tells_sql_and_state(apps: Project) -> None:
+    shown = apps.run("show", "bb", *APPS)
+    assert shown.code == 0
+    assert shown.out.startswith("Revision bb01\n  State: pending\n  App: stock\n")
+    assert "CREATE TABLE t_bb01" in shown.out
+    assert "DROP TABLE t_bb01;" in shown.out
+    assert apps.tables() == set()
+    apps.run("run", *APPS)
+    document = apps.run("show", "shop@head-1", "--json", *APPS).json
+    assert (document["id"], document["state"], document["followers"]) == ("aa01", "applied", ["aa02", "bb01"])
+    assert document["upgrade"]["sql"][0].startswith("CREATE TABLE t_aa01")

@@ -16,6 +16,7 @@ from framework_m_migrations.container.context import PORTS, Context
 from framework_m_migrations.container.mode import detect_mode
 from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
 from framework_m_migrations.embedding.fleet import AsyncTenantCommands, TenantCommands
+from scripts.waiting import PROGRAM_LIMIT
 
 
 def metadata() -> sa.MetaData:
@@ -109,6 +110,7 @@ def run_without(modules: list[str], code: str, folder: Path) -> str:
         text=True,
         cwd=folder,
         check=False,
+        timeout=PROGRAM_LIMIT,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

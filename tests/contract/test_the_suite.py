@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from scripts.waiting import PROGRAM_LIMIT
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -219,7 +221,9 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line"]
     command += ["-p", "framework_m_migrations.testing.plugin", f"--rootdir={folder}", *arguments, str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=folder, check=False, timeout=PROGRAM_LIMIT
+    )
 
 
 @pytest.fixture(scope="module")
@@ -316,7 +320,9 @@ def test_without_its_options_the_plugin_does_nothing(tmp_path: Path) -> None:
     """)
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-c", code, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True, timeout=PROGRAM_LIMIT
+    )
     assert done.stdout.splitlines()[-2:] == ["0 []", "[]"]
 
 
@@ -327,7 +333,9 @@ def test_the_package_works_without_pytest() -> None:
         import framework_m_migrations, framework_m_migrations.testing, framework_m_migrations.adapters.memory
         print("sqlalchemy" in sys.modules)
     """)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PROGRAM_LIMIT
+    )
     assert done.stdout == "False\n"
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.waiting import PROGRAM_LIMIT
+
 pytestmark = pytest.mark.slow
 
 DIALECT = """
@@ -74,6 +76,7 @@ def test_a_package_of_its_own_brings_a_dialect_and_proves_it(tmp_path: Path) -> 
         env={**os.environ, "PYTHONPATH": str(installed)},
         cwd=suite,
         check=False,
+        timeout=PROGRAM_LIMIT,
     )
     read = json.loads(report.read_text())
     verdicts = {key: entry["verdict"] for key, entry in read["adapters"]["theirs"].items()}

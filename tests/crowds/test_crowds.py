@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations import AsyncMigrationManager, MigrationSettings
 from framework_m_migrations.domain.options import LockOptions
+from scripts.waiting import PROGRAM_LIMIT
 from tests._postgres import PostgresServer
 from tests.histories.traits import Traits
 from tests.killed.project import write_project
@@ -82,12 +83,12 @@ def test_sixteen_processes_run_all_at_once(release: Release) -> None:
     environ = {**os.environ, "DATABASE_URL": release.database.url}
     crowd = [
         subprocess.Popen(
-            [*command, "--path", str(release.project), "--lock-wait", "200s"],
+            [*command, "--path", str(release.project), "--lock-wait", "500s"],
             env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for _ in range(CROWD)
     ]  # fmt: skip
-    outputs = [process.communicate(timeout=280) for process in crowd]
+    outputs = [process.communicate(timeout=PROGRAM_LIMIT) for process in crowd]
     assert [process.returncode for process in crowd] == [0] * CROWD, [err for _, err in outputs if err]
     told: list[dict[str, Any]] = [json.loads(out) for out, _ in outputs]
     applied = [name for one in told for name in one["run"]["revisions"]]
@@ -98,7 +99,7 @@ def test_sixteen_processes_run_all_at_once(release: Release) -> None:
 @pytest.mark.parametrize("release", ["asyncpg", "sqlite"], indirect=True)
 def test_sixteen_boots_of_one_loop(release: Release) -> None:
     url = release.database.url.replace("sqlite:", "sqlite+aiosqlite:")
-    settings = MigrationSettings(url, apps=("yard",), path=release.project, locks=LockOptions(wait=200.0))
+    settings = MigrationSettings(url, apps=("yard",), path=release.project, locks=LockOptions(wait=500.0))
 
     async def boot() -> list[Any]:
         return await asyncio.gather(*(AsyncMigrationManager(settings).all() for _ in range(CROWD)))

@@ -11,6 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from scripts.waiting import PROGRAM_LIMIT
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -22,7 +24,7 @@ def run_demo(code: str | None = None, **variables: str) -> subprocess.CompletedP
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PROGRAM_LIMIT,
         check=False,
     )
 

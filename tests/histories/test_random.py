@@ -44,7 +44,7 @@ HISTORIES = cases(25, 250)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(14400 if NIGHTLY else 900)
+@pytest.mark.timeout(14400 if NIGHTLY else 3600)
 @pytest.mark.parametrize("part", PARTS)
 def test_random_histories(make_history: MakeHistory, part: int) -> None:
     class Histories(RuleBasedStateMachine):

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from psycopg import sql
 
+from scripts.waiting import LIMIT, PROGRAM_LIMIT, next_line
 from tests._postgres import PostgresDatabase, PostgresServer
 from tests.histories.traits import Traits, traits_of_sql
 from tests.killed.facts import Facts, facts_of
@@ -175,8 +176,7 @@ class Forker:
         return answer
 
     def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        said: dict[str, Any] = json.loads(self._process.stdout.readline())
+        said: dict[str, Any] = json.loads(next_line(self._process, what="the answer of a command", limit=PROGRAM_LIMIT))
         return said
 
     @property
@@ -188,7 +188,7 @@ class Forker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(LIMIT)
         self._process.stdout.close()
 
 

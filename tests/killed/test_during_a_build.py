@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from scripts.waiting import wait_until
 from tests._postgres import PostgresServer
 from tests.killed.project import write_project
 from tests.killed.scenarios import SCENARIOS
@@ -24,7 +25,6 @@ from tests.killed.sites import Copy, Forker, Look, OnPostgres, execute, look
 from tests.support.profile import NIGHTLY
 
 WAITS = "SELECT pid FROM pg_stat_progress_create_index WHERE phase = 'waiting for old snapshots' AND datname = %s"
-PATIENCE = 120.0
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,11 @@ def old_snapshot(copy: Copy) -> Iterator[psycopg.Connection[tuple[object, ...]]]
 
 def builder(copy: Copy, server: PostgresServer) -> int:
     """The server process that waits in its build, once it does."""
-    until = time.monotonic() + PATIENCE
     with psycopg.connect(server.url(driver=None), autocommit=True) as watching:
-        while time.monotonic() < until:
-            row = watching.execute(WAITS, (copy.dsn.rpartition("/")[2],)).fetchone()
-            if row is not None:
-                return int(str(row[0]))
-            time.sleep(0.02)
-    raise AssertionError("nothing was built that waits")
+        name = copy.dsn.rpartition("/")[2]
+        row = wait_until(lambda: watching.execute(WAITS, (name,)).fetchone(), what=f"a build in {name} that waits")
+        assert row is not None
+        return int(str(row[0]))
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain.errors import RevisionFailed
+from scripts.waiting import PROGRAM_LIMIT
 from tests._mariadb import MariadbDatabase
 from tests.mariadb.conftest import site_of
 from tests.sync.conftest import Site
@@ -76,6 +77,7 @@ def run(folder: Path, url: str, statements: int) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=PROGRAM_LIMIT,
     )
     return done.returncode, done.stdout + done.stderr
 

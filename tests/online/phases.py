@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from framework_m_migrations import MigrationManager
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.results import CreateResult
+from scripts.waiting import PROGRAM_LIMIT, join
 from tests.versions.support import Apps
 
 APP = "shop"
@@ -37,6 +38,7 @@ def check_format(file: Path) -> None:
             text=True,
             check=False,
             cwd=file.parent,
+            timeout=PROGRAM_LIMIT,
         )
         assert done.returncode == 0, done.stdout + done.stderr + file.read_text()
 
@@ -103,7 +105,7 @@ class Stage:
             yield
         finally:
             stop.set()
-            thread.join()
+            join(thread, what="the old code at work")
         assert failures == []
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations.domain.errors import RevisionFailed
+from scripts.waiting import join, wait_until
 from tests.online.support import Revisions, held
 from tests.versions.support import Bench
 
@@ -79,7 +80,7 @@ def test_a_batch_that_fails_leaves_those_before_and_a_second_run_goes_on(revisio
 def test_a_connection_that_dies_in_a_batch(revisions: Revisions, postgres: Bench) -> None:
     name = revisions.write(
         """
-        online.backfill("orders", {"total": "total + 1 + (CASE id WHEN 42 THEN length(pg_sleep(5)::text) ELSE 0 END)"},
+        online.backfill("orders", {"total": "total + 1 + (CASE id WHEN 42 THEN length(pg_sleep(99)::text) ELSE 0 END)"},
                         batch_size=10, pause=0)
         """
     )
@@ -88,22 +89,19 @@ def test_a_connection_that_dies_in_a_batch(revisions: Revisions, postgres: Bench
     def kill() -> None:
         engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as other:
-            for _ in range(200):
-                statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-                if other.exec_driver_sql(statement).all():
-                    break
-                other.exec_driver_sql("SELECT pg_sleep(0.02)")
+            statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+            wait_until(lambda: other.exec_driver_sql(statement).all(), what="the batch that sleeps")
         engine.dispose()
 
     killer = threading.Thread(target=kill)
     killer.start()
     with pytest.raises(RevisionFailed):
         postgres.track().upgrade(name)
-    killer.join()
+    join(killer, what="the one that kills the connection")
     postgres.connection.rollback()
     assert postgres.rows(KEPT) == [('["40"]', 40, 40)]
     file = next((postgres.apps.root / "wms" / "migrations" / "versions").glob(f"{name}*"))
-    file.write_text(file.read_text().replace("pg_sleep(5)", "pg_sleep(0)"))
+    file.write_text(file.read_text().replace("pg_sleep(99)", "pg_sleep(0)"))
     # Another expression is another backfill; the cursor of the first stays for the first.
     postgres.track().upgrade(name)
     assert postgres.rows("SELECT total, count(*) FROM orders WHERE id < 41 GROUP BY 1") == [(2, 40)]
@@ -151,7 +149,7 @@ def test_rows_that_others_hold_are_waited_for_and_their_news_kept(revisions: Rev
         timer = threading.Timer(1.2, other.commit)
         timer.start()
         postgres.track().upgrade(name)
-        timer.join()
+        join(timer, what="the other session to commit")
     assert postgres.rows("SELECT total FROM orders WHERE id IN (33, 34) ORDER BY id") == [(11,), (7,)]
     assert postgres.rows("SELECT count(*) FROM orders WHERE total = 0") == [(0,)]
 

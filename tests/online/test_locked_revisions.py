@@ -12,6 +12,7 @@ from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain.errors import LockTimeout
 from framework_m_migrations.domain.events import Event, RevisionRetried, StatementRetried
 from framework_m_migrations.domain.options import LockOptions
+from scripts.waiting import LIMIT
 from tests._postgres import PostgresDatabase
 from tests.online.support import MEANWHILE, Revisions, held
 from tests.versions.support import Apps, Bench
@@ -114,5 +115,5 @@ def test_a_helper_that_gives_up_says_what_stands(postgres: Bench, manager: Migra
 def test_of_two_at_once_one_works_and_the_other_ends_well(postgres: Bench, manager: MigrationManager) -> None:
     name = Revisions(postgres).write('op.execute("SELECT pg_sleep(0.3)")\nop.execute("CREATE TABLE made (n int)")')
     with ThreadPoolExecutor(2) as pool:
-        ran = [one.result().revisions for one in [pool.submit(manager.run) for _ in range(2)]]
+        ran = [one.result(LIMIT).revisions for one in [pool.submit(manager.run) for _ in range(2)]]
     assert sorted(ran) == [(), (name,)]

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.domain.errors import LedgerCorrupt
 from framework_m_migrations.domain.events import BackfillMoved
+from scripts.waiting import LIMIT, wait_until
 from tests._postgres import PostgresDatabase
 from tests.online.own_values import BEFORE, FILES, NOTES, ROWS, Heard, Site, drawn, item, stopped_before, three
 from tests.support.profile import NIGHTLY
@@ -54,6 +54,7 @@ def test_stopped_at_any_change_it_goes_on(site: Site) -> None:
     metadata, number, stops = three(), 0 if NIGHTLY else -2, 0
     while True:
         number += 1 if NIGHTLY else 5
+        assert number < 1000, "every change is stopped before, however late it is"
         site.send("DROP TABLE item", BEFORE, ROWS)
         for (table,) in site.rows("SELECT relname::text FROM pg_class WHERE relname LIKE '\\_\\_schema%\\_\\_'"):
             site.send(f'DROP TABLE "{table}"')
@@ -115,11 +116,13 @@ def test_killed_between_two_batches_it_goes_on_where_it_was(site: Site, tmp_path
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 60
-        while site.rows(waits) == [(0,)] and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(
+            lambda: site.rows(waits) != [(0,)] or process.poll() is not None,
+            what="the second batch to wait for the row that is held",
+        )
+        assert process.poll() is None, f"the sync ended by itself, with exit code {process.poll()}"
         os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        assert process.wait(LIMIT) == -signal.SIGKILL
         assert site.rows("SELECT count(draw), max(id) FROM item WHERE draw IS NOT NULL") == [(1000, 1000)]
         [(_, note)] = site.rows(NOTES)
         assert '"done":1000' in note

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import psycopg
@@ -15,6 +14,7 @@ from framework_m_migrations.cli.reports.declarative import plan_report
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.plan import LockLevel, Step
 from framework_m_migrations.domain.results import PlanResult
+from scripts.waiting import join, wait_until
 from tests._postgres import PostgresDatabase
 from tests.online.own_values import Site, drawn
 from tests.postgres.test_statements import MODES
@@ -173,13 +173,15 @@ def test_a_concurrent_build_locks_one_partition(site: Site) -> None:
         old.execute("SELECT count(*) FROM pg_class")
         thread = threading.Thread(target=sync)
         thread.start()
-        deadline = time.monotonic() + 60
-        while not seen and thread.is_alive() and time.monotonic() < deadline:
+
+        def found() -> bool:
             for (pid,) in site.rows(building):
                 held = strongest(site.rows(HELD.format(pid)))
-                seen += [held] if held else []
-            time.sleep(0.02)
+                seen.extend([held] if held else [])
+            return bool(seen) or not thread.is_alive()
+
+        wait_until(found, what="the locks of a build that waits")
         old.rollback()
-        thread.join(60)
+        join(thread, what="the sync")
     assert failures == []
     assert seen[0] == declared(builds[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,6 +16,7 @@ from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain.errors import LockTimeout
 from framework_m_migrations.domain.events import Event, StepRetried
 from framework_m_migrations.domain.options import LockOptions
+from scripts.waiting import join, wait_until
 from tests._postgres import PostgresDatabase
 
 EVERY = 0.04
@@ -65,7 +66,7 @@ class Application:
             yield
         finally:
             self.ended.set()
-            thread.join(30)
+            join(thread, what="the application")
         assert self.failures == []
 
 
@@ -145,9 +146,12 @@ def test_the_two_tables_of_a_foreign_key_are_waited_for_no_longer_than_one(postg
         parent.execute("UPDATE kind SET id = id")
         failures: list[BaseException] = []
 
+        def waits_for(table: str) -> bool:
+            return look.execute(OURS.encode(), [table]).fetchall() == [(False,)]
+
         def sync() -> None:
             settings = MigrationSettings(
-                postgres_database.sync_url, metadata=(tables(),), locks=LockOptions(lock_timeout=2.0, retries=0)
+                postgres_database.sync_url, metadata=(tables(),), locks=LockOptions(lock_timeout=8.0, retries=0)
             )
             try:
                 MigrationManager(settings).sync()
@@ -156,11 +160,11 @@ def test_the_two_tables_of_a_foreign_key_are_waited_for_no_longer_than_one(postg
 
         thread = threading.Thread(target=sync)
         thread.start()
-        until(lambda: look.execute(OURS.encode(), ["item"]).fetchall() == [(False,)])
+        wait_until(lambda: waits_for("item"), what="the sync to wait for item")
         time.sleep(0.5)
         child.rollback()
-        until(lambda: look.execute(OURS.encode(), ["kind"]).fetchall() == [(False,)] or not thread.is_alive())
-        thread.join(60)
+        wait_until(lambda: waits_for("kind") or not thread.is_alive(), what="the sync to wait for kind")
+        join(thread, what="the sync")
         [error] = failures
         assert isinstance(error, LockTimeout)
         # The statement's own limit, which counts from its beginning, and not that of the second lock.
@@ -177,10 +181,3 @@ def test_the_two_tables_of_a_foreign_key_are_waited_for_no_longer_than_one(postg
     assert [step for step in steps if step] == [[("fk_kind", 2)], [("fk_place", 2)], [("fk_second", 2)]]
     manager.sync()
     assert manager.plan(force=True).plan.is_empty
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert true()

@@ -12,7 +12,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import psycopg
 
 from scripts import debian
+from scripts.waiting import LIMIT, PROGRAM_LIMIT, wait_until
 from tests._postgres import PostgresDatabase
 
 CHOSEN = "FMM_PGBOUNCER"
@@ -39,6 +39,7 @@ server_round_robin = {turns}
 ignore_startup_parameters = extra_float_digits
 {names}
 """
+ACCEPTED = debian.Accepted("PgBouncer", (1, 18), (2,))
 _NAMES_SINCE = (1, 21)
 """Since then PgBouncer may give each client's prepared statements names of their own; it is told not to, as before."""
 
@@ -49,10 +50,13 @@ def _program(folder: Path) -> tuple[Path, Path | None]:
     Raises:
         SetupFailed: there is none, and it cannot be fetched.
     """
-    found = os.environ.get(CHOSEN) or shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin")
+    named = os.environ.get(CHOSEN)
+    found = named or shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin")
     if found:
+        if not named:
+            ACCEPTED.check(debian.version_of(Path(found)), OTHERWISE)
         return Path(found), None
-    root = debian.unpacked("pgbouncer", CACHE, OTHERWISE)
+    root = debian.unpacked("pgbouncer", CACHE, OTHERWISE, ACCEPTED)
     program = Path(shutil.copy2(root / "usr" / "sbin" / "pgbouncer", folder))
     libraries = debian.libraries(root)
     if libraries is None:
@@ -105,23 +109,30 @@ def pooled(database: PostgresDatabase, driver: str = "psycopg", *, turns: bool =
         extra_groups=None if account is None else [],
     )
     try:
-        for _ in range(500):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", own)) == 0:
-                    break
-            time.sleep(0.02)
+        wait_until(
+            lambda: process.poll() is not None or _listens(own),
+            what=f"PgBouncer to listen on port {own}",
+        )
+        assert process.poll() is None, f"PgBouncer ended by itself, with exit code {process.poll()}"
         if turns:
             _fill(f"postgresql://{server.user}@127.0.0.1:{own}/{database.name}")
         yield f"postgresql+{driver}://{server.user}@127.0.0.1:{own}/{database.name}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(LIMIT)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _version(command: Path, environment: dict[str, str]) -> tuple[int, ...]:
     """Of ``PgBouncer 1.18.0``."""
-    told = subprocess.run([command, "--version"], env=environment, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [command, "--version"], env=environment, capture_output=True, text=True, check=True, timeout=PROGRAM_LIMIT
+    ).stdout
     return tuple(int(part) for part in told.split()[1].split(".")[:2])
 
 

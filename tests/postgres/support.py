@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import Po
 from framework_m_migrations.adapters.sql.executor import SqlExecutor
 from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
 from framework_m_migrations.domain.schema import Table
+from scripts.waiting import wait_until
 from tests._postgres import PostgresDatabase
 
 DRIVERS = ("asyncpg", "psycopg")
@@ -95,9 +95,10 @@ def end_session(connection: sa.Connection, pid: object) -> None:
     """End another session, and wait until it has ended; the server waits by itself since 14 only."""
     connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
     gone = f"SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = {pid})"
-    for _ in range(500):
+
+    def ended() -> bool:
         connection.rollback()
-        if connection.exec_driver_sql(gone).scalar():
-            break
-        time.sleep(0.02)
+        return bool(connection.exec_driver_sql(gone).scalar())
+
+    wait_until(ended, what=f"the end of session {pid}")
     connection.rollback()

@@ -20,6 +20,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import is_p
 from framework_m_migrations.domain.errors import ConfigurationError, MigrationLocked, MissingPrivilege
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.ports.lock import MigrationLock
+from scripts.waiting import next_line, wait_until
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import DRIVERS, connected, ddl, run
 
@@ -30,7 +31,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.postgresql.lease import Lease
 engine = sa.create_engine(sys.argv[1])
 with engine.connect() as connection:
-    assert Lease(connection, 4711, length=2, beat=0.2).try_acquire()
+    assert Lease(connection, 4711, length=5, beat=0.2).try_acquire()
     print("held", flush=True)
     time.sleep(60)
 """
@@ -46,18 +47,14 @@ def released(lock: MigrationLock) -> Iterator[MigrationLock]:
 
 def soon(lock: MigrationLock) -> bool:
     """True as soon as the lock is had."""
-    for _ in range(400):
-        if lock.try_acquire():
-            return True
-        time.sleep(0.05)
-    return False
+    return wait_until(lock.try_acquire, what="the lease", seen=lock.holder, every=0.05)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_leases_exclude_each_other_and_are_renewed(postgres_database: PostgresDatabase, driver: str) -> None:
     def check(connection: sa.Connection) -> None:
         with connected(postgres_database) as elsewhere:
-            mine, theirs = Lease(connection, KEY, length=0.6, beat=0.1), Lease(elsewhere, KEY)
+            mine, theirs = Lease(connection, KEY, length=3, beat=0.1), Lease(elsewhere, KEY)
             with released(mine), released(theirs):
                 assert mine.holder() is None
                 assert mine.try_acquire()
@@ -65,7 +62,7 @@ def test_leases_exclude_each_other_and_are_renewed(postgres_database: PostgresDa
                 assert not theirs.try_acquire()
                 assert str(theirs.holder()).startswith("process ")
                 # One long statement, more than twice as long as the lease.
-                connection.exec_driver_sql("SELECT pg_sleep(1.5)")
+                connection.exec_driver_sql("SELECT pg_sleep(6.5)")
                 connection.rollback()
                 assert not theirs.try_acquire()
                 assert mine.try_acquire()
@@ -101,8 +98,7 @@ def test_a_killed_holder_blocks_nobody_for_long(postgres_database: PostgresDatab
         connected(postgres_database) as connection,
         connected(postgres_database) as third,
     ):
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+        assert next_line(holder, what="the holder of the lease") == "held\n"
         lease, direct = Lease(connection, KEY), PostgresqlLock(third, schema=None)
         with released(lease), released(direct):
             assert not lease.try_acquire()

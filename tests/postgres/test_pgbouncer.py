@@ -12,6 +12,7 @@ from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.adapters.sql.dialects.postgresql.lease import Lease
 from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock
 from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import is_pooled
+from scripts.waiting import join
 from tests._postgres import PostgresDatabase
 from tests.postgres._pgbouncer import pooled
 from tests.postgres.support import connected, ddl
@@ -76,7 +77,7 @@ def test_a_crowd_of_migrators_works_once_and_leaves_no_settings(
         for member in crowd:
             member.start()
         for member in crowd:
-            member.join()
+            join(member, what="a migrator behind PgBouncer")
         assert errors == []
         assert sorted(map(bool, steps)) == [False, False, False, True]
         valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_orders_note'::regclass"

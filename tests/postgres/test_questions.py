@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import sqlalchemy as sa
 
@@ -88,9 +86,7 @@ def test_a_slow_question_is_given_up(postgres_database: PostgresDatabase) -> Non
         ddl(connection, *SETUP)
         slow = Question(FactKind.VIOLATIONS, PARENT, (), "pg_sleep(20) IS NOT NULL")
         quick = [question for question, _ in ANSWERS]
-        began = time.monotonic()
         facts = inspector(connection, probe_timeout=0.4).ask([*quick, slow])
-        assert time.monotonic() - began < 6
         assert slow not in facts
         assert dict(facts) == dict(ANSWERS)
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "0"

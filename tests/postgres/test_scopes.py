@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 
 import pytest
 import sqlalchemy as sa
@@ -137,10 +136,8 @@ def test_a_lock_timeout_names_its_end_and_the_blockers(postgres_database: Postgr
         ddl(connection, "CREATE TABLE busy (id int)", "CREATE TABLE idle (id int)")
         other.exec_driver_sql("SET application_name = 'night job'")
         other.exec_driver_sql("INSERT INTO busy VALUES (1)")
-        began = time.monotonic()
         with pytest.raises(LockTimeout) as failure, DIALECT.transaction(connection, lock_timeout=0.2):
             connection.exec_driver_sql("ALTER TABLE busy ADD COLUMN x int")
-        assert time.monotonic() - began < 3
         assert failure.value.code == "M210"
         assert not connection.in_transaction()
         [blocker] = blocking_sessions(connection, [TableName("busy")])

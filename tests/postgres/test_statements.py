@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -27,6 +26,7 @@ from framework_m_migrations.domain.schema import (
     TableName,
     Unique,
 )
+from scripts.waiting import join, wait_until
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import DRIVERS, connected, ddl, executor, inspector, run
 
@@ -166,19 +166,22 @@ def test_online_forms_hold_up_no_writer(postgres_database: PostgresDatabase, nam
         thread = threading.Thread(target=build)
         thread.start()
         level = dict(PostgresqlDialect().lock_levels(operation))[T]
-        deadline = time.monotonic() + 20
         seen: dict[TableName, LockLevel] = {}
-        while time.monotonic() < deadline and seen.get(T) is not level:
+
+        def locked() -> bool:
             if pids:
-                seen = strongest(writer.exec_driver_sql(LOCKS.format(pids[0])))
+                seen.clear()
+                seen.update(strongest(writer.exec_driver_sql(LOCKS.format(pids[0]))))
                 writer.rollback()
-            time.sleep(0.01)
-        writer.exec_driver_sql("SET statement_timeout = '3s'")
+            return seen.get(T) is level or bool(failures)
+
+        wait_until(locked, what=f"the build to hold {level}", seen=lambda: (seen, failures))
+        writer.exec_driver_sql("SET statement_timeout = '60s'")
         writer.exec_driver_sql('INSERT INTO "order" (id) VALUES (2)')
         writer.commit()
         assert thread.is_alive()
         old.commit()
-        thread.join(20)
+        join(thread, what="the build")
         assert failures == []
         assert seen == {T: level}
         indexes = {index.name: index.valid for index in inspector(old).read().tables[T].indexes}

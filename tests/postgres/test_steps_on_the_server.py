@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from functools import partial
 from typing import Any, get_args
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.plan import LockLevel
+from scripts.waiting import join, wait_until
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import connected, ddl
 from tests.postgres.test_own_values_locks import STAGED
@@ -123,6 +124,12 @@ def test_each_step_of_a_plan_takes_the_locks_that_it_declares_and_rewrites_nothi
     engine.dispose()
 
 
+def _pid(connection: sa.Connection, statement: str) -> object:
+    found = connection.exec_driver_sql(statement).scalar()
+    connection.rollback()
+    return found
+
+
 def test_an_index_whose_build_was_killed_is_repaired_by_the_next_sync(postgres_database: PostgresDatabase) -> None:
     """An old snapshot elsewhere makes the build wait; there it is killed, and later delays one that ends well."""
     filled(postgres_database)
@@ -148,25 +155,18 @@ def test_an_index_whose_build_was_killed_is_repaired_by_the_next_sync(postgres_d
             old.exec_driver_sql("UPDATE item SET qty = qty WHERE id = 1")
             thread = threading.Thread(target=sync)
             thread.start()
-            pid = None
-            deadline = time.monotonic() + 60
             pattern = building if kill else building.replace("CREATE INDEX", "%%INDEX")
-            while pid is None and time.monotonic() < deadline:
-                pid = look.exec_driver_sql(pattern).scalar()
-                look.rollback()
-                time.sleep(0.02)
-            assert pid is not None, "the build waits for the old snapshot"
+            pid = wait_until(partial(_pid, look, pattern), what="a build that waits for the old snapshot")
             if kill:
                 ddl(look, f"SELECT pg_terminate_backend({pid})")
-                thread.join(60)
+                join(thread, what="the killed sync")
                 assert len(failures) == 1
                 assert look.exec_driver_sql(valid).all() == [(False,)]
                 look.rollback()
                 rules = [one.judgement.rule for one in manager(postgres_database, indexed).plan().plan.changes]
                 assert rules == ["index-invalid"]
             old.commit()
-            thread.join(60)
-            assert not thread.is_alive()
+            join(thread, what="the sync")
         assert len(failures) == 1
         assert look.exec_driver_sql(valid).all() == [(True,)]
         leftovers = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"

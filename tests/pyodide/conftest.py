@@ -20,10 +20,12 @@ CONTRACT = "contract "
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if INSIDE:
         return
+    from tests.pyodide.once import TIMEOUT
+
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.setup = _no_fixtures  # type: ignore[method-assign]
-            item.add_marker(pytest.mark.timeout(1000))
+            item.add_marker(pytest.mark.timeout(TIMEOUT))
 
 
 def _no_fixtures() -> None:

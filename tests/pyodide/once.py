@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -15,10 +14,13 @@ from typing import Any
 import pytest
 
 from scripts.pyodide_setup import ensure
+from scripts.waiting import turn
 
-PATIENCE = 900
-"""Seconds for one run. A machine that does ten other things is slow."""
-HOUR = 3600
+PATIENCE = 3600
+"""Seconds for one run. A machine with a load of 30 is slow."""
+TIMEOUT = 2 * PATIENCE
+"""Seconds for a test that may have to set up, to wait for the run of another worker, or to run it: for its marker."""
+DAY = 86_400
 
 
 def once_a_session(config: pytest.Config, name: str, work: Callable[[Path], str]) -> dict[str, Any]:
@@ -27,8 +29,7 @@ def once_a_session(config: pytest.Config, name: str, work: Callable[[Path], str]
     runs = ensure() / "runs"
     folder = runs / f"{name}-{session}"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with turn(folder / "lock", what=f"the run that the tests of {name} share", limit=PATIENCE + 600):
         file = folder / "results.json"
         if not (folder / "done").is_file():
             file.unlink(missing_ok=True)
@@ -37,7 +38,7 @@ def once_a_session(config: pytest.Config, name: str, work: Callable[[Path], str]
             file.write_text(json.dumps({**found, "text": text}))
             (folder / "done").touch()
             for old in runs.iterdir():
-                if old.stat().st_mtime < time.time() - HOUR:
+                if old.stat().st_mtime < time.time() - DAY:
                     shutil.rmtree(old, ignore_errors=True)
         results: dict[str, Any] = json.loads(file.read_text())
         return results
@@ -59,7 +60,8 @@ def run_node(root: Path, arguments: Sequence[str], environment: Mapping[str, str
             timeout=PATIENCE,
         )
     except subprocess.TimeoutExpired as error:
-        return f"It took more than {error.timeout} seconds.\n{error.output!r}"
+        text = (error.output or b"").decode(errors="replace")
+        return f"Waited {error.timeout} s for the end of node {' '.join(arguments)}. It wrote last:\n{text[-8000:]}"
     return f"Exit code {done.returncode}.\n{done.stdout[-8000:]}"
 
 

@@ -149,6 +149,9 @@ class PlainDialect:
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         return ()
 
+    def rehearsal(self) -> None:
+        return None
+
     def revision_impl(self) -> type[Any] | None:
         return None
 

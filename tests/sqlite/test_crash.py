@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.waiting import LIMIT, next_line
 from tests.sqlite._helpers import plain, script
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ PROGRAM = """
             sent += 1
             if sent == stop:
                 print("stopped", flush=True)
-                import time; time.sleep(60)
+                import time; time.sleep(600)
         executor = SqlExecutor(connection, DIALECT)
         with DIALECT.transaction(connection, lock_timeout=1):
             connection.exec_driver_sql("UPDATE t SET b = b || 'changed'")
@@ -46,7 +47,7 @@ PROGRAM = """
             executor.apply(AddForeignKey(T, ForeignKey("f", ("p",), TableName("p"), ("id",))))
             executor.apply(CreateIndex(T, Index("ix", (IndexKey("b"),))))
         print("committed", flush=True)
-        import time; time.sleep(60)
+        import time; time.sleep(600)
 """
 SETUP = """
 CREATE TABLE p (id INTEGER PRIMARY KEY);
@@ -66,10 +67,11 @@ def test_killed_at_any_statement(journal: str, stop: int, tmp_path: Path) -> Non
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(path), str(root), str(stop)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == ("stopped" if stop < 1000 else "committed")
+    assert next_line(process, what="the process to get to its statement").strip() == (
+        "stopped" if stop < 1000 else "committed"
+    )
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.communicate(timeout=LIMIT)
     after = plain(path, "SELECT * FROM sqlite_master"), plain(path, "SELECT * FROM t")
     if stop < 1000:
         assert after == before
@@ -90,7 +92,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         time.sleep(0.45 + number * 0.03)
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.communicate(timeout=LIMIT)
         after = plain(path, "SELECT sql FROM sqlite_master WHERE name = 't'")[0][0]
         assert after == before or 'CONSTRAINT "c"' in after
         assert plain(path, "PRAGMA integrity_check") == [("ok",)]

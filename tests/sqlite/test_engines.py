@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 from framework_m_migrations.adapters.async_sqlite import create_aiosqlite_engine
 from framework_m_migrations.adapters.sync_sqlite import create_sync_engine, is_memory
 from framework_m_migrations.domain.errors import UnsupportedDatabase
+from scripts.waiting import PROGRAM_LIMIT
 
 MEMORY = [
     "sqlite://",
@@ -106,5 +107,7 @@ with engine.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE t (a)")
     print(len(dialect.inspector(connection, schema=None, ignored=frozenset()).read().tables))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=PROGRAM_LIMIT
+    )
     assert (done.stdout.strip(), done.stderr) == ("1", "")

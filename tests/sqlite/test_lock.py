@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from framework_m_migrations.domain.errors import DatabaseReadOnly
+from scripts.waiting import LIMIT, PROGRAM_LIMIT, next_line
 from tests.sqlite._helpers import DIALECT, connected, plain
 
 HOLD = """
@@ -24,7 +25,7 @@ HOLD = """
     connection = sa.create_engine(sys.argv[1]).connect()
     lock = SqliteDialect().lock(connection, schema=None)
     print(lock.try_acquire(), flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -39,8 +40,7 @@ def hold(path: Path) -> subprocess.Popen[str]:
     """Another process that holds the lock when this returns."""
     command = [sys.executable, "-c", textwrap.dedent(HOLD), f"sqlite:///{path}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == "True"
+    assert next_line(process, what="the other process to hold the lock").strip() == "True"
     return process
 
 
@@ -98,13 +98,13 @@ def test_another_process_holds_it_until_it_is_killed(path: Path) -> None:
             assert holder is not None
             assert f"process {process.pid} on " in holder
             process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.wait(LIMIT)
             assert lock.holder() is None
             assert lock.try_acquire()
             lock.release()
     finally:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=LIMIT)
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ def test_many_processes_never_hold_it_together(path: Path) -> None:
     marker = path.with_name("held")
     command = [sys.executable, "-c", program, f"sqlite:///{path}", str(marker)]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    errors = [process.communicate(timeout=120)[1] for process in processes]
+    errors = [process.communicate(timeout=PROGRAM_LIMIT)[1] for process in processes]
     assert errors == ["", "", ""]
     assert [process.returncode for process in processes] == [0, 0, 0]
 

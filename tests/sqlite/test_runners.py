@@ -19,6 +19,7 @@ from framework_m_migrations.domain.effects import CallHook, Hook, HookPhase, Pau
 from framework_m_migrations.domain.errors import ConnectionFailed, HookFailed, LockTimeout
 from framework_m_migrations.domain.plan import Plan
 from framework_m_migrations.ports.session import Session
+from scripts.waiting import LIMIT
 
 
 @dataclass
@@ -333,10 +334,12 @@ def test_the_event_loop_runs_during_statements_and_pauses(async_url: str) -> Non
 
 def test_a_cancelled_run_releases_what_it_held_even_if_cancelled_again(async_url: str) -> None:
     released: list[object] = []
+    begun = asyncio.Event()
 
     def use_case(session: Session) -> UseCase[None]:
         try:
-            yield Pause(60)
+            begun.set()
+            yield Pause(600)
         finally:
             execute = connection_of(session).exec_driver_sql
             released.extend(execute(f"select {number}").scalar_one() for number in range(5))
@@ -344,10 +347,11 @@ def test_a_cancelled_run_releases_what_it_held_even_if_cancelled_again(async_url
     async def main() -> None:
         engine = create_async_engine(async_url)
         task = asyncio.create_task(AsyncSqlRunner(engine, bundle).run(use_case))
-        await asyncio.sleep(0.1)
-        while not task.done():
-            task.cancel()
-            await asyncio.sleep(0)
+        async with asyncio.timeout(LIMIT):
+            await begun.wait()
+            while not task.done():
+                task.cancel()
+                await asyncio.sleep(0)
         assert task.cancelled()
         assert cast("Any", engine.pool).checkedout() == 0
         await engine.dispose()

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import AsyncMigrationManager, MigrationSettings
+from scripts.waiting import PROGRAM_LIMIT
 from tests.sync.conftest import Site
 
 APPS = Path(__file__).parents[2] / "examples" / "apps"
@@ -32,7 +33,7 @@ def test_processes_that_migrate_at_once_all_end_well(site: Site, tmp_path: Path)
         )
         for _ in range(8)
     ]
-    outputs = [process.communicate(timeout=120)[0] for process in crowd]
+    outputs = [process.communicate(timeout=PROGRAM_LIMIT)[0] for process in crowd]
     assert [process.returncode for process in crowd] == [0] * 8, "\n".join(outputs)
     assert len(site.rows("SELECT version_num FROM alembic_version")) == 3
     assert sum("5f0c1a7be201" in output for output in outputs) == 1, "one of them applied the revisions"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from framework_m_migrations import MigrationManager, MigrationSettings
+from scripts.waiting import LIMIT, wait_until
 from tests.sync.conftest import Site
 
 MODELS = """
@@ -53,7 +54,7 @@ def test_a_first_sync_that_is_killed_again_and_again_gets_there(site: Site, tmp_
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             killed += 1
-        output = process.communicate()[0]
+        output = process.communicate(timeout=LIMIT)[0]
         ledger_is_true(site)
         if process.returncode == 0:
             break
@@ -70,9 +71,9 @@ def test_a_first_sync_that_is_killed_again_and_again_gets_there(site: Site, tmp_
 def wait_for_work(site: Site, process: subprocess.Popen[str], *, more_than: int) -> None:
     """Until the process has begun to write, and a little longer each time."""
     before = len(site.inspect().get_table_names())
-    end = time.monotonic() + 20
-    while process.poll() is None and time.monotonic() < end:
-        if len(site.inspect().get_table_names()) != before:
-            break
-        time.sleep(0.01)
+
+    def writes() -> bool:
+        return process.poll() is not None or len(site.inspect().get_table_names()) != before
+
+    wait_until(writes, what=f"the process to make another table than the first {before}", every=0.01)
     time.sleep(0.02 * more_than)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from scripts.waiting import PROGRAM_LIMIT
+
 SERVER_ONLY = {
     "adapters.async_postgres",
     "adapters.async_sqlite",
@@ -61,6 +63,6 @@ def test_every_module_of_the_browser_path_imports_without_server_packages() -> N
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PROGRAM_LIMIT,
     )
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.waiting import PROGRAM_LIMIT
+
 pytestmark = pytest.mark.slow
 
 PROBE = """
@@ -37,6 +39,8 @@ def run(project: Path, corpus: Path, *arguments: str) -> subprocess.CompletedPro
         "support/sync_path.py",
     ):
         (project / "tests" / name).write_bytes((root / "tests" / name).read_bytes())
+    (project / "scripts").mkdir()
+    (project / "scripts" / "waiting.py").write_bytes((root / "scripts" / "waiting.py").read_bytes())
     (project / "pyproject.toml").write_bytes((root / "pyproject.toml").read_bytes())
     (project / "tests" / "test_probe.py").write_text(PROBE, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -47,7 +51,7 @@ def run(project: Path, corpus: Path, *arguments: str) -> subprocess.CompletedPro
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PROGRAM_LIMIT,
     )
 
 

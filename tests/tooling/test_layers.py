@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.waiting import PROGRAM_LIMIT
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +69,7 @@ def test_contracts(project: Path, expected: int, module: str, line: str) -> None
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PROGRAM_LIMIT,
         )
     finally:
         if before is None:

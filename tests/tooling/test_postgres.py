@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from scripts.waiting import LIMIT, wait_until
 from tests import _postgres
 from tests._postgres import PostgresDatabase, PostgresServer
 
@@ -107,11 +107,9 @@ def test_a_server_ends_with_its_owner_even_when_that_is_killed(tmp_path: Path) -
         keeper = psutil.Process(int((folder / "keeper.pid").read_text(encoding="ascii")))
         processes = [keeper, *keeper.children(recursive=True)]
         owner.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while folder.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: not folder.exists(), what="the end of the server whose owner was killed")
     assert not Path(server.socket_dir).exists()
-    _gone, alive = psutil.wait_procs(processes, timeout=10)
+    _gone, alive = psutil.wait_procs(processes, timeout=LIMIT)
     assert alive == []
     _postgres.stop_server(folder)
 

@@ -16,6 +16,7 @@ from alembic.config import Config
 from framework_m_migrations.adapters.sql.versions import init_project
 from framework_m_migrations.domain.errors import ConfigurationError, EnvironmentBroken, VersionFolderMissing
 from framework_m_migrations.ports.app_discovery import App
+from scripts.waiting import PROGRAM_LIMIT
 from tests._postgres import PostgresDatabase
 from tests.versions.support import EXAMPLES, SCOPES, Apps, Bench, connected
 
@@ -32,6 +33,7 @@ def alembic(folder: Path, url: str, *arguments: str, code: int = 0, settings: di
         capture_output=True,
         text=True,
         check=False,
+        timeout=PROGRAM_LIMIT,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr

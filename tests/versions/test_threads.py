@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from framework_m_migrations.domain.errors import RevisionFailed
+from scripts.waiting import join
 from tests.versions.support import Apps, Bench, connected
 
 A1 = "aaaaaaaaaaa1"
@@ -42,7 +43,7 @@ def test_two_threads_on_two_databases(tmp_path: Path, apps: Apps) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        join(thread, what="a migration in a thread")
     assert errors == []
     assert all(len(tables) == 6 for tables in found.values())
     assert len(found) == 3

@@ -19,6 +19,7 @@ from framework_m_migrations.domain.revisions import RevisionDraft
 from framework_m_migrations.domain.risk import Knowledge, judge
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table, TableName, Unique
 from framework_m_migrations.ports.app_discovery import App
+from scripts.waiting import PROGRAM_LIMIT
 from tests.versions.comparing import differences
 from tests.versions.support import Apps, Bench
 
@@ -52,7 +53,11 @@ def check_format(file: Path) -> None:
     """The usual formatter and linter find nothing to do."""
     for command in (["format", "--isolated", "--check"], ["check", "--isolated", "--select", "E4,E7,E9,F,I"]):
         done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, str(file)], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "ruff", *command, str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PROGRAM_LIMIT,
         )
         assert done.returncode == 0, done.stdout + done.stderr + file.read_text()
 

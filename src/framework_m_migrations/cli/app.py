@@ -12,7 +12,7 @@ HELP = """Schema migrations on two tracks over one database: sync brings it to w
 run applies the ordered revisions that apps ship. When in doubt: m-migrate all."""
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 usage; 3 verify found the schema dirty, \
-lint found what should not be merged, or status --ready found it not ready; \
+lint found what should not be merged, prove saw a revision fail, or status --ready found it not ready; \
 4 another migrator holds the lock; 130 interrupted."""
 
 COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
@@ -22,9 +22,12 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("verify", declarative.verify),
     ("run", versioned.run),
     ("create", versioned.create),
+    ("prove", versioned.prove),
     ("rollback", versioned.rollback),
     ("status", maintenance.status),
     ("history", versioned.history),
+    ("show", versioned.show),
+    ("squash", versioned.squash),
     ("lint", lint.lint),
     ("init", maintenance.init),
     ("stamp", maintenance.stamp),

@@ -26,6 +26,7 @@ PORTS = (
     "ledger",
     "lock",
     "versions",
+    "prover",
     "events",
     "clock",
     "persistence",

@@ -51,6 +51,7 @@ class MigrationContainer(containers.DeclarativeContainer):
     ledger = providers.Object(factories.ledger)
     lock = providers.Object(factories.lock)
     versions = providers.Object(factories.versions)
+    prover = providers.Object(factories.prover)
     events = providers.Object(factories.events)
     clock = providers.Object(factories.clock)
     persistence = providers.Object(factories.persistence)
@@ -65,6 +66,7 @@ class MigrationContainer(containers.DeclarativeContainer):
         ledger=ledger,
         lock=lock,
         versions=versions,
+        prover=prover,
         events=events,
         clock=clock,
         persistence=persistence,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.factories import sql_dialect
@@ -168,3 +169,27 @@ def async_source(settings: MigrationSettings, database: Any) -> AsyncSource:
     raise UnsupportedDatabase(
         f"There is no async adapter for {backend!r}.", next_step="Use a PostgreSQL, SQLite or MariaDB URL."
     )
+
+
+def twin_engine(settings: MigrationSettings, mode: RuntimeMode, url: sa.URL, *, is_async: bool) -> sa.Engine:
+    """An engine for another database of the same kind, to be used from where the session's connection is used.
+
+    On SQLite it has the synchronous driver, whatever the session's; on a server that of the URL, whose asynchronous
+    connections work wherever a connection of the session does.
+
+    Args:
+        settings: of the session.
+        mode: of the session.
+        url: of the database.
+        is_async: the session's driver is asynchronous.
+
+    Raises:
+        ConfigurationError: the URL cannot be used.
+    """
+    shown = replace(settings, database_url=url.render_as_string(hide_password=False))
+    if is_async and url.get_backend_name() != "sqlite":
+        made = async_source(shown, None)
+        found: sa.Engine = (made if _is_async(made) else made()).sync_engine  # type: ignore[operator, union-attr]
+        return found
+    plain = sync_source(shown, mode, None)
+    return plain() if callable(plain) else plain  # type: ignore[return-value]

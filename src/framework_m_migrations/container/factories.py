@@ -7,6 +7,7 @@ dependency-injector container (di.py) exposes the same functions; where that pac
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from framework_m_migrations.container.context import Context, Factory
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from framework_m_migrations.ports.ledger import Ledger
     from framework_m_migrations.ports.lock import MigrationLock
     from framework_m_migrations.ports.persistence import Persistence
+    from framework_m_migrations.ports.prover import Prover
     from framework_m_migrations.ports.pruner import Pruner
     from framework_m_migrations.ports.schema_source import SchemaSource
     from framework_m_migrations.ports.tenants import Tenants
@@ -167,6 +169,19 @@ def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
     )
 
 
+def prover(context: Context) -> Prover | None:
+    """Tries revisions out on a scratch database; None where the versioned track is not Alembic's."""
+    from framework_m_migrations.adapters.sql.versions.proving import SqlProver
+    from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
+    from framework_m_migrations.container.engines import twin_engine
+
+    track = context.make("versions")
+    if not isinstance(track, AlembicTrack):
+        return None
+    open_twin = partial(twin_engine, context.settings, context.mode, is_async=context.live.dialect.is_async)
+    return SqlProver(context.live, context.sql, track, open_twin, schema=context.settings.schema)
+
+
 def events(_: Context) -> EventSink:
     """Nobody listens unless somebody was named."""
     from framework_m_migrations.adapters.sql.sinks import NullSink
@@ -212,6 +227,7 @@ DEFAULTS: dict[str, Factory] = {
     "ledger": ledger,
     "lock": lock,
     "versions": versions,
+    "prover": prover,
     "events": events,
     "clock": clock,
     "persistence": persistence,

@@ -20,6 +20,7 @@ from framework_m_migrations.ports.hooks import HookRegistry
 from framework_m_migrations.ports.inspector import Inspector
 from framework_m_migrations.ports.ledger import Ledger
 from framework_m_migrations.ports.lock import MigrationLock
+from framework_m_migrations.ports.prover import Prover
 from framework_m_migrations.ports.pruner import Pruner
 from framework_m_migrations.ports.schema_source import SchemaSource
 from framework_m_migrations.ports.session import Session
@@ -115,6 +116,11 @@ class WiredSession:
     def versions(self) -> VersionedTrack:
         """The versioned track."""
         return self._make("versions")  # type: ignore[no-any-return]
+
+    @property
+    def prover(self) -> Prover | None:
+        """Tries revisions out."""
+        return self._make("prover")  # type: ignore[no-any-return]
 
     @property
     def hooks(self) -> HookRegistry:

@@ -270,6 +270,16 @@ class RevisionUnfinished(RevisionError):
     )
 
 
+class ValuesWouldBeLost(RevisionError):
+    """A column's values have no counterpart in its new type, or would lose digits: nothing was changed.
+
+    ``details`` has ``table``, ``column`` and ``rows``, the number of rows that hold such values.
+    """
+
+    code = "M510"
+    default_next_step = "Correct these rows, or write the conversion that you want into the revision."
+
+
 class PersistenceError(MigrationError):
     """The store behind a browser's file system could not be loaded or flushed."""
 

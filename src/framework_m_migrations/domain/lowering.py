@@ -94,7 +94,7 @@ class Lowering:
             case c.TableRenamed(table=name, before=former):
                 return (o.RenameTable(former, name),)
             case c.ColumnRenamed(table=name, before=old, column=column):
-                return (o.RenameColumn(name, old, column),)
+                return (o.RenameColumn(name, old, column), *differing(name, replace(old, name=column.name), column))
             case c.PrimaryKeyChanged():
                 return ()
             case _ as unreachable:
@@ -176,6 +176,25 @@ class Lowering:
                 if staged and key.name is not None:
                     return (o.AddForeignKey(table, key, validate=False), o.ValidateConstraint(table, key))
                 return (o.AddForeignKey(table, key),)
+
+
+def differing(table: TableName, before: Column, column: Column) -> tuple[o.Operation, ...]:
+    """What else a renamed column changes, under its new name: a comparison reports the rename alone."""
+    found: list[o.Operation] = []
+    if before.type != column.type:
+        found.append(o.AlterType(table, before, column))
+    if before.generated != column.generated:
+        return (*found, o.SetGenerated(table, before, column))
+    if before.default != column.default:
+        found.append(o.SetDefault(table, before, column))
+    if before.nullable and not column.nullable:
+        value = column.fill if column.fill is not None else column.default
+        found += [o.Backfill(table, column, value), o.SetNotNull(table, column)]
+    elif column.nullable and not before.nullable:
+        found.append(o.DropNotNull(table, column))
+    if before.comment != column.comment:
+        found.append(o.SetComment(table, column.name, column.comment))
+    return tuple(found)
 
 
 def _enum(change: c.EnumAdded | c.EnumValueAdded | c.EnumValuesIncompatible) -> tuple[o.Operation, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from framework_m_migrations.domain.schema import (
     Catalog,
@@ -32,6 +32,104 @@ COPY_SUFFIX, FORMER_SUFFIX = "__fmm_new", "__fmm_old"
 
 _LITERAL_OR_NAME = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_][A-Za-z_0-9$]*""")
 _PLAIN = re.compile(r"[a-z_][a-z_0-9]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """A rename that a person chose, or is asked about.
+
+    Attributes:
+        table: the table as it is wanted.
+        old: the former name of the column, or of the table where ``new`` is None.
+        new: the column's new name; None for a rename of the table.
+        detail: what both have in common, such as their type.
+    """
+
+    table: TableName
+    old: str
+    new: str | None = None
+    detail: str = field(default="", compare=False)
+
+    @property
+    def text(self) -> str:
+        """As ``create --rename`` takes it."""
+        if self.new is None:
+            return f"{TableName(self.old, self.table.schema)}:{self.table.name}"
+        return f"{self.table}.{self.old}:{self.new}"
+
+    def clashes(self, other: Rename) -> bool:
+        """Whether not both can be: something has one former name and one new name."""
+        if (self.new is None) is not (other.new is None):
+            return False
+        if self.new is None:
+            return self.table == other.table or (self.old, self.table.schema) == (other.old, other.table.schema)
+        return self.table == other.table and (self.old == other.old or self.new == other.new)
+
+
+def parsed_rename(text: str, wanted: Iterable[Table]) -> Rename | None:
+    """The rename that ``table.old:new`` or ``old_table:new_table`` means; None where no wanted table has the new name.
+
+    Args:
+        text: as a person writes it.
+        wanted: all wanted tables.
+    """
+    left, _, new = text.strip().rpartition(":")
+    if not left or not new:
+        return None
+    tables = sorted(wanted, key=lambda table: -len(str(table.name)))
+    for table in tables:
+        prefix = f"{table.name}."
+        if left.startswith(prefix) and len(left) > len(prefix) and table.column(new) is not None:
+            return Rename(table.name, left.removeprefix(prefix), new)
+    for table in tables:
+        if new in {table.name.name, str(table.name)}:
+            prefix = f"{table.name.schema}." if table.name.schema else ""
+            return Rename(table.name, left.removeprefix(prefix))
+    return None
+
+
+def with_renames(doctypes: Sequence[DocTypeSchema], renames: Sequence[Rename]) -> tuple[DocTypeSchema, ...]:
+    """The wanted schema as if it declared these renames."""
+    if not renames:
+        return tuple(doctypes)
+    tables = {rename.table: rename.old for rename in renames if rename.new is None}
+    columns = {(rename.table, rename.new): rename.old for rename in renames if rename.new is not None}
+
+    def declared(table: Table) -> Table:
+        return replace(
+            table,
+            renamed_from=tables.get(table.name, table.renamed_from),
+            columns=tuple(
+                replace(column, renamed_from=columns.get((table.name, column.name), column.renamed_from))
+                for column in table.columns
+            ),
+        )
+
+    return tuple(replace(doctype, tables=tuple(declared(table) for table in doctype.tables)) for doctype in doctypes)
+
+
+def column_candidates(table: TableName, gone: Sequence[Column], come: Sequence[Column]) -> list[Rename]:
+    """Pairs of a column that goes and one of the same base type that comes: each may be a rename."""
+    return [
+        Rename(table, old.name, new.name, f"both {new.type}" if old.type == new.type else f"{old.type} and {new.type}")
+        for new in come
+        for old in gone
+        if old.type == new.type or (old.type.base and old.type.base == new.type.base)
+    ]
+
+
+def table_candidates(gone: Iterable[Table], come: Iterable[Table]) -> list[Rename]:
+    """Pairs of a table that goes and one that comes, more than half of whose columns are the same."""
+    found: list[Rename] = []
+    new_tables = list(come)
+    for old in gone:
+        have = {(column.name, column.type.base or column.type.spelling) for column in old.columns}
+        for new in new_tables:
+            want = {(column.name, column.type.base or column.type.spelling) for column in new.columns}
+            same = len(have & want)
+            if old.name.schema == new.name.schema and same * 2 > max(len(have), len(want)):
+                found.append(Rename(new.name, old.name.name, None, f"{same} of {len(want)} columns are the same"))
+    return found
 
 
 def copy_name(name: str) -> str:

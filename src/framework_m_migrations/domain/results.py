@@ -9,6 +9,8 @@ from typing import Any
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.describe import describe_change, describe_step
 from framework_m_migrations.domain.plan import Plan, PlannedChange, Risk
+from framework_m_migrations.domain.proof import Outcome, Proof
+from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.revisions import Revision
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.domain.sizes import Size
@@ -293,7 +295,9 @@ class HistoryResult:
 class CreateResult:
     """A revision that was written. ``path`` is None when there was nothing to write.
 
-    ``contract`` is the second half of an online change, for when no old code runs any more.
+    ``contract`` is the second half of an online change, for when no old code runs any more. ``renames`` are those that
+    were asked for: the models do not declare them yet. ``proof`` is what became of the revision on a scratch database,
+    None where it was not asked for.
     """
 
     app: str
@@ -303,6 +307,8 @@ class CreateResult:
     review: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     contract: CreateResult | None = None
+    renames: tuple[Rename, ...] = ()
+    proof: Proof | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -314,7 +320,27 @@ class CreateResult:
             "review": list(self.review),
             "left_out": list(self.left_out),
             "contract": None if self.contract is None else self.contract.to_dict(),
+            "renames": [
+                {"table": str(one.table), "from": one.old, "to": one.new or one.table.name} for one in self.renames
+            ],
+            "proof": None if self.proof is None else self.proof.to_dict(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ProveResult:
+    """What became of revisions on a scratch database, in their order."""
+
+    proofs: tuple[Proof, ...]
+
+    @property
+    def failed(self) -> bool:
+        """True when a revision does not go forwards."""
+        return any(proof.outcome is Outcome.FAILED for proof in self.proofs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"command": "prove", "failed": self.failed, "proofs": [proof.to_dict() for proof in self.proofs]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
-from framework_m_migrations.domain.lowering import is_required
+from framework_m_migrations.domain.lowering import differing, is_required
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
 
@@ -89,7 +89,11 @@ def _column(
         case c.ColumnRemoved(column=column):
             return (o.AddColumn(table, replace(column, nullable=True) if is_required(column) else column),)
         case c.ColumnRenamed(before=before, column=column):
-            return (o.RenameColumn(table, replace(before, name=column.name), before),)
+            moved = replace(before, name=column.name)
+            back = (o.RenameColumn(table, moved, before),)
+            # NULLs that the revision allowed are for a person to fill; what it filled stays filled.
+            changed = differing(table, column, moved)
+            return (*(one for one in changed if not isinstance(one, o.Backfill)), *back)
         case c.ColumnTypeChanged(before=before, column=column):
             return (o.AlterType(table, column, before),)
         case c.ColumnNullabilityChanged(before=before):

@@ -34,6 +34,7 @@ class Revision:
     path: str | None = None
     contract_of: str | None = None
     beside_sync: bool = False
+    replaces: tuple[str, ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -106,6 +107,15 @@ class RevisionGraph:
     def of_app(self, app: str | None) -> tuple[str, ...]:
         """Ids of one app's revisions, in order; those of no app for None."""
         return self._of_app.get(app, ())
+
+    @cached_property
+    def followers(self) -> Mapping[str, tuple[str, ...]]:
+        """Of each revision that another follows through down_revision: those that follow it."""
+        found: dict[str, list[str]] = {}
+        for revision in self.revisions:
+            for parent in revision.down_revisions:
+                found.setdefault(parent, []).append(revision.id)
+        return {parent: tuple(names) for parent, names in found.items()}
 
     def heads(self, app: str | None = None) -> tuple[str, ...]:
         """Revisions that no other follows through down_revision, of one app or of all, in order."""

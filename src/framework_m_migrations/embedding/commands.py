@@ -10,25 +10,32 @@ from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.options import SyncOptions
 from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
     CreateResult,
     HistoryResult,
     PlanResult,
+    ProveResult,
     RepairResult,
     RunResult,
     StatusResult,
     SyncResult,
     VerifyResult,
 )
+from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
+from framework_m_migrations.domain.squashing import SquashResult
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.ports.tenants import Tenants
 from framework_m_migrations.services.use_cases import create as creating
 from framework_m_migrations.services.use_cases import fleet as fleets
 from framework_m_migrations.services.use_cases import inspect as inspecting
+from framework_m_migrations.services.use_cases import preview as previewing
+from framework_m_migrations.services.use_cases import prove as proving
 from framework_m_migrations.services.use_cases import repair as repairing
 from framework_m_migrations.services.use_cases import run as running
+from framework_m_migrations.services.use_cases import squash as squashing
 from framework_m_migrations.services.use_cases import sync as syncing
 
 
@@ -76,9 +83,25 @@ class Commands:
             return Command(partial(_in_tenant, fleets.sync_tenant, schema, options), drops=allow_drop)
         return Command(partial(syncing.sync, options=options), drops=allow_drop)
 
-    def run(self, revision: str | None, *, contract: bool = False) -> Command[RunResult]:
+    def run(self, options: running.RunOptions) -> Command[RunResult]:
         """See services.use_cases.run.run."""
-        return Command(partial(running.run, locks=self.settings.locks, revision=revision, contract=contract))
+        return Command(partial(running.run, locks=self.settings.locks, options=options))
+
+    def preview_run(self, options: running.RunOptions) -> Command[PreviewResult]:
+        """See services.use_cases.preview.preview_run."""
+        return Command(partial(previewing.preview_run, options=options))
+
+    def preview_rollback(self, *, steps: int | None, app: str | None, to: str | None) -> Command[PreviewResult]:
+        """See services.use_cases.preview.preview_rollback."""
+        return Command(partial(previewing.preview_rollback, steps=steps, app=app, to=to))
+
+    def squash(self, *, app: str, to: str, message: str | None, dry_run: bool) -> Command[SquashResult]:
+        """See services.use_cases.squash.squash."""
+        return Command(partial(squashing.squash, app=app, to=to, message=message, dry_run=dry_run))
+
+    def show(self, revision: str) -> Command[ShowResult]:
+        """See services.use_cases.preview.show."""
+        return Command(partial(previewing.show, text=revision))
 
     def all(self, *, force: bool, allow_drop: bool) -> Command[AllResult]:
         """See services.use_cases.run.run_all."""
@@ -103,7 +126,15 @@ class Commands:
         """See services.use_cases.create.create."""
         return Command(partial(creating.create, options=options))
 
-    def rollback(self, *, steps: int, app: str | None, to: str | None) -> Command[RunResult]:
+    def possible_renames(self, app: str) -> Command[tuple[Rename, ...]]:
+        """See services.use_cases.create.possible_renames."""
+        return Command(partial(creating.possible_renames, app=app))
+
+    def prove(self, options: proving.ProveOptions) -> Command[ProveResult]:
+        """See services.use_cases.prove.prove."""
+        return Command(partial(proving.prove, options=options))
+
+    def rollback(self, *, steps: int | None, app: str | None, to: str | None) -> Command[RunResult]:
         """See services.use_cases.run.rollback."""
         return Command(partial(running.rollback, locks=self.settings.locks, steps=steps, app=app, to=to))
 

@@ -24,6 +24,7 @@ from framework_m_migrations.embedding.commands import Command, Commands
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.use_cases.fleet import Survey, survey
+from framework_m_migrations.services.use_cases.run import RunOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,9 @@ class FleetFlow:
         self._sort()
         runs: list[RunResult] = []
         if self.command.name == "all":
-            answers = yield [Job(one.assembly, self._commands(one.assembly).run(None).use_case) for one in self._groups]
+            answers = yield [
+                Job(one.assembly, self._commands(one.assembly).run(RunOptions()).use_case) for one in self._groups
+            ]
             for group, answer in zip(self._groups, answers, strict=True):
                 group.error = answer.error
                 runs.extend([] if answer.error else [answer.value])

@@ -10,21 +10,27 @@ from framework_m_migrations.container.context import Factory
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
     CreateResult,
     HistoryResult,
     InitResult,
     PlanResult,
+    ProveResult,
     RepairResult,
     RunResult,
     StatusResult,
     SyncResult,
     VerifyResult,
 )
+from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
+from framework_m_migrations.domain.squashing import SquashResult
 from framework_m_migrations.embedding.commands import Command, Commands
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.services.use_cases.create import CreateOptions
+from framework_m_migrations.services.use_cases.prove import ProveOptions
+from framework_m_migrations.services.use_cases.run import RunOptions
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -93,14 +99,52 @@ class MigrationManager:
         """
         return self._run(self._commands.sync(force=force, dry_run=dry_run, allow_drop=allow_drop, reviewed=reviewed))
 
-    def run(self, revision: str | None = None, *, contract: bool = False) -> RunResult:
-        """Apply pending revisions: all, up to ``revision``, or of the app so named.
+    def run(
+        self,
+        revision: str | None = None,
+        *,
+        contract: bool = False,
+        app: str | None = None,
+        steps: int | None = None,
+    ) -> RunResult:
+        """Apply pending revisions: all, up to ``revision``, of an app, or the first few.
 
         Args:
-            revision: an id, or the name of an app.
+            revision: an id or its beginning, an app's name, ``head``, or a form relative to one of these as Alembic
+                has it: ``+1``, ``ae10+1``, ``shop@head``, ``shop@+1``.
             contract: also those that end an online change by taking away what only old code needs.
+            app: only what this app's revisions need.
+            steps: only so many; with an app, so many of its own.
         """
-        return self._run(self._commands.run(revision, contract=contract))
+        return self._run(self._commands.run(RunOptions(revision, contract, app, steps)))
+
+    def preview_run(
+        self,
+        revision: str | None = None,
+        *,
+        contract: bool = False,
+        app: str | None = None,
+        steps: int | None = None,
+    ) -> PreviewResult:
+        """What ``run`` would do with the same arguments: revisions with SQL, risk and locks. Changes nothing."""
+        return self._run(self._commands.preview_run(RunOptions(revision, contract, app, steps)))
+
+    def preview_rollback(
+        self, *, steps: int | None = None, app: str | None = None, to: str | None = None
+    ) -> PreviewResult:
+        """What ``rollback`` would do with the same arguments: revisions with SQL, risk and locks. Changes nothing."""
+        return self._run(self._commands.preview_rollback(steps=steps, app=app, to=to))
+
+    def show(self, revision: str) -> ShowResult:
+        """One revision with its SQL and whether it is applied. Changes nothing.
+
+        Args:
+            revision: an id, its beginning, ``shop@head``, or a form relative to one of these.
+
+        Raises:
+            UnknownRevision: it names no revision, or several.
+        """
+        return self._run(self._commands.show(revision))
 
     def all(self, *, force: bool = False, allow_drop: bool = False) -> AllResult:
         """``run``, then ``sync``."""
@@ -126,7 +170,7 @@ class MigrationManager:
         """Revisions in order of application, of one app or of all."""
         return self._run(self._commands.history(app))
 
-    def create(
+    def create(  # noqa: PLR0913 - the options of the command
         self,
         message: str,
         *,
@@ -136,14 +180,49 @@ class MigrationManager:
         depends_on: tuple[str, ...] = (),
         merge: bool = False,
         online: bool = False,
+        renames: tuple[str, ...] = (),
+        asked: bool = False,
+        prove: bool = True,
+        scratch: str | None = None,
     ) -> CreateResult:
-        """Write a revision in the app's own folder; see CreateOptions for the arguments."""
-        options = CreateOptions(app, message, autogenerate, dry_run, depends_on, merge, online)
+        """Write a revision in the app's own folder and try it out; see CreateOptions for the arguments."""
+        options = CreateOptions(
+            app, message, autogenerate, dry_run, depends_on, merge, online, renames, asked, prove, scratch
+        )
         return self._run(self._commands.create(options))
 
-    def rollback(self, *, steps: int = 1, app: str | None = None, to: str | None = None) -> RunResult:
-        """Take revisions back; see VersionResolver.rollback for the arguments."""
+    def prove(self, *revisions: str, scratch: str | None = None, store: bool = True) -> ProveResult:
+        """Run revisions forwards, backwards and forwards on a scratch database, with generated rows.
+
+        Args:
+            revisions: ids or their beginnings; the pending ones where none is named.
+            scratch: URL of an empty database to use; None to make one.
+            store: write each outcome into the revision's file.
+        """
+        return self._run(self._commands.prove(ProveOptions(revisions, scratch, store)))
+
+    def possible_renames(self, app: str) -> tuple[Rename, ...]:
+        """What ``create`` would write as a removal beside an addition and what may be a rename; see ``renames``."""
+        return self._run(self._commands.possible_renames(app))
+
+    def rollback(self, *, steps: int | None = None, app: str | None = None, to: str | None = None) -> RunResult:
+        """Take revisions back.
+
+        Args:
+            steps: how many; 1 where ``to`` is not given either.
+            app: only revisions of this app.
+            to: the revision that shall be the last applied one: an id or its beginning, ``base``, or a form relative
+                to one of these as Alembic has it: ``-1``, ``ae10-1``, ``shop@base``.
+        """
         return self._run(self._commands.rollback(steps=steps, app=app, to=to))
+
+    def squash(self, *, app: str, to: str, message: str | None = None, dry_run: bool = False) -> SquashResult:
+        """Replace an app's revisions up to ``to`` by one that is proven equivalent; ``dry_run`` writes nothing.
+
+        Raises:
+            RevisionError: something outside the range needs a part of it, or the proof failed; nothing was written.
+        """
+        return self._run(self._commands.squash(app=app, to=to, message=message, dry_run=dry_run))
 
     def stamp(self, *revisions: str, dry_run: bool = False) -> RepairResult:
         """Set what the version table says, running no revision; ``dry_run`` only says what would change."""

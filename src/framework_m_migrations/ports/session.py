@@ -15,6 +15,7 @@ from framework_m_migrations.ports.hooks import HookRegistry
 from framework_m_migrations.ports.inspector import Inspector
 from framework_m_migrations.ports.ledger import Ledger
 from framework_m_migrations.ports.lock import MigrationLock
+from framework_m_migrations.ports.prover import Prover
 from framework_m_migrations.ports.pruner import Pruner
 from framework_m_migrations.ports.schema_source import SchemaSource
 from framework_m_migrations.ports.versioned_track import VersionedTrack
@@ -61,6 +62,11 @@ class Session(Protocol):
     @property
     def versions(self) -> VersionedTrack:
         """The versioned track."""
+        ...
+
+    @property
+    def prover(self) -> Prover | None:
+        """Tries revisions out; None where that is not possible."""
         ...
 
     @property

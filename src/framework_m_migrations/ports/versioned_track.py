@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePath
 from typing import Protocol
 
 from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
+from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 
 
 class VersionedTrack(Protocol):
@@ -54,6 +56,23 @@ class VersionedTrack(Protocol):
         """Take back one revision on which nothing applied stands; raises as ``upgrade``."""
         ...
 
+    def render(
+        self, revisions: Sequence[str], *, upgrade: bool = True, recorded: Collection[str] = (), alone: bool = False
+    ) -> tuple[RevisionPreview, ...]:
+        """What revisions would send, with risk and locks; one preview for each, in the order given.
+
+        Nothing is changed in the database, and no lock is taken that others would wait for. The revisions' own code is
+        run on a stand-in for the database: where it needs the database itself, ``unknown`` says so, and nothing is
+        invented.
+
+        Args:
+            revisions: ids in the order in which they would run from where the database is.
+            upgrade: False to take them back.
+            recorded: those of them that only come to count as applied.
+            alone: each by itself, wherever the database is.
+        """
+        ...
+
     def stamp(self, heads: Sequence[str]) -> None:
         """Make the version table hold exactly these heads, running no revision; nothing is unfinished afterwards.
 
@@ -75,6 +94,20 @@ class VersionedTrack(Protocol):
 
         Raises:
             VersionFolderMissing: the app has no place where a folder could be made.
+        """
+        ...
+
+    def squash(self, draft: SquashDraft, *, dry_run: bool) -> SquashResult:
+        """Write one revision in the place of others, once it is proven that both make the same database.
+
+        The replaced revisions stay the history of a database that has a part of them.
+
+        Args:
+            draft: the new revision, and those that it replaces.
+            dry_run: prove, and write nothing.
+
+        Raises:
+            RevisionError: they do not make the same database, or that cannot be proven; nothing was written.
         """
         ...
 

@@ -6,7 +6,7 @@ changed costs the reading of its own tables; only a new ledger, a foreign change
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import changes as c
@@ -14,7 +14,7 @@ from framework_m_migrations.domain.diff import diff_doctype
 from framework_m_migrations.domain.filling import Fill, pending
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, Ownership
 from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk
-from framework_m_migrations.domain.renames import through_renames
+from framework_m_migrations.domain.renames import Rename, through_renames, with_renames
 from framework_m_migrations.domain.risk import MANUAL
 from framework_m_migrations.domain.schema import Catalog, Column, DocTypeSchema, ForeignKey, Table, TableName
 from framework_m_migrations.ports.session import Session
@@ -43,10 +43,12 @@ class SyncPlanner:
     Args:
         session: the ports to read through.
         online: use the forms that hold nobody up on tables with rows, where the database has them.
+        renames: counted as declared, beside those that the models declare.
     """
 
     session: Session
     online: bool = True
+    renames: tuple[Rename, ...] = ()
 
     def plan(self, *, force: bool = False) -> Plan:
         """What sync would do now.
@@ -76,7 +78,7 @@ class SyncPlanner:
     def _compare(
         self, verdict: CacheVerdict, checksums: Mapping[str, str], snapshot: LedgerSnapshot, token: str | None
     ) -> Plan:
-        doctypes = self.session.source.load(None if verdict.full else verdict.changed)
+        doctypes = self._load(None if verdict.full else verdict.changed)
         catalog = self.session.inspector.read(None if verdict.full else tuple(_tables_of(doctypes)))
         ownership = self.session.ledger.objects()
         fills = pending(snapshot.state)
@@ -97,6 +99,9 @@ class SyncPlanner:
             voids=_voids(fills, doctypes, catalog),
         )
         return builder.build(compared, changes)
+
+    def _load(self, names: Collection[str] | None = None) -> Sequence[DocTypeSchema]:
+        return with_renames(self.session.source.load(names), self.renames)
 
     def _with_targets(self, catalog: Catalog, changes: Assessed) -> Catalog:
         """The catalog, with the tables that new foreign keys point at: their partitions, if any, are locked too."""
@@ -169,7 +174,7 @@ class SyncPlanner:
             for name, operations in drops.items()
         ]
         # By its declaration a DocType says that its rows were here: such a table is never offered to be dropped.
-        former = _former_names(self.session.source.load())
+        former = _former_names(self._load())
         return [
             replace(one, judgement=_overtaken(former[one.change.table])) if one.change.table in former else one
             for one in found

@@ -34,6 +34,14 @@ class VersionResolver:
 
     def require_known(self) -> None:
         """Raise UnknownRevision when the database is at a revision that no file has."""
+        gone = {name: one for one in self.graph.revisions for name in one.replaces if name in self.unknown}
+        for name, one in gone.items():
+            raise UnknownRevision(
+                f"The database is at revision {name}, which {one.id} replaced and whose file was deleted.",
+                next_step=f"Bring the replaced files back from version control, into the folder squashed beside "
+                f"{one.path or one.id}, run `m-migrate run`, then delete them again.",
+                details={"unknown": list(self.unknown), "replaced_by": one.id},
+            )
         if self.unknown:
             raise UnknownRevision(
                 f"The database is at revision {', '.join(self.unknown)}, which no installed app has.",

@@ -11,6 +11,7 @@ import itertools
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePath
@@ -72,6 +73,8 @@ def downgrade():
     {downgrade}
     {fail}
 """
+HOLDER_LIMIT = 240.0
+"""Seconds for another process to hold the lock."""
 _numbers = itertools.count(1)
 
 
@@ -196,9 +199,12 @@ class SqlHarness:
         command = [sys.executable, "-c", HOLD_LOCK, self.sync_url]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            held = process.stdout.readline() == "held\n"
+            late = threading.Timer(HOLDER_LIMIT, process.kill)
+            late.start()
+            said = process.stdout.readline()
+            late.cancel()
             process.send_signal(signal.SIGKILL)
-        assert held
+        assert said == "held\n", f"Waited {HOLDER_LIMIT:g} s at most for a process to hold the lock. It said: {said!r}"
         return True
 
     def insert(self, table: TableName, rows: Sequence[Mapping[str, object]]) -> None:

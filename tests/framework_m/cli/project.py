@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from scripts.waiting import LIMIT, PROGRAM_LIMIT, next_line, wait_until
 from tests.framework_m.apps import HEADER
 
 ROOT = Path(__file__).parents[3]
@@ -45,8 +45,8 @@ class Server:
             text=True,
         )
         # On a busy machine its imports take longer than any command, whose time would run meanwhile.
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n", "the process that starts commands ended"
+        ready = next_line(self._process, what="the process that starts commands")
+        assert ready == "ready\n", "the process that starts commands ended"
 
     def start(self, job: Mapping[str, object]) -> None:
         assert self._process.stdin is not None
@@ -57,7 +57,7 @@ class Server:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=LIMIT)
         self._process.stdout.close()
 
 
@@ -76,11 +76,11 @@ class Run:
     def err(self) -> str:
         return (self.folder / "err").read_text(encoding="utf-8")
 
-    def wait(self, seconds: float = 120) -> int:
-        limit = time.monotonic() + seconds
-        while not (self.folder / "rc").exists():
-            assert time.monotonic() < limit, f"{self.argv} did not end: {self.out}{self.err}"
-            time.sleep(0.01)
+    def wait(self, seconds: float = PROGRAM_LIMIT) -> int:
+        rc = self.folder / "rc"
+        wait_until(
+            rc.exists, what=f"the end of {self.argv}", seen=lambda: self.out + self.err, limit=seconds, every=0.01
+        )
         return int((self.folder / "rc").read_text())
 
     def kill(self) -> None:

@@ -8,6 +8,7 @@ from textwrap import dedent
 
 import sqlalchemy as sa
 
+from scripts.waiting import PROGRAM_LIMIT
 from tests.framework_m.cli.project import Project, thing
 from tests.framework_m.cli.test_versioned import _revision
 
@@ -34,7 +35,7 @@ def made_by_the_host(project: Project, schema: str | None = None) -> None:
     """
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", dedent(script)],
-        cwd=project.home, check=False, capture_output=True, text=True,
+        cwd=project.home, check=False, capture_output=True, text=True, timeout=PROGRAM_LIMIT,
         env={**project.environment(), "PYTHONPATH": str(project.site)},
     )  # fmt: skip
     assert ended.returncode == 0, f"the host ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"

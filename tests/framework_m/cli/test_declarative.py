@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 import sqlalchemy as sa
 
+from scripts.waiting import wait_until
 from tests.framework_m.cli.project import Project, thing
 
 
@@ -311,8 +312,8 @@ def test_a_killed_sync_is_completed_by_the_next_one(on_sqlite: Project) -> None:
     body = "\n".join(thing("title: str = ''\ncode: int = 1", name=f"Doc{n}").split("\n\n", 1)[1] for n in range(60))
     project.app("shop", {"doctypes/all.py": f"{thing('a: int = 1')}\n\n{body}"})
     run = project.start("sync")
-    while not (project.folder / "site.db").exists() and not (run.folder / "rc").exists():
-        pass
+    begun = [project.folder / "site.db", run.folder / "rc"]
+    wait_until(lambda: any(file.exists() for file in begun), what="the sync to begin", seen=lambda: run.err, every=0)
     run.kill()
     assert run.wait() == -9
     project.settle()

@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from scripts.waiting import PROGRAM_LIMIT
 from tests.framework_m.cli.project import PASSED_ON, ROOT, Project
 from tests.framework_m.conftest import MakeApp
 from tests.framework_m.test_loading import doctype
@@ -44,7 +45,7 @@ def test_every_command_is_ours_whatever_the_order(order: str, tmp_path: Path) ->
     folders = [str(tmp_path / name) for name in ("framework-m-migrations", "framework-m-standard")]
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ORDER, order],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=PROGRAM_LIMIT,
         env={key: value for key, value in os.environ.items() if key in PASSED_ON}
         | {"PYTHONPATH": os.pathsep.join(folders if order == "first" else reversed(folders))},
     )  # fmt: skip
@@ -69,7 +70,7 @@ def test_the_program_itself(on_sqlite: Project) -> None:
     on_sqlite.things("title: str = ''")
     ended = subprocess.run(
         [str(Path(sys.executable).parent / "m"), "migrate", "all", "--json"],
-        cwd=on_sqlite.home, capture_output=True, text=True, check=True,
+        cwd=on_sqlite.home, capture_output=True, text=True, check=True, timeout=PROGRAM_LIMIT,
         env={**on_sqlite.environment(), "PYTHONPATH": str(on_sqlite.site)},
     )  # fmt: skip
     assert json.loads(ended.stdout)["command"] == "all"
@@ -231,7 +232,12 @@ def test_the_core_needs_no_host(tmp_path: Path) -> None:
         "import sqlalchemy as sa\nmetadata = sa.MetaData()\nsa.Table('a', metadata, sa.Column('id', sa.Integer))\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", dedent(script)], check=False, cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", dedent(script)],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PROGRAM_LIMIT,
     )
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "dev.db").is_file()

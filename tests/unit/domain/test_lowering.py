@@ -12,6 +12,7 @@ from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.filling import BATCH
 from framework_m_migrations.domain.lowering import Lowering, creation_order, stageable, unique_name
+from framework_m_migrations.domain.reversal import reversal
 from framework_m_migrations.domain.schema import (
     Check,
     Column,
@@ -28,6 +29,7 @@ from tests.unit.domain.build import LOCAL, SERVER, column, index, key, table, un
 
 T, OLD, E = TableName("t"), TableName("old"), TableName("e")
 BEFORE, AFTER = column("a", "smallint", nullable=False), column("a", "bigint", default="1", nullable=False)
+RENAMED = replace(BEFORE, name="b")
 CHECK, KEY, UNIQUE = Check("ck", "a > 0"), key("a", "u", "fk"), unique("a", "b", name="uq")
 INDEX = index("i", "a")
 
@@ -56,7 +58,7 @@ INDEX = index("i", "a")
         (c.CheckRemoved(T, CHECK), o.DropConstraint(T, "ck", "check")),
         (c.ForeignKeyRemoved(T, KEY), o.DropConstraint(T, "fk", "foreign_key")),
         (c.TableRenamed(T, OLD, table("t")), o.RenameTable(OLD, T)),
-        (c.ColumnRenamed(T, BEFORE, AFTER), o.RenameColumn(T, BEFORE, AFTER)),
+        (c.ColumnRenamed(T, BEFORE, RENAMED), o.RenameColumn(T, BEFORE, RENAMED)),
         (c.ColumnGenerationChanged(T, BEFORE, AFTER), o.SetGenerated(T, BEFORE, AFTER)),
     ],
 )
@@ -113,6 +115,28 @@ def test_a_revision_gives_rows_a_value_before_it_forbids_null() -> None:
         o.SetNotNull(T, filled),
     )
     assert lowering.operations(c.ColumnAdded(T, AFTER)) == (o.AddColumn(T, AFTER),), "a default is a value"
+
+
+def test_what_else_a_renamed_column_changes_is_done_under_its_new_name() -> None:
+    was = column("a", "integer", default="1")
+    now = replace(column("b", "bigint", nullable=False), comment="how many")
+    moved = replace(was, name="b")
+    change = c.ColumnRenamed(T, was, now)
+    assert Lowering(SERVER, revision=True).operations(change) == (
+        o.RenameColumn(T, was, now),
+        o.AlterType(T, moved, now),
+        o.SetDefault(T, moved, now),
+        o.Backfill(T, now, None),
+        o.SetNotNull(T, now),
+        o.SetComment(T, "b", "how many"),
+    )
+    assert reversal(change) == (
+        o.AlterType(T, now, moved),
+        o.SetDefault(T, now, moved),
+        o.DropNotNull(T, moved),
+        o.SetComment(T, "b", None),
+        o.RenameColumn(T, moved, was),
+    )
 
 
 def test_a_revision_finds_a_constraint_without_a_name_by_its_definition() -> None:

@@ -32,7 +32,7 @@ from framework_m_migrations.domain.schema import Column, DocTypeSchema, PrimaryK
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.mixed_apps import apps_with_tables, sync_has_built
-from framework_m_migrations.services.use_cases.run import run
+from framework_m_migrations.services.use_cases.run import RunOptions, run
 from framework_m_migrations.services.use_cases.sync import sync
 
 KEY = Column("id", memory_type("integer"), nullable=False)
@@ -96,7 +96,7 @@ class Site:
         return MemoryRunner(self.database, world)
 
     def run(self, *wanted: DocTypeSchema, contract: bool = False) -> RunResult:
-        return self.runner(*wanted).run(lambda session: run(session, LockOptions(), contract=contract))
+        return self.runner(*wanted).run(lambda session: run(session, LockOptions(), RunOptions(contract=contract)))
 
     def sync(self, *wanted: DocTypeSchema, apps: Collection[str] = ()) -> SyncResult:
         return self.runner(*wanted, apps=apps).run(lambda session: sync(session, SyncOptions()))

@@ -15,6 +15,7 @@ from framework_m_migrations.adapters.sql.versions.python_source import (
     layout,
     string_literal,
 )
+from scripts.waiting import PROGRAM_LIMIT
 
 NASTY = st.text(st.characters(exclude_categories=()), max_size=60) | st.text("\\'\":%x \n\t$", max_size=12)
 
@@ -69,5 +70,6 @@ def test_layout_is_what_the_formatter_makes(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=PROGRAM_LIMIT,
     )
     assert done.returncode == 0, done.stdout

@@ -41,23 +41,22 @@ class ColumnDefinition:
 
     clauses: Mapping[str, str]
 
-    def sql(self, **changed: str | None) -> str:
-        """The definition with some clauses in place of its own; None leaves one out.
-
-        Keyword arguments are kinds with underscores: ``type``, ``nullity``, ``default``, ``on_update``, ``comment``.
-        """
-        clauses: dict[str, str | None] = {**self.clauses}
-        clauses |= {kind.replace("_", " "): text for kind, text in changed.items()}
-        return " ".join(text for kind in _ORDER if (text := clauses.get(kind)))
+    def sql(self) -> str:
+        """The definition as DDL writes it, without the column's name."""
+        return " ".join(text for kind in _ORDER if (text := self.clauses.get(kind)))
 
 
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
-    """A table's columns by name, and its named checks' expressions."""
+    """A table's columns by name in their order, its named checks' expressions, and the columns of plain indexes.
+
+    ``indexes`` leaves out what is unique, of another kind, or over a part of a column.
+    """
 
     columns: Mapping[str, ColumnDefinition]
     checks: Mapping[str, str]
     engine: str
+    indexes: Mapping[str, tuple[str, ...]]
 
     def column(self, name: str) -> ColumnDefinition | None:
         """The column of this name, whatever its case."""
@@ -87,15 +86,18 @@ def parse_definition(sql: str) -> TableDefinition:
     end = closing(items, start)
     columns: dict[str, ColumnDefinition] = {}
     checks: dict[str, str] = {}
+    indexes: dict[str, tuple[str, ...]] = {}
     for part in _split(items[start + 1 : end]):
         if part[0].kind == NAME:
             columns[part[0].value] = ColumnDefinition(_clauses(sql, part[1:]))
         elif len(part) > 3 and part[0].text == "CONSTRAINT" and part[2].text == "CHECK":
             checks[part[1].value] = sql[part[3].start + 1 : part[-1].start]
+        elif len(part) > 3 and part[0].text == "KEY" and all(item.kind in {NAME, OPERATOR} for item in part[1:]):
+            indexes[part[1].value] = tuple(item.value for item in part[3:] if item.kind == NAME)
     engine = next(
         (items[place + 2].text for place in range(end, len(items) - 2) if items[place].text.upper() == "ENGINE"), ""
     )
-    return TableDefinition(columns, checks, engine)
+    return TableDefinition(columns, checks, engine, indexes)
 
 
 def _split(items: list[Token]) -> list[list[Token]]:
@@ -126,6 +128,8 @@ def _clauses(sql: str, items: list[Token]) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, (kind, place) in enumerate(starts):
         last = starts[number + 1][1] if number + 1 < len(starts) else len(items)
-        text = sql[items[place].start : items[last - 1].end]
+        # Up to the next clause: what the server prints as a comment (COMPRESSED) belongs to the column too.
+        end = items[last].start if last < len(items) else items[last - 1].end
+        text = sql[items[place].start : end].rstrip()
         found[kind] = f"{found[kind]} {text}" if kind in found else text
     return found

@@ -13,7 +13,7 @@ from framework_m_migrations.adapters.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.mariadb.lock import NamedLock
 from framework_m_migrations.adapters.mariadb.spelling import NAME_LIMIT, MariadbSpelling
 from framework_m_migrations.adapters.mariadb.statements import Writer, lock_levels
-from framework_m_migrations.adapters.sql.dialects.base import Statement
+from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Statement
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
@@ -105,22 +105,23 @@ class MariadbDialect:
         match operation:
             case o.DropColumn(table=name, column=column):
                 table = self._table(connection, name, schema)
-                if table.column(column) is None:
+                if table.columns and table.column(column) is None:
                     raise InvalidMetadata(f"Table {name} has no column {column}.")
                 return writer.drop_column(table, column)
+            case o.DropConstraint(table=name, constraint=key, kind="foreign_key"):
+                return writer.drop_foreign_key(self._table(connection, name, schema), key)
             case o.DropIndex(table=name, index=index) | o.DropConstraint(table=name, constraint=index, kind="unique"):
                 return writer.drop_index(self._table(connection, name, schema), index)
             case _:
                 pass
         if isinstance(operation, _DESTRUCTIVE):
             return writer.destructive(operation)
-        return None if isinstance(operation, o.RevisionOperation) else writer.additive(operation)
+        return writer.revision(operation) if isinstance(operation, o.RevisionOperation) else writer.additive(operation)
 
     def _table(self, connection: sa.Connection, name: TableName, schema: str | None) -> Table:
+        """The table as it is. One that a revision renames first has nothing known about it when a plan shows it."""
         found = self.inspector(connection, schema=schema, ignored=frozenset()).read([name]).tables.get(name)
-        if found is None:
-            raise InvalidMetadata(f"There is no table {name}.")
-        return found
+        return found if found is not None else Table(name, ())
 
     def batch(self, operation: o.FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
         """The whole column at once: there are no stages here, so nobody asks for a batch."""
@@ -132,8 +133,16 @@ class MariadbDialect:
         return lock_levels(operation)
 
     def revision_impl(self) -> type[Any] | None:
-        """Alembic's alone."""
-        return None
+        """Alembic's operations through the writer, from what SHOW CREATE TABLE says."""
+        from framework_m_migrations.adapters.mariadb.revisions import MariadbRevisions
+
+        return MariadbRevisions
+
+    def rehearsal(self) -> Rehearsal | None:
+        """See SqlDialect."""
+        from framework_m_migrations.adapters.mariadb.dump import MariadbRehearsal
+
+        return MariadbRehearsal()
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""

@@ -45,7 +45,35 @@ def canonical_expression(sql: str) -> str:
 
 
 def canonical_default(sql: str, type_: ColumnType) -> str | None:
-    """A default in canonical form, None for NULL and for no default at all."""
+    """A default in canonical form, None for NULL and for no default at all.
+
+    ``ON UPDATE`` is a part of it, as it is of SQLAlchemy's server_default; ``NULL`` stands before it for no default.
+    """
+    value, on_update = split_default(sql)
+    canonical = _canonical_default(value, type_)
+    if on_update is None:
+        return canonical
+    return f"{canonical or 'NULL'} on update {_canonical_default(on_update, type_)}"
+
+
+def split_default(sql: str) -> tuple[str, str | None]:
+    """A default, and what the column gets when its row changes: the expression behind ``ON UPDATE``, None for nothing.
+
+    Parentheses round the whole are taken off where there is an ``ON UPDATE`` within them.
+    """
+    items = _unwrapped(tokens(sql))
+    depth = 0
+    for place, item in enumerate(items[:-1]):
+        if item.kind == OPERATOR:
+            depth += {"(": 1, ")": -1}.get(item.text, 0)
+        follower = items[place + 1]
+        words = (item.kind, lower(item.text), follower.kind, lower(follower.text))
+        if depth == 0 and words == (WORD, "on", WORD, "update"):
+            return sql[items[0].start : item.start].strip(), sql[follower.end : items[-1].end].strip()
+    return sql, None
+
+
+def _canonical_default(sql: str, type_: ColumnType) -> str | None:
     items = _unwrapped(tokens(sql))
     if not items or (len(items) == 1 and lower(items[0].text) == "null" and items[0].kind == WORD):
         return None
@@ -59,7 +87,7 @@ def canonical_default(sql: str, type_: ColumnType) -> str | None:
 
 def is_constant_default(sql: str) -> bool:
     """A literal, or the time at which the statement begins: the same value for every row that exists."""
-    items = _unwrapped(tokens(sql))
+    items = _unwrapped(tokens(split_default(sql)[0]))
     if items and items[0].kind == WORD and lower(items[0].text) in _NOW:
         return len(items) <= 1 or closing(items, 1) == len(items) - 1
     return _constant(items) is not None or (len(items) == 1 and items[0].kind == NUMBER)

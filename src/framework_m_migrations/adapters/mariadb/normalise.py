@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.mariadb.columns import default_clauses
 from framework_m_migrations.adapters.mariadb.definitions import TableDefinition, parse_definition
 from framework_m_migrations.adapters.mariadb.expressions import canonical_default, canonical_expression
 from framework_m_migrations.adapters.mariadb.rows import TableTraits
@@ -19,7 +20,6 @@ from framework_m_migrations.adapters.mariadb.scopes import taken_back
 from framework_m_migrations.adapters.mariadb.tokens import quoted
 from framework_m_migrations.adapters.mariadb.type_rules import bytes_of
 from framework_m_migrations.adapters.mariadb.typenames import parse_type
-from framework_m_migrations.adapters.sql import render
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, Index, Table
 
 TRIAL = "m_migrate_trial"
@@ -143,7 +143,7 @@ def _line(column: Column, *, tried: bool) -> str:
     if generated is not None and generated.kind == "computed":
         parts.append(f"GENERATED ALWAYS AS ({generated.expression}) {'STORED' if generated.stored else 'VIRTUAL'}")
     elif tried and column.default is not None:
-        parts.append(f"DEFAULT {render.default_value(column.default)}")
+        parts += [clause for clause in default_clauses(column.default).values() if clause]
     return " ".join(parts)
 
 
@@ -179,7 +179,8 @@ def _column(wanted: Column, answer: TableDefinition, table_collation: str | None
         type_ = _type(clauses["type"], table_collation, wanted.type.native)
     default = wanted.default
     if default is not None and "default" in clauses:
-        default = canonical_default(clauses["default"].partition(" ")[2], type_)
+        said = clauses["default"].partition(" ")[2]
+        default = canonical_default(f"{said} {clauses.get('on update', '')}", type_)
     generated = wanted.generated
     if generated is not None and generated.kind == "computed" and "generated" in clauses:
         text = clauses["generated"]

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from framework_m_migrations.adapters.mariadb.expressions import canonical_default, canonical_expression
 from framework_m_migrations.adapters.mariadb.spelling import AUTO_INCREMENT
+from framework_m_migrations.adapters.mariadb.sqltypes import sqlalchemy_type
 from framework_m_migrations.adapters.mariadb.typenames import parse_type
 from framework_m_migrations.domain.schema import (
     Check,
@@ -26,6 +27,7 @@ from framework_m_migrations.domain.schema import (
 PRIMARY = "PRIMARY"
 _JSON = re.compile(r"json_valid\(`?(?P<name>.*?)`?\)\Z", re.IGNORECASE | re.DOTALL)
 _PLAIN = frozenset({"BTREE", "HASH"})
+_ON_UPDATE = re.compile(r"on update [^\s,]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +187,28 @@ def _column(raw: RawColumn, table_collation: str | None, *, is_json: bool) -> Co
         name=raw.name,
         type=type_,
         nullable=raw.nullable == "YES",
-        default=None if raw.default is None or generated is not None else canonical_default(raw.default, type_),
+        default=None if generated is not None else _default(raw, type_),
         generated=generated,
         comment=raw.comment or None,
     )
 
 
+def _default(raw: RawColumn, type_: ColumnType) -> str | None:
+    on_update = _ON_UPDATE.search(raw.extra)
+    if raw.default is None and on_update is None:
+        return None
+    said = raw.default or "NULL"
+    return canonical_default(said if on_update is None else f"{said} {on_update[0]}", type_)
+
+
 def actual_type(text: str, collation: str | None, table_collation: str | None, *, is_json: bool = False) -> ColumnType:
     """A column's type; its collation is part of the spelling where it is not the table's."""
     if is_json:
-        return ColumnType("json", "json", collation=collation)
+        return ColumnType("json", "json", collation=collation, native=sqlalchemy_type("json"))
     parsed = parse_type(text)
     spelling = parsed.bare if collation in {None, table_collation} else f"{parsed.bare} collate {collation}"
-    return ColumnType(spelling, parsed.base, parsed.length, parsed.precision, parsed.scale, collation)
+    native = sqlalchemy_type(spelling)
+    return ColumnType(spelling, parsed.base, parsed.length, parsed.precision, parsed.scale, collation, native=native)
 
 
 def _generated(raw: RawColumn) -> Generated | None:

@@ -85,6 +85,25 @@ def taken_back(connection: sa.Connection) -> Iterator[None]:
             _leave(connection)
 
 
+@contextmanager
+def strict(connection: sa.Connection) -> Iterator[None]:
+    """Within the block the server refuses values that do not fit, in tables of every engine, whatever sql_mode said."""
+    options = {"no_parameters": True}
+    before = str(connection.exec_driver_sql("SELECT @@SESSION.sql_mode", execution_options=options).scalar_one())
+    modes = [mode for mode in before.split(",") if mode]
+    if _STRICT[1] in modes:
+        yield
+        return
+    connection.exec_driver_sql(f"SET SESSION sql_mode = '{','.join([*modes, _STRICT[1]])}'", execution_options=options)
+    try:
+        yield
+    finally:
+        if not connection.invalidated and not connection.closed:
+            # An error of the block's is the one to be reported.
+            with contextlib.suppress(sa.exc.DBAPIError):
+                connection.exec_driver_sql(f"SET SESSION sql_mode = '{before}'", execution_options=options)
+
+
 def is_autocommit(connection: sa.Connection) -> bool:
     """Whether the driver's connection commits each statement."""
     return connection.dialect.detect_autocommit_setting(connection.connection.dbapi_connection)  # type: ignore[arg-type]

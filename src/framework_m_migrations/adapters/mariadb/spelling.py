@@ -55,8 +55,8 @@ class MariadbSpelling:
         return ()
 
     def default(self, sql: str, type_: ColumnType) -> str | None:
-        """See Spelling. What the server does when a row changes (ON UPDATE) is no part of the default."""
-        return canonical_default(_without_on_update(sql), type_)
+        """See Spelling. What the server does when a row changes (ON UPDATE) is a part of the default."""
+        return canonical_default(sql, type_)
 
     def is_volatile(self, sql: str) -> bool:
         """True for all but a literal and the time of the statement: the server copies the table for them."""
@@ -111,10 +111,6 @@ class MariadbSpelling:
         name = getattr(expression, "name", None)
         length: int | None = given.get(name) or given.get(expression)
         return length
-
-
-def _without_on_update(sql: str) -> str:
-    return re.split(r"\bON\s+UPDATE\b", sql, maxsplit=1, flags=re.IGNORECASE)[0]
 
 
 def key_text(column: str, modifiers: str) -> str:

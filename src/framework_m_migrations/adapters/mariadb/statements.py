@@ -6,13 +6,25 @@ place of copying the table while everybody waits.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.mariadb.definitions import ColumnDefinition, TableDefinition, read_definition
+from framework_m_migrations.adapters.mariadb.columns import ColumnChange, changed, declared, is_virtual
+from framework_m_migrations.adapters.mariadb.definitions import (
+    CHECK,
+    DEFAULT,
+    GENERATED,
+    ON_UPDATE,
+    ColumnDefinition,
+    TableDefinition,
+    read_definition,
+)
+from framework_m_migrations.adapters.mariadb.expressions import split_default
+from framework_m_migrations.adapters.mariadb.failures import code_of
 from framework_m_migrations.adapters.mariadb.spelling import key_text
 from framework_m_migrations.adapters.mariadb.tokens import literal, quoted
 from framework_m_migrations.adapters.mariadb.type_rules import type_change
@@ -31,6 +43,7 @@ _REFUSE_ROWS = (
     "BEGIN NOT ATOMIC IF EXISTS (SELECT 1 FROM {0}) THEN SIGNAL SQLSTATE '45000' "
     "SET MESSAGE_TEXT = 'the rows of the table have no value for the new column'; END IF; END"
 )
+_NO_SUCH_TABLE = 1146
 _INSTANT_KINDS = (TypeChange.EQUAL, TypeChange.WIDENING)
 
 
@@ -41,12 +54,14 @@ class Writer:
         connection: to ask how a table is defined now.
         text: of the session's dialect and schema.
         schema: the session's schema.
+        demanding: to demand LOCK=NONE where the server is known to grant it. A revision leaves the way to the server.
     """
 
-    def __init__(self, connection: sa.Connection, text: SqlText, *, schema: str | None) -> None:
+    def __init__(self, connection: sa.Connection, text: SqlText, *, schema: str | None, demanding: bool = True) -> None:
         self._connection = connection
         self._text = text
         self._schema = schema
+        self._demanding = demanding
 
     def additive(self, operation: o.AdditiveOperation) -> tuple[str, ...] | None:
         """The statements of an additive operation, None for the shared form."""
@@ -60,23 +75,43 @@ class Writer:
                 return (f"{self._alter(table)} ADD {self._index(index)}{online}",)
             case o.AddUnique(table=table, unique=unique):
                 return (f"{self._alter(table)} ADD {render.unique(self._text, unique)}{self._online(table)}",)
-            case o.AlterType() | o.SetNotNull() | o.SetDefault():
-                return (self._alter_column(operation),)
+            case o.AlterType():
+                return tuple(self._alter_type(operation))
+            case o.SetNotNull(table=table, column=column):
+                return self.alter_column(table, column, ColumnChange(nullable=False), online=True)
+            case o.SetDefault(table=table, column=column):
+                return self.alter_column(table, column, ColumnChange(default=column.default), online=True)
             case o.SetComment(table=table, column=None, comment=comment):
                 return (f"{self._alter(table)} COMMENT = {literal(comment or '')}",)
             case o.SetComment(table=table, column=str(name), comment=comment):
-                said = f"COMMENT {literal(comment)}" if comment else None
-                return (self._modify(table, name, {"comment": said}, online=True),)
+                return self.alter_column(table, name, ColumnChange(comment=comment), online=True)
             case _:
                 return None
 
     def destructive(self, operation: o.DestructiveOperation) -> tuple[str, ...] | None:
         """The statements of a destructive operation, None for the shared form."""
         match operation:
-            case o.DropConstraint(table=table, constraint=name, kind="foreign_key"):
-                return (f"{self._alter(table)} DROP FOREIGN KEY {quoted(name)}",)
+            case o.DropConstraint(table=table, constraint=name, kind="check"):
+                return self._drop_check(table, name)
             case o.DropNotNull(table=table, column=column):
-                return (self._modify(table, column.name, {"nullity": "NULL"}, online=True),)
+                return self.alter_column(table, column, ColumnChange(nullable=True), online=True)
+            case _:
+                return None
+
+    def revision(self, operation: o.RevisionOperation) -> tuple[str, ...] | None:
+        """The statements of what only a revision does, None for the shared form."""
+        match operation:
+            case o.RenameTable(before=before, table=table):
+                return (f"{self._alter(before)} RENAME TO {self._text.table(table)}",) if before != table else ()
+            case o.RenameColumn(table=table, before=before, column=column):
+                return self.alter_column(table, before, ColumnChange(rename=column.name))
+            case o.SetGenerated(table=table, before=before, column=column):
+                return self.set_generated(table, column if before.name == column.name else before, column)
+            case o.Backfill(table=table, column=column, value=str(value)):
+                name = quoted(column.name)
+                # What the server does when a row changes is no value.
+                value = split_default(value)[0]
+                return (f"UPDATE {self._text.table(table)} SET {name} = {value} WHERE {name} IS NULL",)  # noqa: S608 - quoted
             case _:
                 return None
 
@@ -105,11 +140,134 @@ class Writer:
                 parts.append(f"ADD INDEX {quoted(key.name)} {render.column_list(self._text, key.columns)}")
         return (f"{self._alter(found.name)} {', '.join(parts)}",)
 
+    def drop_foreign_key(self, found: Table, name: str) -> tuple[str, ...]:
+        """A foreign key, with the index that the server made for it unless another foreign key needs it."""
+        parts = [f"DROP FOREIGN KEY {quoted(name)}"]
+        key = next((key for key in found.foreign_keys if key.name == name), None)
+        definition = self._definition(found.name)
+        columns = None if definition is None else definition.indexes.get(name)
+        if key is not None and definition is not None and columns == key.columns:
+            others = [index for other, index in definition.indexes.items() if other != name]
+            others += [unique.columns for unique in found.uniques]
+            others += [found.primary_key.columns] if found.primary_key is not None else []
+            needed = any(
+                columns[: len(other.columns)] == other.columns
+                and all(index[: len(other.columns)] != other.columns for index in others)
+                for other in found.foreign_keys
+                if other.name != name
+            )
+            parts += [] if needed else [f"DROP INDEX {quoted(name)}"]
+        return (f"{self._alter(found.name)} {', '.join(parts)}",)
+
+    def alter_column(
+        self, table: TableName, column: Column | str, change: ColumnChange, *, online: bool = False
+    ) -> tuple[str, ...]:
+        """A change of one column, in one statement, everything else of it as the database has it.
+
+        Args:
+            table: where it is.
+            column: the column, or its name. What the database does not have yet is as the column says.
+            change: what becomes of it.
+            online: the server does this without holding up writers.
+
+        Raises:
+            InvalidMetadata: there is no such column.
+        """
+        name = column if isinstance(column, str) else column.name
+        if change.only_renames:
+            return (f"{self._alter(table)} RENAME COLUMN {quoted(name)} TO {quoted(change.rename or name)}",)
+        definition = self._definition(table)
+        existing = self._existing(table, column, definition)
+        new = changed(name, existing, change)
+        online = online and self._demanding and definition is not None and definition.engine.lower() == "innodb"
+        suffix = _ONLINE if online else ""
+        if (
+            change.only_default
+            and DEFAULT in new.clauses
+            and not (ON_UPDATE in new.clauses or ON_UPDATE in existing.clauses)
+        ):
+            said = f"ALTER COLUMN {quoted(name)} SET {new.clauses[DEFAULT]}"
+        elif change.rename is not None:
+            said = f"CHANGE COLUMN {quoted(name)} {quoted(change.rename)} {new.sql()}"
+        else:
+            # The additive path has no word for taking a default away: the column is said again without it.
+            said = f"MODIFY COLUMN {quoted(name)} {new.sql()}"
+        return (f"{self._alter(table)} {said}{suffix}",)
+
+    def set_generated(self, table: TableName, column: Column | str, wanted: Column) -> tuple[str, ...]:
+        """Make another kind of column of one: counted, computed, or neither.
+
+        A virtual column has no values, and the server makes nothing else of it in place: it is made anew where it
+        stands. It is stored first where its values are to stay.
+        """
+        definition = self._definition(table)
+        name = column if isinstance(column, str) else column.name
+        existing = self._existing(table, column, definition)
+        generated = wanted.generated
+        if generated is not None and generated.kind == "computed":
+            new = changed(name, existing, ColumnChange(generated=generated))
+            if is_virtual(existing) == is_virtual(new):
+                return self._replaced(table, name, new)
+            return (self._made_anew(table, name, new, definition),)
+        change = ColumnChange(
+            generated=None,
+            nullable=wanted.nullable,
+            default=None if generated is not None else wanted.default,
+            autoincrement=generated is not None,
+        )
+        new = changed(name, existing, change)
+        if not is_virtual(existing):
+            return self._replaced(table, name, new)
+        stored = {**existing.clauses, GENERATED: re.sub(r"VIRTUAL\Z", "STORED", existing.clauses[GENERATED])}
+        return (
+            self._made_anew(table, name, ColumnDefinition(stored), definition),
+            *self._replaced(table, name, new),
+        )
+
+    def _replaced(self, table: TableName, name: str, new: ColumnDefinition) -> tuple[str, ...]:
+        return (f"{self._alter(table)} MODIFY COLUMN {quoted(name)} {new.sql()}",)
+
+    def _made_anew(self, table: TableName, name: str, new: ColumnDefinition, definition: TableDefinition | None) -> str:
+        names = [] if definition is None else list(definition.columns)
+        place = next((place for place, other in enumerate(names) if other.lower() == name.lower()), None)
+        where = "" if place is None else " FIRST" if place == 0 else f" AFTER {quoted(names[place - 1])}"
+        drop, add = f"DROP COLUMN {quoted(name)}", f"ADD COLUMN {quoted(name)} {new.sql()}{where}"
+        return f"{self._alter(table)} {drop}, {add}"
+
+    def _alter_type(self, operation: o.AlterType) -> Iterator[str]:
+        table, before, column = operation.table, operation.before, operation.column
+        if operation.using is not None:
+            # The values are converted while the column still has its former type, which must hold them.
+            yield f"UPDATE {self._text.table(table)} SET {quoted(column.name)} = {operation.using}"  # noqa: S608 - the model's own
+        online = type_change(before.type, column.type) in _INSTANT_KINDS
+        yield from self.alter_column(table, column, ColumnChange(type=self._type(column)), online=online)
+
+    def _drop_check(self, table: TableName, name: str) -> tuple[str, ...] | None:
+        """A check that is written at a column goes with a new definition of the column, whose name it has."""
+        definition = self._definition(table)
+        column = None if definition is None or name in definition.checks else definition.column(name)
+        if column is None or CHECK not in column.clauses:
+            return None
+        bare = ColumnDefinition({kind: text for kind, text in column.clauses.items() if kind != CHECK})
+        return self._replaced(table, name, bare)
+
+    def _existing(self, table: TableName, column: Column | str, definition: TableDefinition | None) -> ColumnDefinition:
+        name = column if isinstance(column, str) else column.name
+        found = None if definition is None else definition.column(name)
+        if found is None and isinstance(column, Column):
+            # A plan shows what comes after a rename too.
+            return declared(column)
+        if found is None:
+            raise InvalidMetadata(f"Table {table} has no column {name}.")
+        return found
+
     def _alter(self, table: TableName) -> str:
         return f"ALTER TABLE {self._text.table(table)}"
 
     def _online(self, table: TableName) -> str:
         """LOCK=NONE for a table whose engine knows it."""
+        if not self._demanding:
+            return ""
         schema = table.schema or self._schema
         sql = _ENGINE.format("DATABASE()" if schema is None else literal(schema), literal(table.name))
         return _ONLINE if str(self._driver_scalar(sql)).lower() == "innodb" else ""
@@ -154,12 +312,8 @@ class Writer:
         return f"{kind} {quoted(index.name)} ({', '.join(keys)}){suffix}"
 
     def _column(self, column: Column, *, fill: str | None = None) -> str:
-        sql = render.column(self._text, column, default=fill)
-        if column.generated is not None and column.generated.kind == "computed":
-            sql = sql.removesuffix(" NOT NULL")
-        if column.generated is not None and column.generated.kind == "serial":
-            sql += " AUTO_INCREMENT"
-        return f"{sql} COMMENT {literal(column.comment)}" if column.comment else sql
+        default = column.default if column.default is not None else fill
+        return f"{quoted(column.name)} {declared(replace(column, default=default)).sql()}"
 
     def _add_column(self, table: TableName, column: Column) -> Iterator[str]:
         bare = column.default is None and column.generated is None
@@ -175,54 +329,20 @@ class Writer:
         quiet = not column.volatile_default and column.generated is None
         yield said + (self._online(table) if quiet else "")
 
-    def _alter_column(self, operation: o.AlterType | o.SetNotNull | o.SetDefault) -> str:
-        table, column = operation.table, operation.column
-        match operation:
-            case o.AlterType(before=before):
-                online = type_change(before.type, column.type) in _INSTANT_KINDS
-                return self._modify(table, column.name, {"type": self._type(column)}, online=online)
-            case o.SetNotNull():
-                definition = self._definition(table)
-                return self._modified(
-                    table,
-                    column.name,
-                    definition,
-                    {"nullity": "NOT NULL", "default": _default_unless_null(definition.column(column.name))},
-                    online=True,
-                )
-            case o.SetDefault() if column.default is None:
-                # The additive path has no word for taking a default away: the column is said again without it.
-                return self._modify(table, column.name, {"default": None}, online=True)
-            case o.SetDefault():
-                default = render.default_value(column.default)
-                alter = f"{self._alter(table)} ALTER COLUMN {quoted(column.name)}"
-                return f"{alter} SET DEFAULT {default}{self._online(table)}"
-
     def _type(self, column: Column) -> str:
         native: Any = column.native
         if isinstance(native, sa.Column):
             return self._text.type(native.type, native)
         return column.type.spelling
 
-    def _modify(self, table: TableName, name: str, changed: dict[str, str | None], *, online: bool) -> str:
-        return self._modified(table, name, self._definition(table), changed, online=online)
-
-    def _definition(self, table: TableName) -> TableDefinition:
-        return read_definition(self._connection, self._text.table(table))
-
-    def _modified(
-        self, table: TableName, name: str, definition: TableDefinition, changed: dict[str, str | None], *, online: bool
-    ) -> str:
-        column = definition.column(name)
-        if column is None:
-            raise InvalidMetadata(f"Table {table} has no column {name}.")
-        suffix = _ONLINE if online and definition.engine.lower() == "innodb" else ""
-        return f"{self._alter(table)} MODIFY COLUMN {quoted(name)} {column.sql(**changed)}{suffix}"
-
-
-def _default_unless_null(column: ColumnDefinition | None) -> str | None:
-    default = None if column is None else column.clauses.get("default")
-    return None if default is None or default.upper() == "DEFAULT NULL" else default
+    def _definition(self, table: TableName) -> TableDefinition | None:
+        """The table as the server prints it, None where there is none of this name."""
+        try:
+            return read_definition(self._connection, self._text.table(table))
+        except sa.exc.DBAPIError as error:
+            if code_of(error) != _NO_SUCH_TABLE:
+                raise
+            return None
 
 
 def _with_indexes(base: type[Any]) -> type[Any]:

@@ -19,6 +19,7 @@ from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.clock import Clock
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.hooks import HookRegistry
+from framework_m_migrations.ports.prover import Prover
 from framework_m_migrations.ports.schema_source import SchemaSource
 
 
@@ -33,6 +34,7 @@ class MemoryWorld:
     events: EventSink = field(default_factory=ListSink)
     clock: Clock = field(default_factory=FakeClock)
     allow_drop: bool = False
+    prover: Prover | None = None
 
 
 class MemorySession:
@@ -53,6 +55,7 @@ class MemorySession:
         self.ledger = MemoryLedger(connection)
         self.lock = MemoryLock(connection)
         self.versions = MemoryTrack(connection, world.revisions, world.apps)
+        self.prover: Prover | None = world.prover
         self.hooks: HookRegistry = world.hooks
         self.events: EventSink = world.events
         self.clock: Clock = world.clock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -19,7 +19,9 @@ from framework_m_migrations.domain.errors import (
 )
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.reversal import reversal
+from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import Phase, Revision, RevisionDraft, RevisionGraph
+from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 from framework_m_migrations.ports.app_discovery import App
 
 type Change = Callable[[MemoryConnection], None]
@@ -129,6 +131,19 @@ class MemoryTrack:
         with self._connection.changing() as state:
             state.heads = heads
 
+    def render(
+        self, revisions: Sequence[str], *, upgrade: bool = True, recorded: Collection[str] = (), alone: bool = False
+    ) -> tuple[RevisionPreview, ...]:
+        """Revisions in memory are functions: what they do is not known before they run."""
+        del alone
+        for name in revisions:
+            self._revisions.find(name)
+        direction = "upgrade" if upgrade else "downgrade"
+        unknown = "A revision in memory is a function."
+        return tuple(
+            RevisionPreview(name, direction, unknown=None if name in recorded else unknown) for name in revisions
+        )
+
     def stamp(self, heads: Sequence[str]) -> None:
         """Set the heads; raises UnknownRevision."""
         for name in heads:
@@ -163,6 +178,11 @@ class MemoryTrack:
         )
         self._revisions.revisions.append(MemoryRevision(revision, _applies(forward), _applies(backward)))
         return path
+
+    def squash(self, draft: SquashDraft, *, dry_run: bool) -> SquashResult:
+        """Revisions in memory are functions, which no file can hold; raises RevisionError."""
+        del dry_run
+        raise RevisionError("Revisions in memory cannot be squashed.", details={"revision": draft.id})
 
     def preview(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
         """The revision in words."""

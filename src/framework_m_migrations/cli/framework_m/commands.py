@@ -92,21 +92,6 @@ def sync(
     return declarative.sync(dry_run=dry_run, sql=sql, force=force, allow_drop=allow_drop, yes=yes, common=common)
 
 
-def run(
-    *, revision: str | None = None, contract: Annotated[bool, Parameter(negative=())] = False, common: HostCommon = HOST
-) -> int:
-    """Apply the pending revisions of all apps.
-
-    Each comes before those that depend on it, and each has its own transaction.
-
-    Args:
-        revision: Only what this revision needs; an id, its beginning, or an app's name; head for all.
-        contract: Also end online changes: take away what only code from before them needs.
-        common: The options of every command.
-    """
-    return versioned.run(revision=None if revision in {"head", "heads"} else revision, contract=contract, common=common)
-
-
 def verify(
     *,
     engine: str = "sqlalchemy",
@@ -140,7 +125,7 @@ def _verify(*, strict: bool, fail_on: str | None, common: HostCommon) -> int:
             return execute(common, refuse)
 
 
-def create(
+def create(  # noqa: PLR0913 - the options of the command
     message: str,
     /,
     *,
@@ -150,11 +135,15 @@ def create(
     depends_on: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=())] = (),
     merge: bool = False,
     online: Annotated[bool, Parameter(negative=())] = False,
+    rename: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=(), metavar="OLD:NEW")] = (),
+    no_prove: Annotated[bool, Parameter(negative=())] = False,
+    scratch_url: Annotated[str | None, Parameter(metavar="URL")] = None,
     common: HostCommon = HOST,
 ) -> int:
     """Write a revision for people to review.
 
-    It goes into the app's own folder and is filled with what differs between DocTypes and database.
+    It goes into the app's own folder and is filled with what differs between DocTypes and database. On a terminal it
+    asks about renames: a column or table goes while one of a compatible type comes.
 
     Args:
         message: What the revision is for.
@@ -164,6 +153,9 @@ def create(
         depends_on: A revision of another app that must be applied before it; may be repeated.
         merge: Join the app's heads.
         online: Write what sync withholds in two halves, expand and contract, that hold nobody up on PostgreSQL.
+        rename: A rename, as table.old:new or old_table:new_table; may be repeated.
+        no_prove: Do not try the revision out on a scratch database.
+        scratch_url: Empty database to try it out on. Default: one that is made beside yours and dropped.
         common: The options of every command.
     """
     try:
@@ -178,6 +170,9 @@ def create(
         depends_on=depends_on,
         merge=merge,
         online=online,
+        rename=rename,
+        no_prove=no_prove,
+        scratch_url=scratch_url,
         common=common,
     )
 
@@ -214,6 +209,8 @@ def doctor(*, common: HostCommon = HOST) -> int:
     return execute(common, body)
 
 
+run = hosted(versioned.run)
+
 COMMANDS: dict[str, Command] = {
     "all": run_all,
     "sync": sync,
@@ -221,9 +218,12 @@ COMMANDS: dict[str, Command] = {
     "verify": verify,
     "run": run,
     "create": create,
+    "prove": hosted(versioned.prove),
     "rollback": hosted(versioned.rollback),
     "status": hosted(maintenance.status),
     "history": hosted(versioned.history),
+    "show": hosted(versioned.show),
+    "squash": hosted(versioned.squash),
     "lint": hosted(lint.lint),
     "init": hosted(maintenance.init),
     "stamp": hosted(maintenance.stamp),

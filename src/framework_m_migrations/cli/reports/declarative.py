@@ -30,7 +30,7 @@ def sync_report(result: SyncResult, *, verbose: bool = False) -> Document:
     return (
         *applied_blocks(title, plan.applied, every=verbose),
         *(
-            (Heading("Dropped"), *(Code(_terminated(statement)) for statement in result.dropped))
+            (Heading("Dropped"), *(Code(terminated(statement)) for statement in result.dropped))
             if result.dropped
             else ()
         ),
@@ -94,7 +94,7 @@ def plan_report(result: PlanResult) -> Document:
         blocks.append(Heading("SQL of what is withheld, for reading"))
         for planned, sql in shown:
             blocks.append(line(Span(str(planned.change.table), "bold"), f": {sentence(planned.change)}", indent=1))
-            blocks.extend(Code(_terminated(statement), 2) for statement in sql)
+            blocks.extend(Code(terminated(statement), 2) for statement in sql)
     if plan.unmanaged:
         names = ", ".join(str(name) for name in plan.unmanaged)
         blocks += [Heading("Not managed: no DocType wants these tables, and they are not ours"), line(names, indent=1)]
@@ -120,17 +120,17 @@ def _steps(steps: tuple[Step, ...], sql: tuple[Sql, ...]) -> list[Block]:
     for number, (step, statements) in enumerate(zip(steps, sql, strict=True), start=1):
         kind = "one transaction" if step.transactional else "outside a transaction"
         kind = kind if step.batch is None else f"a transaction for every {step.batch:,} rows"
-        locks = _locks(step.locks)
+        locks = lock_words(step.locks)
         parts = [kind, "locks " + ", ".join(locks) if locks else "locks no existing table"]
         parts += ["copies the table's rows"] if step.rewrites else []
         parts += ["reads the table's rows"] if step.scans else []
         blocks.append(line(Span(f"Step {number} of {len(steps)}", "bold"), f": {'; '.join(parts)}", indent=1))
         blocks += [line(Span(f"Note: {hazard}", "warning"), indent=2) for hazard in step.hazards]
-        blocks += [Code(_terminated(statement), 2) for statement in statements]
+        blocks += [Code(terminated(statement), 2) for statement in statements]
     return blocks
 
 
-def _locks(locks: Iterable[TableLock]) -> list[str]:
+def lock_words(locks: Iterable[TableLock]) -> list[str]:
     """Each level with its tables, the first few of them: a table may have a thousand partitions."""
     tables: dict[LockLevel, list[str]] = {}
     for lock in locks:
@@ -166,7 +166,8 @@ def _amount(size: int) -> str:
     return f"{amount:,.0f} TB"
 
 
-def _terminated(statement: str) -> str:
+def terminated(statement: str) -> str:
+    """The statement with one semicolon at its end."""
     return statement.rstrip().rstrip(";") + ";"
 
 
@@ -176,7 +177,7 @@ def plan_sql(result: PlanResult) -> str:
     for step, statements in zip(result.plan.steps, result.steps_sql, strict=True):
         if not step.transactional and step.batch is None:
             lines.append("-- The next one must run outside a transaction.")
-        lines.extend(_terminated(statement) for statement in statements)
+        lines.extend(terminated(statement) for statement in statements)
     lines.extend(
         f"-- Withheld ({planned.judgement.risk.name}): {clean(str(planned.change.table))}: "
         f"{clean(sentence(planned.change))}. Handled by: {clean(command_for(planned))}"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, line
+from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, Style, line
 from framework_m_migrations.cli.reports.declarative import recorded_blocks, sync_report
 from framework_m_migrations.cli.reports.shared import plural
+from framework_m_migrations.domain.proof import Outcome, Proof
+from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
     CreateResult,
     HistoryResult,
     InitResult,
+    ProveResult,
     RepairResult,
     RunResult,
 )
@@ -22,7 +25,7 @@ def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Docu
     down = result.direction == "downgrade"
     if not result.revisions:
         text = "Nothing to roll back." if down else "No revision is pending."
-        said = (*recorded_blocks(result.recorded), *_held(result))
+        said = (*recorded_blocks(result.recorded), *held_blocks(result.held))
         return said or (line(Span(text, "safe"), _heads(result)),)
     done = "rolled back" if down else "applied"
     return (
@@ -37,14 +40,15 @@ def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Docu
             _heads(result),
         ),
         *recorded_blocks(result.recorded),
-        *_held(result),
+        *held_blocks(result.held),
     )
 
 
-def _held(result: RunResult) -> tuple[Block, ...]:
-    if not result.held:
+def held_blocks(held: tuple[str, ...]) -> tuple[Block, ...]:
+    """Revisions that wait for ``run --contract``; nothing where there are none."""
+    if not held:
         return ()
-    words = f"{plural(len(result.held), 'revision')} held back: {', '.join(result.held)}."
+    words = f"{plural(len(held), 'revision')} held back: {', '.join(held)}."
     return (
         line(Span(words, "warning", "▲"), " They take away what only old code needs, or stand on one that does."),
         line("Once no old code runs: ", Span("m-migrate run --contract", "command"), indent=1),
@@ -89,8 +93,8 @@ def history_report(result: HistoryResult) -> Document:
     )
 
 
-def create_report(result: CreateResult, *, dry_run: bool) -> Document:
-    """Where the revision is, and what a person must look at in it."""
+def create_report(result: CreateResult, *, dry_run: bool, doctypes: bool = False) -> Document:
+    """Where the revision is, and what a person must look at in it; ``doctypes``: the models are DocTypes."""
     blocks: list[Block] = []
     if result.revision is None:
         blocks.append(line(f"Nothing to write: the database has all that {result.app} wants."))
@@ -108,14 +112,61 @@ def create_report(result: CreateResult, *, dry_run: bool) -> Document:
             )
     if result.review:
         blocks += [Heading("Review before you merge"), *(line(f"- {text}", indent=1) for text in result.review)]
+    blocks += [block for one in (result, result.contract) if one and one.proof for block in _proof(one.proof)]
     if result.left_out:
         blocks += [Heading("Left out"), *(line(f"- {text}", indent=1) for text in result.left_out)]
+    if result.renames:
+        blocks += [Heading("Declare the rename, for databases that have not run this revision yet")]
+        blocks += [line(Span(_declaration(one, doctypes=doctypes)), indent=1) for one in result.renames]
     if result.path is not None:
         blocks += [Heading("Next"), line(Span("m-migrate run", "command"), ": apply it", indent=1)]
         if result.contract is not None:
             words = ": apply the contract half too, once no code from before runs"
             blocks.append(line(Span("m-migrate run --contract", "command"), words, indent=1))
     return tuple(blocks)
+
+
+def prove_report(result: ProveResult) -> Document:
+    """What became of each revision."""
+    if not result.proofs:
+        return (
+            line(
+                "No revision is pending. Name one: ",
+                Span("m-migrate prove REVISION", "command"),
+                "; ",
+                Span("m-migrate history", "command"),
+                " lists them.",
+            ),
+        )
+    return tuple(block for proof in result.proofs for block in _proof(proof))
+
+
+_STYLES: dict[Outcome, Style] = {Outcome.PROVED: "safe", Outcome.FAILED: "breaking"}
+
+
+def _proof(proof: Proof) -> list[Block]:
+    """The outcome, what limits it, and how to get one."""
+    style = _STYLES.get(proof.outcome, "warning")
+    where = f", on {proof.database} with {plural(proof.rows, 'generated row')}" if proof.database else ""
+    blocks: list[Block] = [
+        Heading(f"Proof of revision {proof.revision}{where}"),
+        line(Span(proof.sentence, style), indent=1),
+        *(line(f"- {note}", indent=1) for note in proof.notes),
+    ]
+    if proof.next_step:
+        blocks.append(line(proof.next_step, indent=1))
+    return blocks
+
+
+def _declaration(rename: Rename, *, doctypes: bool) -> str:
+    """What to write into the model, so that sync waits for the revision instead of adding the new name."""
+    where = f"table {rename.table}" if rename.new is None else f"column {rename.table}.{rename.new}"
+    value = f'"{rename.old}"'
+    if not doctypes:
+        return f'{where}: info={{"renamed_from": {value}}}'
+    if rename.new is None:
+        return f"{where}: renamed_from in class Meta of its DocType, with the name of the DocType that had {rename.old}"
+    return f'{where}: json_schema_extra={{"renamed_from": {value}}} on its field'
 
 
 def init_report(result: InitResult) -> Document:

@@ -9,10 +9,11 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import risk
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.effects import UseCase
-from framework_m_migrations.domain.errors import RevisionError
+from framework_m_migrations.domain.errors import ConfigurationError, RevisionError
 from framework_m_migrations.domain.obstacles import OBSTRUCTED, taken_by
 from framework_m_migrations.domain.ownership import Ownership
-from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.plan import Plan, PlannedChange
+from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import CreateResult
 from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import RevisionDraft
@@ -20,6 +21,14 @@ from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.mixed_apps import BESIDE_SYNC, sync_has_built
 from framework_m_migrations.services.sync_planner import SyncPlanner
 from framework_m_migrations.services.use_cases.create_online import write_halves
+from framework_m_migrations.services.use_cases.create_renames import (
+    candidates,
+    differing,
+    parsed_renames,
+    possible,
+    require_renamed,
+)
+from framework_m_migrations.services.use_cases.prove import proofs
 from framework_m_migrations.services.version_resolver import VersionResolver, resolver
 
 REMOVALS = (c.TableRemoved, c.ColumnRemoved, c.IndexRemoved, c.UniqueRemoved, c.CheckRemoved, c.ForeignKeyRemoved)
@@ -37,6 +46,10 @@ class CreateOptions:
         depends_on: revisions of other apps that must be applied before it.
         merge: join the app's heads instead.
         online: write what sync withholds, in the form that holds nobody up: expand, and then contract.
+        renames: what goes and what comes as one change, each as ``table.old:new`` or ``old_table:new_table``.
+        asked: somebody was asked about the other renames that are possible, so that the review list leaves them out.
+        prove: try what was written out on a scratch database.
+        scratch: URL of an empty database for that; None to make one.
     """
 
     app: str
@@ -46,10 +59,17 @@ class CreateOptions:
     depends_on: tuple[str, ...] = ()
     merge: bool = False
     online: bool = False
+    renames: tuple[str, ...] = ()
+    asked: bool = False
+    prove: bool = False
+    scratch: str | None = None
 
 
 def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
     """Write one revision in the app's own folder, on its own branch; the first one opens the branch.
+
+    What was written is tried out at once where ``options.prove`` says so: the result has the outcome, and so has the
+    file. A revision that is to be filled in by hand is not.
 
     Where the database serves while it is changed, ``options.online`` writes one revision for what may run beside old
     code, and a second one for what must wait until no old code runs; see create_online.
@@ -60,8 +80,30 @@ def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
     Raises:
         MultipleHeads: the branch has several heads and ``merge`` was not asked for.
         RevisionError: the app has revisions that are not applied, which a comparison would repeat.
+        ConfigurationError: a rename that was asked for is none of the differences.
     """
     yield from ()
+    written = _written(session, options)
+    return _proved(session, options, written) if options.prove and written.path is not None else written
+
+
+def _proved(session: Session, options: CreateOptions, written: CreateResult) -> CreateResult:
+    """The result with the outcome of the trial, and the text that the file has now."""
+    if not options.autogenerate or options.merge or written.revision is None:
+        return written
+    found = proofs(session, [written.revision], scratch=options.scratch)
+    if not found or session.prover is None:
+        return written
+    contract = written.contract
+    return replace(
+        written,
+        proof=found[0],
+        text=session.prover.text(written.revision),
+        contract=None if contract is None else _proved(session, options, contract),
+    )
+
+
+def _written(session: Session, options: CreateOptions) -> CreateResult:
     versions = resolver(session)
     heads = versions.graph.heads(options.app)
     if not options.merge:
@@ -69,9 +111,17 @@ def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
     autogenerate = options.autogenerate and not options.merge
     chosen: list[PlannedChange] = []
     left_out: list[str] = []
+    renames: tuple[Rename, ...] = ()
+    hints: list[str] = []
+    if options.renames and not autogenerate:
+        raise ConfigurationError("A rename needs the differences, which an empty revision leaves out.")
     if autogenerate:
         _require_applied(versions, options.app)
-        chosen, left_out = _changes(session, options.app)
+        renames = parsed_renames(session, options.renames)
+        made = SyncPlanner(session, renames=renames).plan(force=True)
+        chosen, left_out = _changes(session, made, options.app)
+        require_renamed(renames, chosen, options.app)
+        hints = [] if options.asked else [possible(one) for one in candidates(session, made, options.app)]
         if not chosen:
             return CreateResult(options.app, None, None, "", (), tuple(left_out))
     first = not options.merge and not versions.graph.is_beside_sync(options.app)
@@ -83,18 +133,36 @@ def create(session: Session, options: CreateOptions) -> UseCase[CreateResult]:
         down_revisions=heads,
         branch_labels=() if heads else (options.app,),
         depends_on=tuple(versions.resolve(text) for text in options.depends_on),
-        review=(*review_list(chosen), *([BESIDE_SYNC] if beside_sync else ())),
+        review=(*hints, *review_list(chosen), *differing(chosen), *([BESIDE_SYNC] if beside_sync else ())),
         beside_sync=beside_sync,
     )
     if autogenerate and options.online and session.capabilities.online_index:
-        return write_halves(session, draft, chosen, left_out, dry_run=options.dry_run)
+        written = write_halves(session, draft, chosen, left_out, dry_run=options.dry_run, renames=renames)
+        return replace(written, renames=renames, review=(*hints, *written.review))
     with session.reading():
         body = session.versions.preview(draft, chosen)
         parents = (*draft.down_revisions, *draft.depends_on)
         draft = replace(draft, id=revision_id(options.app, parents, options.message, body))
         text = session.versions.preview(draft, chosen)
         path = None if options.dry_run else str(session.versions.write(draft, chosen))
-    return CreateResult(options.app, draft.id, path, text, draft.review, tuple(left_out))
+    return CreateResult(options.app, draft.id, path, text, draft.review, tuple(left_out), renames=renames)
+
+
+def possible_renames(session: Session, app: str) -> UseCase[tuple[Rename, ...]]:
+    """What ``create`` would write as a removal beside an addition and what may be a rename.
+
+    Args:
+        session: the ports.
+        app: whose differences.
+
+    Raises:
+        RevisionError: as ``create``.
+    """
+    yield from ()
+    versions = resolver(session)
+    versions.graph.require_single_heads()
+    _require_applied(versions, app)
+    return candidates(session, SyncPlanner(session).plan(force=True), app)
 
 
 def _require_applied(versions: VersionResolver, app: str) -> None:
@@ -109,9 +177,8 @@ def _require_applied(versions: VersionResolver, app: str) -> None:
         )
 
 
-def _changes(session: Session, app: str) -> tuple[list[PlannedChange], list[str]]:
+def _changes(session: Session, made: Plan, app: str) -> tuple[list[PlannedChange], list[str]]:
     """The app's differences, and in words those that are not to be written: drops of what is not ours."""
-    made = SyncPlanner(session).plan(force=True)
     with session.reading():
         ownership = session.ledger.objects()
     chosen: list[PlannedChange] = []

@@ -8,6 +8,7 @@ from dataclasses import replace
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.online_forms import has_half, obstacle
 from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.renames import Rename, with_renames
 from framework_m_migrations.domain.results import CreateResult
 from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
@@ -25,6 +26,7 @@ def write_halves(
     left_out: Sequence[str],
     *,
     dry_run: bool,
+    renames: Sequence[Rename] = (),
 ) -> CreateResult:
     """Write the first half, and the second one where something has to wait until no old code runs.
 
@@ -34,6 +36,7 @@ def write_halves(
         changes: of one app; those that sync applies by itself are left to it.
         left_out: what is left out already, in words.
         dry_run: return the texts only.
+        renames: counted as declared.
 
     Returns:
         The first half, with the second one as its ``contract``; without ``path`` when nothing is withheld.
@@ -47,7 +50,7 @@ def write_halves(
     out = (*left_out, *said)
     if not chosen:
         return CreateResult(draft.app, None, None, "", (), out)
-    tables = _tables(session, catalog, chosen)
+    tables = _tables(session, catalog, chosen, renames)
     message = draft.message
     two = any(has_half(planned.change, Phase.CONTRACT) for planned in chosen)
     first = replace(
@@ -85,10 +88,10 @@ def _named(planned: PlannedChange) -> str:
     return f"{planned.change.table}: {sentence(planned.change)}"
 
 
-def _tables(session: Session, catalog: Catalog, chosen: Sequence[PlannedChange]) -> Tables:
+def _tables(session: Session, catalog: Catalog, chosen: Sequence[PlannedChange], renames: Sequence[Rename]) -> Tables:
     names = {planned.change.table for planned in chosen}
     doctypes = {planned.doctype for planned in chosen}
-    wanted = {table.name: table for one in session.source.load(doctypes) for table in one.tables}
+    wanted = {table.name: table for one in with_renames(session.source.load(doctypes), renames) for table in one.tables}
     return tuple((wanted.get(name), table) for name, table in catalog.tables.items() if name in names)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from framework_m_migrations.domain.effects import UseCase
@@ -13,16 +14,35 @@ from framework_m_migrations.services.locking import acquire
 from framework_m_migrations.services.mixed_apps import apps_with_tables, without_unfinished
 from framework_m_migrations.services.privileges import require_for_revisions
 from framework_m_migrations.services.revision_applier import apply_revisions
+from framework_m_migrations.services.revision_targets import downward, named, upward
 from framework_m_migrations.services.use_cases.sync import check_before_revisions, sync
-from framework_m_migrations.services.version_resolver import resolver
+from framework_m_migrations.services.version_resolver import VersionResolver, resolver
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Which revisions to apply.
+
+    Attributes:
+        revision: the last one, in any form of domain.revision_targets; None for the heads.
+        contract: also apply contract revisions, which take away what only old code needs. Without it they wait, unless
+            ``revision`` names one revision, or the database is new to their app: it has none of its revisions and
+            tables.
+        app: only what this app's revisions need.
+        steps: only so many revisions, the first ones; with an app, so many of its own.
+    """
+
+    revision: str | None = None
+    contract: bool = False
+    app: str | None = None
+    steps: int | None = None
 
 
 def run(
     session: Session,
     locks: LockOptions,
-    revision: str | None = None,
+    options: RunOptions = RunOptions(),
     *,
-    contract: bool = False,
     check: Callable[[], None] | None = None,
 ) -> UseCase[RunResult]:
     """Apply pending revisions, each in a transaction of its own.
@@ -30,9 +50,7 @@ def run(
     Args:
         session: the ports.
         locks: waiting.
-        revision: an id, an app's name, or None for all.
-        contract: also apply contract revisions, which take away what only old code needs. Without it they wait, unless
-            ``revision`` is an id, or the database is new to their app: it has none of its revisions and tables.
+        options: which ones.
         check: called under the lock before the first of them, where there are any; what it raises stops the run.
 
     Raises:
@@ -41,12 +59,12 @@ def run(
         MigrationLocked: another migrator did not finish in time.
     """
     started = session.clock.monotonic()
-    pending, recorded, held = _chosen(session, revision, contract=contract)
+    pending, recorded, held = chosen_by(session, resolver(session), options)
     if not pending:
         return RunResult((), heads=_heads(session), held=held)
     yield from acquire(session, locks)
     try:
-        pending, recorded, held = _chosen(session, revision, contract=contract)
+        pending, recorded, held = chosen_by(session, resolver(session), options)
         if pending:
             require_for_revisions(session)
             if check is not None:
@@ -58,30 +76,42 @@ def run(
     return RunResult(ran, "upgrade", _heads(session), session.clock.monotonic() - started, held, recorded)
 
 
-def _chosen(
-    session: Session, revision: str | None, *, contract: bool
+def chosen_by(
+    session: Session, versions: VersionResolver, options: RunOptions
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """What is to be applied now, what of it is only recorded, and what waits for ``--contract``."""
-    versions = resolver(session)
-    pending = versions.pending(revision)
-    named = revision is not None and revision not in {"head", "heads", *versions.graph.apps()}
-    if named:
-        return pending, (), ()
+    wanted = upward(versions, options.revision, app=options.app, steps=options.steps)
+    pending = wanted.pending
+    if wanted.explicit:
+        return wanted.cut(pending, versions.graph), (), ()
     new = versions.new_to(pending)
     at_work = apps_with_tables(session, new) if new else frozenset()
-    held = () if contract else versions.held(pending, at_work)
-    chosen = tuple(name for name in pending if name not in held)
+    held = () if options.contract else versions.held(pending, at_work)
+    chosen = wanted.cut([name for name in pending if name not in held], versions.graph)
     return chosen, without_unfinished(session, versions.recorded(chosen, at_work)), held
 
 
 def rollback(
-    session: Session, locks: LockOptions, *, steps: int = 1, app: str | None = None, to: str | None = None
+    session: Session, locks: LockOptions, *, steps: int | None = None, app: str | None = None, to: str | None = None
 ) -> UseCase[RunResult]:
-    """Take revisions back; see VersionResolver.rollback for the arguments and errors."""
+    """Take revisions back.
+
+    Args:
+        session: the ports.
+        locks: waiting.
+        steps: how many; 1 where ``to`` is not given either.
+        app: only revisions of this app.
+        to: the one that shall be the last applied one, or how many, in any form of domain.revision_targets.
+
+    Raises:
+        UnknownRevision, DependentRevision: see VersionResolver.rollback.
+    """
     started = session.clock.monotonic()
     yield from acquire(session, locks)
     try:
-        chosen = resolver(session).rollback(steps=steps, app=app, to=to)
+        versions = resolver(session)
+        wanted = downward(versions, to, app=app, steps=steps)
+        chosen = versions.rollback(steps=wanted.steps, app=wanted.app, to=wanted.to)
         if chosen:
             require_for_revisions(session)
         yield from apply_revisions(session, locks, chosen, "downgrade")
@@ -103,7 +133,8 @@ def stamp(session: Session, locks: LockOptions, heads: tuple[str, ...], *, dry_r
     Args:
         session: the ports.
         locks: waiting.
-        heads: revision ids, ``heads`` for every head, or nothing for the state before the first revision.
+        heads: revisions in any absolute form of domain.revision_targets, ``heads`` for every head, or nothing for the
+            state before the first revision.
         dry_run: only say what would change.
 
     Raises:
@@ -114,7 +145,7 @@ def stamp(session: Session, locks: LockOptions, heads: tuple[str, ...], *, dry_r
         unfinished = session.versions.unfinished()
     wanted: set[str] = set()
     for text in heads:
-        wanted.update(known.graph.heads() if text in {"head", "heads"} else (known.resolve(text),))
+        wanted.update(named(known, text))
     implied = {name for head in wanted for name in known.graph.closure([head]) - {head}}
     target = tuple(sorted(wanted - implied))
     actions = (

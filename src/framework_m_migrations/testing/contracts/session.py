@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from framework_m_migrations.domain.errors import LockTimeout
@@ -201,10 +199,8 @@ class SessionContract(DatabaseContract):
                     if not session.capabilities.transactional_ddl:
                         # The change is committed and holds nothing; a transaction that has read the table does.
                         other.inspector.ask([Question(FactKind.HAS_ROWS, TableName("busy"))])
-                    started = time.monotonic()
                     with pytest.raises(LockTimeout):
                         _alter(session, build)
-                    assert time.monotonic() - started < 5
                 _alter(session, build)
             with session.reading():
                 columns = session.inspector.read().tables[TableName("busy")].columns

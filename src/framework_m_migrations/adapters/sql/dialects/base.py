@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.definitions import Dump
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.plan import LockLevel
@@ -70,6 +71,50 @@ class Spelling(Protocol):
 
     def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
         """Split a rendered key (``lower(x) DESC``) of an index into body and canonical modifiers."""
+        ...
+
+
+class Rehearsal(Protocol):
+    """Scratch databases, and what a database says of its objects; instances hold nothing."""
+
+    def product(self, connection: sa.Connection) -> str:
+        """Product and version of the database, "SQLite 3.45"."""
+        ...
+
+    def make(self, connection: sa.Connection, name: str) -> None:
+        """Create an empty database beside the connection's, with its encoding; sent in autocommit.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: the server refuses.
+        """
+        ...
+
+    def drop(self, connection: sa.Connection, name: str) -> None:
+        """Drop what ``make`` made; sent in autocommit."""
+        ...
+
+    def clear(self, connection: sa.Connection) -> None:
+        """Drop every object that ``copy`` or a revision created; sent in autocommit."""
+        ...
+
+    def copy(self, source: sa.Connection, target: sa.Connection) -> tuple[str, ...]:
+        """Create every object of the source's database, without rows, in the empty one of the target, in autocommit.
+
+        Returns:
+            The objects that could not be created, each with the reason.
+        """
+        ...
+
+    def schema(self, connection: sa.Connection, name: str) -> None:
+        """Make sure that the database has a schema of this name."""
+        ...
+
+    def dump(self, connection: sa.Connection) -> Dump:
+        """Every object in the database's own words; the engine's own tables and Alembic's are left to the caller."""
+        ...
+
+    def rows(self, connection: sa.Connection, table: TableName) -> list[dict[str, object]]:
+        """The rows of a table, by column."""
         ...
 
 
@@ -155,6 +200,10 @@ class SqlDialect(Protocol):
         A method ``batch_alter_table(operations, table_name, schema, **options)``, where it has one, takes the place of
         Alembic's, which copies tables by reflection. Imported when it is asked for: sync needs no Alembic.
         """
+        ...
+
+    def rehearsal(self) -> Rehearsal | None:
+        """What it takes to try a revision out on a scratch database; None where that is not possible."""
         ...
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:

@@ -13,7 +13,6 @@ from types import FrameType
 from typing import TextIO, cast
 
 import sqlalchemy as sa
-from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script
@@ -22,7 +21,8 @@ from framework_m_migrations.adapters.sql import online as helpers
 from framework_m_migrations.adapters.sql.lint.statements import split
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.failures import failing_line
-from framework_m_migrations.adapters.sql.versions.scripts import TEMPLATE_FOLDER, Library
+from framework_m_migrations.adapters.sql.versions.operations import ImplSource, writing
+from framework_m_migrations.adapters.sql.versions.scripts import Library, offline_config
 
 _HELPERS = str(Path(helpers.__file__).parent)
 _VERBATIM = "execute"
@@ -45,11 +45,15 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A revision's way up or back. ``failure`` tells why it was not rendered to its end, ``failed_at`` where."""
+    """A revision's way up or back. ``failure`` tells why it was not rendered to its end, ``failed_at`` where.
+
+    ``texts`` are the same statements as they are written, with their lines.
+    """
 
     statements: tuple[Sent, ...]
     failure: str | None = None
     failed_at: int | None = None
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -58,46 +62,60 @@ class _Recorder(io.TextIOBase):
 
     file: str
     sent: list[Sent] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
     def write(self, text: str, /) -> int:
         line, helper = _origin(sys._getframe(1), self.file)  # noqa: SLF001 - there is no other way to ask who calls
         for sql in split(text):
             own = helper is not None and (helper != _VERBATIM or _FRAME.match(sql) is not None)
             self.sent.append(Sent(sql, line, own))
+        written = text.strip().removesuffix(";").rstrip()
+        if written:
+            self.texts.append(written)
         return len(text)
 
 
-def render(library: Library, script: Script, connection: sa.Connection, *, upgrade: bool = True) -> Rendered:
-    """Run a revision's upgrade, or its downgrade, offline, for PostgreSQL; one that it does not have sends nothing.
+def render(
+    library: Library,
+    script: Script,
+    connection: sa.Connection,
+    *,
+    upgrade: bool = True,
+    dialect: str = "postgresql",
+    source: ImplSource | None = None,
+) -> Rendered:
+    """Run a revision's upgrade, or its downgrade, offline; one that it does not have sends nothing.
 
     Args:
         library: all revisions.
         script: the one to be rendered.
         connection: any; only to wait for Alembic's globals.
         upgrade: False for its downgrade.
+        dialect: SQLAlchemy's name of the dialect for which it is written.
+        source: the dialect whose writer stands before Alembic's, as when it runs; None for Alembic's alone.
     """
     function = getattr(script.module, "upgrade" if upgrade else "downgrade", None)
     if function is None:
         return Rendered(())
-    config = Config()
-    config.set_main_option("script_location", str(TEMPLATE_FOLDER).replace("%", "%%"))
     recorder = _Recorder(script.path)
-    with exclusive(connection), EnvironmentContext(config, library, as_sql=True) as environment:
+    with exclusive(connection), EnvironmentContext(offline_config(), library, as_sql=True) as environment:
         environment.configure(
-            dialect_name="postgresql",
+            dialect_name=dialect,
             output_buffer=cast(TextIO, recorder),
             literal_binds=True,
             dialect_opts={"paramstyle": "named"},
         )
         context = environment.get_context()
         try:
-            with Operations.context(context), contextlib.redirect_stdout(io.StringIO()):
+            scope = Operations.context(context) if source is None else writing(context, source)
+            with scope, contextlib.redirect_stdout(io.StringIO()):
                 function()
         # A revision is its author's own code, and offline there is no connection for it: it may raise anything.
         except Exception as error:  # noqa: BLE001
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            return Rendered(tuple(recorder.sent), reason, failing_line(error, Path(script.path)))
-    return Rendered(tuple(recorder.sent))
+            line = failing_line(error, Path(script.path))
+            return Rendered(tuple(recorder.sent), reason, line, tuple(recorder.texts))
+    return Rendered(tuple(recorder.sent), texts=tuple(recorder.texts))
 
 
 def _origin(frame: FrameType | None, file: str) -> tuple[int | None, str | None]:

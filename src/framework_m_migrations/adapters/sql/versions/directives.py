@@ -12,7 +12,7 @@ from typing import Any, assert_never
 from alembic.operations import ops
 
 from framework_m_migrations.adapters.sql.versions import naming
-from framework_m_migrations.adapters.sql.versions.objects import Objects, is_literal
+from framework_m_migrations.adapters.sql.versions.objects import Objects, is_literal, without_on_update
 from framework_m_migrations.adapters.sql.versions.pieces import Batch, Directive, Piece, Source
 from framework_m_migrations.adapters.sql.versions.python_source import escape_binds, string_literal
 from framework_m_migrations.domain import operations as o
@@ -166,6 +166,12 @@ class Directives:
             "modify_server_default": self._objects.generation(column),
             "existing_server_default": self._objects.generation(before) or False,
         }
+        serial = [one.generated is not None and one.generated.kind == "serial" for one in (before, column)]
+        if self._objects.dialect.name == "mariadb":
+            if any(serial):
+                changes |= {"autoincrement": serial[1], "existing_autoincrement": serial[0]}
+            if column.generated is None:
+                changes["modify_server_default"] = self._objects.server_default(column)
         return self.alteration(table, before, **changes)
 
     def _backfill(self, table: TableName, column: Column, value: str | None) -> Source:
@@ -181,7 +187,7 @@ class Directives:
                 )
             )
         return Source(
-            f"op.execute({string_literal(escape_binds(update.format(value)))})",
+            f"op.execute({string_literal(escape_binds(update.format(without_on_update(value))))})",
             comments=(f"REVIEW: backfill of {column.name} for the rows that exist.",),
         )
 

@@ -94,6 +94,10 @@ class ProjectEnvironment:
                 f"{self._ini} names {self.home}, which has no env.py.", details={"file": str(self.file)}
             )
 
+    def on(self, connection: sa.Connection) -> ProjectEnvironment:
+        """The same environment for another database."""
+        return ProjectEnvironment(self._ini, connection, self._x_args, version_table=self._version_table)
+
     def version_folders(self) -> tuple[Path, ...]:
         """Version folders that alembic.ini names, or its default one; one that is listed may not exist yet."""
         return self._folders or (self.home / "versions",)

@@ -20,6 +20,7 @@ from framework_m_migrations.domain.errors import (
     PreparedStatementLost,
     RevisionFailed,
     StorageFull,
+    ValuesWouldBeLost,
 )
 
 OF_THE_DATABASE = (
@@ -108,7 +109,7 @@ def revision_failed(
     fate = _FATES[committed]
     owner = f" of app {app!r}" if app else ""
     locked = isinstance(error, LockTimeout)
-    known = error if isinstance(error, DatabaseError) else None
+    known = error if isinstance(error, DatabaseError | ValuesWouldBeLost) else None
     kind = type(known) if known is not None else RevisionFailed
     verb = "did not get a lock" if locked else "failed"
     # What a step of the engine says of its own rollback is not said of the revision.

@@ -23,6 +23,7 @@ from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Generated, Index, Table, TableName, Unique
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|[-+]?\d+(\.\d+)?|true|false|null", re.IGNORECASE)
+_ON_UPDATE = re.compile(r"\bon\s+update\s+[\w()]+\s*\Z", re.IGNORECASE)
 _KEYWORD = re.compile(r"current_(timestamp|date|time)", re.IGNORECASE)
 _POSTGRESQL = verbatim_dialect(POSTGRESQL, str)
 _NULLS = "postgresql_nulls_not_distinct"
@@ -34,8 +35,16 @@ def is_literal(sql: str) -> bool:
     return _LITERAL.fullmatch(sql.strip()) is not None
 
 
+def without_on_update(sql: str) -> str:
+    """A default as a value: what MariaDB gives a column when its row changes is none."""
+    return _ON_UPDATE.sub("", sql).strip()
+
+
 def _default_clause(sql: str) -> str:
     """A default as every database takes it: SQLite wants an expression in parentheses, the others do not mind."""
+    if _ON_UPDATE.search(sql):
+        # MariaDB's, which is no part of the expression before it.
+        return sql
     bare = is_literal(sql) or _KEYWORD.fullmatch(sql) or (sql.startswith("(") and sql.endswith(")"))
     return sql if bare else f"({sql})"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 import alembic.util as alembic_util
+from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError as AlembicRevisionError
 
@@ -25,6 +26,9 @@ from framework_m_migrations.domain.revisions import Position, Revision, Revision
 
 TEMPLATE_FOLDER = Path(__file__).with_name("template")
 """The package's own script location: Alembic wants a folder with a script.py.mako, and a project need not have one."""
+
+SQUASHED = "squashed"
+"""The folder beside a squashed revision that has the files which it replaced."""
 
 _REVISION_FILE = re.compile(r"(?!\.#|__init__)[^.].*\.py$")
 _REVISION_LINE = re.compile(r"^(\w+\s*,\s*)*revision\b\s*([:,][^=\n]+)?=", re.MULTILINE)
@@ -70,6 +74,7 @@ class Library(ScriptDirectory):
     Args:
         locations: version folders in the order of apps.
         home: the project's own script location (with its env.py), or None for the package's.
+        skip: files that are passed over.
 
     Raises:
         RevisionFileBroken: a file cannot be loaded, or two have one id.
@@ -77,11 +82,13 @@ class Library(ScriptDirectory):
         RevisionCycle: files wait for each other.
     """
 
-    def __init__(self, locations: Sequence[Location], home: Path | None = None) -> None:
+    def __init__(
+        self, locations: Sequence[Location], home: Path | None = None, *, skip: frozenset[Path] = frozenset()
+    ) -> None:
         self.locations = tuple(locations)
         self.signature = signature_of(self.locations)
         self._stats = {file: (modified, size) for file, modified, size in self.signature}
-        self._scripts, self._apps = _load(self.locations)
+        self._scripts, self._apps = _load(self.locations, skip)
         super().__init__(
             str(home or TEMPLATE_FOLDER),
             version_locations=[str(location.folder) for location in self.locations],
@@ -133,7 +140,22 @@ class Library(ScriptDirectory):
             script.path,
             getattr(script.module, "contract_of", None),
             getattr(script.module, "new_database", None) == "sync",
+            tuple(getattr(script.module, "replaces", ())),
         )
+
+    @property
+    def squashes(self) -> tuple[Revision, ...]:
+        """Revisions that replaced others whose files are still there."""
+        return tuple(
+            one for one in self.graph.revisions if one.replaces and one.path and _squashed_folder(one.path).is_dir()
+        )
+
+    def unsquashed(self, squashes: Sequence[Revision]) -> Library:
+        """The same revisions, with the files that some of them replaced in their place."""
+        files = [Path(one.path) for one in squashes if one.path]
+        more = tuple(Location(_squashed_folder(one.path), one.app) for one in squashes if one.path)
+        skip = frozenset(file.resolve() for file in files)
+        return Library((*self.locations, *more), Path(self.dir), skip=skip)
 
     def _resolve(self, script: Script, name: str, labels: dict[str, str]) -> str:
         if name in self._scripts:
@@ -174,15 +196,28 @@ class Library(ScriptDirectory):
             raise kind(f"The revisions do not fit together: {error}") from error
 
 
+def offline_config() -> Config:
+    """For revisions that look at ``context.config``: it knows of no database."""
+    config = Config()
+    config.set_main_option("script_location", str(TEMPLATE_FOLDER).replace("%", "%%"))
+    return config
+
+
 def _declared_labels(script: Script) -> tuple[str, ...]:
     """The labels written in the file itself; Alembic later adds those that it inherits."""
     return tuple(alembic_util.to_tuple(getattr(script.module, "branch_labels", None), ()))
 
 
-def _load(locations: Sequence[Location]) -> tuple[dict[str, Script], dict[str, str | None]]:
+def _squashed_folder(path: str) -> Path:
+    return Path(path).parent / SQUASHED
+
+
+def _load(locations: Sequence[Location], skip: frozenset[Path]) -> tuple[dict[str, Script], dict[str, str | None]]:
     scripts: dict[str, Script] = {}
     apps: dict[str, str | None] = {}
     for location, file in files_of(locations):
+        if file in skip:
+            continue
         script = _load_file(location, file)
         if script is None:
             continue
@@ -234,6 +269,9 @@ def _check_header(location: Location, file: Path, module: ModuleType, revision: 
         raise _broken(location, file, "its contract_of is neither None nor the id of a revision")
     if getattr(module, "new_database", None) not in (None, "sync"):
         raise _broken(location, file, 'its new_database is neither None nor "sync"')
+    replaces = getattr(module, "replaces", ())
+    if not isinstance(replaces, tuple | list) or not all(isinstance(name, str) for name in replaces):
+        raise _broken(location, file, "its replaces is no sequence of ids of revisions")
     for name in ("down_revision", "depends_on", "branch_labels"):
         value = getattr(module, name, None)
         entries = value if isinstance(value, tuple | list | set) else (value,)

@@ -1,4 +1,4 @@
-"""What SQLite needs round a revision, because a batch operation rebuilds a table: create, copy, drop, rename.
+"""What SQLite needs round a revision, because a table may be rebuilt in it: rename, create, copy, drop.
 
 With foreign keys enforced, the drop deletes the rows of the table first, and ON DELETE CASCADE takes the children
 along without a word. The pragma does nothing inside a transaction, so it is switched off before, and the whole
@@ -14,7 +14,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.versions.sqlite_rebuild import RebuildWatch
 from framework_m_migrations.domain.errors import RevisionError
 
 
@@ -29,7 +28,6 @@ class SqliteGuard:
         self._connection = connection
         self._enforced = False
         self._violations: Counter[tuple[str, str]] | None = None
-        self._rebuilds = RebuildWatch(connection)
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -39,15 +37,10 @@ class SqliteGuard:
             self._violations = self._count_violations()
             self._set_foreign_keys(on=False)
         try:
-            with self._rebuilds.watch():
-                yield
+            yield
         finally:
             if self._enforced and not self._connection.invalidated:
                 self._set_foreign_keys(on=True)
-
-    def restore(self) -> None:
-        """Recreate what a rebuild took along; to be called inside the transaction, before its commit."""
-        self._rebuilds.restore()
 
     def check(self) -> None:
         """Raise RevisionError when rows point nowhere that did not before; to be called before the commit."""

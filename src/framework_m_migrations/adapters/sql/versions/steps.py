@@ -30,6 +30,7 @@ from framework_m_migrations.domain.errors import (
     RevisionError,
     RevisionFileBroken,
     UnknownRevision,
+    ValuesWouldBeLost,
 )
 
 type StepFunction = Callable[[Any, MigrationContext], Iterable[RevisionStep]]
@@ -163,8 +164,6 @@ class RevisionRun:
                 if self._transaction.restarted:
                     # What was rolled back may have made the version table.
                     context._ensure_version_table()  # noqa: SLF001
-            if self._guard is not None:
-                self._guard.restore()
 
         run.__name__ = self._direction
         return run
@@ -226,7 +225,7 @@ class RevisionRun:
     def _failed(self, error: Exception, committed: bool | None) -> MigrationError:
         known = self._translate(error) if isinstance(error, sa.exc.DBAPIError) else None
         told: Exception = error
-        if known is not None or isinstance(error, OF_THE_DATABASE):
+        if known is not None or isinstance(error, (*OF_THE_DATABASE, ValuesWouldBeLost)):
             told = known or error
         if told is not error:
             told.__cause__ = error

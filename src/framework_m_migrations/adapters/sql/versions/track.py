@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -17,6 +17,7 @@ from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.ledger_names import refuse_other_version_table
 from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
+from framework_m_migrations.adapters.sql.sinks import NullSink
 from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of, make_room
 from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvironment
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
@@ -27,7 +28,9 @@ from framework_m_migrations.adapters.sql.versions.unfinished import UnfinishedWo
 from framework_m_migrations.adapters.sql.versions.writer import RevisionWriter
 from framework_m_migrations.domain.errors import VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
+from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
 VERSION_TABLE = "alembic_version"
@@ -103,8 +106,28 @@ class AlembicTrack:
             else ProjectEnvironment(project, connection, x_args, version_table=chosen, translate=scopes.translate)
         )
         self._library: Library | None = None
+        """As this database has it; ``_files`` is what the folders hold, without what was squashed."""
+        self._files: Library | None = None
         self._is_a_table = False
         """What stands under the version table's name was looked at, and is nothing else."""
+
+    def on(self, connection: sa.Connection) -> AlembicTrack:
+        """The same revisions on another database, of which nobody hears.
+
+        Args:
+            connection: to it.
+        """
+        made = AlembicTrack(
+            connection,
+            self._scopes,
+            self._discovery,
+            version_table=self._version_table,
+            version_table_schema=self._version_table_schema,
+        )
+        made._surroundings = replace(self._surroundings, events=NullSink())
+        made._lock_timeout = self._lock_timeout
+        made._environment = None if self._environment is None else self._environment.on(connection)
+        return made
 
     def graph(self) -> RevisionGraph:
         """All revisions of all apps; files are loaded again only when one has changed."""
@@ -155,6 +178,31 @@ class AlembicTrack:
         """Take back one revision in a transaction of its own."""
         self._run(revision, upgrade=False)
 
+    def render(
+        self, revisions: Sequence[str], *, upgrade: bool = True, recorded: Collection[str] = (), alone: bool = False
+    ) -> tuple[RevisionPreview, ...]:
+        """What revisions would send; see the port."""
+        # Imported here: a run needs none of the rules by which revisions are judged.
+        from framework_m_migrations.adapters.sql.versions.preview import Previewer
+
+        name, schema = self._version_table_name()
+        idle = not self._connection.in_transaction()
+        try:
+            versioned = sa.inspect(self._connection).has_table(name, schema=schema)
+        finally:
+            if idle:
+                self._connection.rollback()
+        previewer = Previewer(
+            self._load(),
+            self._connection,
+            self._scopes,
+            self._surroundings,
+            (name, schema),
+            self.current(),
+            versioned,
+        )
+        return previewer.previews(revisions, upgrade=upgrade, recorded=recorded, alone=alone)
+
     def stamp(self, heads: Sequence[str]) -> None:
         """Make the version table hold these heads; those that others stand on are implied and left out.
 
@@ -186,6 +234,15 @@ class AlembicTrack:
     def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:
         """Write a revision file in the app's own folder; raises VersionFolderMissing, never overwrites."""
         return self._writer().write(self._app(draft.app), draft, changes)
+
+    def squash(self, draft: SquashDraft, *, dry_run: bool) -> SquashResult:
+        """Replace revisions by one; see the port."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
+        from framework_m_migrations.adapters.sql.versions.squash import Squasher
+
+        name, _ = self._version_table_name()
+        squasher = Squasher(self._load(), self._connection, SqliteDialect(), self._surroundings, name)
+        return squasher.squash(draft, dry_run=dry_run)
 
     def preview(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
         """The text that ``write`` would write."""
@@ -272,15 +329,38 @@ class AlembicTrack:
 
     def _load(self) -> Library:
         locations = self._locations()
-        if self._library is None or (self._library.locations, self._library.signature) != (
+        if self._files is None or (self._files.locations, self._files.signature) != (
             locations,
             signature_of(locations),
         ):
             with self._models_kept():
-                self._library = Library(locations, self._environment.home if self._environment else None)
+                self._files = Library(locations, self._environment.home if self._environment else None)
                 if self._models is not None:
                     self._models.restore()
+        self._library = self._files
+        squashes = self._files.squashes
+        if squashes:
+            # A database that has a part of what was replaced still has that history.
+            heads = self._heads_by(self._files)
+            behind = [one for one in squashes if heads.intersection(one.replaces) - {one.id}]
+            if behind:
+                self._library = self._files.unsquashed(behind)
         return self._library
+
+    def _heads_by(self, library: Library) -> frozenset[str]:
+        name, schema = self._version_table, self._version_table_schema
+        if self._environment is not None:
+            profile = self._environment.profile(library)
+            name, schema = profile.version_table, profile.version_table_schema
+        idle = not self._connection.in_transaction()
+        try:
+            context = MigrationContext.configure(
+                self._connection, opts={"version_table": name, "version_table_schema": schema}
+            )
+            return frozenset(str(head) for head in context.get_current_heads())
+        finally:
+            if idle:
+                self._connection.rollback()
 
     @contextmanager
     def _models_kept(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from framework_m_migrations.adapters.sql.sqltext import needs_quotes_as_type
@@ -16,6 +17,7 @@ from framework_m_migrations.domain.schema import ColumnType
 
 POSTGRESQL: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 _SQLITE = sqlite.dialect()
+_SPECIAL: dict[str, sa.Dialect] = {"mariadb": MariaDBDialect(), "postgresql": POSTGRESQL}
 _DEFAULTS = {"JSONB": "astext_type", "JSON": "astext_type", "HSTORE": "text_type"}
 
 
@@ -59,15 +61,23 @@ def _without_variants(type_: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def _decorated(type_: TypeDecorator[Any], imports: set[str]) -> str:
     general = type_source(type_.load_dialect_impl(_SQLITE), imports)
-    special = type_source(type_.load_dialect_impl(POSTGRESQL), imports)
-    return general if general == special else f"{general}.with_variant({special}, 'postgresql')"
+    special = {name: type_source(type_.load_dialect_impl(dialect), imports) for name, dialect in _SPECIAL.items()}
+    variants = [f".with_variant({source}, {name!r})" for name, source in special.items() if source != general]
+    return "".join([general, *variants])
 
 
 def _enum(type_: sa.Enum, imports: set[str]) -> str:
-    if not type_.native_enum or not type_.name:
+    if not type_.native_enum:
         return f"sa.String(length={type_.length})" if type_.length else "sa.String()"
-    imports.add("from sqlalchemy.dialects import postgresql")
+    if type(type_).__module__.startswith("sqlalchemy.dialects.mysql."):
+        return _plain(type_, imports)
     values = "".join(f"{value!r}, " for value in type_.enums)
+    if not type_.name:
+        # PostgreSQL takes no enumeration without a name, SQLite makes a VARCHAR of it, MariaDB an ENUM.
+        longest = max(map(len, type_.enums), default=0)
+        length = f"length={type_.length}" if (type_.length or 0) > longest else ""
+        return f"sa.Enum({(values + length).removesuffix(', ')})"
+    imports.add("from sqlalchemy.dialects import postgresql")
     schema = f", schema={type_.schema!r}" if type_.schema else ""
     named = f"postgresql.ENUM({values}name={_type_name(type_.name)}{schema}, create_type=False)"
     return f"sa.Enum({values}name={type_.name!r}{schema}).with_variant({named}, 'postgresql')"

@@ -148,8 +148,10 @@ class Progress:
             self._noting = False
         self._sent += 1
 
-    def _before(self, _connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if self._noting or _first(_READS, statement):
+    def _before(
+        self, _connection: sa.Connection, _cursor: Any, statement: str, _values: Any, context: Any, *_: Any
+    ) -> None:
+        if self._noting or _first(_READS, statement) or context.execution_options.get("m_migrate_probe"):
             return
         if self._outside() or not _first(_KEEPS, statement):
             self.note(statement)

@@ -11,9 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import rows
-from framework_m_migrations.adapters.sql.dialects.postgresql.queries import Queries, queries
-from framework_m_migrations.domain.schema import Catalog, EnumType, Index, Table, TableName
+from framework_m_migrations.adapters.sql.dialects.postgresql.queries import Queries, queries, text
+from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
+from framework_m_migrations.domain.schema import Catalog, Column, EnumType, Index, Table, TableName
 
+_PLACE = text("SELECT CAST(pg_catalog.to_regclass(:tab) AS oid)::bigint", tab=sa.Text())
 _ATTEMPTS = 3
 """Readings of a catalog that others change meanwhile."""
 
@@ -73,6 +75,17 @@ class CatalogReader:
                 for table in read
             ]
         return Catalog({table.name: table for table in read}, frozenset(names), enums)
+
+    def column(self, table: TableName, name: str) -> Column | None:
+        """One column of a table as it is; None where there is no such table or column. Three statements."""
+        oid = self.connection.execute(_PLACE, {"tab": qualified(table, self.schema)}).scalar_one()
+        found = [] if oid is None else self._rows(self._queries.columns, tables=[oid], beside=[])
+        own = [row for row in found if row[2] == name]
+        if not own:
+            return None
+        types = rows.Types(self._types({own[0][3:6]}, ()))
+        columns, _ = rows.columns(own, types)
+        return columns[own[0][0]][0]
 
     def read_temporary(self, names: Sequence[str]) -> dict[str, Table]:
         """The session's temporary tables of these names, by name."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Statement
+from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Statement
 from framework_m_migrations.adapters.sql.dialects.postgresql import settings
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named, lateness_as_waiting
 from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
@@ -124,8 +124,16 @@ class PostgresqlDialect:
         return lock_levels(operation)
 
     def revision_impl(self) -> type[Any] | None:
-        """Alembic's alone."""
-        return None
+        """See SqlDialect."""
+        from framework_m_migrations.adapters.sql.dialects.postgresql.revisions import PostgresqlRevisions
+
+        return PostgresqlRevisions
+
+    def rehearsal(self) -> Rehearsal | None:
+        """See SqlDialect."""
+        from framework_m_migrations.adapters.sql.dialects.postgresql.dump import PostgresqlRehearsal
+
+        return PostgresqlRehearsal()
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """See SqlDialect."""

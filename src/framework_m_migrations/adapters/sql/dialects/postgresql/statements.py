@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.altering import alter_type
 from framework_m_migrations.adapters.sql.dialects.postgresql.filling import settled
+from framework_m_migrations.adapters.sql.dialects.postgresql.generating import set_generated
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.partitions import partitioned_index
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
@@ -15,7 +17,6 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.writing import (
     column_list,
     index_sql,
     qualified,
-    type_sql,
 )
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
@@ -50,10 +51,10 @@ def statements(
             if constraint.name is None:
                 raise InvalidMetadata(f"A constraint of table {table} has no name, and cannot be validated by it.")
             return (f"{_alter(table, schema)} VALIDATE CONSTRAINT {written(constraint.name)}",)
-        case o.AlterType(table=table, column=column):
-            return (
-                f"{_alter(table, schema)} ALTER COLUMN {written(column.name)} TYPE {type_sql(column.type, schema)}",
-            )
+        case o.AlterType():
+            return alter_type(operation, connection, schema)
+        case o.SetGenerated():
+            return set_generated(operation, connection, schema)
         case o.FillColumn() | o.SetNotNull() | o.ValidateNotNull():
             return (settled(operation, connection, schema),)
         case o.SetDefault(table=table, column=column):

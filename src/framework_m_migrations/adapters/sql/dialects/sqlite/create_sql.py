@@ -162,8 +162,10 @@ def _column_constraint(cursor: Cursor, table: TableText, column: ColumnText, nam
         _conflict(cursor)
         column.autoincrement = cursor.take("AUTOINCREMENT")
         table.primary_key, table.primary_key_name = (column.name,), name
+        table.primary_key_span = (begun, cursor.last_end)
     elif cursor.take("UNIQUE"):
-        table.uniques.append(UniqueText(name, (column.name,), _conflict(cursor)))
+        conflict = _conflict(cursor)
+        table.uniques.append(UniqueText(name, (column.name,), conflict, (begun, cursor.last_end)))
     elif cursor.take("CHECK"):
         table.checks.append(_check(cursor, name, begun))
     elif cursor.take("REFERENCES"):
@@ -179,6 +181,7 @@ def _column_constraint(cursor: Cursor, table: TableText, column: ColumnText, nam
         column.stored = cursor.take("STORED")
         if not column.stored:
             cursor.take("VIRTUAL")
+        column.expression_span = (begun, cursor.last_end)
 
 
 def _default(cursor: Cursor) -> str:
@@ -207,9 +210,11 @@ def _table_constraint(cursor: Cursor, table: TableText) -> None:
         for column in table.columns:
             column.autoincrement |= autoincrement and table.primary_key == (column.name,)
         _conflict(cursor)
+        table.primary_key_span = (begun, cursor.last_end)
     elif cursor.take("UNIQUE"):
         columns, _ = _key_columns(cursor)
-        table.uniques.append(UniqueText(name, _as_declared(table, columns), _conflict(cursor)))
+        conflict = _conflict(cursor)
+        table.uniques.append(UniqueText(name, _as_declared(table, columns), conflict, (begun, cursor.last_end)))
     elif cursor.take("CHECK"):
         table.checks.append(_check(cursor, name, begun))
     elif cursor.take("FOREIGN"):

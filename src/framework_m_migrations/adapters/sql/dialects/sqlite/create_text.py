@@ -18,11 +18,12 @@ class CheckText:
 
 @dataclass(frozen=True, slots=True)
 class UniqueText:
-    """A unique constraint; ``conflict`` is the word after ON CONFLICT."""
+    """A unique constraint; ``conflict`` is the word after ON CONFLICT. ``span`` as for checks."""
 
     name: str | None
     columns: tuple[str, ...]
     conflict: str | None = None
+    span: Span = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class ColumnText:
 
     ``span`` is the whole definition; ``type_span`` is empty, right after the name, where there is no type.
     ``default_span`` and ``not_null_span`` are the clauses with their constraint names, None where they are absent;
-    ``null_span`` is that of a NULL that stands for itself, ``collate_span`` that of the COLLATE clause that counts.
+    ``null_span`` is that of a NULL that stands for itself, ``collate_span`` that of the COLLATE clause that counts,
+    ``expression_span`` that of GENERATED ALWAYS AS.
     """
 
     name: str
@@ -62,13 +64,17 @@ class ColumnText:
     collation: str | None = None
     collate_span: Span | None = None
     expression: str | None = None
+    expression_span: Span | None = None
     stored: bool = False
     autoincrement: bool = False
 
 
 @dataclass(slots=True)
 class TableText:
-    """A table. ``body_end`` is the place of the parenthesis that closes its columns."""
+    """A table. ``body_end`` is the place of the parenthesis that closes its columns.
+
+    ``primary_key_span`` is that of the PRIMARY KEY clause with its name, in a column's definition or after the columns.
+    """
 
     name: str
     body_end: int
@@ -78,6 +84,7 @@ class TableText:
     foreign_keys: list[ForeignKeyText] = field(default_factory=list)
     primary_key: tuple[str, ...] = ()
     primary_key_name: str | None = None
+    primary_key_span: Span | None = None
     without_rowid: bool = False
     strict: bool = False
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Spelling, Statement
+from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Spelling, Statement
 from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
 from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
@@ -106,8 +106,16 @@ class SqliteDialect:
         return tuple((table, LockLevel.SHARE_ROW_EXCLUSIVE) for table in locked_tables(operation))
 
     def revision_impl(self) -> type[Any] | None:
-        """Alembic's alone."""
-        return None
+        """Edits of the stored definition, where Alembic's own copies what it can reflect."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite.revisions import SqliteRevisions
+
+        return SqliteRevisions
+
+    def rehearsal(self) -> Rehearsal | None:
+        """See SqlDialect."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite.dump import SqliteRehearsal
+
+        return SqliteRehearsal()
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""

@@ -98,14 +98,16 @@ def _replaced(before: str, column: Span, edits: list[tuple[Span, str]]) -> TextE
         start, end = max(0, start - 8), min(len(before), end + 8)
     old, new = before[start:end], before[start:end]
     for (left, right), words in sorted(edits, reverse=True):
-        new = _spliced(new, left - start, right - start, words)
+        new = spliced(new, left - start, right - start, words)
     after = before[:start] + new + before[end:]
     return TextEdit(after, new, f"replace(sql, {literal(old)}, {literal(new)})")
 
 
-def _spliced(text: str, start: int, end: int, words: str) -> str:
-    """``text`` with a part replaced, and a space wherever two words would run together."""
+def spliced(text: str, start: int, end: int, words: str) -> str:
+    """``text`` with a part replaced, a space wherever two words would run together, and none where nothing is left."""
     before, after = text[:start], text[end:]
+    if not words and after[:1] in {",", ")", ""}:
+        before = before.rstrip(" \t")
     if before[-1:] not in _GAPS and words[:1] not in _GAPS:
         before += " "
     if after[:1] not in _GAPS and (words or before)[-1:] not in _GAPS:

@@ -35,7 +35,7 @@ def removed_spans(before: str, operation: DropConstraint | DropColumn) -> list[S
                 f"The constraint {operation.constraint} of table {operation.table} cannot be dropped in place.",
                 next_step="Change the table with a revision that copies it: `m-migrate create`.",
             )
-    return [_with_comma(before, item.span, table) for item in found]
+    return [with_comma(before, item.span, table) for item in found]
 
 
 def _of_column(table: TableText, column: str) -> list[CheckText | ForeignKeyText]:
@@ -43,11 +43,12 @@ def _of_column(table: TableText, column: str) -> list[CheckText | ForeignKeyText
     name = lower(column)
     names = {lower(item.name) for item in table.columns}
     keys = [key for key in table.foreign_keys if name in {lower(item) for item in key.columns}]
-    checks = [check for check in table.checks if _names_in(check.expression) & names == {name}]
+    checks = [check for check in table.checks if names_in(check.expression) & names == {name}]
     return [*keys, *checks]
 
 
-def _names_in(expression: str) -> set[str]:
+def names_in(expression: str) -> set[str]:
+    """The names in an expression, in lower case."""
     return {lower(unquoted(token.text)) for token in tokens(expression) if token.kind in {WORD, NAME}}
 
 
@@ -55,7 +56,7 @@ def _within(span: Span, outer: Span) -> bool:
     return outer[0] <= span[0] and span[1] <= outer[1]
 
 
-def _with_comma(before: str, span: Span, table: TableText) -> Span:
+def with_comma(before: str, span: Span, table: TableText) -> Span:
     """A table constraint goes with the comma before it, unless the next one, which may come without, needs it."""
     if any(_within(span, column.span) for column in table.columns):
         return span

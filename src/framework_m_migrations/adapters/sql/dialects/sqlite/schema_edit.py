@@ -136,7 +136,7 @@ def _record(connection: sa.Connection, place: str, before: str, fragment: str, o
     pending: dict[tuple[str, str], PendingEdit] = connection.info.setdefault(_PENDING, {})
     key = (place, operation.table.name)
     earlier = pending.get(key)
-    questions = _questions(operation)
+    questions = questions_of(operation)
     foreign_keys = isinstance(operation, AddForeignKey)
     if earlier is not None and earlier.fragment in before:
         questions = tuple(dict.fromkeys((*earlier.questions, *questions)))
@@ -144,8 +144,8 @@ def _record(connection: sa.Connection, place: str, before: str, fragment: str, o
     pending[key] = PendingEdit(fragment, questions, foreign_keys)
 
 
-def _questions(operation: EditOperation) -> tuple[tuple[str, Question], ...]:
-    """What is wrong when the answer is not 0, with the question."""
+def questions_of(operation: EditOperation) -> tuple[tuple[str, Question], ...]:
+    """What is wrong with the rows when the answer is not 0, with the question, for an operation."""
     table = operation.table
     match operation:
         case AddCheck(check=check):

@@ -74,7 +74,7 @@ def statements(operation: Operation, connection: sa.Connection, *, schema: str) 
         case DropConstraint():
             return edit_statements(operation, connection, schema=schema)
         case DropColumn():
-            return _drop_column(operation, connection, schema)
+            return drop_column(operation, connection, schema)
         case RebuildIndex(table=table, index=index):
             return (f"REINDEX {quoted(table.schema or schema)}.{quoted(index.name)}",)
         case (
@@ -98,7 +98,7 @@ def has_index(connection: sa.Connection, name: str, schema: str) -> bool:
     return bool(control(connection, f"SELECT 1 FROM {master} WHERE {chosen}"))  # noqa: S608
 
 
-def _drop_column(operation: DropColumn, connection: sa.Connection, schema: str) -> tuple[str, ...]:
+def drop_column(operation: DropColumn, connection: sa.Connection, schema: str) -> tuple[str, ...]:
     """The indexes on the column, what in the definition refers to it, and the column; each would keep it otherwise."""
     table, name = operation.table, operation.column
     place = table.schema or schema

@@ -1,0 +1,1 @@
+"""create_all, sync, and revisions come to the same schema: see ways.py."""

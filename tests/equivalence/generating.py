@@ -1,0 +1,393 @@
+"""Pairs of schemas by Hypothesis: one schema, and what a release or its opposite makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from hypothesis import strategies as st
+
+from tests.equivalence.declaring import (
+    FOREIGN_CHOICES,
+    INDEX_OPTIONS,
+    KEYS,
+    TABLE_OPTIONS,
+    UNIQUE_OPTIONS,
+    define,
+    rows_of,
+)
+from tests.equivalence.kinds import KINDS, STRICT
+from tests.equivalence.model import Col, Item, Sch, Tab, free
+from tests.equivalence.ways import Pair
+
+TABLES = ("orders", "Line", "group", "part of")
+COLUMNS = ("a", "b", "Name", "order", "c d", "e", "f", "g")
+COMMENTS = (None, "one", "it's 100% :x")
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "sqlite": ("", "", "", "computed", "virtual", "conflict"),
+    "postgresql": ("", "", "", "computed", "virtual", "identity", "always", "sequence"),
+    "mariadb": ("", "", "", "computed", "virtual", "on update"),
+}
+REFERS = {"int": "int", "identity": "int", "always": "int", "big": "big", "text": "str60", "unsigned": "uint"}
+"""The kind of a column that refers to a table with such a key."""
+
+type Draw = Callable[[st.SearchStrategy[object]], object]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A pair as it was drawn.
+
+    Attributes:
+        dialect: it is for.
+        before, after: the schemas.
+        rows: how many in each table.
+        nulls: some values are NULL.
+        fits: rows and changes are such that each row stays as it is.
+    """
+
+    dialect: str
+    before: Sch
+    after: Sch
+    rows: int = 0
+    nulls: bool = False
+    fits: bool = True
+
+    def pair(self) -> Pair:
+        """What is to be proved."""
+        rows = rows_of(self.before, self.dialect, self.rows, self.nulls)
+        return Pair(define(self.before, self.dialect), define(self.after, self.dialect), rows, self.fits)
+
+
+class Drawing:
+    """Draws the parts of a schema for one dialect; the first of each choice is the simplest."""
+
+    def __init__(self, draw: Draw, dialect: str, easy: bool) -> None:
+        self._draw = draw
+        self.dialect = dialect
+        self.easy = easy
+
+    def one[T](self, of: tuple[T, ...] | list[T]) -> T:
+        return self._draw(st.sampled_from(of))  # type: ignore[return-value]
+
+    def chance(self, of: int = 2) -> bool:
+        return self._draw(st.integers(0, of - 1)) == of - 1
+
+    def number(self, most: int) -> int:
+        return self._draw(st.integers(0, most))  # type: ignore[return-value]
+
+    # --- parts
+
+    def schema(self) -> Sch:
+        schema = Sch((), convention=self.chance())
+        for _ in range(1 + self.number(1)):
+            schema = self.add_table(schema)
+        for _ in range(2 + self.number(3)):
+            schema = self.add_item(schema)
+        return schema
+
+    def column(self, name: str) -> Col:
+        kinds = KINDS[self.dialect]
+        kind = self.one(list(kinds))
+        extra = self.one(EXTRAS[self.dialect])
+        if extra == "on update":
+            return Col(name, self.one(["stamp", "moment"]), extra=extra)
+        if extra == "conflict":
+            return Col(name, kind, required=True, default=0 if kinds[kind].defaults else None, extra=extra)
+        if extra:
+            return Col(name, "int", extra=extra, how=self.number(3), comment=self.one(COMMENTS))
+        default = self.number(4) if self.chance() and kinds[kind].defaults else None
+        return Col(name, kind, required=self.chance(), default=default, comment=self.one(COMMENTS))
+
+    def table(self, name: str) -> Tab:
+        names = list(COLUMNS[self.number(3) :][: 2 + self.number(3)])
+        cols = tuple(self.column(one) for one in names)
+        options = tuple(option for option in TABLE_OPTIONS[self.dialect] if self.chance(4))
+        key = self.one(KEYS[self.dialect])
+        return _fitting(Tab(name, cols, key=key, options=options, comment=self.one(COMMENTS)), self.dialect)
+
+    # --- edits
+
+    def edit(self, schema: Sch) -> Sch:
+        verbs = [
+            self.add_column, self.alter_type, self.toggle_required, self.change_default, self.change_comment,
+            self.change_extra, self.add_item, self.alter_item, self.remove_item, self.rename_column, self.add_table,
+            self.change_table, self.rename_table, self.change_key, self.remove_column,
+        ]  # fmt: skip
+        for _ in range(4):
+            changed = self.one(verbs)(schema)
+            if changed != schema:
+                return changed
+        return schema
+
+    def _tab(self, schema: Sch) -> Tab:
+        return self.one(schema.tabs)
+
+    def _put(self, schema: Sch, tab: Tab, new: Tab) -> Sch:
+        return replace(schema, tabs=tuple(_fitting(new, self.dialect) if one is tab else one for one in schema.tabs))
+
+    def _put_col(self, schema: Sch, tab: Tab, col: Col, new: Col) -> Sch:
+        return self._put(schema, tab, replace(tab, cols=tuple(new if one is col else one for one in tab.cols)))
+
+    def add_table(self, schema: Sch) -> Sch:
+        names = free(TABLES, [tab.name for tab in schema.tabs] + [tab.was or "" for tab in schema.tabs])
+        return replace(schema, tabs=(*schema.tabs, self.table(names[0]))) if names else schema
+
+    def add_column(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        names = free(COLUMNS, [col.name for col in tab.cols] + [col.was or "" for col in tab.cols])
+        if not names:
+            return schema
+        col = self.column(names[0])
+        if self.easy and col.required and col.default is None and not col.extra:
+            col = replace(col, required=False)
+        return self._put(schema, tab, replace(tab, cols=(*tab.cols, col)))
+
+    def remove_column(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        col = self.one(tab.cols)
+        if len(tab.cols) == 1 or (tab.key == "pair" and col is tab.cols[0]) or _used(tab, col):
+            return schema
+        return self._put(schema, tab, replace(tab, cols=tuple(one for one in tab.cols if one is not col)))
+
+    def alter_type(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        col = self.one(tab.cols)
+        kinds = KINDS[self.dialect]
+        choices = list(kinds[col.kind].wider if self.easy else kinds)
+        if col.extra or _used(tab, col, "foreign") or not choices:
+            return schema
+        kind = self.one(choices)
+        if _used(tab, col) and kinds[kind].group != kinds[col.kind].group:
+            return schema
+        default = None if not kinds[kind].defaults else col.default
+        return self._put_col(schema, tab, col, replace(col, kind=kind, default=default))
+
+    def toggle_required(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        col = self.one(tab.cols)
+        if col.extra in {"computed", "virtual", "identity", "always"} or _used(tab, col, "foreign"):
+            return schema
+        return self._put_col(schema, tab, col, replace(col, required=not col.required))
+
+    def change_default(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        col = self.one(tab.cols)
+        if col.extra or not KINDS[self.dialect][col.kind].defaults:
+            return schema
+        return self._put_col(schema, tab, col, replace(col, default=self.one([0, 1, 2, None])))
+
+    def change_comment(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        if self.chance():
+            return self._put(schema, tab, replace(tab, comment=self.one(COMMENTS)))
+        col = self.one(tab.cols)
+        return self._put_col(schema, tab, col, replace(col, comment=self.one(COMMENTS)))
+
+    def change_extra(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        col = self.one(tab.cols)
+        if col.kind != "int" or _used(tab, col) or (tab.key == "pair" and col is tab.cols[0]):
+            return schema
+        extra = self.one(sorted({*EXTRAS[self.dialect]} - {"conflict", "on update"}))
+        if self.easy and extra != col.extra:
+            extra = col.extra
+        return self._put_col(
+            schema, tab, col, replace(col, extra=extra, how=self.number(3), default=None, required=False)
+        )
+
+    def rename_column(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        col = self.one(tab.cols)
+        names = free(COLUMNS, [one.name for one in tab.cols] + [one.was or "" for one in tab.cols])
+        if not names or col.was:
+            return schema
+        new = replace(col, name=names[-1], was=col.name)
+        items = tuple(
+            replace(item, columns=tuple(new.name if one == col.name else one for one in item.columns))
+            for item in tab.items
+        )
+        return (
+            self._put_col(schema, tab, col, new)
+            if not items
+            else self._put(
+                schema, tab, replace(tab, cols=tuple(new if one is col else one for one in tab.cols), items=items)
+            )
+        )
+
+    def rename_table(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        names = free(TABLES, [one.name for one in schema.tabs] + [one.was or "" for one in schema.tabs])
+        if not names or tab.was:
+            return schema
+        tabs = []
+        for one in schema.tabs:
+            new = replace(one, name=names[-1], was=tab.name) if one is tab else one
+            items = (replace(item, target=names[-1]) if item.target == tab.name else item for item in new.items)
+            tabs.append(replace(new, items=tuple(items)))
+        return replace(schema, tabs=tuple(tabs))
+
+    def change_table(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        option = self.one(list(TABLE_OPTIONS[self.dialect]))
+        options = set(tab.options) ^ {option}
+        if option == "strict" or "strict" in tab.options:
+            return schema
+        return self._put(schema, tab, replace(tab, options=tuple(sorted(options))))
+
+    def change_key(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        if self.easy or tab.key == "pair" or any(item.target == tab.name for one in schema.tabs for item in one.items):
+            return schema
+        return self._put(schema, tab, replace(tab, key=self.one([key for key in KEYS[self.dialect] if key != "pair"])))
+
+    # --- constraints and indexes
+
+    def _names(self, schema: Sch, what: str, tab: Tab, columns: tuple[str, ...]) -> str | None:
+        if what not in {"index", "exclude"} and not (what == "check" and schema.convention) and self.chance():
+            return None
+        taken = {item.name for one in schema.tabs for item in one.items}
+        return free([f"{what} {tab.name} {number}" for number in range(20)], [name for name in taken if name])[0]
+
+    def add_item(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        whats = ["unique", "index", "check", "foreign"] + (["exclude"] if self.dialect == "postgresql" else [])
+        what = self.one(whats)
+        if what == "foreign":
+            return self._add_foreign(schema, tab)
+        groups = {"unique": ("number", "text", "plain"), "index": ("number", "text", "plain", "gin"),
+                  "check": ("number", "text"), "exclude": ("number", "text", "range")}[what]  # fmt: skip
+        kinds = KINDS[self.dialect]
+        unfit = {"sequence", "virtual"} if self.dialect == "postgresql" else {"sequence"}
+        fitting = [col for col in tab.cols if kinds[col.kind].group in groups and col.extra not in unfit]
+        if self.easy and what in {"unique", "exclude"}:
+            fitting = [col for col in fitting if col.default is None or (col.required is False and not col.extra)]
+        if not fitting:
+            return schema
+        col = self.one(fitting)
+        columns = (col.name,)
+        comment = self.one(COMMENTS) if self.dialect == "postgresql" and what != "index" else None
+        name = self._names(schema, what, tab, columns)
+        item = Item(what, columns, name, comment=comment if name or schema.convention else None)
+        item = self._with_option(item, tab)
+        if item.option == "two":
+            item = replace(item, columns=(col.name, "n"))
+        if any(one.what == item.what and one.columns == item.columns and (one.name is None or item.name is None)
+               for one in tab.items):  # fmt: skip
+            return schema
+        return self._put(schema, tab, replace(tab, items=(*tab.items, item)))
+
+    def _with_option(self, item: Item, tab: Tab) -> Item:
+        group = KINDS[self.dialect][tab.col(item.columns[0]).kind].group
+        match item.what:
+            case "unique":
+                return replace(item, option=self.one(list(UNIQUE_OPTIONS[self.dialect])))
+            case "check":
+                return replace(
+                    item, option="text" if group == "text" else self.one(["", "less", "between", "in", "or"])
+                )
+            case "exclude":
+                return replace(item, option="overlap" if group == "range" else "equal")
+            case "foreign":
+                return replace(item, option=self.one(list(FOREIGN_CHOICES[self.dialect])))
+            case _:
+                options = ["gin"] if group == "gin" else list(INDEX_OPTIONS[self.dialect])
+                if group != "text":
+                    options = [option for option in options if option not in {"pattern", "prefix"}]
+                return replace(item, option=self.one(options))
+
+    def _add_foreign(self, schema: Sch, tab: Tab) -> Sch:
+        place = schema.tabs.index(tab)
+        targets = [one for one in schema.tabs[: place + 1] if one.key in REFERS]
+        names = free(COLUMNS, [col.name for col in tab.cols] + [col.was or "" for col in tab.cols])
+        if not targets or not names or "strict" in tab.options:
+            return schema
+        target = self.one(targets)
+        kind = REFERS[target.key]
+        free_columns = [col for col in tab.cols if col.kind == kind and not col.extra and not col.required
+                        and col.default is None and not _used(tab, col) and tab.key != "pair"]  # fmt: skip
+        if free_columns and not self.chance():
+            col, cols = free_columns[0], tab.cols
+        else:
+            col = Col(names[0], kind)
+            cols = (*tab.cols, col)
+        item = self._with_option(
+            Item("foreign", (col.name,), self._names(schema, "foreign", tab, ()), target=target.name),
+            tab=replace(tab, cols=cols),
+        )
+        return self._put(schema, tab, replace(tab, cols=cols, items=(*tab.items, item)))
+
+    def alter_item(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        if not tab.items:
+            return schema
+        item = self.one(tab.items)
+        if item.option == "two":
+            return schema
+        new = self._with_option(item, tab)
+        if new.option == "two" or (self.easy and "unique" in new.option and "unique" not in item.option):
+            return schema
+        return self._put(schema, tab, replace(tab, items=tuple(new if one is item else one for one in tab.items)))
+
+    def remove_item(self, schema: Sch) -> Sch:
+        tab = self._tab(schema)
+        if not tab.items:
+            return schema
+        item = self.one(tab.items)
+        return self._put(schema, tab, replace(tab, items=tuple(one for one in tab.items if one is not item)))
+
+
+def _used(tab: Tab, col: Col, *whats: str) -> bool:
+    return any(col.name in item.columns and (not whats or item.what in whats) for item in tab.items)
+
+
+def _fitting(tab: Tab, dialect: str) -> Tab:
+    """The table without what its database would refuse."""
+    if tab.key == "pair":
+        first = tab.cols[0]
+        kind = KINDS[dialect][first.kind]
+        bad = kind.group not in {"number", "text", "plain"} or first.kind in {"stamp", "bits"}
+        first = replace(first, kind="int" if bad or first.extra else first.kind, extra="", default=None, required=True)
+        tab = replace(tab, cols=(first, *tab.cols[1:]))
+    options = set(tab.options)
+    if "strict" in options:
+        cols = tuple(replace(col, kind="int" if col.kind not in STRICT else col.kind) for col in tab.cols)
+        cols = tuple(col if col.kind == "int" else replace(col, default=None) for col in cols)
+        cols = tuple(replace(col, default=0) if col.extra == "conflict" else col for col in cols)
+        tab = replace(tab, cols=cols, key="int" if tab.key != "pair" else "pair")
+    if tab.key != "int" or "without rowid" in options:
+        options.discard("autoincrement")
+    return replace(tab, options=tuple(one for one in TABLE_OPTIONS[dialect] if one in options))
+
+
+def _one_mood(schema: Sch) -> Sch:
+    """An enumeration has one list of values."""
+    if all(col.kind != "mood3" for tab in schema.tabs for col in tab.cols):
+        return schema
+    tabs = (
+        replace(tab, cols=tuple(replace(col, kind="mood3") if col.kind == "mood2" else col for col in tab.cols))
+        for tab in schema.tabs
+    )
+    return replace(schema, tabs=tuple(tabs))
+
+
+def _without_former_names(schema: Sch) -> Sch:
+    tabs = (replace(tab, was=None, cols=tuple(replace(col, was=None) for col in tab.cols)) for tab in schema.tabs)
+    return replace(schema, tabs=tuple(tabs))
+
+
+@st.composite
+def pairs(draw: Draw, dialect: str) -> Generated:
+    """Pairs for a dialect."""
+    drawing = Drawing(draw, dialect, easy=draw(st.booleans()) is True)
+    before = drawing.schema()
+    after = before
+    for _ in range(1 + drawing.number(4)):
+        after = drawing.edit(after)
+    before, after = _one_mood(before), _one_mood(after)
+    easy = drawing.easy
+    if drawing.chance(3):
+        before, after, easy = _without_former_names(after), _without_former_names(before), False
+    rows = drawing.number(3)
+    nulls = drawing.chance() and not easy
+    return Generated(dialect, before, after, rows, nulls, fits=easy or rows == 0)

@@ -1,0 +1,397 @@
+"""One pair of schemas, three ways: ``create_all(B) == sync(A), sync(B) == sync(A), create(B), run``.
+
+And after ``rollback`` the schema is A, after ``run`` again it is B. Rows are equal at each place, or the review list
+names the column whose values were lost. What sync withholds it does not build; that is left to the revision. ``run``
+sends what ``plan`` showed. All is judged by the database's own dump.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.domain import risk
+from framework_m_migrations.domain.errors import MigrationError
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.results import CreateResult, PlanResult
+from framework_m_migrations.ports.app_discovery import App
+from tests.equivalence.judges import Dump, difference, tokens_of, under_new_names
+from tests.equivalence.places import Places, Rows
+
+type Define = Callable[[sa.MetaData], object]
+
+APP = "shop"
+RENAMED = "renamed_from"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is declared before and after, and what is in the tables meanwhile.
+
+    Attributes:
+        before: declares A.
+        after: declares B.
+        rows: INSERT statements for A.
+        fits: the rows may stay as they are in B. Where they may not, the revision may fail, and then nothing changed.
+    """
+
+    before: Define
+    after: Define
+    rows: tuple[str, ...] = ()
+    fits: bool = True
+
+
+@dataclass
+class Proof:
+    """What was found wrong, and what the engine wrote: for the message of a failing test."""
+
+    wrong: list[str] = field(default_factory=list)
+    text: str = ""
+
+    former: list[tuple[str, str]] = field(default_factory=list)
+
+    def differ(self, where: str, found: Dump, wanted: Dump) -> None:
+        """Note how a schema differs from the one that it should be."""
+        if self.former:
+            found, wanted = (under_new_names(dump, self.former) for dump in (found, wanted))
+        self.wrong += [f"{where}: {line}" for line in difference(found, wanted)]
+
+    @contextmanager
+    def noting(self, where: str) -> Iterator[None]:
+        """Note an error that nothing justifies."""
+        try:
+            yield
+        except MigrationError as error:
+            self.wrong.append(f"{where} failed: {error}")
+
+    def __str__(self) -> str:
+        return "\n".join([*self.wrong, self.text])
+
+
+def _renamed(metadata: sa.MetaData) -> list[tuple[str, str]]:
+    """Former names, and what they have become."""
+    named: list[sa.Table | sa.Column[Any]] = [*metadata.tables.values()]
+    named += [column for table in metadata.tables.values() for column in table.columns]
+    return [(one.info[RENAMED], one.name) for one in named if RENAMED in one.info]
+
+
+class Apps:
+    """One app that keeps its revisions in a folder of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def apps(self) -> tuple[App, ...]:
+        """See AppDiscovery."""
+        return (App(APP, APP, self._folder if self._folder.is_dir() else None, self._folder),)
+
+
+def metadata_of(define: Define) -> sa.MetaData:
+    """What a function declares."""
+    metadata = sa.MetaData()
+    define(metadata)
+    return metadata
+
+
+class Invalid(Exception):
+    """The database itself refuses a schema, or the rows: the pair proves nothing."""
+
+
+def prove(places: Places, pair: Pair) -> Proof:
+    """Try the pair, and say what is wrong.
+
+    Raises:
+        Invalid: SQLAlchemy cannot build the schemas in this database, or the rows do not go in.
+    """
+    proof = Proof()
+    if places.work.dialect == "postgresql":
+        proof.former = _renamed(metadata_of(pair.after))
+    for place in (places.work, places.ideal):
+        place.empty()
+    shutil.rmtree(places.folder / "versions", ignore_errors=True)
+    try:
+        before = places.ideal.create_all(metadata_of(pair.before), pair.rows)
+        after = places.ideal.create_all(metadata_of(pair.after))
+    except sa.exc.SQLAlchemyError as error:
+        raise Invalid(str(error)) from error
+    revised: Rows | None = None
+    withheld = False
+    with proof.noting("sync(A), create(B), run"):
+        revised = _by_revision(places, pair, before, after, proof)
+    places.work.empty()
+    with proof.noting("sync(A), sync(B)"):
+        withheld = _by_sync(places, pair, after, proof, revised)
+    if withheld and places.work.dialect == "postgresql":
+        places.work.empty()
+        with proof.noting("online"):
+            _online(places, pair, before, after, proof)
+    return proof
+
+
+def _manager(places: Places, define: Define, *, online: bool = True) -> MigrationManager:
+    settings = MigrationSettings(metadata=(metadata_of(define),), path=places.folder, online=online)
+    folder = places.folder / "versions"
+    return MigrationManager(settings, engine=places.work.engine, overrides={"discovery": lambda context: Apps(folder)})
+
+
+def _begin(places: Places, pair: Pair) -> Rows:
+    """sync(A), with rows."""
+    _manager(places, pair.before).sync()
+    places.work.execute(*pair.rows)
+    return places.work.rows()
+
+
+def _by_sync(places: Places, pair: Pair, after: Dump, proof: Proof, revised: Rows | None) -> bool:
+    """sync(A), sync(B); what was only to be dropped is dropped by ``--allow-drop``. Whether anything was withheld."""
+    first = _begin(places, pair)
+    manager = _manager(places, pair.after)
+    done = manager.sync()
+    withheld = bool(done.withheld)
+    if withheld and all(item.judgement.handled_by == risk.DROP for item in done.withheld):
+        done = manager.sync(allow_drop=True)
+    dump = places.work.dump()
+    if not done.withheld:
+        proof.differ("sync(A), sync(B)", dump, after)
+        if revised is not None and (rows := places.work.rows()) != revised:
+            proof.wrong.append(f"rows after sync and after run: {rows} {revised}")
+    elif not difference(dump, after):
+        proof.wrong.append(f"withheld, and yet nothing is left to do: {_said(done.withheld)}")
+    else:
+        _same_values("sync(A), sync(B)", first, places.work.rows(), pair, (), proof)
+    return withheld
+
+
+def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof) -> Rows | None:
+    """sync(A), create(B), run, rollback, run. The rows after it, or None where there was nothing to run."""
+    first = _begin(places, pair)
+    proof.differ("sync(A)", places.work.dump(), before)
+    manager = _manager(places, pair.after)
+    # A revision is one transaction, in which nothing is built in the background.
+    shown = _manager(places, pair.after, online=False).plan(force=True)
+    made = manager.create("change", app=APP)
+    proof.text = "\n".join([made.text, *made.review, *made.left_out])
+    left = _left_out(made)
+    wanted = _with_left(after, before, left)
+    if made.revision is None:
+        if not left:
+            proof.differ("nothing to create", places.work.dump(), after)
+        return None
+    try:
+        with _sent(places.work.engine) as sent:
+            manager.run()
+    except MigrationError as error:
+        if pair.fits:
+            proof.wrong.append(f"run failed: {error}")
+        elif places.work.dialect != "mariadb":
+            proof.differ("after a failed run", places.work.dump(), before)
+            if places.work.rows() != first:
+                proof.wrong.append(f"rows after a failed run: {places.work.rows()}, not {first}")
+        return None
+    if not left:
+        _same_sql(shown, sent, proof)
+    proof.differ("run", places.work.dump(), wanted)
+    second = places.work.rows()
+    _same_values("run", first, second, pair, made.review, proof)
+    again = manager.plan(force=True)
+    if not again.plan.is_empty and not left:
+        proof.wrong.append(f"planned after run: {_said(again.plan.changes)}")
+    try:
+        manager.rollback(app=APP, to="base")
+        proof.differ("rollback", places.work.dump(), before)
+        _same_values("rollback", second, places.work.rows(), pair, made.review, proof, back=True)
+        manager.run()
+        proof.differ("run again", places.work.dump(), wanted)
+        _same_values("run again", second, places.work.rows(), pair, made.review, proof, again=True)
+    except MigrationError as error:
+        proof.wrong.append(f"rollback and run failed: {error}")
+    return None if left else second
+
+
+def _online(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof) -> None:
+    """sync(A), create --online (B), both halves."""
+    shutil.rmtree(places.folder / "versions", ignore_errors=True)
+    first = _begin(places, pair)
+    manager = _manager(places, pair.after)
+    made = manager.create("change", app=APP, online=True)
+    halves = [half for half in (made, made.contract) if half is not None and half.revision is not None]
+    if not halves:
+        return
+    proof.text = "\n".join([proof.text, *(half.text for half in halves)])
+    left = _left_out(made)
+    review = [line for half in halves for line in half.review]
+    try:
+        manager.run()
+        manager.run(contract=True)
+        manager.sync()
+    except MigrationError as error:
+        if pair.fits:
+            proof.wrong.append(f"online: run failed: {error}")
+        return
+    proof.differ("online: run", places.work.dump(), _with_left(after, before, left))
+    _same_values("online: run", first, places.work.rows(), pair, review, proof)
+    try:
+        manager.rollback(app=APP, to="base")
+    except MigrationError as error:
+        proof.wrong.append(f"online: rollback failed: {error}")
+
+
+def _said(changes: Sequence[PlannedChange]) -> str:
+    return "; ".join(f"{type(item.change).__name__} {item.change.table} ({item.judgement.rule})" for item in changes)
+
+
+def _left_out(made: CreateResult) -> set[str]:
+    """The tables of which a part is left out of the revision, as it is not the revision's to drop."""
+    return {line.split(":")[0] for line in made.left_out}
+
+
+def _with_left(after: Dump, before: Dump, left: set[str]) -> Dump:
+    """B, with what A has of the tables that are left out."""
+    return after | {
+        name: parts for name, parts in before.items() if any(re.search(rf"\b{table}\b", name) for table in left)
+    }
+
+
+# --- rows
+
+
+def _same_values(
+    where: str,
+    first: Rows,
+    now: Rows,
+    pair: Pair,
+    review: Sequence[str],
+    proof: Proof,
+    *,
+    back: bool = False,
+    again: bool = False,
+) -> None:
+    """Each row is there, with each value of a column that both schemas have."""
+    names = _names(pair, now, back=back, again=again)
+    for table, rows in first.items():
+        if table not in names:
+            continue
+        new_table, columns = names[table]
+        for id_, row in rows.items():
+            other = now.get(new_table, {}).get(id_)
+            if other is None:
+                proof.wrong.append(f"{where}: the row {id_} of {table} is gone")
+                continue
+            for column, called in columns.items():
+                new = called if called in other else column
+                if column not in row or new not in other:
+                    proof.wrong.append(f"{where}: {table}.{column} is not there, or not as {called}")
+                    continue
+                named = any(f"{one}.{two}" in "\n".join(review) for one, two in ((table, column), (new_table, new)))
+                if _essence(row[column]) != _essence(other[new]) and not named:
+                    proof.wrong.append(f"{where}: {table}.{column} was {row[column]!r}, is {other[new]!r}")
+
+
+def _names(pair: Pair, now: Rows, *, back: bool, again: bool) -> dict[str, tuple[str, dict[str, str]]]:
+    """Table and column of the rows from before, to what they are called now; only what is in both."""
+    old, new = metadata_of(pair.before), metadata_of(pair.after)
+    found: dict[str, tuple[str, dict[str, str]]] = {}
+    for table in new.tables.values():
+        former = old.tables.get(table.info.get(RENAMED, ""))
+        source = old.tables.get(table.name) if former is None else former
+        if source is None or (table.name not in now and not back):
+            continue
+        columns = {}
+        for column in table.columns:
+            former_name = str(column.info.get(RENAMED, ""))
+            name = former_name if former_name in source.columns else column.name
+            if name in source.columns and not (
+                column.computed is not None or source.columns[name].computed is not None
+            ):
+                columns[name] = column.name
+        if again:
+            found[table.name] = table.name, {name: name for name in columns.values()}
+        elif back:
+            found[table.name] = source.name, {new: old for old, new in columns.items()}
+        else:
+            found[source.name] = table.name, columns
+    return found
+
+
+def _essence(value: object) -> object:
+    """What a value means: a type that is changed may give it in another form."""
+    match value:
+        case bool() | int() | float() | Decimal():
+            return float(value)
+        case str():
+            try:
+                return float(value)
+            except ValueError:
+                return value
+        case _:
+            return str(value)
+
+
+# --- statements
+
+_ASKS = (
+    "SELECT",
+    "PRAGMA",
+    "SAVEPOINT",
+    "RELEASE",
+    "ROLLBACK",
+    "BEGIN",
+    "COMMIT",
+    "SET ",
+    "SHOW",
+    "EXPLAIN",
+    "WITH",
+    "LOCK TABLE",
+)
+
+
+@contextmanager
+def _sent(engine: sa.Engine) -> Iterator[list[str]]:
+    """The statements that change something, without those of the engine's own tables."""
+    sent: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *others: Any) -> None:
+        sent.append(statement)
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+# Questions that need a table to answer them.
+_OWN = ("alembic_version", "__schema_", "m_migrate_trial")
+
+
+def _changing(statements: Sequence[str]) -> list[str]:
+    # SQLAlchemy doubles a percent sign for drivers that take it for a parameter's.
+    texts = [" ".join(statement.replace("%%", "%").split()) for statement in statements]
+    return [text for text in texts if not text.startswith(_ASKS) and not any(name in text for name in _OWN)]
+
+
+def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
+    """``run`` sends what ``plan`` showed, but for the quotes of names, the case of words, and the form for busy tables.
+
+    Of one change alone: how a change is written may depend on those made before it.
+    """
+    if len(shown.changes) != 1:
+        return
+    planned = [_words(text) for text in _changing(shown.changes[0].sql)]
+    found = [_words(text) for text in _changing(sent)]
+    if planned != found:
+        proof.wrong += [f"planned: {text}" for text in planned]
+        proof.wrong += [f"sent: {text}" for text in found]
+
+
+def _words(text: str) -> str:
+    tokens = tokens_of(text.removesuffix(", LOCK=NONE"))
+    return " ".join(token if token.startswith("'") else token.casefold() for token in tokens)
