@@ -213,9 +213,10 @@ class Assembly:
         import sqlalchemy as sa
 
         from framework_m_migrations.adapters.sql.lint.linter import lint
+        from framework_m_migrations.adapters.sql.versions.layouts import layout_of
         from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
 
-        ini = self.settings.path / "alembic.ini"
+        layout = layout_of(self.settings.path)
         engine = sa.create_engine("sqlite://")
         try:
             # The track reads the files; the connection that it wants is never asked for anything.
@@ -224,7 +225,8 @@ class Assembly:
                     connection,
                     self.dialect("sqlite"),
                     self._make_lasting("discovery"),
-                    project=self.settings.path if ini.is_file() else None,
+                    project=layout.ini,
+                    folders=layout.folders,
                 )
                 return lint(track.library(), names, connection, project=self.settings.path, use_squawk=use_squawk)
         finally:

@@ -141,10 +141,11 @@ def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
         x_args: for the project's env.py.
     """
     from framework_m_migrations.adapters.sql.online.surroundings import Surroundings
+    from framework_m_migrations.adapters.sql.versions.layouts import layout_of
     from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
 
     settings = context.settings
-    ini = settings.path / "alembic.ini"
+    layout = layout_of(settings.path)
 
     def others() -> bool:
         if settings.tenant:
@@ -159,7 +160,8 @@ def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
         version_table=settings.version_table,
         # Revisions are the database's, not a tenant's.
         version_table_schema=None if settings.tenant else settings.schema,
-        project=settings.path if ini.is_file() else None,
+        project=layout.ini,
+        folders=layout.folders,
         x_args=tuple(x_args),
         surroundings=Surroundings(settings.locks, context.make("events"), context.make("clock")),
         others=others,

@@ -82,9 +82,24 @@ class FilesystemDiscovery:
         located = locate(name) if is_module_name(name) else None
         if located is None or (located.package != name and not name.startswith(f"{located.package}.")):
             raise self._not_found(name, known)
+        located = self._innermost(name, located)
         # An app keeps one name however it is asked for: revisions carry it as their branch label.
         aliases = [entry for entry, module in known.items() if _same(module, located.package)]
         return (aliases[0] if len(aliases) == 1 else located.package), located
+
+    def _innermost(self, name: str, located: Located) -> Located:
+        """The package inside the app's that was named and keeps revisions, where the app itself keeps none."""
+        folder = located.folder
+        inner = name[len(located.package) + 1 :]
+        if folder is None or not inner or folders.version_folder(folder, located.package) is not None:
+            return located
+        parts = inner.split(".")
+        for length in range(len(parts), 0, -1):
+            package = folder.joinpath(*parts[:length])
+            there = (package / "__init__.py").is_file() and folders.is_inside(package, folder)
+            if there and folders.version_folder(package, name) is not None:
+                return Located(".".join((located.package, *parts[:length])), package)
+        return located
 
     def _not_found(self, name: str, known: Mapping[str, str]) -> AppNotFound:
         listed = ", ".join(sorted(known)) or "none"

@@ -12,7 +12,7 @@ VERSIONS = "migrations/versions"
 FLAT = "migrations"
 ALEMBIC = "alembic/versions"
 
-_REVISION_LINE = re.compile(r"^revision\b\s*(:[^=\n]+)?=", re.MULTILINE)
+_REVISION_LINE = re.compile(r"^(\w+\s*,\s*)*revision\b\s*([:,][^=\n]+)?=", re.MULTILINE)
 
 
 def declares_revision(file: Path) -> bool:

@@ -37,6 +37,14 @@ def _versioned(result: StatusResult) -> list[Block]:
     if result.unknown:
         names = ", ".join(result.unknown)
         blocks.append(line(Span(f"The database is at {names}, which no installed app has.", "breaking", "✖"), indent=1))
+        known = " ".join(revision for app in result.apps for revision in app.current)
+        blocks.append(
+            line(
+                "Install the app, or bring back the file, that has it. If it is gone, record what the database has: ",
+                Span(f"m-migrate stamp {known or 'base'}", "command"),
+                indent=1,
+            )
+        )
     if result.unfinished:
         names = ", ".join(result.unfinished)
         blocks.append(line(Span(f"Cut off in the middle: {names}.", "breaking", "✖"), indent=1))

@@ -24,6 +24,7 @@ from framework_m_migrations.adapters.sql.errors import Translate
 from framework_m_migrations.adapters.sql.url import redact, secrets_of
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.failures import cause_of, failing_line
+from framework_m_migrations.adapters.sql.versions.layouts import toml_of
 from framework_m_migrations.adapters.sql.versions.scripts import Library
 from framework_m_migrations.adapters.sql.versions.steps import RevisionRun, StepFunction
 from framework_m_migrations.domain.errors import EnvironmentBroken, MigrationError
@@ -71,7 +72,8 @@ class ProjectEnvironment:
         self._x_args = x_args
         self._version_table = version_table
         self._profile: Profile | None = None
-        if not self._ini.is_file():
+        self._toml = toml_of(self._ini.parent)
+        if not self._ini.is_file() and self._toml is None:
             raise EnvironmentBroken(f"There is no {self._ini}.", details={"file": str(self._ini)})
         config = self._config()
         with self._readable():
@@ -97,8 +99,8 @@ class ProjectEnvironment:
         return ProjectEnvironment(self._ini, connection, self._x_args, version_table=self._version_table)
 
     def version_folders(self) -> tuple[Path, ...]:
-        """Version folders that alembic.ini names, or its default one; those that do not exist are passed over."""
-        return tuple(folder for folder in self._folders or (self.home / "versions",) if folder.is_dir())
+        """Version folders that alembic.ini names, or its default one; one that is listed may not exist yet."""
+        return self._folders or (self.home / "versions",)
 
     def profile(self, library: Library) -> Profile:
         """Run env.py once with nothing to do, and remember what it does with our connection.
@@ -153,7 +155,7 @@ class ProjectEnvironment:
             raise EnvironmentBroken(f"{self.file} did not run the revision.", details={"file": str(self.file)})
 
     def _config(self) -> Config:
-        config = Config(str(self._ini), cmd_opts=Namespace(x=list(self._x_args)))
+        config = Config(str(self._ini), toml_file=self._toml, cmd_opts=Namespace(x=list(self._x_args)))
         with self._readable():
             url = self._connection.engine.url.render_as_string(hide_password=False)
             # In memory only, for an env.py that makes its own engine; ConfigParser takes % for an interpolation.

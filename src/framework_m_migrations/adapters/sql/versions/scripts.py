@@ -31,7 +31,7 @@ SQUASHED = "squashed"
 """The folder beside a squashed revision that has the files which it replaced."""
 
 _REVISION_FILE = re.compile(r"(?!\.#|__init__)[^.].*\.py$")
-_REVISION_LINE = re.compile(r"^revision\b\s*(:[^=\n]+)?=", re.MULTILINE)
+_REVISION_LINE = re.compile(r"^(\w+\s*,\s*)*revision\b\s*([:,][^=\n]+)?=", re.MULTILINE)
 ID_LENGTH = 255
 """The longest id: a version table is widened to it where one does not fit into what Alembic makes."""
 

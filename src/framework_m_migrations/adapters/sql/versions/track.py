@@ -21,6 +21,7 @@ from framework_m_migrations.adapters.sql.sinks import NullSink
 from framework_m_migrations.adapters.sql.versions.bookkeeping import heads_of, make_room
 from framework_m_migrations.adapters.sql.versions.environment import ProjectEnvironment
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
+from framework_m_migrations.adapters.sql.versions.layouts import holds_revisions, refuse_hidden_history
 from framework_m_migrations.adapters.sql.versions.scripts import TEMPLATE_FOLDER, Library, Location, signature_of
 from framework_m_migrations.adapters.sql.versions.steps import RevisionRun
 from framework_m_migrations.adapters.sql.versions.unfinished import UnfinishedWork
@@ -70,6 +71,7 @@ class AlembicTrack:
             for ever.
         others: tells whether there are schemas beside the session's whose tables the revisions are about; None for no.
         models: the MetaData of the apps; None for revisions that run without a naming convention.
+        folders: version folders of the project, where it has no alembic.ini that could name them.
     """
 
     def __init__(  # noqa: PLR0913 - by name but for the first three
@@ -85,7 +87,9 @@ class AlembicTrack:
         surroundings: Surroundings | None = None,
         others: Callable[[], bool] | None = None,
         models: DeclaredModels | None = None,
+        folders: tuple[Path, ...] = (),
     ) -> None:
+        self._folders = folders
         self._models = models
         self._connection = connection
         self._scopes = scopes
@@ -256,7 +260,28 @@ class AlembicTrack:
                 next_step=f"Name it, now and whenever revisions are run: `--apps {name}` or INSTALLED_APPS={name}.",
                 details={"app": name, "known": sorted(apps)},
             )
-        return apps[name]
+        return self._with_folder(apps[name], tuple(apps.values()))
+
+    def _with_folder(self, app: App, apps: Sequence[App]) -> App:
+        """The app with the folder that its next revision goes to.
+
+        Raises:
+            VersionFolderMissing: it would begin a history that the alembic command does not find.
+        """
+        if self._joined(apps) == app:
+            return replace(app, version_folder=self._project_folders()[0])
+        begins = app.version_folder or app.new_version_folder
+        listed = self._project_folders()
+        if not listed or begins is None or Path(begins) in listed or holds_revisions(Path(begins)):
+            return app
+        where = f"{app.package}:{Path(*Path(begins).parts[-2:]).as_posix()}"
+        raise VersionFolderMissing(
+            f"App {app.name!r} would begin a history of its own in {begins}, which alembic.ini does not list: the "
+            "alembic command would not find it.",
+            next_step=f"Add `{where}` to version_locations in alembic.ini, beside the folders of today "
+            f"({', '.join(str(folder) for folder in listed)}), and run the command again.",
+            details={"app": app.name, "folder": str(begins), "listed": [str(folder) for folder in listed]},
+        )
 
     def library(self) -> Library:
         """The revision files of all apps and of the project, loaded."""
@@ -272,17 +297,34 @@ class AlembicTrack:
             return self._load()
         return self._library
 
+    def _project_folders(self) -> tuple[Path, ...]:
+        return self._folders if self._environment is None else self._environment.version_folders()
+
+    def _joined(self, apps: Sequence[App]) -> App | None:
+        """The app whose history is the project's own: the only one, where it has no revision in its package."""
+        if len(apps) != 1 or not self._project_folders():
+            return None
+        own = apps[0].version_folder
+        if own is not None and (Path(own) in self._project_folders() or holds_revisions(Path(own))):
+            return None
+        return apps[0]
+
     def _locations(self) -> tuple[Location, ...]:
+        apps = self._discovery.apps()
         found = [
             Location(Path(app.version_folder), app.name, strict=Path(app.version_folder).name != "migrations")
-            for app in self._discovery.apps()
+            for app in apps
             if app.version_folder is not None
         ]
-        if self._environment is not None:
-            known = {location.folder.resolve() for location in found}
-            found.extend(
-                Location(folder) for folder in self._environment.version_folders() if folder.resolve() not in known
-            )
+        known = {location.folder.resolve() for location in found}
+        joined = self._joined(apps)
+        for folder in self._project_folders():
+            if folder.is_dir() and folder.resolve() not in known:
+                known.add(folder.resolve())
+                found.append(Location(folder, None if joined is None else joined.name))
+        for app in apps:
+            if app.version_folder is None:
+                refuse_hidden_history(app, known, apps)
         return tuple(found)
 
     def _load(self) -> Library:
