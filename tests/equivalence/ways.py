@@ -390,8 +390,9 @@ def _changing(statements: Sequence[str]) -> list[str]:
 
 
 def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
-    """``run`` sends what ``plan`` showed, but for quotes of names, the case of words, SQLite's ``main``, and the form for
-    busy tables.
+    """``run`` sends what ``plan`` showed.
+
+    But for quotes of names, the case of words, SQLite's ``main``, and the form for busy tables.
 
     Of one change alone: how a change is written may depend on those made before it.
     """
