@@ -7,6 +7,7 @@ sends what ``plan`` showed. All is judged by the database's own dump.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -52,9 +53,17 @@ class Pair:
 
 @dataclass
 class Proof:
-    """What was found wrong, and what the engine wrote: for the message of a failing test."""
+    """What was found wrong, and what the engine wrote: for the message of a failing test.
+
+    Attributes:
+        wrong: how schemas and rows differ from what they should be.
+        unlike: what was planned and what was sent, where that differs.
+        text: the revisions.
+        former: names from before, and what has become of them.
+    """
 
     wrong: list[str] = field(default_factory=list)
+    unlike: list[str] = field(default_factory=list)
     text: str = ""
 
     former: list[tuple[str, str]] = field(default_factory=list)
@@ -74,7 +83,7 @@ class Proof:
             self.wrong.append(f"{where} failed: {error}")
 
     def __str__(self) -> str:
-        return "\n".join([*self.wrong, self.text])
+        return "\n".join([*self.wrong, *self.unlike, self.text])
 
 
 def _renamed(metadata: sa.MetaData) -> list[tuple[str, str]]:
@@ -331,6 +340,8 @@ def _essence(value: object) -> object:
                 return float(value)
             except ValueError:
                 return value
+        case dt.datetime():
+            return value.date().isoformat() if value.time() == dt.time() else value.replace(tzinfo=None).isoformat(" ")
         case _:
             return str(value)
 
@@ -379,7 +390,9 @@ def _changing(statements: Sequence[str]) -> list[str]:
 
 
 def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
-    """``run`` sends what ``plan`` showed, but for the quotes of names, the case of words, and the form for busy tables.
+    """``run`` sends what ``plan`` showed.
+
+    But for quotes of names, the case of words, SQLite's ``main``, and the form for busy tables.
 
     Of one change alone: how a change is written may depend on those made before it.
     """
@@ -388,10 +401,11 @@ def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
     planned = [_words(text) for text in _changing(shown.changes[0].sql)]
     found = [_words(text) for text in _changing(sent)]
     if planned != found:
-        proof.wrong += [f"planned: {text}" for text in planned]
-        proof.wrong += [f"sent: {text}" for text in found]
+        proof.unlike += [f"planned: {text}" for text in planned]
+        proof.unlike += [f"sent: {text}" for text in found]
 
 
 def _words(text: str) -> str:
     tokens = tokens_of(text.removesuffix(", LOCK=NONE"))
-    return " ".join(token if token.startswith("'") else token.casefold() for token in tokens)
+    said = " ".join(token if token.startswith("'") else token.casefold() for token in tokens)
+    return said.replace("main . ", "")
