@@ -106,12 +106,14 @@ def test_what_is_of_another_type_is_no_candidate(shop: Project) -> None:
     assert not any("--rename" in line for line in review)
 
 
-def test_what_else_differs_is_named(shop: Project) -> None:
+def test_what_else_differs_is_written_too_and_named(shop: Project) -> None:
     shop.models(BASE.replace('"title", sa.String(50)', '"name", sa.String(80)'))
     made = shop.run("create", "name", *APP, "--rename", "customer.title:name", "--json")
     assert any("differs from title in more than the name" in line for line in made.json["review"])
     assert shop.run("run", "--apps", "shop").code == 0
-    assert shop.run("create", "wider", *APP, "--json").json["revision"] is not None
+    assert shop.query("SELECT name, type FROM pragma_table_info('customer')")[1] == ("name", "VARCHAR(80)")
+    assert shop.query("SELECT name FROM customer") == [("first",)]
+    assert shop.run("create", "again", *APP, "--json").json["revision"] is None
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,8 @@ def differing(chosen: Sequence[PlannedChange]) -> list[str]:
                 before.type != column.type or before.nullable != column.nullable or before.default != column.default
             ):
                 found.append(
-                    f"{table}.{column.name} differs from {before.name} in more than the name: the next create, after "
-                    "this revision has run, writes the rest."
+                    f"{table}.{column.name} differs from {before.name} in more than the name: check the conversion of "
+                    "its values."
                 )
             case _:
                 pass
