@@ -42,15 +42,26 @@ class LintFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedProof:
+    """What a revision's file says of its proof; ``current`` is False where its code has changed since."""
+
+    revision: str
+    text: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LintResult:
     """What was judged, and what was found, in the order of revisions and lines.
 
-    ``squawk`` is the version of squawk that was used, None where it is not installed.
+    ``squawk`` is the version of squawk that was used, None where it is not installed. ``proofs`` are what the files say
+    of their proofs, by revision; a revision without one is not among them.
     """
 
     revisions: tuple[str, ...]
     findings: tuple[LintFinding, ...]
     squawk: str | None = None
+    proofs: tuple[RecordedProof, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -65,4 +76,5 @@ class LintResult:
             "findings": [asdict(finding) for finding in self.findings],
             "failed": self.failed,
             "squawk": self.squawk,
+            "proofs": [asdict(proof) for proof in self.proofs],
         }

@@ -7,7 +7,7 @@ from framework_m_migrations.domain.lint import LintFinding, LintResult, Severity
 
 
 def lint_report(result: LintResult) -> Document:
-    """The findings by file, then the sum.
+    """The findings by file, the proofs that the files hold, then the sum.
 
     Args:
         result: of the command.
@@ -20,6 +20,15 @@ def lint_report(result: LintResult) -> Document:
             app = f" of {finding.app}" if finding.app else ""
             blocks.append(Heading(f"{finding.revision}{app}: {finding.file}"))
         blocks.extend(_finding(finding))
+    if result.proofs:
+        blocks.append(Heading("Proofs"))
+        for proof in result.proofs:
+            stale = () if proof.current else (Span(" The code has changed since: prove it again.", "warning"),)
+            blocks.append(line(f"{proof.revision}: {proof.text}", *stale, indent=1))
+        unproved = len(result.revisions) - len(result.proofs)
+        if unproved:
+            text = f"{unproved} {_many(unproved, 'revision')} without a proof: "
+            blocks.append(line(text, Span("m-migrate prove REVISION", "command"), indent=1))
     errors = sum(1 for finding in result.findings if finding.severity is Severity.ERROR)
     others = len(result.findings) - errors
     judged = f"{len(result.revisions)} {_many(len(result.revisions), 'revision')} judged"

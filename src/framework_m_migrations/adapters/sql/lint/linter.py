@@ -14,9 +14,10 @@ from framework_m_migrations.adapters.sql.lint import squawk
 from framework_m_migrations.adapters.sql.lint.judging import Judge, Place
 from framework_m_migrations.adapters.sql.lint.rendering import Rendered, Sent, render
 from framework_m_migrations.adapters.sql.lint.rules import COVERED_BY
+from framework_m_migrations.adapters.sql.versions.proof_line import stored_proof
 from framework_m_migrations.adapters.sql.versions.scripts import Library
 from framework_m_migrations.domain.errors import UnknownRevision
-from framework_m_migrations.domain.lint import LintFinding, LintResult, Severity
+from framework_m_migrations.domain.lint import LintFinding, LintResult, RecordedProof, Severity
 
 _ALLOWED = re.compile(r"#\s*m-migrate:\s*allow\s+([\w:,\s-]+?)\s*(?:--|#|$)")
 
@@ -67,7 +68,13 @@ def lint(
         tuple(script.revision for script in chosen),
         tuple(findings),
         None if program is None else squawk.version(program),
+        _proofs(chosen),
     )
+
+
+def _proofs(scripts: Sequence[Script]) -> tuple[RecordedProof, ...]:
+    read = ((script.revision, stored_proof(Path(script.path))) for script in scripts)
+    return tuple(RecordedProof(name, found.text, found.current) for name, found in read if found is not None)
 
 
 def _own(rendered: Rendered) -> list[Sent]:
