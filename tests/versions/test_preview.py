@@ -106,7 +106,8 @@ def test_what_a_revision_reads_is_not_made_up(bench: Bench) -> None:
         down="aa02",
     )
     [one] = bench.track().render(("aa03",))
-    assert one.statements[0] == "ALTER TABLE item ADD COLUMN more INTEGER"
+    name = '"main"."item"' if bench.dialect == "sqlite" else "item"
+    assert one.statements[0] == f"ALTER TABLE {name} ADD COLUMN more INTEGER"
     if bench.dialect == "sqlite":
         assert (len(one.statements), one.unknown) == (1, None)
         assert "with the rows of this database it may differ" in one.notes[0]

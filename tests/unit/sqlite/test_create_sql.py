@@ -155,7 +155,8 @@ def told(table: TableText) -> list[object]:
     checks = [(check.name, check.expression) for check in table.checks]
     keys = [replace(key, span=(0, 0)) for key in table.foreign_keys]
     rest = [table.name, table.primary_key, table.primary_key_name, table.without_rowid, table.strict]
-    return [columns, checks, table.uniques, keys, rest]
+    uniques = [replace(unique, span=(0, 0)) for unique in table.uniques]
+    return [columns, checks, uniques, keys, rest]
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])

@@ -113,6 +113,9 @@ def _same(before: ParsedType, after: ParsedType) -> str:
     if "time" in {old, new} and {old, new} & (_DAYS | _NUMBERS):
         # The server would add the day of the conversion, or take the digits for hours, minutes and seconds.
         return "FALSE"
+    if {old, new} & _FLOATS and {old, new} & _DAYS:
+        # The digits of a day, which the server would take, are no number that is known approximately.
+        return "FALSE"
     conditions = []
     if old in _NUMBERS:
         conditions.append("b = o")
