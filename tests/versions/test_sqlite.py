@@ -164,7 +164,7 @@ def test_a_check_on_a_renamed_column_is_not_lost(sqlite_bench: Bench, apps: Apps
     apps.revision("wms", A1, rename)
     sqlite_bench.track().upgrade(A1)
     assert sqlite_bench.rows("SELECT sql FROM sqlite_master WHERE name = 'parent'") == [
-        ("CREATE TABLE parent (id INTEGER PRIMARY KEY, name TEXT, years INTEGER CHECK (years > 0))",)
+        ('CREATE TABLE parent (id INTEGER PRIMARY KEY, name TEXT, "years" INTEGER CHECK ("years" > 0))',)
     ]
     with pytest.raises(sa.exc.IntegrityError):
         sqlite_bench.run("INSERT INTO parent VALUES (1, 'Ann', -1)")
