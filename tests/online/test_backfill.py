@@ -5,7 +5,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.domain.errors import RevisionFailed
+from framework_m_migrations.domain.errors import ConnectionFailed, RevisionFailed
 from scripts.waiting import join, wait_until
 from tests.online.support import Revisions, held
 from tests.versions.support import Bench
@@ -95,7 +95,7 @@ def test_a_connection_that_dies_in_a_batch(revisions: Revisions, postgres: Bench
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(RevisionFailed):
+    with pytest.raises(ConnectionFailed):
         postgres.track().upgrade(name)
     join(killer, what="the one that kills the connection")
     postgres.connection.rollback()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from framework_m_migrations.domain.errors import RevisionFailed
+from framework_m_migrations.domain.errors import ValuesWouldBeLost
 from tests.versions.support import Apps, Bench
 
 A1 = "aaaaaaaaaaa1"
@@ -182,7 +182,9 @@ def test_losses_of_every_pair(sqlite_bench: Bench, apps: Apps, source: str, targ
     fill(sqlite_bench, source, [*VALUES[source]])
     before = stored(sqlite_bench), sqlite_bench.rows("SELECT sql FROM sqlite_master")
     change(apps, source, target)
-    with pytest.raises(RevisionFailed, match=rf"{len(lossy)} row(s hold values| holds a value) of t\.v that would be"):
+    with pytest.raises(
+        ValuesWouldBeLost, match=rf"{len(lossy)} row(s hold values| holds a value) of t\.v that would be"
+    ):
         sqlite_bench.track().upgrade(A1)
     assert (stored(sqlite_bench), sqlite_bench.rows("SELECT sql FROM sqlite_master WHERE name = 't'")) == before
 

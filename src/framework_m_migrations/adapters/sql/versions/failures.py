@@ -109,7 +109,8 @@ def revision_failed(
     fate = _FATES[committed]
     owner = f" of app {app!r}" if app else ""
     locked = isinstance(error, LockTimeout)
-    known = error if isinstance(error, DatabaseError | ValuesWouldBeLost) else None
+    # What a helper or a writer refuses without a kind of its own is the revision's to mend.
+    known = error if isinstance(error, DatabaseError | ValuesWouldBeLost) and type(error) is not DatabaseError else None
     kind = type(known) if known is not None else RevisionFailed
     verb = "did not get a lock" if locked else "failed"
     # What a step of the engine says of its own rollback is not said of the revision.
