@@ -115,7 +115,7 @@ def test_killed_after_each_statement_nothing_is_done_twice(
     first = next(number for number, text in enumerate(ran["seen"], 1) if "amount * 2" in text)
     last = next(number for number, text in enumerate(ran["seen"], 1) if "INSERT INTO extra" in text) + 3
     met = set()
-    for stop in range(first, last + 1, 1 if NIGHTLY or driver == "pymysql" else 3):
+    for stop in range(first, last + 1, 1 if NIGHTLY or driver == "pymysql" else 2):
         database = mariadb_server.create_database()
         start(database)
         place = Place(mariadb_server.url(database.name, driver))
