@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import tempfile
 from collections import Counter
@@ -34,6 +35,11 @@ _WAYS = (
 _BEFORE = "Prove it on a database that has the revisions before it and not this one."
 type Rows = dict[TableName, list[dict[str, object]]]
 type OpenEngine = Callable[[sa.URL], sa.Engine]
+
+
+def scratch_prefix(database: str) -> str:
+    """How the names of scratch databases beside a database begin."""
+    return f"{PREFIX}{hashlib.sha256(database.encode()).hexdigest()[:8]}_"
 
 
 class _NotTried(Exception):
@@ -149,7 +155,7 @@ class SqlProver:
     @contextmanager
     def _made(self, rehearsal: Rehearsal) -> Iterator[sa.Engine]:
         url = self._connection.engine.url
-        name = f"{PREFIX}{secrets.token_hex(6)}"
+        name = f"{scratch_prefix(url.database or '')}{secrets.token_hex(4)}"
         with self._engine(url) as own:
             with _autocommit(own) as connection:
                 try:

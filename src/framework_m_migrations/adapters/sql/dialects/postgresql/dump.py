@@ -109,8 +109,11 @@ WHERE c.relkind IN {_TABLE_KINDS} AND {_IN_SCHEMAS} AND k.contype IN ('p', 'u', 
   AND k.conislocal AND {_NOT_OF_EXTENSION.format("pg_class", "c")}
 ORDER BY k.contype = 'f', k.contype <> 'p', k.oid"""
 _INDEXES = f"""
-SELECT {_SHOWN.format("c.relname")}, pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' -- invalid'
-       END, {_QUALIFIED.format("c.relname")}, obj_description(c.oid, 'pg_class')
+SELECT {_SHOWN.format("c.relname")},
+       CASE c.relkind WHEN 'I' THEN regexp_replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ')
+                      ELSE pg_get_indexdef(i.indexrelid) END
+       || CASE WHEN i.indisvalid THEN '' ELSE ' -- invalid' END,
+       {_QUALIFIED.format("c.relname")}, obj_description(c.oid, 'pg_class')
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class t ON t.oid = i.indrelid
 WHERE {_IN_SCHEMAS} AND t.relkind IN ('r', 'p', 'm') AND {_NOT_OF_EXTENSION.format("pg_class", "t")}
