@@ -120,6 +120,7 @@ class Progress:
         self._work, self._connection, self._outside = work, connection, outside
         self._revision, self._direction = revision, direction
         self._sent, self._answered, self._wrote = 0, 0, False
+        self._last: str | None = None
         self._noting = False
 
     @property
@@ -155,11 +156,13 @@ class Progress:
             return
         if self._outside() or not _first(_KEEPS, statement):
             self.note(statement)
+            self._last = statement
         elif not self._sent:
             self._wrote = True
 
-    def _after(self, _connection: sa.Connection, _cursor: Any, _statement: str, *_: Any) -> None:
-        if not self._noting:
+    def _after(self, _connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        # What is sent behind one that was refused, such as a setting that is put back, says nothing of it.
+        if not self._noting and statement == self._last:
             self._answered = self._sent
 
 
