@@ -12,7 +12,7 @@ from typing import Any, assert_never
 from alembic.operations import ops
 
 from framework_m_migrations.adapters.sql.versions import naming
-from framework_m_migrations.adapters.sql.versions.objects import Objects, is_literal, without_on_update
+from framework_m_migrations.adapters.sql.versions.objects import Objects, final, is_literal, without_on_update
 from framework_m_migrations.adapters.sql.versions.pieces import Batch, Directive, Piece, Source
 from framework_m_migrations.adapters.sql.versions.python_source import escape_binds, string_literal
 from framework_m_migrations.domain import operations as o
@@ -224,7 +224,7 @@ class Directives:
                 unnamed = not name and definition is not None
                 if definition is not None and not name:
                     name = name_of(table, definition)
-                drop = ops.DropConstraintOp(name, table.name, type_=_KIND[kind], schema=table.schema)
+                drop = ops.DropConstraintOp(final(name), table.name, type_=_KIND[kind], schema=table.schema)
                 return (Batch(table.name, table.schema, (drop,), unnamed=unnamed),)
             case o.ValidateConstraint(constraint=constraint):
                 quoted = self._objects.quote(constraint.name or "")
@@ -241,7 +241,7 @@ class Directives:
             case Unique():
                 made = self._objects.unique(table, constraint)
                 return ops.CreateUniqueConstraintOp(
-                    str(made.name),
+                    final(str(made.name)),
                     table.name,
                     list(constraint.columns),
                     schema=table.schema,
@@ -252,12 +252,12 @@ class Directives:
             case Check():
                 check = self._objects.check(table, constraint)
                 return ops.CreateCheckConstraintOp(
-                    str(check.name), table.name, check.sqltext, schema=table.schema, **check.dialect_kwargs
+                    final(str(check.name)), table.name, check.sqltext, schema=table.schema, **check.dialect_kwargs
                 )
             case ForeignKey():
                 key = self._objects.foreign_key(table, constraint)
                 return ops.CreateForeignKeyOp(
-                    str(key.name),
+                    final(str(key.name)),
                     table.name,
                     constraint.target.name,
                     list(constraint.columns),

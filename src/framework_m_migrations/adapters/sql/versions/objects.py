@@ -30,6 +30,11 @@ _NULLS = "postgresql_nulls_not_distinct"
 _SEQUENCE_OPTIONS = {"start", "increment", "minvalue", "maxvalue", "cycle", "cache"}
 
 
+def final(name: str | None) -> str | None:
+    """A constraint's name that no naming convention is applied to again: a revision runs with the MetaData's own."""
+    return None if name is None else sa.schema.conv(name)
+
+
 def is_literal(sql: str) -> bool:
     """True for a plain constant: text, number, boolean. SQLite adds columns with such a default without a rebuild."""
     return _LITERAL.fullmatch(sql.strip()) is not None
@@ -181,13 +186,13 @@ class Objects:
                 made_column.autoincrement = _autoincrement(column, primary)
         items: list[sa.schema.SchemaItem] = [*columns]
         if table.primary_key:
-            items.append(sa.PrimaryKeyConstraint(*primary, name=table.primary_key.name))
+            items.append(sa.PrimaryKeyConstraint(*primary, name=final(table.primary_key.name)))
         constraints: list[sa.Constraint] = [self.unique(table.name, unique) for unique in table.uniques]
         constraints += [self.check(table.name, check) for check in table.checks]
         constraints += [self.foreign_key(table.name, key) for key in foreign_keys]
         declared: tuple[Unique | Check | ForeignKey, ...] = (*table.uniques, *table.checks, *foreign_keys)
         for made, constraint in zip(constraints, declared, strict=True):
-            made.name = constraint.name
+            made.name = final(constraint.name)
         items.extend(constraints)
         options = dict(table.native.kwargs) if isinstance(table.native, sa.Table) else {}
         return sa.Table(
