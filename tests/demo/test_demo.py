@@ -41,7 +41,7 @@ def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
         "1 change to be applied in 1 step, 3 withheld",
         "ALTER TABLE shop_order ADD COLUMN note TEXT;",
         "DIRTY: 1 finding (2 more findings below)",
-        "NOT NULL constraint failed",
+        "Rows of shop_order hold NULL in currency",
         "CLEAN: database, DocTypes and revisions agree.",
         "1 revision rolled back",
         "DocTypes  9 of 9 match",

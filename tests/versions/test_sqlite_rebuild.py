@@ -235,7 +235,7 @@ REFUSED = {
 @pytest.mark.parametrize("message", REFUSED)
 def test_what_cannot_be_honoured_is_refused(sqlite_bench: Bench, apps: Apps, message: str) -> None:
     sqlite_bench.run(
-        "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT, note TEXT UNIQUE, CHECK (x <> id))",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT, note TEXT UNIQUE, CONSTRAINT both CHECK (x <> id))",
         "CREATE TRIGGER own AFTER UPDATE OF note ON t BEGIN SELECT 1; END",
     )
     before = texts(sqlite_bench)

@@ -105,7 +105,7 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
      ("later",)),
     (c.ColumnDefaultChanged(T, NEEDED, column("a")), FULL, "default-removed", "create", ("NOT NULL",)),
     (c.ColumnDefaultChanged(T, column("a", default="1"), column("a")), FULL, "default-changed", "sync", ("later",)),
-    (c.ColumnGenerationChanged(T, column("a"), column("a")), FULL, "generation-changed", "create", ("in place",)),
+    (c.ColumnGenerationChanged(T, column("a"), column("a")), FULL, "generation-changed", "create", ("a revision",)),
     (c.PrimaryKeyChanged(T, PrimaryKey(("id",)), None), FULL, "primary-key-changed", "manual", ("primary key",)),
     (c.IndexAdded(T, index("i", "a")), FULL, "index-added", "sync", ("no row",)),
     (c.IndexInvalid(T, index("i", "a")), FULL, "index-invalid", "sync", ("built again",)),

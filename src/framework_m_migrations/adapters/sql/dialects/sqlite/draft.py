@@ -151,10 +151,13 @@ class Draft:
         self.text = f"{self.text[:place]}, {definition}{self.text[place:]}"
 
     def drop_column(self, name: str) -> None:
-        """A column goes, and with it the constraints that need it; a check of several columns stays and is refused.
+        """A column goes, and with it the constraints that need it, as PostgreSQL has it.
+
+        A check without a name that names other columns too goes along, because no statement could drop it. One with a
+        name is for the revision to drop.
 
         Raises:
-            DatabaseError: a check names other columns too.
+            DatabaseError: a check with a name names other columns too.
         """
         name = self.column(name).name
         key = self.parsed.primary_key
@@ -172,7 +175,10 @@ class Draft:
         inside = self.column(column).span
         keys: list[UniqueText | ForeignKeyText] = [*table.uniques, *table.foreign_keys]
         needing: list[ConstraintText] = [one for one in keys if lower(column) in map(lower, one.columns)]
-        needing += [check for check in table.checks if self._columns_in(check.expression) == {lower(column)}]
+        for check in table.checks:
+            named = self._columns_in(check.expression)
+            if named == {lower(column)} or (check.name is None and lower(column) in named):
+                needing.append(check)
         return next((one for one in needing if not _within(one.span, inside)), None)
 
     def _refuse_checks_of_several(self, column: str) -> None:
