@@ -41,6 +41,8 @@ def main() -> int:
     recorder = Recorder()
     options = ["-c", "/dev/null", "--rootdir=/repo", "--confcutdir=/repo/tests/pyodide", "--import-mode=importlib"]
     options += ["-p", "no:cacheprovider", "-W", "error", "-q", "--tb=short"]
+    # importlib.metadata looks for entry points in the archive of the standard library and leaves it to be collected.
+    options += ["-W", "ignore:unclosed file <_io.BufferedReader name='/lib/python:ResourceWarning"]
     options += ["-o", "markers=pyodide: here", *sys.argv[1:]]
     code = pytest.main(options, plugins=[recorder])
     Path("/out/results.json").write_text(json.dumps({"code": int(code), "tests": recorder.results}), encoding="utf-8")
