@@ -137,6 +137,8 @@ SELECT 'DROP ' || CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZE
        ELSE 'TABLE' END || ' IF EXISTS ' || {_QUALIFIED.format("c.relname")} || ' CASCADE'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S') AND {_IN_SCHEMAS} AND {_NOT_OF_EXTENSION.format("pg_class", "c")}
+  AND NOT EXISTS (SELECT 1 FROM pg_depend i
+                  WHERE i.classid = 'pg_class'::regclass AND i.objid = c.oid AND c.relkind = 'S' AND i.deptype = 'i')
 UNION ALL
 SELECT 'DROP ROUTINE IF EXISTS ' || p.oid::regprocedure || ' CASCADE'
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
