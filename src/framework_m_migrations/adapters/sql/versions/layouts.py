@@ -98,9 +98,13 @@ def refuse_hidden_history(app: App, known: Collection[Path], others: Collection[
 
 
 def package_folder(app: App) -> Path | None:
-    """The folder of the app's package, None for a single module."""
-    chosen = app.new_version_folder
-    return None if chosen is None else Path(chosen).parents[1]
+    """The folder of the app's package; None for a single module, and where its new revisions go to another place."""
+    chosen = None if app.new_version_folder is None else Path(app.new_version_folder)
+    if chosen is None or chosen.parts[-2:] not in {("migrations", "versions"), ("alembic", "versions")}:
+        return None
+    package = chosen.parents[1]
+    # Without this, a folder that somebody else's projects lie in too could be taken for the package.
+    return package if (package / "__init__.py").is_file() else None
 
 
 def _version_folders(package: Path, apart: Collection[Path]) -> Iterator[Path]:
