@@ -223,7 +223,7 @@ class Directives:
             case o.DropConstraint(constraint=name, kind=kind, definition=definition):
                 unnamed = not name and definition is not None
                 if definition is not None and not name:
-                    name = name_of(table, definition)
+                    name = naming.constraint_name(table, definition)
                 drop = ops.DropConstraintOp(final(name), table.name, type_=_KIND[kind], schema=table.schema)
                 return (Batch(table.name, table.schema, (drop,), unnamed=unnamed),)
             case o.ValidateConstraint(constraint=constraint):
@@ -232,7 +232,7 @@ class Directives:
 
     def _adopt(self, table: TableName, unique: Unique, index: str) -> Source:
         """Turn a unique index that exists into the constraint, which takes no time; PostgreSQL alone can."""
-        quoted = self._objects.quote(name_of(table, unique))
+        quoted = self._objects.quote(naming.constraint_name(table, unique))
         alter = f"ALTER TABLE {self._objects.table_sql(table)}"
         return _on_postgresql(f"{alter} ADD CONSTRAINT {quoted} UNIQUE USING INDEX {self._objects.quote(index)}")
 
@@ -271,19 +271,6 @@ class Directives:
                     match=key.match,
                     **key.dialect_kwargs,
                 )
-
-
-def name_of(table: TableName, constraint: Constraint) -> str:
-    """A constraint's own name, or the one that a revision gives it: without one no downgrade could find it."""
-    if constraint.name is not None:
-        return constraint.name
-    match constraint:
-        case Unique():
-            return naming.unique_name(table.name, constraint.columns)
-        case Check():
-            return naming.check_name(table.name, constraint.expression)
-        case ForeignKey():
-            return naming.foreign_key_name(table.name, constraint.columns, constraint.target.name)
 
 
 def _comment(operation: o.SetComment) -> Piece:

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from framework_m_migrations.domain.schema import Check, ForeignKey, TableName, Unique
+
 SLUG_LENGTH = 40
 IDENTIFIER_LIMIT = 63
 """PostgreSQL's NAMEDATALEN - 1, in bytes; kept on every database, so that one file fits all."""
@@ -48,6 +50,19 @@ def foreign_key_name(table: str, columns: Sequence[str], target: str) -> str:
 def check_name(table: str, expression: str) -> str:
     """A name for a check constraint: it has no columns to be named after, so its expression is hashed."""
     return _fit(f"ck_{table}_{hashlib.sha256(expression.encode()).hexdigest()[:8]}")
+
+
+def constraint_name(table: TableName, constraint: Unique | Check | ForeignKey) -> str:
+    """A constraint's own name, or the one that a revision gives it: without one no downgrade could find it."""
+    if constraint.name is not None:
+        return constraint.name
+    match constraint:
+        case Unique():
+            return unique_name(table.name, constraint.columns)
+        case Check():
+            return check_name(table.name, constraint.expression)
+        case ForeignKey():
+            return foreign_key_name(table.name, constraint.columns, constraint.target.name)
 
 
 def _fit(name: str) -> str:

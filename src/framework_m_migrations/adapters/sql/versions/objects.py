@@ -201,7 +201,7 @@ class Objects:
 
     def unique(self, table: TableName, unique: Unique) -> sa.UniqueConstraint:
         """A unique constraint by names of columns."""
-        name = unique.name or naming.unique_name(table.name, unique.columns)
+        name = naming.constraint_name(table, unique)
         return sa.UniqueConstraint(*unique.columns, name=name, **_constraint_options(unique.native))
 
     def check(self, table: TableName, check: Check) -> sa.CheckConstraint:
@@ -209,9 +209,7 @@ class Objects:
         expression = check.expression
         if isinstance(check.native, sa.CheckConstraint):
             expression = self._text.expression(check.native.sqltext)
-        return sa.CheckConstraint(
-            sa.text(escape_binds(expression)), name=check.name or naming.check_name(table.name, check.expression)
-        )
+        return sa.CheckConstraint(sa.text(escape_binds(expression)), name=naming.constraint_name(table, check))
 
     def foreign_key(self, table: TableName, key: ForeignKey) -> sa.ForeignKeyConstraint:
         """A foreign key by names; raises InvalidMetadata for a target that SQLAlchemy could not tell apart."""
@@ -226,16 +224,11 @@ class Objects:
         return sa.ForeignKeyConstraint(
             key.columns,
             [f"{target}.{column}" for column in key.target_columns],
-            name=self.foreign_key_name(table, key),
+            name=naming.constraint_name(table, key),
             ondelete=key.on_delete,
             onupdate=key.on_update,
             **_constraint_options(key.native),
         )
-
-    @staticmethod
-    def foreign_key_name(table: TableName, key: ForeignKey) -> str:
-        """Its own name or the one that the revision gives it."""
-        return key.name or naming.foreign_key_name(table.name, key.columns, key.target.name)
 
     def index(self, table: TableName, index: Index) -> sa.Index:
         """An index, on a table that has just the columns it needs."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
-from framework_m_migrations.adapters.sql.versions.directives import name_of
+from framework_m_migrations.adapters.sql.versions.naming import constraint_name
 from framework_m_migrations.adapters.sql.versions.pieces import Source
 from framework_m_migrations.adapters.sql.versions.python_source import escape_binds, string_literal
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, TableName, Unique
@@ -113,7 +113,7 @@ def drop(table: TableName, item: Item, name: str | None = None) -> Source:
 
 def item_name(table: TableName, item: Item) -> str:
     """The item's own name, or the one that a revision gives it."""
-    return item.name if isinstance(item, Index) else name_of(table, item)
+    return item.name if isinstance(item, Index) else constraint_name(table, item)
 
 
 def _option(value: str | None) -> bool | None:

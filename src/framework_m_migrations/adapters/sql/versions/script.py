@@ -114,15 +114,13 @@ class ScriptWriter:
         operations = Lowering(self.capabilities, revision=True).operations(change)
         for note in _notes(change):
             script.note(note)
-        if not operations and not (isinstance(change, c.TableRenamed)):
+        if not operations:
             # No generated code could bring it about safely: the file says so, where nobody overlooks it.
             what = f"{change.table}: {sentence(change)}"
             script.note(f"Not written: {what}; add it by hand.")
             script.add(Source(comments=(f"REVIEW: {what}; write it by hand.",)), ())
             return
-        up = tuple(piece for operation in operations for piece in self.pieces(operation))
-        back = reversal(change, former)
-        down = tuple(piece for operation in back for piece in self.pieces(operation))
+        up, down = self._all(operations), self._all(reversal(change, former))
         if isinstance(change, c.EnumValueAdded):
             down = (
                 Source(
