@@ -39,9 +39,9 @@ TABLE_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "autovacuum": {"postgresql_with": {"autovacuum_enabled": False}},
     },
     "mariadb": {
-        "latin1": {"mysql_default_charset": "latin1"},
-        "collate": {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"},
-        "row format": {"mysql_row_format": "DYNAMIC"},
+        "latin1": {"mariadb_default_charset": "latin1"},
+        "collate": {"mariadb_charset": "utf8mb4", "mariadb_collate": "utf8mb4_bin"},
+        "row format": {"mariadb_row_format": "DYNAMIC"},
     },
 }
 

@@ -18,10 +18,6 @@ OPEN: dict[str, frozenset[str]] = {
             "a foreign key without a name",
             "a new table of its own convention",
             "a table is renamed under a convention",
-            "a table becomes STRICT",
-            "a table becomes one WITHOUT ROWID",
-            "a key counts on",
-            "a required column ignores conflicts",
         }
     ),
     "postgresql": frozenset(
@@ -63,8 +59,6 @@ OPEN: dict[str, frozenset[str]] = {
             "a unique column",
             "a check without a name",
             "a foreign key without a name",
-            "a table of another collation",
-            "a table of another row format",
             "a check by convention",
             "a new table of its own convention",
         }
@@ -105,7 +99,6 @@ OPEN_SQL: dict[str, frozenset[str]] = {
             "a column beside collations and AUTOINCREMENT is changed",
             "a column of a STRICT table is changed",
             "a column of a table WITHOUT ROWID is changed",
-            "a required column ignores conflicts",
             "another collation",
             "a column beside a conflict clause is changed",
             "a counted key grows",

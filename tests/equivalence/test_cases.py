@@ -367,6 +367,32 @@ CASES: dict[str, Case] = {
         ONE,
         LITE,
     ),
+    "a table counts no more, and is STRICT no more": case(
+        t(A, sqlite_autoincrement=True, sqlite_strict=True), t(A), SEVEN, LITE
+    ),
+    "a conflict clause of a required column and of the key": case(
+        t(col("a", sa.Integer, nullable=False)),
+        lambda metadata: sa.Table(
+            "t",
+            metadata,
+            sa.Column("id", sa.Integer, primary_key=True, sqlite_on_conflict_primary_key="REPLACE"),
+            sa.Column("a", sa.Integer, nullable=False, sqlite_on_conflict_not_null="IGNORE"),
+        ),
+        SEVEN,
+        LITE,
+    ),
+    "a conflict clause of a column that is made required": case(
+        t(A), t(col("a", sa.Integer, nullable=False, sqlite_on_conflict_not_null="FAIL")), SEVEN, LITE
+    ),
+    "a key that takes NULL": case(
+        t(),
+        both(
+            t(),
+            lambda metadata: sa.Table("u", metadata, sa.Column("id", sa.String(9), primary_key=True, nullable=True)),
+        ),
+        ONE,
+        LITE,
+    ),
     "another collation": case(t(S), t(col("a", sa.String(20, collation="NOCASE"))), WORD, LITE),
     "a column beside a conflict clause is changed": case(
         t(A, col("b", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
@@ -468,6 +494,16 @@ CASES: dict[str, Case] = {
         WORD,
         MARIA,
     ),
+    "a table of another character set": case(
+        t(S, col("b", sa.String(9, collation="utf8mb4_bin")), col("c", sa.JSON)),
+        t(S, col("b", sa.String(9, collation="utf8mb4_bin")), col("c", sa.JSON), mariadb_default_charset="latin1"),
+        WORD,
+        MARIA,
+    ),
+    "options of a table": case(
+        t(A), t(A, mariadb_engine="Aria", mariadb_stats_persistent="1", mariadb_max_rows="1000"), SEVEN, MARIA
+    ),
+    "a table gets partitions": case(t(A), t(A, mariadb_partition_by="HASH(id)", mariadb_partitions="4"), SEVEN, MARIA),
     "a table of another row format": case(
         t(A), t(A, mysql_row_format="COMPACT", mariadb_row_format="COMPACT"), SEVEN, MARIA
     ),

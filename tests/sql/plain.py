@@ -66,6 +66,15 @@ class PlainSpelling:
                 return Generated("serial")
         return None
 
+    def table_options(self, table: sa.Table) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    def column_options(self, column: sa.Column[Any]) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    def key_takes_null(self, column: sa.Column[Any]) -> bool:
+        return False
+
     def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:
         given = index.dialect_options[self.dialect.name]
         return given.get("using") or None, tuple(given.get("include") or ()), ()

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations.domain.diff import diff_table
-from framework_m_migrations.domain.schema import Check, ForeignKey, Generated, IndexKey, TableName, Unique
+from framework_m_migrations.domain.schema import Check, ForeignKey, IndexKey, TableName, Unique
 from framework_m_migrations.domain.type_change import TypeChange
 from tests.sqlite._helpers import DIALECT, connected, plain, read_all, read_one, script, wanted
 
@@ -130,7 +130,7 @@ def test_a_table_made_by_hand_is_understood(by_hand: Path) -> None:
     (index,) = child.indexes
     assert (index.name, index.unique, index.where) == ("Ix One", True, "id > 3")
     assert index.keys == (IndexKey("added", None, "COLLATE NOCASE DESC"), IndexKey(None, "lower(added)"))
-    assert parent.columns[0].generated == Generated("identity")
+    assert parent.options == (("autoincrement", "true"),)
     assert parent.uniques == (Unique(None, ("Code",)),)
     assert [column.name for column in tables["copied"].columns] == ["id", "added"]
 

@@ -30,7 +30,8 @@ def test_they_are_withheld_and_the_rest_is_applied(tmp_path: Path) -> None:
     for _ in range(2):
         withheld = {type(p.change).__name__: p.judgement for p in manager(path).sync().withheld}
         assert {name: (one.rule, one.handled_by) for name, one in withheld.items()} == {
-            "ColumnNullabilityChanged": ("obstructed", "manual"),
+            "ColumnNullabilityChanged": ("obstructed", "create"),
+            "TableOptionsChanged": ("table-options-changed", "create"),
             "UniqueAdded": ("obstructed", "create"),
         }
         assert "ON CONFLICT IGNORE" in withheld["ColumnNullabilityChanged"].reason

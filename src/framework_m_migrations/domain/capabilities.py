@@ -40,6 +40,7 @@ class Capabilities:
             stays without a copy of its rows.
         expression_indexes: an index may be over expressions.
         partial_indexes: an index may leave out rows by a predicate.
+        inherited_options: options that each table has, declared or not; only declared ones are compared.
         folds_tables: names of tables that differ in the case of ASCII letters only are one.
         folds_columns: names of columns that differ in it only are one.
     """
@@ -68,5 +69,6 @@ class Capabilities:
     drop_unique: bool = True
     expression_indexes: bool = True
     partial_indexes: bool = True
+    inherited_options: frozenset[str] = frozenset()
     folds_tables: bool = False
     folds_columns: bool = False

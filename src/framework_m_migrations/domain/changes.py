@@ -164,6 +164,19 @@ class CommentChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TableOptionsChanged:
+    """Options of the table itself differ. Both sides hold those that differ only, sorted by their names.
+
+    An option that is in ``before`` alone is to go; one in ``options`` alone is to be added. Those of a column are
+    called ``column.option``.
+    """
+
+    table: TableName
+    before: tuple[tuple[str, str], ...]
+    options: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PrimaryKeyChanged:
     """The primary key differs."""
 
@@ -305,6 +318,7 @@ Change = (
     | ColumnDefaultChanged
     | ColumnGenerationChanged
     | CommentChanged
+    | TableOptionsChanged
     | PrimaryKeyChanged
     | IndexAdded
     | IndexInvalid

@@ -28,6 +28,8 @@ def sentence(change: c.Change) -> str:
         case c.PrimaryKeyChanged(before=old_key, primary_key=new_key):
             old, new = (", ".join(key.columns) if key else "none" for key in (old_key, new_key))
             return f"primary key ({old}) to ({new})"
+        case c.TableOptionsChanged(before=had, options=options):
+            return f"options of the table: {_options(had)} to {_options(options)}"
         case c.CommentChanged(column=column):
             return f"comment of {column}" if column else "comment of the table"
         case (
@@ -43,6 +45,10 @@ def sentence(change: c.Change) -> str:
             return _column(change)
         case _:
             return _constraint(change)
+
+
+def _options(options: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} = {value}" for name, value in options) or "none"
 
 
 def _many(items: Sequence[object], one: str, several: str) -> str:

@@ -73,9 +73,25 @@ def diff_table(wanted: Table, actual: Table, owned: OwnedTable | None, capabilit
     if wanted.primary_key != actual.primary_key:
         found.append(c.PrimaryKeyChanged(wanted.name, actual.primary_key, wanted.primary_key))
     found.extend(_without_superseded(constraint_changes(wanted, actual, owned, capabilities), wanted, actual))
+    found.extend(_options(wanted, actual, capabilities))
     if capabilities.comments and wanted.comment != actual.comment:
         found.append(c.CommentChanged(wanted.name, None, actual.comment, wanted.comment))
     return found
+
+
+def _options(wanted: Table, actual: Table, capabilities: Capabilities) -> Iterator[c.TableOptionsChanged]:
+    """The options that differ. One that each table has anyway is compared only where the model names it."""
+    had, wants = dict(actual.options), dict(wanted.options)
+    for column in wanted.columns:
+        before = actual.column(column.name) or actual.column(column.renamed_from or "")
+        if before is not None and before.options != column.options:
+            had |= {f"{column.name}.{name}": value for name, value in before.options}
+            wants |= {f"{column.name}.{name}": value for name, value in column.options}
+    names = wants.keys() | (had.keys() - capabilities.inherited_options)
+    differing = [name for name in sorted(names) if had.get(name) != wants.get(name)]
+    if differing:
+        old, new = (tuple((name, one[name]) for name in differing if name in one) for one in (had, wants))
+        yield c.TableOptionsChanged(wanted.name, old, new)
 
 
 def _columns(wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities) -> Iterator[c.Change]:

@@ -114,7 +114,20 @@ def _matched(wanted: Table, uniques: list[Unique]) -> tuple[list[c.Change], list
             unmatched.append(unique)
         elif _rule(same_name) != _rule(unique):
             changed.append(c.UniqueChanged(wanted.name, same_name, unique))
-    return changed, [unique for unique in unmatched if _take(uniques, _rule, _rule(unique)) is None]
+    missing: list[Unique] = []
+    for unique in [unique for unique in unmatched if _take(uniques, _rule, _rule(unique)) is None]:
+        other = _take(uniques, _rows_kept_apart, _rows_kept_apart(unique))
+        if other is None:
+            missing.append(unique)
+        else:
+            # A second one beside it would refuse rows that the first one ignores or replaces.
+            changed.append(c.UniqueChanged(wanted.name, other, unique))
+    return changed, missing
+
+
+def _rows_kept_apart(unique: Unique) -> tuple[object, ...]:
+    """What a constraint keeps apart, whatever it does about a row that breaks it."""
+    return sorted(unique.columns), {option for option in unique.options if option[0] != "on_conflict"}
 
 
 def _unique(
@@ -154,10 +167,7 @@ def _unique_stands_in(index: Index, uniques: list[Unique]) -> bool:
     columns = _enforces(index)
     if columns is None or not _is_bare(index):
         return False
-    return (
-        _take(uniques, lambda unique: (sorted(unique.columns), set(unique.options)), (columns, _decisive(index)))
-        is not None
-    )
+    return _take(uniques, _rows_kept_apart, (columns, _decisive(index))) is not None
 
 
 def _enforces(index: Index) -> list[str] | None:

@@ -61,8 +61,8 @@ class Lowering:
                 return _enum(change)
             case c.ColumnAdded() | c.ColumnUnfilled():
                 return self._new_column(change)
-            case c.CommentChanged(table=name, column=column_name, comment=comment):
-                return (o.SetComment(name, column_name, comment),)
+            case c.CommentChanged() | c.TableOptionsChanged():
+                return (_said_of_table(change),)
             case (
                 c.ColumnTypeChanged()
                 | c.ColumnNullabilityChanged()
@@ -195,6 +195,14 @@ def differing(table: TableName, before: Column, column: Column) -> tuple[o.Opera
     if before.comment != column.comment:
         found.append(o.SetComment(table, column.name, column.comment))
     return tuple(found)
+
+
+def _said_of_table(change: c.CommentChanged | c.TableOptionsChanged) -> o.Operation:
+    match change:
+        case c.CommentChanged(table=name, column=column, comment=comment):
+            return o.SetComment(name, column, comment)
+        case c.TableOptionsChanged(table=name, before=before, options=options):
+            return o.SetTableOptions(name, before, options)
 
 
 def _enum(change: c.EnumAdded | c.EnumValueAdded | c.EnumValuesIncompatible) -> tuple[o.Operation, ...]:

@@ -314,7 +314,16 @@ class DropEnum:
         return self.enum
 
 
-RevisionOperation = RenameTable | RenameColumn | SetGenerated | Backfill | DropEnum
+@dataclass(frozen=True, slots=True)
+class SetTableOptions:
+    """Give a table other options; see TableOptionsChanged."""
+
+    table: TableName
+    before: tuple[tuple[str, str], ...]
+    options: tuple[tuple[str, str], ...]
+
+
+RevisionOperation = RenameTable | RenameColumn | SetGenerated | Backfill | DropEnum | SetTableOptions
 """What neither sync nor a pruner does. A revision does it, and a plan shows it."""
 
 Operation = AdditiveOperation | DestructiveOperation | RevisionOperation

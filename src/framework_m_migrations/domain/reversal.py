@@ -40,6 +40,7 @@ def reversal(change: c.Change, former: Table | None = None) -> tuple[o.Operation
             | c.ColumnDefaultChanged()
             | c.ColumnGenerationChanged()
             | c.CommentChanged()
+            | c.TableOptionsChanged()
         ):
             return _column(change)
         case c.IndexAdded(index=index):
@@ -80,7 +81,8 @@ def _column(
     | c.ColumnNullabilityChanged
     | c.ColumnDefaultChanged
     | c.ColumnGenerationChanged
-    | c.CommentChanged,
+    | c.CommentChanged
+    | c.TableOptionsChanged,
 ) -> tuple[o.Operation, ...]:
     table = change.table
     match change:
@@ -104,6 +106,8 @@ def _column(
             return (o.SetGenerated(table, column, before),)
         case c.CommentChanged(column=name, before=comment):
             return (o.SetComment(table, name, comment),)
+        case c.TableOptionsChanged(before=had, options=options):
+            return (o.SetTableOptions(table, options, had),)
 
 
 def _add(table: TableName, constraint: Unique | Check | ForeignKey) -> o.Operation:

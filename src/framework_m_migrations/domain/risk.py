@@ -40,10 +40,10 @@ def judge(change: c.Change, known: Knowledge) -> Judgement:
                 "Labels were removed or reordered; rows may hold them.",
                 MANUAL,
             )
-        case c.ColumnUnfilled():
-            return _unfilled(change, known)
-        case c.ColumnAdded() | c.ColumnRemoved() | c.ColumnRenamed() | c.CommentChanged() | c.PrimaryKeyChanged():
+        case c.ColumnAdded() | c.ColumnUnfilled() | c.ColumnRemoved() | c.ColumnRenamed():
             return _column(change, known)
+        case c.CommentChanged() | c.PrimaryKeyChanged() | c.TableOptionsChanged():
+            return _table(change)
         case (
             c.ColumnTypeChanged()
             | c.ColumnNullabilityChanged()
@@ -102,10 +102,12 @@ def _surplus(
 
 
 def _column(
-    change: c.ColumnAdded | c.ColumnRemoved | c.ColumnRenamed | c.CommentChanged | c.PrimaryKeyChanged,
+    change: c.ColumnAdded | c.ColumnUnfilled | c.ColumnRemoved | c.ColumnRenamed,
     known: Knowledge,
 ) -> Judgement:
     match change:
+        case c.ColumnUnfilled():
+            return _unfilled(change, known)
         case c.ColumnAdded(table=table, column=column):
             return _column_added(table, column, known)
         case c.ColumnRemoved(superseded_by=str(successor)):
@@ -124,8 +126,14 @@ def _column(
             return _breaking("column-removed", "The DocType has no such field; its values would be lost.", owned)
         case c.ColumnRenamed(before=before):
             return Judgement(Risk.BREAKING, "column-renamed", f"Code that still says {before.name} would fail.", CREATE)
+
+
+def _table(change: c.CommentChanged | c.PrimaryKeyChanged | c.TableOptionsChanged) -> Judgement:
+    match change:
         case c.CommentChanged():
             return _safe("comment-changed", "A comment only.")
+        case c.TableOptionsChanged():
+            return _review("table-options-changed", "Other options may rewrite the table or refuse its rows.")
         case c.PrimaryKeyChanged():
             return Judgement(
                 Risk.BREAKING, "primary-key-changed", "Foreign keys and rows depend on the primary key.", MANUAL

@@ -84,7 +84,7 @@ class Column:
     the application only. It is offered, never demanded, so it takes no part in comparison.
     ``volatile_default`` says that the default is evaluated row by row, so that adding the column rewrites the table.
     ``foreign_default`` says that somebody else gives the column its default (SQLAlchemy's ``FetchedValue``): whatever
-    the database has there is as wanted.
+    the database has there is as wanted. ``options`` holds what else its dialect knows, as for a table.
     """
 
     name: str
@@ -96,6 +96,7 @@ class Column:
     fill: str | None = field(default=None, compare=False)
     volatile_default: bool = field(default=False, compare=False)
     foreign_default: bool = field(default=False, compare=False)
+    options: tuple[tuple[str, str], ...] = ()
     renamed_from: str | None = field(default=None, compare=False)
     native: object = field(default=None, compare=False, repr=False)
 
@@ -210,6 +211,7 @@ class Partition(NamedTuple):
 class Table:
     """A table with all that belongs to it.
 
+    ``options`` are canonical (name, value) pairs of what its dialect knows beside columns and constraints, sorted.
     ``partitions`` are those of a partitioned table that exists, each after its parent; nobody declares them.
     """
 

@@ -32,6 +32,7 @@ SPELLING_SENSITIVE = (
     c.IndexChanged,
     c.CheckChanged,
     c.CheckAdded,
+    c.TableOptionsChanged,
 )
 """Differences that may be differences of spelling only, so that the database is asked before they are believed."""
 

@@ -126,6 +126,7 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
     (RULED, answered(RULED, 1), "constraint-violated", "create", ("break it",)),
     (RULED, FULL, "constraint-unknown", "create", ("not known",)),
     (c.CommentChanged(T, None, "x", None), FULL, "comment-changed", "sync", ("comment",)),
+    (c.TableOptionsChanged(T, (), (("strict", "true"),)), EMPTY, "table-options-changed", "create", ("options",)),
     *(
         (change, EMPTY, "definition-changed", "create", ("dropped",))
         for change in (

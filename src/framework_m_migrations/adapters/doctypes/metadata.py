@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
+from framework_m_migrations.adapters.sql.mysql_names import adopt_mysql_names
 from framework_m_migrations.adapters.sql.names import hostile
 from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.adapters.sql.wanted import Target, WantedTable, wanted_table
@@ -142,6 +143,8 @@ class MetadataSource:
                 raise InvalidMetadata(f"Two DocTypes are called {title}.")
             self._doctypes[title] = doctype
             for table in doctype.tables:
+                if target.dialect.name == "mariadb":
+                    adopt_mysql_names(table)
                 name = target.names.table(table.name, table.schema)
                 key = (name.schema, target.names.key(name.name))
                 if name.schema is not None:

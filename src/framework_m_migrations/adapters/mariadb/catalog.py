@@ -57,13 +57,13 @@ class CatalogReader:
         beside = self._also if tables is None else {name.schema for name in tables if name.schema is not None}
         schemas = {self._schema, *beside}
         *rows, last = self._rows(queries.tables(schemas))
-        names = _Names(str(self._schema or last[5]), int(last[6]) != 0)
+        names = _Names(str(self._schema or last[6]), int(last[7]) != 0)
         ignored = {names.folded(name) for name in self._ignored}
         raw: dict[tuple[str, str], RawTable] = {}
-        for schema, name, collation, comment, engine, *_ in rows:
+        for schema, name, collation, comment, engine, created, *_ in rows:
             known = names.of(schema, name)
             if known.schema is not None or known.name not in ignored:
-                raw[schema, name] = RawTable(known, collation, comment or None, engine)
+                raw[schema, name] = RawTable(known, collation, comment or None, engine, created)
         found = frozenset(table.name for table in raw.values())
         wanted = {key for key, table in raw.items() if tables is None or table.name in tables}
         if not wanted:

@@ -11,6 +11,7 @@ from framework_m_migrations.adapters.mariadb import scopes
 from framework_m_migrations.adapters.mariadb.failures import translate
 from framework_m_migrations.adapters.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.mariadb.lock import NamedLock
+from framework_m_migrations.adapters.mariadb.options import COMPARED
 from framework_m_migrations.adapters.mariadb.spelling import NAME_LIMIT, MariadbSpelling
 from framework_m_migrations.adapters.mariadb.statements import Writer, lock_levels
 from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Statement
@@ -57,6 +58,7 @@ class MariadbDialect:
             unique_is_index=True,
             expression_indexes=False,
             partial_indexes=False,
+            inherited_options=COMPARED,
             # Tables are folded by some servers only (lower_case_table_names), and then in what is declared already.
             folds_columns=True,
         )
@@ -108,6 +110,8 @@ class MariadbDialect:
                 if table.columns and table.column(column) is None:
                     raise InvalidMetadata(f"Table {name} has no column {column}.")
                 return writer.drop_column(table, column)
+            case o.SetTableOptions(table=name):
+                return writer.set_options(self._table(connection, name, schema), operation)
             case o.DropConstraint(table=name, constraint=key, kind="foreign_key"):
                 return writer.drop_foreign_key(self._table(connection, name, schema), key)
             case o.DropIndex(table=name, index=index) | o.DropConstraint(table=name, constraint=index, kind="unique"):

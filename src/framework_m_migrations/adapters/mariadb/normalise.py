@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.mariadb.columns import default_clauses
 from framework_m_migrations.adapters.mariadb.definitions import TableDefinition, parse_definition
 from framework_m_migrations.adapters.mariadb.expressions import canonical_default, canonical_expression
+from framework_m_migrations.adapters.mariadb.options import respelt
 from framework_m_migrations.adapters.mariadb.rows import TableTraits
 from framework_m_migrations.adapters.mariadb.scopes import taken_back
 from framework_m_migrations.adapters.mariadb.tokens import quoted
@@ -34,6 +35,7 @@ def normalise(connection: sa.Connection, pairs: Pairs) -> list[Table]:
 
 
 def _normalised(connection: sa.Connection, wanted: Table, actual: Table) -> Table:
+    wanted = respelt(connection, wanted, actual)
     existing = {column.name: column for column in actual.columns}
     columns = tuple(_as_named(column, existing.get(column.name)) for column in wanted.columns)
     indexes = {index.name: index for index in actual.indexes}
@@ -95,6 +97,9 @@ def _as_cut(wanted: Index, actual: Index | None, columns: Mapping[str, Column]) 
     """The server cuts a key that is too long for an index to what fits, with a note; that is the index wanted then."""
     if actual is None or len(actual.keys) != len(wanted.keys):
         return wanted
+    if dict(wanted.options).keys() ^ dict(actual.options).keys() == {"using"}:
+        # Only some engines have more than one kind of index, and each its own default.
+        wanted = replace(wanted, options=actual.options)
     keys = tuple(
         theirs
         if mine.column == theirs.column

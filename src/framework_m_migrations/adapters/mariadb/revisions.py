@@ -26,6 +26,7 @@ from framework_m_migrations.adapters.mariadb.spelling import AUTO_INCREMENT, Mar
 from framework_m_migrations.adapters.mariadb.statements import Writer
 from framework_m_migrations.adapters.mariadb.tokens import quoted
 from framework_m_migrations.adapters.sql.ddl import SharedForms
+from framework_m_migrations.adapters.sql.mysql_names import adopt_mysql_names
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import RevisionError, ValuesWouldBeLost
@@ -158,6 +159,16 @@ class MariadbRevisions(MySQLImpl):
         elif insert_after is not None:
             statement += f" AFTER {quoted(insert_after)}"
         self._send([statement])
+
+    def create_table(self, table: sa.Table, **options: Any) -> None:
+        """Create a table; ``mysql_*`` options mean MariaDB too."""
+        adopt_mysql_names(table)
+        super().create_table(table, **options)
+
+    def create_index(self, index: sa.Index, **options: Any) -> None:
+        """Create an index; as ``create_table``."""
+        adopt_mysql_names(index)
+        super().create_index(index, **options)
 
     def drop_column(
         self, table_name: str, column: sa.Column[Any], *, schema: str | None = None, **options: Any

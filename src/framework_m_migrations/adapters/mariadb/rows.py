@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from framework_m_migrations.adapters.mariadb.expressions import canonical_default, canonical_expression
+from framework_m_migrations.adapters.mariadb.options import actual_options
 from framework_m_migrations.adapters.mariadb.spelling import AUTO_INCREMENT
 from framework_m_migrations.adapters.mariadb.sqltypes import sqlalchemy_type
 from framework_m_migrations.adapters.mariadb.typenames import parse_type
@@ -89,6 +90,7 @@ class RawTable:
     collation: str | None
     comment: str | None
     engine: str | None
+    created: str | None = None
     columns: list[RawColumn] = field(default_factory=list)
     indexes: dict[str, RawIndex] = field(default_factory=dict)
     references: dict[str, RawReference] = field(default_factory=dict)
@@ -121,7 +123,7 @@ def build_table(raw: RawTable) -> Table:
         if name != PRIMARY and _is_constraint(index)
     )
     indexes = tuple(
-        _index(name, index)
+        _index(name, index, raw.engine)
         for name, index in raw.indexes.items()
         if name != PRIMARY and not _is_constraint(index) and not _serves(name, index, raw.references)
     )
@@ -142,6 +144,7 @@ def build_table(raw: RawTable) -> Table:
             for name, reference in sorted(raw.references.items(), key=lambda item: item[0])
         ),
         comment=raw.comment,
+        options=actual_options(raw.engine, raw.collation, raw.created),
         native=TableTraits(raw.collation, raw.engine),
     )
 
@@ -167,9 +170,11 @@ def _serves(name: str, index: RawIndex, references: dict[str, RawReference]) -> 
     )
 
 
-def _index(name: str, raw: RawIndex) -> Index:
+def _index(name: str, raw: RawIndex, engine: str | None) -> Index:
+    options = (("using", raw.kind.lower()),) if engine == "MEMORY" else ()
     keys = tuple(IndexKey(column, modifiers=_modifiers(order, size)) for column, order, size in raw.keys)
-    return Index(name, keys, unique=raw.unique, method=None if raw.kind in _PLAIN else _method(raw.kind))
+    method = None if raw.kind in _PLAIN else _method(raw.kind)
+    return Index(name, keys, unique=raw.unique, method=method, options=options)
 
 
 def _method(kind: str) -> str:

@@ -12,6 +12,7 @@ from framework_m_migrations.adapters.mariadb.expressions import (
     canonical_expression,
     is_constant_default,
 )
+from framework_m_migrations.adapters.mariadb.options import declared_options
 from framework_m_migrations.adapters.mariadb.tokens import quoted
 from framework_m_migrations.adapters.mariadb.typenames import parse_type
 from framework_m_migrations.domain.errors import InvalidMetadata
@@ -80,12 +81,25 @@ class MariadbSpelling:
         )
         return AUTO_INCREMENT if counts else None
 
+    def table_options(self, table: sa.Table) -> tuple[tuple[str, str], ...]:
+        """See Spelling."""
+        return declared_options(table)
+
+    def column_options(self, column: sa.Column[Any]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the protocol's
+        """None."""
+        return ()
+
+    def key_takes_null(self, column: sa.Column[Any]) -> bool:  # noqa: ARG002 - the protocol's
+        """Never."""
+        return False
+
     def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:
         """See Spelling. The method is ``fulltext`` or ``spatial``; a parser is an option."""
         given = index.dialect_options["mariadb"]
         kind = str(given.get("prefix") or "").strip().lower()
-        options = (("parser", str(given["with_parser"])),) if given.get("with_parser") else ()
-        return kind if kind in {"fulltext", "spatial"} else None, (), options
+        options = {"parser": given.get("with_parser"), "using": str(given.get("using") or "").lower()}
+        found = tuple((name, str(value)) for name, value in options.items() if value)
+        return kind if kind in {"fulltext", "spatial"} else None, (), found
 
     def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
         """See Spelling: the length of a prefix as ``(n)``, and ``DESC``."""

@@ -25,6 +25,7 @@ from framework_m_migrations.adapters.mariadb.definitions import (
 )
 from framework_m_migrations.adapters.mariadb.expressions import split_default
 from framework_m_migrations.adapters.mariadb.failures import code_of
+from framework_m_migrations.adapters.mariadb.options import alterations, partitioning
 from framework_m_migrations.adapters.mariadb.spelling import key_text
 from framework_m_migrations.adapters.mariadb.tokens import literal, quoted
 from framework_m_migrations.adapters.mariadb.type_rules import type_change
@@ -158,6 +159,13 @@ class Writer:
             )
             parts += [] if needed else [f"DROP INDEX {quoted(name)}"]
         return (f"{self._alter(found.name)} {', '.join(parts)}",)
+
+    def set_options(self, found: Table, operation: o.SetTableOptions) -> tuple[str, ...]:
+        """Other options of a table, in one statement; partitions come last in it."""
+        parts = list(alterations(operation.before, operation.options, found, self._definition(found.name)))
+        partitioned = partitioning(operation.before, operation.options)
+        said = " ".join(part for part in (", ".join(parts), partitioned) if part)
+        return (f"{self._alter(found.name)} {said}",)
 
     def alter_column(
         self, table: TableName, column: Column | str, change: ColumnChange, *, online: bool = False
@@ -308,7 +316,8 @@ class Writer:
                 raise InvalidMetadata(f"Index {index.name} is over an expression, of which MariaDB has none.")
             keys.append(key_text(key.column, key.modifiers))
         parser = dict(index.options).get("parser")
-        suffix = "" if parser is None else f" WITH PARSER {parser}"
+        using = dict(index.options).get("using")
+        suffix = ("" if parser is None else f" WITH PARSER {parser}") + ("" if using is None else f" USING {using}")
         return f"{kind} {quoted(index.name)} ({', '.join(keys)}){suffix}"
 
     def _column(self, column: Column, *, fill: str | None = None) -> str:

@@ -34,6 +34,9 @@ def rendered(operation: o.Operation) -> tuple[str, ...]:
             own = quoted(column.name)
             update = f"UPDATE {_name(table)} SET {own} = {value} WHERE {own} IS NULL"  # noqa: S608 - quoted
             return () if value is None else (update,)
+        case o.SetTableOptions(table=table, options=options):
+            said = ", ".join(f"{name} = {literal(value)}" for name, value in options)
+            return (f"ALTER TABLE {_name(table)} SET ({said})",)
         case o.DropEnum(enum=enum):
             return (f"DROP TYPE {_name(enum)}",)
         case _:

@@ -41,6 +41,11 @@ def revise(state: MemoryState, operation: o.RevisionOperation) -> None:
                 state.rows[table.name] = tuple(
                     {**row, column.name: filled} if row[column.name] is None else row for row in rows
                 )
+        case o.SetTableOptions(before=before, options=options):
+            table = rules.need_table(state, operation.table)
+            kept = dict(table.options).keys() - dict(before).keys()
+            chosen = {name: value for name, value in table.options if name in kept} | dict(options)
+            state.tables[table.name] = replace(table, options=tuple(sorted(chosen.items())))
         case o.DropEnum(enum=name):
             state.enums.pop(name, None)
         case _ as unreachable:

@@ -123,6 +123,7 @@ class SharedForms:
                 | o.SetGenerated()
                 | o.Backfill()
                 | o.DropEnum()
+                | o.SetTableOptions()
             ):
                 yield from self._change(operation)
             case _:
@@ -155,6 +156,8 @@ class SharedForms:
                     yield f"UPDATE {text.table(table)} SET {name} = {value} WHERE {name} IS NULL"  # noqa: S608 - quoted
             case o.DropEnum(enum=name_of_enum):
                 yield f"DROP TYPE {text.table(name_of_enum)}"
+            case o.SetTableOptions():
+                raise InvalidMetadata(f"The options of table {operation.table} are changed by a revision.")
             case _ as unreachable:
                 assert_never(unreachable)
 

@@ -127,6 +127,7 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
             checks=checks,
             foreign_keys=foreign_keys,
             comment=(table.comment or None) if target.capabilities.comments else None,
+            options=target.spelling.table_options(table),
             renamed_from=_renamed_from(table.__dict__.get("info"), target, f"the former name of table {name}"),
             native=table,
         )
@@ -156,7 +157,7 @@ def _columns(declared: Sequence[sa.Column[Any]], types: list[SpelledType], targe
         if (
             says["server_default"] is None
             and says["default"] is None
-            and not (says["primary_key"] or says["comment"] or says.get("info"))
+            and not (says["primary_key"] or says["comment"] or says.get("info") or "dialect_options" in says)
         ):
             # Most columns say no more.
             found.append(Column(name, spelled.type, bool(says["nullable"]), native=column))
@@ -181,13 +182,14 @@ def _column(column: sa.Column[Any], name: str, type_: ColumnType, target: Target
     return Column(
         name=name,
         type=type_,
-        nullable=is_nullable(column, generated),
+        nullable=is_nullable(column, generated, spelling),
         default=default,
         generated=generated,
         comment=(comment or None) if target.capabilities.comments else None,
         fill=_fill(column, type_, target) if default is None and generated is None else None,
         volatile_default=volatile,
         foreign_default=generated is None and is_fetched(column),
+        options=spelling.column_options(column) if constraints.has_options(column) else (),
         renamed_from=_renamed_from(info, target, f"the former name of column {name}") if info else None,
         native=column,
     )
@@ -199,11 +201,11 @@ def is_fetched(column: sa.Column[Any]) -> bool:
     return default is not None and not isinstance(default, (sa.DefaultClause, sa.Computed, sa.Identity))
 
 
-def is_nullable(column: sa.Column[Any], generated: Generated | None) -> bool:
-    """Whether the database lets NULL in: never into a key, nor into what it counts itself."""
-    if column.primary_key or (generated is not None and generated.kind in {"serial", "identity"}):
+def is_nullable(column: sa.Column[Any], generated: Generated | None, spelling: Spelling) -> bool:
+    """Whether the database lets NULL in: never into what it counts itself, and into a key on SQLite alone."""
+    if not column.nullable or (generated is not None and generated.kind in {"serial", "identity"}):
         return False
-    return bool(column.nullable)
+    return not column.primary_key or spelling.key_takes_null(column)
 
 
 def column_type(type_: sa.types.TypeEngine[Any], target: Target) -> ColumnType:

@@ -62,6 +62,18 @@ class Spelling(Protocol):
         """
         ...
 
+    def table_options(self, table: sa.Table) -> tuple[tuple[str, str], ...]:
+        """Options of a wanted table beside columns, constraints and comment, sorted, with the defaults left out."""
+        ...
+
+    def column_options(self, column: sa.Column[object]) -> tuple[tuple[str, str], ...]:
+        """As ``table_options``. Asked of columns with keyword arguments for some dialect only."""
+        ...
+
+    def key_takes_null(self, column: sa.Column[object]) -> bool:
+        """Whether a column of the primary key that the model lets be NULL holds NULL in this database."""
+        ...
+
     def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:
         """(method, included columns, other options) of a wanted index, canonical, with the defaults left out.
 

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 from alembic.operations import ops
 
+from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import table_kwargs
 from framework_m_migrations.adapters.sql.versions import naming
 from framework_m_migrations.adapters.sql.versions.objects import Objects, final, is_literal, without_on_update
 from framework_m_migrations.adapters.sql.versions.pieces import Batch, Directive, Piece, Source
@@ -43,7 +44,7 @@ class Directives:
         match operation:
             case o.CreateEnum() | o.AddEnumValue() | o.DropEnum():
                 return (self._enum(operation),)
-            case o.CreateTable() | o.DropTable() | o.RenameTable():
+            case o.CreateTable() | o.DropTable() | o.RenameTable() | o.SetTableOptions():
                 return self._table(operation)
             case (
                 o.AddColumn()
@@ -95,8 +96,15 @@ class Directives:
                 # A new label cannot be used in the transaction that adds it, so it gets one of its own.
                 return _outside(sql)
 
-    def _table(self, operation: o.CreateTable | o.DropTable | o.RenameTable) -> tuple[Piece, ...]:
+    def _table(self, operation: o.CreateTable | o.DropTable | o.RenameTable | o.SetTableOptions) -> tuple[Piece, ...]:
         match operation:
+            case o.SetTableOptions(table=name, before=before, options=options):
+                if self._objects.dialect.name != "sqlite":
+                    return ()
+                options_of = table_kwargs(dict(before), dict(options))
+                table, schema = string_literal(name.name), _schema(name)
+                batch = f"op.batch_alter_table({table}{schema}, recreate='always', table_kwargs={options_of!r})"
+                return (Source(f"with {batch}:\n    pass"),)
             case o.CreateTable(definition=table, foreign_keys=keys):
                 made = Directive(ops.CreateTableOp.from_table(self._objects.table(table, keys)))
                 return (made, *(self._create_index(table.name, index) for index in table.indexes))

@@ -88,7 +88,9 @@ class ExactForm:
         return replace(column, type=replace(column.type, native=made))
 
     def _is_beyond_words(self, operation: o.Operation) -> bool:
-        """Whether Alembic has no word for it at all: a sequence of the column's own, where that is an object."""
+        """Whether Alembic has no word for it at all: options of a table, or a sequence of the column's own."""
+        if isinstance(operation, o.SetTableOptions):
+            return self._dialect.name != "sqlite"
         if not isinstance(operation, o.SetGenerated) or not self._capabilities.named_enums:
             return False
         ways = (operation.before.generated, operation.column.generated)

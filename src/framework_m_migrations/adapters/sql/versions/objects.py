@@ -171,6 +171,7 @@ class Objects:
             server_default=None if column.generated is not None else self.server_default(column),
             nullable=column.nullable if nullable is None else nullable,
             comment=column.comment,
+            **(dict(column.native.dialect_kwargs) if isinstance(column.native, sa.Column) else {}),
         )
         return made
 

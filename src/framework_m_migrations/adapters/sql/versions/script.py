@@ -36,6 +36,7 @@ _PHASES: tuple[tuple[type, ...], ...] = (
     (c.UniqueChanged, c.UniqueAdded),
     (c.CheckChanged, c.CheckAdded),
     (c.ForeignKeyChanged, c.ForeignKeyAdded, c.ConstraintNotValidated),
+    (c.TableOptionsChanged,),
     (c.CommentChanged,),
     (c.ColumnRemoved,),
     (c.TableRemoved,),

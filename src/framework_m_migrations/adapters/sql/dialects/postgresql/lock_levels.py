@@ -53,6 +53,7 @@ def lock_levels(operation: o.Operation) -> Levels:
             | o.RenameTable(before=table)
             | o.RenameColumn(table=table)
             | o.SetGenerated(table=table)
+            | o.SetTableOptions(table=table)
         ):
             return ((table, LockLevel.ACCESS_EXCLUSIVE),)
         case _ as unreachable:

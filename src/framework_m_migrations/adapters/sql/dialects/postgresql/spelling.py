@@ -143,6 +143,18 @@ class PostgresqlSpelling:
     def _supports(self, trait: str) -> bool:
         return bool(getattr(self._dialect, trait, False))
 
+    def table_options(self, table: sa.Table) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the protocol's
+        """None yet."""
+        return ()
+
+    def column_options(self, column: sa.Column[Any]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the protocol's
+        """None."""
+        return ()
+
+    def key_takes_null(self, column: sa.Column[Any]) -> bool:  # noqa: ARG002 - the protocol's
+        """Never."""
+        return False
+
     def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:
         """See Spelling. Options: ``nulls_not_distinct``, ``tablespace``, and ``with.NAME`` for storage parameters."""
         if not index.dialect_kwargs:

@@ -50,7 +50,11 @@ from framework_m_migrations.domain.schema import Check, ForeignKey, TableName, U
 
 _MAIN = "main"
 _OTHER_DIALECTS = ("postgresql_", "mysql_", "mariadb_", "oracle_", "mssql_")
-_OPTIONS = {"sqlite_autoincrement", "sqlite_with_rowid", "sqlite_strict"}
+_OPTIONS = {
+    *("sqlite_autoincrement", "sqlite_with_rowid", "sqlite_strict"),
+    *("sqlite_on_conflict_primary_key", "sqlite_on_conflict_not_null"),
+}
+"""Options of a table, and beside those of SQLAlchemy's Table what it has for a key and for columns by their names."""
 _KINDS: dict[type[Any], str] = {
     sa.CheckConstraint: "check",
     sa.UniqueConstraint: "unique",
@@ -503,10 +507,7 @@ class Plan:
         if not _OPTIONS & given.keys():
             return
         self._needs_rows("the options in table_kwargs")
-        if "sqlite_autoincrement" in given:
-            self.draft.set_autoincrement(on=bool(given["sqlite_autoincrement"]))
-        rowid = given.get("sqlite_with_rowid")
-        self.draft.set_options(strict=given.get("sqlite_strict"), without_rowid=None if rowid is None else not rowid)
+        self.draft.set_table_kwargs(given, self._now)
 
     def _reorder(self) -> None:
         chains = self._options["partial_reordering"]

@@ -150,7 +150,7 @@ def _column_constraint(cursor: Cursor, table: TableText, column: ColumnText, nam
             _initially(cursor)
             return
         cursor.expect("NULL")
-        _conflict(cursor)
+        column.conflict = _conflict(cursor)
         column.not_null = True
         column.not_null_span = (begun, cursor.last_end)
     elif cursor.take("NULL"):
@@ -159,7 +159,7 @@ def _column_constraint(cursor: Cursor, table: TableText, column: ColumnText, nam
     elif cursor.take("PRIMARY"):
         cursor.expect("KEY")
         _order(cursor)
-        _conflict(cursor)
+        table.primary_key_conflict = _conflict(cursor)
         column.autoincrement = cursor.take("AUTOINCREMENT")
         table.primary_key, table.primary_key_name = (column.name,), name
         table.primary_key_span = (begun, cursor.last_end)
@@ -209,7 +209,7 @@ def _table_constraint(cursor: Cursor, table: TableText) -> None:
         table.primary_key_name = name
         for column in table.columns:
             column.autoincrement |= autoincrement and table.primary_key == (column.name,)
-        _conflict(cursor)
+        table.primary_key_conflict = _conflict(cursor)
         table.primary_key_span = (begun, cursor.last_end)
     elif cursor.take("UNIQUE"):
         columns, _ = _key_columns(cursor)

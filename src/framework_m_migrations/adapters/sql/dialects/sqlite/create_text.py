@@ -48,8 +48,8 @@ class ColumnText:
 
     ``span`` is the whole definition; ``type_span`` is empty, right after the name, where there is no type.
     ``default_span`` and ``not_null_span`` are the clauses with their constraint names, None where they are absent;
-    ``null_span`` is that of a NULL that stands for itself, ``collate_span`` that of the COLLATE clause that counts,
-    ``expression_span`` that of GENERATED ALWAYS AS.
+    ``conflict`` is the word after NOT NULL ON CONFLICT. ``null_span`` is that of a NULL that stands for itself,
+    ``collate_span`` that of the COLLATE clause that counts, ``expression_span`` that of GENERATED ALWAYS AS.
     """
 
     name: str
@@ -59,6 +59,7 @@ class ColumnText:
     default: str | None = None
     default_span: Span | None = None
     not_null: bool = False
+    conflict: str | None = None
     not_null_span: Span | None = None
     null_span: Span | None = None
     collation: str | None = None
@@ -85,6 +86,7 @@ class TableText:
     primary_key: tuple[str, ...] = ()
     primary_key_name: str | None = None
     primary_key_span: Span | None = None
+    primary_key_conflict: str | None = None
     without_rowid: bool = False
     strict: bool = False
 

@@ -5,8 +5,10 @@ Pure: text in, text out. Nothing is written again that is not edited, so that wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.conversions import conversion
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import parse_table
@@ -33,6 +35,9 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, qu
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.operations import AddCheck, AddForeignKey, AlterType
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, TableName, Unique
+
+_CONFLICT = re.compile(r"\s+ON\s+CONFLICT\s+\w+\s*\Z", re.IGNORECASE)
+_KEY_END = re.compile(r"(?:\s+ON\s+CONFLICT\s+\w+)?(?P<counts>\s+AUTOINCREMENT)?\s*\Z", re.IGNORECASE)
 
 type ConstraintText = CheckText | UniqueText | ForeignKeyText
 
@@ -250,12 +255,36 @@ class Draft:
 
     def set_primary_key(self, columns: Sequence[str], name: str | None = None) -> None:
         """Another primary key; without columns none."""
+        conflict = self.parsed.primary_key_conflict
         if self.parsed.primary_key_span is not None:
             self._remove(self.parsed.primary_key_span)
         if columns:
             names = ", ".join(quoted(self.column(column).name) for column in columns)
             named = "" if name is None else f"CONSTRAINT {quoted(name)} "
-            self.add_constraint(f"{named}PRIMARY KEY ({names})")
+            self.add_constraint(f"{named}PRIMARY KEY ({names}){_on_conflict(conflict)}")
+
+    def set_primary_key_conflict(self, word: str | None) -> None:
+        """ON CONFLICT of the primary key; None for none."""
+        if self.parsed.primary_key_span is None:
+            raise DatabaseError(f"Table {self.table} has no primary key.", next_step="Give it one first.")
+        start, end = self.parsed.primary_key_span
+        match = _KEY_END.search(self.text[start:end])
+        place = start + (match.start() if match else end - start)
+        counts = " AUTOINCREMENT" if match and match["counts"] else ""
+        self.text = f"{self.text[:place]}{_on_conflict(word)}{counts}{self.text[end:]}"
+
+    def set_not_null_conflict(self, name: str, word: str | None) -> None:
+        """ON CONFLICT of a column's NOT NULL; None for none.
+
+        Raises:
+            DatabaseError: the column lets NULL in.
+        """
+        column = self.column(name)
+        if column.not_null_span is None:
+            raise DatabaseError(f"Column {name} of table {self.table} allows NULL.", next_step="Forbid NULL first.")
+        start, end = column.not_null_span
+        bare = _CONFLICT.sub("", self.text[start:end])
+        self.text = f"{self.text[:start]}{bare}{_on_conflict(word)}{self.text[end:]}"
 
     def set_autoincrement(self, *, on: bool) -> None:
         """Whether the key counts on, whatever rows were deleted.
@@ -271,10 +300,14 @@ class Draft:
             )
         if self.column(key[0]).autoincrement is on:
             return
+        if not on:
+            self.set_primary_key(key, name)
+            return
+        conflict = self.parsed.primary_key_conflict
         self.set_primary_key(())
         named = "" if name is None else f" CONSTRAINT {quoted(name)}"
         place = self.column(key[0]).type_span[1]
-        words = f"{named} PRIMARY KEY{' AUTOINCREMENT' if on else ''}"
+        words = f"{named} PRIMARY KEY{_on_conflict(conflict)} AUTOINCREMENT"
         self.text = self.text[:place] + words + self.text[place:]
 
     def set_generated(self, name: str, clause: str | None) -> None:
@@ -297,6 +330,23 @@ class Draft:
             start, end = place.span
             self.text = self.text[:start] + texts[name] + self.text[end:]
 
+    def set_table_kwargs(self, given: Mapping[str, Any], now: Callable[[str], str] = str) -> None:
+        """Options as a batch names them, the key's before those that need it.
+
+        Args:
+            given: ``sqlite_autoincrement``, ``sqlite_with_rowid``, ``sqlite_strict``,
+                ``sqlite_on_conflict_primary_key``, and ``sqlite_on_conflict_not_null``, a mapping of columns.
+            now: the name that a column has by now.
+        """
+        if "sqlite_autoincrement" in given:
+            self.set_autoincrement(on=bool(given["sqlite_autoincrement"]))
+        if "sqlite_on_conflict_primary_key" in given:
+            self.set_primary_key_conflict(given["sqlite_on_conflict_primary_key"])
+        for name, word in given.get("sqlite_on_conflict_not_null", {}).items():
+            self.set_not_null_conflict(now(name), word)
+        rowid = given.get("sqlite_with_rowid")
+        self.set_options(strict=given.get("sqlite_strict"), without_rowid=None if rowid is None else not rowid)
+
     def set_options(self, *, strict: bool | None = None, without_rowid: bool | None = None) -> None:
         """STRICT and WITHOUT ROWID; None leaves one as it is."""
         table = self.parsed
@@ -309,6 +359,10 @@ class Draft:
 
     def _remove(self, span: Span) -> None:
         self.text = spliced(self.text, *with_comma(self.text, span, self.parsed), "")
+
+
+def _on_conflict(word: str | None) -> str:
+    return f" ON CONFLICT {word}" if word else ""
 
 
 def _within(span: Span, outer: Span) -> bool:

@@ -46,7 +46,9 @@ def obstacles(connection: sa.Connection, changes: Sequence[Change], *, schema: s
             case TableAdded(table=table):
                 names[change] = (place, table.name)
             case ColumnNullabilityChanged(column=column) if (word := _conflict(column.native)) is not None:
-                found[change] = Obstacle(f"NOT NULL ON CONFLICT {word} can be given by CREATE TABLE only.")
+                found[change] = Obstacle(
+                    f"NOT NULL ON CONFLICT {word} can be given by CREATE TABLE only.", by_copy=True
+                )
             case ColumnDefaultChanged(table=table, before=before, column=column):
                 trigger = firing_trigger(table, column.name, before.default, connection, schema=place)
                 if trigger is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -101,17 +102,41 @@ class SqliteSpelling:
         return canonical_expression(sql)
 
     def generated(self, column: sa.Column[Any]) -> Generated | None:
-        """A computed expression, or AUTOINCREMENT; identities mean nothing to SQLite."""
+        """A computed expression; identities mean nothing to SQLite."""
         computed = column.computed
-        if computed is not None:
-            return computed_column(self.rendered(computed.sqltext), stored=computed.persisted is True)
-        table = column.table
-        if not column.primary_key or not table.dialect_options["sqlite"]["autoincrement"]:
+        if computed is None:
             return None
+        return computed_column(self.rendered(computed.sqltext), stored=computed.persisted is True)
+
+    def table_options(self, table: sa.Table) -> tuple[tuple[str, str], ...]:
+        """STRICT, WITHOUT ROWID, AUTOINCREMENT, and the conflict clause of the primary key."""
+        given: Any = table.dialect_options["sqlite"] if table.dialect_kwargs else {}
+        key = table.primary_key
+        only = next(iter(key.columns)) if len(key) == 1 else None
         # The conditions of SQLiteDDLCompiler.get_column_specification.
-        alone = len(table.primary_key.columns) == 1 and not column.foreign_keys
-        counts = issubclass(column.type._type_affinity or object, sa.Integer)  # noqa: SLF001 - what SQLAlchemy itself asks
-        return AUTOINCREMENT if alone and counts else None
+        counts = only is not None and not only.foreign_keys and issubclass(_affinity_class(only), sa.Integer)
+        counts = counts and bool(given.get("autoincrement"))
+        word = None if counts or not key.dialect_kwargs else key.dialect_options["sqlite"]["on_conflict"]
+        if word is None and only is not None and only.dialect_kwargs:
+            word = only.dialect_options["sqlite"]["on_conflict_primary_key"]
+        return table_options(
+            strict=bool(given.get("strict")),
+            without_rowid=not given.get("with_rowid", True),
+            autoincrement=counts,
+            conflict=word,
+        )
+
+    def column_options(self, column: sa.Column[Any]) -> tuple[tuple[str, str], ...]:
+        """The conflict clause of NOT NULL."""
+        word = None if column.nullable else column.dialect_options["sqlite"]["on_conflict_not_null"]
+        return column_options(word)
+
+    def key_takes_null(self, column: sa.Column[Any]) -> bool:
+        """Unless it is the rowid, or the table is STRICT or WITHOUT ROWID (lang_createtable.html, 3.5)."""
+        given: Any = column.table.dialect_options["sqlite"]
+        alone = len(column.table.primary_key) == 1
+        rowid = alone and bare_spelling(self.column_type(column.type)).upper() == "INTEGER"
+        return not rowid and given["with_rowid"] and not given["strict"]
 
     def rendered(self, clause: Any) -> str:
         """An expression as DDL has it, literal values in place."""
@@ -142,8 +167,43 @@ class SqliteSpelling:
         return key.expression, key_modifiers(key.collation, own, descending=key.descending)
 
 
-AUTOINCREMENT = Generated("identity")
-"""How INTEGER PRIMARY KEY AUTOINCREMENT is told."""
+def _affinity_class(column: sa.Column[Any]) -> type[Any]:
+    return column.type._type_affinity or object  # noqa: SLF001 - what SQLAlchemy itself asks
+
+
+def table_options(
+    *, strict: bool, without_rowid: bool, autoincrement: bool, conflict: str | None
+) -> tuple[tuple[str, str], ...]:
+    """The options of a table, sorted; ``conflict`` is the word after ON CONFLICT of its primary key."""
+    word = () if conflict is None or conflict.upper() == "ABORT" else (("on_conflict_primary_key", conflict.upper()),)
+    found = {"autoincrement": autoincrement, "strict": strict, "without_rowid": without_rowid}
+    return tuple(sorted((*((name, "true") for name, is_set in found.items() if is_set), *word)))
+
+
+def column_options(conflict: str | None) -> tuple[tuple[str, str], ...]:
+    """The options of a column; ``conflict`` is the word after ON CONFLICT of its NOT NULL."""
+    return () if conflict is None or conflict.upper() == "ABORT" else (("on_conflict_not_null", conflict.upper()),)
+
+
+def table_kwargs(before: Mapping[str, str], options: Mapping[str, str]) -> dict[str, Any]:
+    """The ``table_kwargs`` of a batch that gives a table other options.
+
+    Args:
+        before: options that differ, as they are; those of a column are called ``column.option``.
+        options: the same as they shall be.
+    """
+    found: dict[str, Any] = {}
+    for name in sorted({*before, *options}):
+        column, _, option = name.rpartition(".")
+        if column:
+            found.setdefault(f"sqlite_{option}", {})[column] = options.get(name)
+        elif name.startswith("on_conflict"):
+            found[f"sqlite_{name}"] = options.get(name)
+        elif name == "without_rowid":
+            found["sqlite_with_rowid"] = name not in options
+        else:
+            found[f"sqlite_{name}"] = name in options
+    return found
 
 
 def computed_column(expression: str, *, stored: bool) -> Generated:

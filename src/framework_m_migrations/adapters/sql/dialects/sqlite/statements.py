@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.sqlite.draft import Draft
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control
+from framework_m_migrations.adapters.sql.dialects.sqlite.rebuild import rebuild_statements, stored_definition
 from framework_m_migrations.adapters.sql.dialects.sqlite.schema_edit import edit_statements
+from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import table_kwargs
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import (
     NAME,
     WORD,
@@ -43,6 +46,7 @@ from framework_m_migrations.domain.operations import (
     SetDefault,
     SetGenerated,
     SetNotNull,
+    SetTableOptions,
     ValidateConstraint,
     ValidateNotNull,
 )
@@ -71,6 +75,10 @@ def statements(operation: Operation, connection: sa.Connection, *, schema: str) 
             return (f"CREATE UNIQUE INDEX {place}.{quoted(name)} ON {quoted(table.name)} ({columns})",)
         case DropConstraint(table=table, constraint=name) if has_index(connection, name, table.schema or schema):
             return (f"DROP INDEX {quoted(table.schema or schema)}.{quoted(name)}",)
+        case SetTableOptions(table=table, before=before, options=options):
+            draft = Draft(table, stored_definition(connection, table.name, table.schema or schema))
+            draft.set_table_kwargs(table_kwargs(dict(before), dict(options)))
+            return rebuild_statements(connection, draft, schema=table.schema or schema)
         case DropConstraint():
             return edit_statements(operation, connection, schema=schema)
         case DropColumn():
@@ -151,6 +159,7 @@ def locked_tables(operation: Operation) -> tuple[TableName, ...]:
             | RenameTable(before=table)
             | RenameColumn(table=table)
             | SetGenerated(table=table)
+            | SetTableOptions(table=table)
             | Backfill(table=table)
         ):
             return (table,)

@@ -13,10 +13,11 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import Colu
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import DEFAULT_COLLATION, declared_type
 from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import canonical_default, canonical_expression
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import (
-    AUTOINCREMENT,
+    column_options,
     computed_column,
     default_affinity,
     key_modifiers,
+    table_options,
 )
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower
 from framework_m_migrations.domain.schema import (
@@ -35,7 +36,10 @@ from framework_m_migrations.domain.schema import (
 )
 
 # Without any of these words a definition says nothing that the pragmas do not tell.
-_TELLING = ("CONSTRAINT", "UNIQUE", "CHECK", "COLLATE", "AUTOINCREMENT", "WITHOUT", "STRICT", "DEFERRABLE", "MATCH")
+_TELLING = (
+    *("CONSTRAINT", "UNIQUE", "CHECK", "COLLATE", "AUTOINCREMENT", "WITHOUT", "STRICT", "DEFERRABLE", "MATCH"),
+    "CONFLICT",
+)
 _GENERATED = re.compile(r"AS(?![A-Z0-9_])")
 _ROWID_TYPE = "INTEGER"
 
@@ -90,7 +94,7 @@ def build_table(raw: RawTable, *, schema: str | None, keys: KeysOfTables, names:
         uniques=_uniques(raw, text),
         checks=_checks(text),
         foreign_keys=_foreign_keys(raw, text, schema=schema, own=own, keys=keys, names=names),
-        options=table_options(text),
+        options=_table_options(text),
     )
 
 
@@ -109,12 +113,15 @@ def rowid_alias(raw: RawTable, text: TableText | None) -> str | None:
     return None if any(index.origin == "pk" for index in raw.indexes) else keyed[0].name
 
 
-def table_options(text: TableText | None) -> tuple[tuple[str, str], ...]:
-    """WITHOUT ROWID and STRICT."""
+def _table_options(text: TableText | None) -> tuple[tuple[str, str], ...]:
     if text is None:
         return ()
-    found = {"strict": text.strict, "without_rowid": text.without_rowid}
-    return tuple((name, "true") for name, is_set in found.items() if is_set)
+    return table_options(
+        strict=text.strict,
+        without_rowid=text.without_rowid,
+        autoincrement=any(column.autoincrement for column in text.columns),
+        conflict=text.primary_key_conflict,
+    )
 
 
 @functools.lru_cache(maxsize=16384)
@@ -126,7 +133,7 @@ def _plain_column(name: str, type_: str, not_null: bool, default: str | None) ->
 
 
 def _column(raw: RawColumn, text: ColumnText | None, *, is_rowid: bool) -> Column:
-    if not (is_rowid or raw.hidden) and (text is None or text.collation is None):
+    if not (is_rowid or raw.hidden) and (text is None or (text.collation is None and text.conflict is None)):
         return _plain_column(raw.name, raw.type, raw.not_null, raw.default)
     type_ = declared_type(raw.type, None if text is None else text.collation)
     generated: Generated | None = None
@@ -134,12 +141,11 @@ def _column(raw: RawColumn, text: ColumnText | None, *, is_rowid: bool) -> Colum
         generated = computed_column(text.expression, stored=raw.hidden == 3)
     elif raw.hidden:
         generated = Generated("computed", None, raw.hidden == 3)
-    elif is_rowid and text is not None and text.autoincrement:
-        generated = AUTOINCREMENT
     default = None
     if raw.default is not None and generated is None:
         default = canonical_default(raw.default, default_affinity(type_))
-    return Column(raw.name, type_, not (raw.not_null or is_rowid), default, generated)
+    options = column_options(None if text is None else text.conflict)
+    return Column(raw.name, type_, not (raw.not_null or is_rowid), default, generated, options=options)
 
 
 def _index(raw: RawIndex, own: Mapping[str, str], types: Mapping[str, ColumnType]) -> Index:
