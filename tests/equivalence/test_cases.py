@@ -501,7 +501,7 @@ CASES: dict[str, Case] = {
         MARIA,
     ),
     "options of a table": case(
-        t(A), t(A, mariadb_engine="Aria", mariadb_stats_persistent="1", mariadb_max_rows="1000"), SEVEN, MARIA
+        t(A), t(A, mariadb_engine="MyISAM", mariadb_stats_persistent="1", mariadb_max_rows="1000"), SEVEN, MARIA
     ),
     "a table gets partitions": case(t(A), t(A, mariadb_partition_by="HASH(id)", mariadb_partitions="4"), SEVEN, MARIA),
     "a table of another row format": case(
