@@ -30,6 +30,8 @@ def test_a_contract_revision_waits_until_it_is_asked_for(apps: Project) -> None:
     assert "1 revision held back: aa03." in first.out
     again = apps.run("run", *shop, "--json").json
     assert (again["revisions"], again["held"]) == ([], ["aa03"])
+    assert apps.run("status", *shop, "--ready").code == 3  # what only sync creates is missing
+    assert apps.run("sync", *shop).code == 0
     ready = apps.run("status", *shop, "--ready", "--json")
     assert (ready.json["contract_due"], ready.json["ready"], ready.code) == (["aa03"], True, 0)
     assert "contract-due" in apps.run("verify", *shop).out

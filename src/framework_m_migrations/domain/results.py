@@ -17,6 +17,9 @@ from framework_m_migrations.domain.sizes import Size
 
 type Sql = tuple[str, ...]
 
+_MISSING = (c.TableAdded, c.ColumnAdded)
+"""What a query of the new release fails without."""
+
 _REMOVALS = (c.TableRemoved, c.ColumnRemoved, c.IndexRemoved, c.UniqueRemoved, c.CheckRemoved, c.ForeignKeyRemoved)
 
 
@@ -210,7 +213,7 @@ class AppStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusResult:
-    """Both tracks in one picture. ``ready`` when no revision is pending and no breaking change stands."""
+    """Both tracks in one picture; ``ready`` as ``ready_for`` has it."""
 
     apps: tuple[AppStatus, ...]
     unknown: tuple[str, ...]
@@ -236,7 +239,9 @@ class StatusResult:
         return self.ready_for(tolerant=False)
 
     def ready_for(self, *, tolerant: bool) -> bool:
-        """True when no revision is pending, but for contract steps that are due, none unfinished and nothing breaks.
+        """True when no revision is pending or unfinished, no table or column is missing, and no change is breaking.
+
+        Contract steps that are due may be pending.
 
         Args:
             tolerant: during a roll-out the release before the last one stays ready: revisions that it does not know,
@@ -244,8 +249,13 @@ class StatusResult:
         """
         if set(self.pending) - set(self.contract_due) or ((self.unknown or self.unfinished) and not tolerant):
             return False
-        return not any(
-            change.judgement.risk is Risk.BREAKING and not (tolerant and isinstance(change.change, _REMOVALS))
+        if tolerant:
+            return all(
+                change.judgement.risk is not Risk.BREAKING or isinstance(change.change, _REMOVALS)
+                for change in self.plan.changes
+            )
+        return all(
+            change.judgement.risk is not Risk.BREAKING and not isinstance(change.change, _MISSING)
             for change in self.plan.changes
         )
 

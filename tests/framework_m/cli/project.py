@@ -142,13 +142,13 @@ class Project:
         return {**kept, "NO_COLOR": "1", "DATABASE_URL": self.url, **self.env}
 
     def start(self, *argv: str) -> Run:
-        """Start ``m migrate ...``, or a boot of the host."""
+        """Start ``m migrate ...``, or a boot of the host, or its web server."""
         job = self.folder / "jobs" / str(next(NUMBERS))
         job.mkdir(parents=True)
         self.server.start(
             {
                 "folder": str(job),
-                "argv": ["boot"] if argv == ("boot",) else ["migrate", *argv],
+                "argv": list(argv) if argv[0] in {"boot", "serve"} else ["migrate", *argv],
                 "cwd": str(self.home),
                 "env": self.environment(),
                 "path": [str(self.site)],

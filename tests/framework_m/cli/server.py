@@ -1,6 +1,6 @@
 """Runs ``m`` commands in processes of their own that need not import the host again: it is imported once, then forked.
 
-The one argument ``boot`` is no command: it boots the host as a web process does.
+Two first arguments are no commands: ``boot`` boots the host as a worker does, ``serve PORT`` runs its web server.
 
 Run as a program: says ``ready`` when it has imported everything, then reads one job a line from stdin (JSON: folder,
 argv, cwd, env, path), starts it, and goes on reading.
@@ -30,8 +30,11 @@ def main() -> None:
     sys.stdout.flush()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
+        job = json.loads(line)
+        if job["argv"][0] == "serve":
+            importlib.import_module("framework_m_standard.adapters.web.app")
         if os.fork() == 0:
-            _supervise(app, json.loads(line))
+            _supervise(app, job)
 
 
 def _preload() -> None:
@@ -60,8 +63,16 @@ def _preload() -> None:
         importlib.import_module(name)
 
 
+def _serve(port: int) -> None:
+    """What `m prod` and `m start` do, once they have found that the project has no application of its own."""
+    import uvicorn
+
+    target = "framework_m_standard.adapters.web.app:create_app"
+    uvicorn.run(target, factory=True, host="127.0.0.1", port=port, log_level="warning")
+
+
 async def _boot() -> None:
-    """What a web process does: hydrate, then await the startup hooks that concern the schema."""
+    """What a worker does: hydrate, then await the startup hooks that concern the schema."""
     from framework_m_core.container import Container, hydrate_apps
     from framework_m_standard.adapters.db.table_registry import TableRegistry
 
@@ -105,6 +116,8 @@ def _work(app: Any, job: dict[str, Any], folder: Path) -> None:
     try:
         if job["argv"] == ["boot"]:
             asyncio.run(_boot())
+        elif job["argv"][0] == "serve":
+            _serve(int(job["argv"][1]))
         else:
             app(job["argv"])
     except SystemExit as error:

@@ -30,7 +30,8 @@ def status(
     Revisions per app, DocTypes and ledger, and who holds the migration lock.
 
     Args:
-        ready: Judge too, for readiness probes: exit code 3 while a revision is pending or a breaking change stands.
+        ready: Judge too, for readiness probes: exit code 3 while a revision is pending, a table or column is
+            missing, or a breaking change is open.
         tolerant: With --ready, stay ready while the next release is rolled out over the same database.
         common: The options of every command.
     """

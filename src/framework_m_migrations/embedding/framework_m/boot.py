@@ -8,6 +8,7 @@ them out, ``engage`` does the same from the override, which the host always load
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from framework_m_migrations.adapters.doctypes.metadata import DocTypeTables
+    from framework_m_migrations.domain.errors import MigrationError
     from framework_m_migrations.domain.results import SyncResult
+    from framework_m_migrations.embedding.aio import AsyncMigrationManager
 
 logger = logging.getLogger("framework_m_migrations")
 
@@ -29,6 +32,9 @@ SETTING = "auto_sync_schema"
 WISH = "framework_m_migrations_auto_sync_schema"
 ENGAGED = "framework_m_migrations_engaged"
 """Keys of the host's configuration: its own, ours for what it said before, and ours for hooks that are registered."""
+
+entering: ContextVar[str | None] = ContextVar("framework_m_migrations_entering", default=None)
+"""While the web server's lifespan starts: the URL of the database that was synced for it; empty when none was."""
 
 
 class SilenceSyncSchema:
@@ -39,6 +45,7 @@ class SilenceSyncSchema:
 
     def run(self, container: Any) -> None:
         """Remember the project's setting, then switch the host's step off."""
+        _wrap_lifespan()
         if container.config.get(ENGAGED):
             return
         container.config.from_dict({WISH: container.config.get(SETTING), SETTING: False})
@@ -58,9 +65,8 @@ class SyncSchema:
         """
         if container.config.get(ENGAGED):
             return
-        wish = container.config.get(WISH)
-        container.config.from_dict({SETTING: wish, WISH: None})
-        if wish is None or wish:
+        container.config.from_dict({SETTING: container.config.get(WISH), WISH: None})
+        if is_wanted(container):
             publish()
             container.startup_hooks.add_args(sync_at_startup)
         else:
@@ -69,6 +75,7 @@ class SyncSchema:
 
 def engage() -> None:
     """Do what the steps do, for a host that will leave them out because INSTALLED_APPS does not name this package."""
+    _wrap_lifespan()
     from framework_m_core.config import get_installed_apps
     from framework_m_core.container import Container
 
@@ -91,10 +98,23 @@ def publish() -> list[DocTypeTables]:
     return doctypes
 
 
+def is_wanted(container: Any) -> bool:
+    """False where the project has set ``auto_sync_schema`` to False; asked after the boot steps."""
+    wish = container.config.get(SETTING)
+    return bool(container.config.get(ENGAGED)) or wish is None or bool(wish)
+
+
+def _wrap_lifespan() -> None:
+    from framework_m_migrations.embedding.framework_m.lifespan import wrap_lifespan
+
+    wrap_lifespan()
+
+
 async def sync_at_startup(container: Any) -> SyncResult | None:
     """Startup hook: sync over the container's own engine, in the running loop.
 
-    Replicas that start together take turns by the migration lock; all but the first find nothing to do.
+    Replicas that start together take turns by the migration lock; all but the first find nothing to do. What the web
+    server's lifespan has synced already is not looked at again.
 
     Raises:
         MigrationError: the sync failed. The host logs it and starts all the same.
@@ -105,11 +125,23 @@ async def sync_at_startup(container: Any) -> SyncResult | None:
     if engine is None or isinstance(engine, NullEngine):
         logger.info("The schema is not synced at boot: there is no database.")
         return None
-    from framework_m_migrations.container.settings import MigrationSettings
-    from framework_m_migrations.embedding.aio import AsyncMigrationManager
+    if engine.url.render_as_string(hide_password=False) == entering.get():
+        return None
+    return await sync_engine(container, engine)
 
+
+async def sync_engine(container: Any, engine: AsyncEngine) -> SyncResult:
+    """Sync the database of an engine for a boot, and create the host's triggers.
+
+    Args:
+        container: the host's.
+        engine: is left open.
+
+    Raises:
+        MigrationError: the sync failed.
+    """
     doctypes = publish() if container.config.get(ENGAGED) else host_doctypes(HostDiscovery((), Path()).apps())
-    manager = AsyncMigrationManager(MigrationSettings(), engine=engine, overrides=host_factories())
+    manager = manager_of(engine)
     result = await manager.sync()
     for planned in result.withheld:
         logger.warning(
@@ -119,6 +151,19 @@ async def sync_at_startup(container: Any) -> SyncResult | None:
         # Where a trigger changes the catalog's token, the ledger gets the new one now: the next sync finds it equal.
         await manager.sync()
     return result
+
+
+def manager_of(engine: AsyncEngine) -> AsyncMigrationManager:
+    """The manager of the shared schema, over an engine of the host."""
+    from framework_m_migrations.container.settings import MigrationSettings
+    from framework_m_migrations.embedding.aio import AsyncMigrationManager
+
+    return AsyncMigrationManager(MigrationSettings(), engine=engine, overrides=host_factories())
+
+
+def in_words(error: MigrationError) -> str:
+    """A failure with its next step, for the host's log."""
+    return f"{error.code}: {error.what} Next: {error.next_step}"
 
 
 def _in_default_schema(engine: AsyncEngine, doctypes: list[DocTypeTables]) -> list[DocTypeTables]:

@@ -10,7 +10,13 @@ from typing import Any
 from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE
 from framework_m_migrations.embedding.framework_m.host_cli import served_by_us
 
-CHECKED_GROUPS = ("framework_m.overrides", "framework_m_core.cli_commands", "framework_m.bootstrap", "framework_m.apps")
+CHECKED_GROUPS = (
+    "framework_m.overrides",
+    "framework_m_core.cli_commands",
+    "framework_m.bootstrap",
+    "framework_m.readiness",
+    "framework_m.apps",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ def examine(commands: Iterable[str]) -> tuple[Check, ...]:
         commands: names that ``m migrate`` must serve by us.
     """
     checks = [_plugins(), _guarded("migration manager", _manager), _guarded("boot steps", _boot)]
+    checks.append(_guarded("web server", _web_server))
     checks.append(_guarded("commands", lambda: _commands(commands)))
     checks.append(_guarded("apps", _apps))
     return tuple(checks)
@@ -94,6 +101,17 @@ def _boot() -> Check:
         return Check("boot steps", True, "by the override" if engaged else "auto_sync_schema is off")
     ours = [entry.name for entry in entry_points(group="framework_m.bootstrap") if entry.value.startswith(OWN_PACKAGE)]
     return Check("boot steps", len(ours) == 2, ", ".join(ours) or "not registered: install the package again")
+
+
+def _web_server() -> Check:
+    """The one function of the host that is wrapped; no fault where the host's web server is not installed."""
+    from framework_m_migrations.embedding.framework_m.lifespan import wrapping_state
+
+    try:
+        ok, found = wrapping_state()
+    except ImportError as error:
+        ok, found = True, f"not installed: {error}"
+    return Check("web server", ok, found)
 
 
 def _commands(names: Iterable[str]) -> Check:
