@@ -167,7 +167,7 @@ MUTANTS: dict[str, tuple[str, str, set[str]]] = {
         """
         from contextlib import contextmanager
         @contextmanager
-        def transaction(self):
+        def transaction(self, limits):
             with self.autocommit():
                 yield
         monkeypatch.setattr(MemoryConnection, "transaction", transaction)

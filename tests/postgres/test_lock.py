@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock, lock_key
 from framework_m_migrations.domain.errors import ConfigurationError
+from framework_m_migrations.domain.options import Limits
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import DRIVERS, connected, ddl, end_session, run
 
@@ -56,9 +57,9 @@ def test_it_outlives_transactions_and_holds_up_no_index_build(postgres_database:
         with lock_of(connection) as mine, lock_of(waiting) as theirs:
             assert mine.try_acquire()
             assert not theirs.try_acquire()
-            with PostgresqlDialect().transaction(connection, lock_timeout=1):
+            with PostgresqlDialect().transaction(connection, Limits(1)):
                 connection.exec_driver_sql("INSERT INTO t VALUES (1)")
-            with pytest.raises(ZeroDivisionError), PostgresqlDialect().transaction(connection, lock_timeout=1):
+            with pytest.raises(ZeroDivisionError), PostgresqlDialect().transaction(connection, Limits(1)):
                 raise ZeroDivisionError
             assert not theirs.try_acquire()
             ddl(connection, "SET statement_timeout = '20s'")

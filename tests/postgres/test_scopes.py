@@ -14,6 +14,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blo
 from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
 from framework_m_migrations.domain.errors import ConfigurationError, ConnectionFailed, LockTimeout
 from framework_m_migrations.domain.operations import AddColumn
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import Column, ColumnType, TableName
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import DRIVERS, connected, ddl, end_session, executor, inspector, run
@@ -41,12 +42,12 @@ def test_a_transaction_takes_ddl_along(postgres_database: PostgresDatabase, driv
     options = {} if isolation is None else {"isolation_level": isolation}
 
     def check(connection: sa.Connection) -> None:
-        with DIALECT.transaction(connection, lock_timeout=0.25):
+        with DIALECT.transaction(connection, Limits(0.25)):
             assert setting(connection, "lock_timeout") == "250ms"
             assert setting(connection, "statement_timeout") == "0"
             connection.exec_driver_sql("CREATE TABLE kept (id int)")
         assert not connection.in_transaction()
-        with pytest.raises(Refused), DIALECT.transaction(connection, lock_timeout=None):  # noqa: PT012
+        with pytest.raises(Refused), DIALECT.transaction(connection, Limits(10)):  # noqa: PT012
             assert setting(connection, "lock_timeout") == "0"
             connection.exec_driver_sql("CREATE TABLE undone (id int)")
             connection.exec_driver_sql("DROP TABLE kept")
@@ -69,19 +70,19 @@ def test_within_the_callers_transaction_it_is_a_savepoint(postgres_database: Pos
         connection.commit()
         connection.exec_driver_sql("CREATE TABLE callers (id int)")
         connection.exec_driver_sql("SET LOCAL lock_timeout = '3s'")
-        with DIALECT.transaction(connection, lock_timeout=0.5):
+        with DIALECT.transaction(connection, Limits(0.5)):
             assert setting(connection, "lock_timeout") == "500ms"
             assert setting(connection, "statement_timeout") == "0"
             connection.exec_driver_sql("CREATE TABLE inner_one (id int)")
         assert (setting(connection, "lock_timeout"), setting(connection, "statement_timeout")) == ("3s", "9s")
-        with pytest.raises(Refused), DIALECT.transaction(connection, lock_timeout=0.5):  # noqa: PT012
+        with pytest.raises(Refused), DIALECT.transaction(connection, Limits(0.5)):  # noqa: PT012
             connection.exec_driver_sql("CREATE TABLE inner_two (id int)")
             raise Refused
         assert (setting(connection, "lock_timeout"), setting(connection, "statement_timeout")) == ("3s", "9s")
         assert connection.in_transaction()
         connection.commit()
         assert names(connection) == {"callers", "inner_one"}
-        with DIALECT.transaction(connection, lock_timeout=0.5):
+        with DIALECT.transaction(connection, Limits(0.5)):
             pass
         assert (setting(connection, "lock_timeout"), setting(connection, "statement_timeout")) == ("0", "9s")
 
@@ -125,7 +126,7 @@ def test_autocommit_is_refused_within_a_transaction(postgres_database: PostgresD
 
 def test_a_begun_autocommit_connection_is_refused(postgres_database: PostgresDatabase) -> None:
     with connected(postgres_database, isolation_level="AUTOCOMMIT") as connection, connection.begin():
-        with pytest.raises(ConfigurationError, match="AUTOCOMMIT"), DIALECT.transaction(connection, lock_timeout=None):
+        with pytest.raises(ConfigurationError, match="AUTOCOMMIT"), DIALECT.transaction(connection, Limits(10)):
             pass
         # Probing still works there, only without its net.
         assert inspector(connection).ask([]) == {}
@@ -136,7 +137,7 @@ def test_a_lock_timeout_names_its_end_and_the_blockers(postgres_database: Postgr
         ddl(connection, "CREATE TABLE busy (id int)", "CREATE TABLE idle (id int)")
         other.exec_driver_sql("SET application_name = 'night job'")
         other.exec_driver_sql("INSERT INTO busy VALUES (1)")
-        with pytest.raises(LockTimeout) as failure, DIALECT.transaction(connection, lock_timeout=0.2):
+        with pytest.raises(LockTimeout) as failure, DIALECT.transaction(connection, Limits(0.2)):
             connection.exec_driver_sql("ALTER TABLE busy ADD COLUMN x int")
         assert failure.value.code == "M210"
         assert not connection.in_transaction()
@@ -152,17 +153,17 @@ def test_a_lock_timeout_names_its_end_and_the_blockers(postgres_database: Postgr
         assert not connection.in_transaction()
         # Through the executor the error says so itself.
         add = AddColumn(TableName("busy"), Column("x", ColumnType("integer", "integer")))
-        with pytest.raises(LockTimeout, match="night job") as told, DIALECT.transaction(connection, lock_timeout=0.2):
+        with pytest.raises(LockTimeout, match="night job") as told, DIALECT.transaction(connection, Limits(0.2)):
             executor(connection).apply(add)
         assert told.value.details["sessions"][0]["pid"] == blocker.pid
         json.dumps(told.value.to_dict())
         other.rollback()
-        with DIALECT.transaction(connection, lock_timeout=0.2):
+        with DIALECT.transaction(connection, Limits(0.2)):
             executor(connection).apply(add)
 
 
 def test_a_broken_connection_hides_no_error(postgres_database: PostgresDatabase) -> None:
-    for scope in (DIALECT.autocommit, lambda c: DIALECT.transaction(c, lock_timeout=1)):
+    for scope in (DIALECT.autocommit, lambda c: DIALECT.transaction(c, Limits(1))):
         with connected(postgres_database) as connection, connected(postgres_database) as other:
             pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             connection.rollback()
@@ -194,7 +195,7 @@ def test_a_caller_of_asyncpg_may_have_begun(postgres_database: PostgresDatabase)
         engine = create_async_engine(postgres_database.url, poolclass=sa.NullPool)
 
         def work(connection: sa.Connection) -> None:
-            with DIALECT.transaction(connection, lock_timeout=1):
+            with DIALECT.transaction(connection, Limits(1)):
                 connection.exec_driver_sql("CREATE TABLE t (id int)")
 
         async with engine.connect() as connection:

@@ -13,6 +13,7 @@ from framework_m_migrations.adapters.sql.dialects.base import Statement
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import (
     Catalog,
@@ -131,14 +132,7 @@ class PlainDialect:
         raise AssertionError("not used here")
 
     @contextlib.contextmanager
-    def transaction(
-        self,
-        connection: sa.Connection,
-        *,
-        lock_timeout: float | None,
-        statement_timeout: float | None = None,
-        brief: bool = False,
-    ) -> Iterator[None]:
+    def transaction(self, connection: sa.Connection, limits: Limits) -> Iterator[None]:
         with connection.begin():
             yield
 

@@ -20,6 +20,7 @@ from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.diff import diff_table
 from framework_m_migrations.domain.errors import DatabaseError, InvalidMetadata
 from framework_m_migrations.domain.lowering import Lowering
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import Table
 from tests.unit.sql.test_fingerprint import COLUMNS, EXTRAS, TABLES, build, recipes
 
@@ -152,7 +153,7 @@ def brought_about(connection: sa.Connection, recipe: Recipe) -> bool:
     if any(isinstance(change, c.PrimaryKeyChanged) for change in changes):
         return False
     try:
-        with dialect.transaction(connection, lock_timeout=None):
+        with dialect.transaction(connection, Limits(10)):
             for operation in operations:
                 executor.apply(operation)
     except DatabaseError:

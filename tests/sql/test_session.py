@@ -16,6 +16,7 @@ from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.wired_session import WiredSession
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.events import WaitingForLock
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.ownership import LedgerForm
 from framework_m_migrations.ports.event_sink import EventSink
 from tests.sql.plain import PlainDialect
@@ -55,17 +56,17 @@ def test_reading_leaves_a_callers_transaction_as_it_is(connection: sa.Connection
 
 def test_a_transaction_commits_or_vanishes(connection: sa.Connection) -> None:
     session = session_of(connection)
-    with session.transaction():
+    with session.transaction(Limits(10)):
         session.ledger.prepare()
 
     def fails_half_way() -> None:
-        with session.transaction():
+        with session.transaction(Limits(10)):
             session.ledger.store({"A": "a" * 64})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fails_half_way()
-    with session.transaction():
+    with session.transaction(Limits(10)):
         session.ledger.set_state({"k": "v"})
     assert (session.ledger.snapshot().checksums, session.ledger.snapshot().state) == ({}, {"k": "v"})
 
@@ -75,7 +76,7 @@ def test_what_commit_itself_raises_is_translated(postgres: sa.Connection) -> Non
     session = session_of(postgres)
 
     def fails_at_the_end() -> None:
-        with session.transaction():
+        with session.transaction(Limits(10)):
             postgres.exec_driver_sql("CREATE TABLE p (id integer PRIMARY KEY)")
             postgres.exec_driver_sql("CREATE TABLE t (a integer REFERENCES p DEFERRABLE INITIALLY DEFERRED)")
             postgres.exec_driver_sql("INSERT INTO t VALUES (1)")

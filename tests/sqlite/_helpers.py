@@ -14,6 +14,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from framework_m_migrations.adapters.sql.executor import SqlExecutor
 from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
 from framework_m_migrations.domain.operations import AdditiveOperation
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import Table, TableName
 
 DIALECT = SqliteDialect()
@@ -58,6 +59,6 @@ def wanted(table: sa.Table, dialect: sa.Dialect) -> Table:
 
 def apply(connection: sa.Connection, *operations: AdditiveOperation) -> None:
     executor = SqlExecutor(connection, DIALECT)
-    with DIALECT.transaction(connection, lock_timeout=1):
+    with DIALECT.transaction(connection, Limits(1)):
         for operation in operations:
             executor.apply(operation)

@@ -40,7 +40,7 @@ PROGRAM = """
                 print("stopped", flush=True)
                 import time; time.sleep(600)
         executor = SqlExecutor(connection, DIALECT)
-        with DIALECT.transaction(connection, lock_timeout=1):
+        with DIALECT.transaction(connection, Limits(1)):
             connection.exec_driver_sql("UPDATE t SET b = b || 'changed'")
             executor.apply(AddCheck(T, Check("c", "a > 0")))
             executor.apply(AlterType(T, Column("b", declared_type("VARCHAR(10)")), Column("b", declared_type("TEXT"))))

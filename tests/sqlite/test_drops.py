@@ -18,6 +18,7 @@ from framework_m_migrations.domain.operations import (
     DropNotNull,
     DropTable,
 )
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import Column, Table, TableName
 from tests.sqlite._helpers import DIALECT, connected, plain, read_one, script
 
@@ -56,7 +57,7 @@ def prune(path: Path, *operations: DestructiveOperation) -> tuple[Table, Table]:
     with connected(path) as connection:
         before = read_one(connection, "t")
         pruner = SqlPruner(connection, DIALECT)
-        with DIALECT.transaction(connection, lock_timeout=1):
+        with DIALECT.transaction(connection, Limits(1)):
             for operation in operations:
                 pruner.apply(operation)
         after = read_one(connection, "t")
@@ -119,7 +120,7 @@ def test_not_null_an_index_and_a_table(path: Path) -> None:
     assert changed is not None
     assert changed.nullable
     assert len(after.indexes) == len(before.indexes) - 1
-    with connected(path) as connection, DIALECT.transaction(connection, lock_timeout=1):
+    with connected(path) as connection, DIALECT.transaction(connection, Limits(1)):
         SqlPruner(connection, DIALECT).apply(DropTable(T))
     assert plain(path, "SELECT name FROM sqlite_master") == [("p",)]
 

@@ -103,7 +103,7 @@ threading.Thread.start = None
 engine = create_sync_engine("sqlite://")
 with engine.connect() as connection:
     dialect = SqliteDialect()
-    with dialect.transaction(connection, lock_timeout=1):
+    with dialect.transaction(connection, Limits(1)):
         connection.exec_driver_sql("CREATE TABLE t (a)")
     print(len(dialect.inspector(connection, schema=None, ignored=frozenset()).read().tables))
 """

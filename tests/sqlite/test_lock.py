@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from framework_m_migrations.domain.errors import DatabaseReadOnly
+from framework_m_migrations.domain.options import Limits
 from scripts.waiting import LIMIT, PROGRAM_LIMIT, next_line
 from tests.sqlite._helpers import DIALECT, connected, plain
 
@@ -69,7 +70,7 @@ def test_transactions_and_writers_do_not_matter_to_it(path: Path) -> None:
     with connected(path) as one, connected(path) as two:
         first, second = DIALECT.lock(one, schema=None), DIALECT.lock(two, schema=None)
         assert first.try_acquire()
-        with DIALECT.transaction(one, lock_timeout=1):
+        with DIALECT.transaction(one, Limits(1)):
             one.exec_driver_sql("INSERT INTO t VALUES (1)")
             assert not second.try_acquire()
         one.rollback()

@@ -24,6 +24,7 @@ from framework_m_migrations.domain.operations import (
     SetDefault,
     SetNotNull,
 )
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table, TableName, Unique
 from tests.sqlite._helpers import DIALECT, apply, connected, plain, read_all, read_one, script
 
@@ -283,5 +284,5 @@ def test_what_is_shown_does_the_same_in_another_shell(path: Path, tmp_path: Path
 def test_an_edit_that_does_not_take_is_noticed(path: Path) -> None:
     with connected(path) as connection:
         executor = SqlExecutor(connection, DIALECT)
-        with pytest.raises(DatabaseError, match="did not take"), DIALECT.transaction(connection, lock_timeout=1):
+        with pytest.raises(DatabaseError, match="did not take"), DIALECT.transaction(connection, Limits(1)):
             executor.render(AddCheck(ORDER, Check("c1", "price < 1000")))

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from framework_m_migrations.domain.errors import DatabaseError, DatabaseReadOnly, LockTimeout
+from framework_m_migrations.domain.options import Limits
 from tests.sqlite._helpers import DIALECT, connected, plain
 
 type With = Callable[[Callable[[sa.Connection], Any]], Any]
@@ -93,7 +94,7 @@ def stop() -> None:
 
 def stopped(connection: sa.Connection, *statements: str) -> None:
     """Run statements in a transaction that an exception ends."""
-    with suppress(Stop), DIALECT.transaction(connection, lock_timeout=1):
+    with suppress(Stop), DIALECT.transaction(connection, Limits(1)):
         for sql in statements:
             connection.exec_driver_sql(sql)
         stop()
@@ -105,7 +106,7 @@ def names(path: Path) -> set[str]:
 
 def test_a_transaction_commits(use: With, path: Path) -> None:
     def work(connection: sa.Connection) -> None:
-        with DIALECT.transaction(connection, lock_timeout=1):
+        with DIALECT.transaction(connection, Limits(1)):
             connection.exec_driver_sql("CREATE TABLE t (a)")
             connection.exec_driver_sql("INSERT INTO t VALUES (1)")
         assert not connection.in_transaction()
@@ -137,7 +138,7 @@ def test_a_statement_that_fails_rolls_everything_back(use: With, path: Path) -> 
 def test_many_transactions_follow_each_other(use: With, path: Path) -> None:
     def work(connection: sa.Connection) -> None:
         for number in range(5):
-            with DIALECT.transaction(connection, lock_timeout=1):
+            with DIALECT.transaction(connection, Limits(1)):
                 connection.exec_driver_sql(f"CREATE TABLE t{number} (a)")
             connection.exec_driver_sql("SELECT * FROM base").fetchall()
             connection.rollback()
@@ -150,7 +151,7 @@ def test_inside_the_callers_transaction_it_is_a_savepoint(use: With, path: Path)
     def work(connection: sa.Connection) -> bool:
         with connection.begin() as outer:
             connection.exec_driver_sql("INSERT INTO base VALUES (1)")
-            with DIALECT.transaction(connection, lock_timeout=1):
+            with DIALECT.transaction(connection, Limits(1)):
                 connection.exec_driver_sql("CREATE TABLE kept (a)")
             stopped(connection, "CREATE TABLE gone (a)")
             outer.commit()
@@ -164,7 +165,7 @@ def test_what_the_caller_rolls_back_is_gone(path: Path) -> None:
     """Not where the driver commits by itself: there the caller has no transaction to roll back."""
     for mode in ("legacy", "no isolation level", "autocommit false"):
         with connected(path, **MODES[mode]) as connection, connection.begin() as outer:
-            with DIALECT.transaction(connection, lock_timeout=1):
+            with DIALECT.transaction(connection, Limits(1)):
                 connection.exec_driver_sql("CREATE TABLE gone (a)")
             outer.rollback()
         assert names(path) == {"base"}, mode
@@ -184,7 +185,7 @@ def test_settings_are_as_before(use: With) -> None:
         connection.exec_driver_sql("PRAGMA user_version = 7")
         connection.commit()
         before = settings(connection)
-        with DIALECT.transaction(connection, lock_timeout=3):
+        with DIALECT.transaction(connection, Limits(3)):
             connection.exec_driver_sql("CREATE TABLE t (a)")
         assert settings(connection) == before
         assert before[0] == 1234
@@ -198,7 +199,7 @@ def test_a_writer_that_keeps_the_lock_is_a_lock_timeout_after_the_time_given(use
     def work(connection: sa.Connection) -> None:
         for seconds in (0, 0.7):
             started = time.monotonic()
-            with pytest.raises(LockTimeout), DIALECT.transaction(connection, lock_timeout=seconds):
+            with pytest.raises(LockTimeout), DIALECT.transaction(connection, Limits(seconds)):
                 pytest.fail("the body must not run")
             assert time.monotonic() - started >= seconds
             assert not connection.in_transaction()
@@ -209,7 +210,7 @@ def test_a_writer_that_keeps_the_lock_is_a_lock_timeout_after_the_time_given(use
         other.execute("ROLLBACK")
 
     def again(connection: sa.Connection) -> None:
-        with DIALECT.transaction(connection, lock_timeout=1):
+        with DIALECT.transaction(connection, Limits(1)):
             connection.exec_driver_sql("CREATE TABLE t (a)")
 
     use(again)
@@ -220,7 +221,7 @@ def test_a_reader_that_holds_up_the_commit_is_a_lock_timeout_and_nothing_stays(u
     plain(path, "INSERT INTO base VALUES (1), (2)")
 
     def work(connection: sa.Connection) -> None:
-        with pytest.raises(LockTimeout), DIALECT.transaction(connection, lock_timeout=0.2):
+        with pytest.raises(LockTimeout), DIALECT.transaction(connection, Limits(0.2)):
             connection.exec_driver_sql("CREATE TABLE t (a)")
         assert not connection.in_transaction()
 

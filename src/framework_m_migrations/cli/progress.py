@@ -92,16 +92,14 @@ class ProgressSink:
                 self._detail(f"Step {number} of {total}: {step_label(step)} ({taken:.0f} ms)")
             case e.StepRetried(number=number, attempt=attempt, wait=wait, reason=reason):
                 self._say(f"Step {number}, try {attempt}: {reason} Trying again in {wait:.1f} s.")
-            case e.StatementRetried(attempt=attempt, wait=wait, reason=reason):
-                self._say(f"Try {attempt}: {reason} Trying again in {wait:.1f} s.")
+            case e.StatementRetried() | e.RevisionRetried():
+                self._say(f"Try {event.attempt}: {event.reason} Trying again in {event.wait:.1f} s.")
             case e.BackfillMoved():
                 self._tell_of_rows(event)
             case e.WaitingForLock(holder=holder):
                 self._say(f"Waiting for another migrator: {holder or 'the database does not say who'}.")
             case e.RevisionStarted(revision=revision, app=app, direction=direction):
                 self._detail(f"Revision {revision} of {app or 'no app'}: {direction} ...")
-            case e.RevisionRetried(attempt=attempt, wait=wait, reason=reason):
-                self._say(f"Try {attempt}: {reason} Trying again in {wait:.1f} s.")
             case e.RevisionFinished(revision=revision, app=app, direction=direction):
                 self._detail(f"Revision {revision} of {app or 'no app'}: {direction} done")
             case e.HookStarted(app=app, phase=phase):
@@ -113,6 +111,8 @@ class ProgressSink:
                 self._finish_tenant(outcome, done, total)
             case e.TenantEvent(tenant=tenant, event=inner):
                 self._tell_of_tenant(tenant, inner)
+            case e.DatabaseAbsent(file=file):
+                self._say(f"The database file {file} does not exist; `sync` or `run` creates it.")
             case e.PlanMade(plan=plan):
                 self._detail(
                     f"Plan: {len(plan.applied)} to apply, {len(plan.withheld)} withheld, steps: {len(plan.steps)}"

@@ -15,6 +15,7 @@ from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.wired_session import WiredSession
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
+from framework_m_migrations.domain.events import DatabaseAbsent
 from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.results import InitResult
 from framework_m_migrations.ports.app_discovery import App
@@ -139,17 +140,23 @@ class Assembly:
             )
         return found
 
-    def run[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool) -> T:
-        """Run a use case for a caller without an event loop; an async database gets one for the time of the call."""
+    def run[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool, looks: bool = False) -> T:
+        """Run a use case for a caller without an event loop; an async database gets one for the time of the call.
+
+        Args:
+            use_case: what to run.
+            drops: its session gets a pruner.
+            looks: it changes nothing, so that a missing SQLite file is not created either.
+        """
         if self.needs_loop:
-            return self.in_loop(lambda: self.async_runner(drops=drops).run(use_case))
-        return self.runner(drops=drops).run(use_case)
+            return self.in_loop(lambda: self.async_runner(drops=drops, looks=looks).run(use_case))
+        return self.runner(drops=drops, looks=looks).run(use_case)
 
-    async def run_async[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool) -> T:
+    async def run_async[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool, looks: bool = False) -> T:
         """Run a use case inside the running event loop."""
-        return await self.async_runner(drops=drops).run(use_case)
+        return await self.async_runner(drops=drops, looks=looks).run(use_case)
 
-    def runner(self, *, drops: bool = False) -> Runner:
+    def runner(self, *, drops: bool = False, looks: bool = False) -> Runner:
         """The runner for a synchronous driver."""
         from framework_m_migrations.adapters.sql.runner import SyncSqlRunner
 
@@ -157,27 +164,27 @@ class Assembly:
         if self._source is None:
             self._source = engines.sync_source(self.settings, self.mode, self._database)
         return SyncSqlRunner(
-            self._source,
+            self._looking(looks),
             partial(self.session, drops=drops),
             translate=self._translate(),
         )
 
-    def async_runner(self, *, drops: bool = False) -> AsyncRunner:
+    def async_runner(self, *, drops: bool = False, looks: bool = False) -> AsyncRunner:
         """The runner to be awaited: for an asynchronous driver, or for a browser worker."""
         if self.mode is RuntimeMode.SYNC_WORKER:
-            return self._worker_runner(drops=drops)
+            return self._worker_runner(drops=drops, looks=looks)
         from framework_m_migrations.adapters.sql.async_runner import AsyncSqlRunner
 
         self._make_importable()
         if self._source is None:
             self._source = engines.async_source(self.settings, self._database)
         return AsyncSqlRunner(
-            self._source,
+            self._looking(looks, in_loop=True),
             partial(self.session, drops=drops),
             translate=self._translate(),
         )
 
-    def _worker_runner(self, *, drops: bool) -> AsyncRunner:
+    def _worker_runner(self, *, drops: bool, looks: bool) -> AsyncRunner:
         from framework_m_migrations.adapters.pyodide.runner import PyodideRunner
         from framework_m_migrations.adapters.pyodide.stores import NoPersistence
 
@@ -186,10 +193,18 @@ class Assembly:
             self._source = engines.sync_source(self.settings, self.mode, self._database)
         foreign = self._database is not None and self._factories["persistence"] is factories.persistence
         return PyodideRunner(
-            self._source,
+            self._looking(looks),
             partial(self.session, drops=drops),
             NoPersistence() if foreign else self._make_lasting("persistence"),
             translate=self._translate(),
+        )
+
+    def _looking(self, looks: bool, *, in_loop: bool = False) -> Any:
+        if not looks:
+            return self._source
+        tell: EventSink = self._make_lasting("events")
+        return engines.looking(
+            self._source, self.settings, lambda file: tell.emit(DatabaseAbsent(file)), in_loop=in_loop
         )
 
     def _translate(self) -> Translate:

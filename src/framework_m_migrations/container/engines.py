@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +170,31 @@ def async_source(settings: MigrationSettings, database: Any) -> AsyncSource:
     raise UnsupportedDatabase(
         f"There is no async adapter for {backend!r}.", next_step="Use a PostgreSQL, SQLite or MariaDB URL."
     )
+
+
+def looking(source: Any, settings: MigrationSettings, tell: Callable[[str], None], *, in_loop: bool) -> Any:
+    """A source for what changes nothing: SQLite would create a missing file, so an empty database stands in for it.
+
+    Args:
+        source: of sync_source or async_source.
+        settings: with the URL.
+        tell: called with the path of a file that does not exist.
+        in_loop: the engine has to be an asynchronous one.
+    """
+    if not callable(source) or _parsed(settings).get_backend_name() != "sqlite":
+        return source
+
+    def made() -> Any:
+        from framework_m_migrations.adapters.async_sqlite.engine import create_aiosqlite_engine
+        from framework_m_migrations.adapters.sync_sqlite.engine import create_sync_engine, missing_file
+
+        file = missing_file(_parsed(settings))
+        if file is None:
+            return source()
+        tell(file)
+        return create_aiosqlite_engine("sqlite+aiosqlite://") if in_loop else create_sync_engine("sqlite://")
+
+    return made
 
 
 def twin_engine(settings: MigrationSettings, mode: RuntimeMode, url: sa.URL, *, is_async: bool) -> sa.Engine:

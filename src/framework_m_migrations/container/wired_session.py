@@ -13,6 +13,7 @@ from framework_m_migrations.container.desired import declared_metadata, named_ap
 from framework_m_migrations.container.models import Models, Named
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import UnsupportedDatabase
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.ports.clock import Clock
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.executor import Executor
@@ -146,11 +147,9 @@ class WiredSession:
             self._made["tenants"] = tenants(self._context)
         return self._made["tenants"]  # type: ignore[no-any-return]
 
-    def transaction(
-        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
-    ) -> AbstractContextManager[None]:
+    def transaction(self, limits: Limits) -> AbstractContextManager[None]:
         """See ports.session.Session."""
-        return self._scopes.transaction(lock_timeout=lock_timeout, statement_timeout=statement_timeout, brief=brief)
+        return self._scopes.transaction(limits)
 
     def autocommit(self) -> AbstractContextManager[None]:
         """See ports.session.Session."""

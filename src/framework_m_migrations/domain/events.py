@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseAbsent:
+    """``file``, of a SQLite database, does not exist; a command that changes nothing looks at an empty one instead."""
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanMade:
     """A plan stands; nothing has been changed yet."""
 
@@ -141,7 +148,8 @@ class TenantEvent:
 
 
 Event = (
-    PlanMade
+    DatabaseAbsent
+    | PlanMade
     | StepStarted
     | StepFinished
     | StepRetried

@@ -8,6 +8,23 @@ from framework_m_migrations.domain.changes import Change
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How long the statements of one transaction may wait and take. There is no transaction without.
+
+    Attributes:
+        lock: seconds to wait for a lock before LockTimeout is raised.
+        statement: seconds after which a statement is given up, where the database can; None for no limit.
+        brief: nothing in it takes long once it has its locks. Where the database can, a statement then waits for all of
+            its locks together, those of several tables or partitions, no longer than ``lock``: whoever waits behind it
+            must not wait for their sum.
+    """
+
+    lock: float
+    statement: float | None = None
+    brief: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LockOptions:
     """How long to wait for locks.
 
@@ -29,6 +46,11 @@ class LockOptions:
     wait: float = 600.0
     poll: float = 0.1
     statement_timeout: float | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """Those of one try that writes a few rows."""
+        return Limits(self.lock_timeout)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class AsyncMigrationManager:
         self._commands = Commands(self.settings, self._assembly.apps)
 
     async def _run[T](self, command: Command[T]) -> T:
-        return await self._assembly.run_async(command.use_case, drops=command.drops)
+        return await self._assembly.run_async(command.use_case, drops=command.drops, looks=command.looks)
 
     async def plan(self, *, force: bool = False) -> PlanResult:
         """What ``sync`` would do: each change with risk, reason and exact SQL. Changes nothing.

@@ -41,10 +41,11 @@ from framework_m_migrations.services.use_cases import sync as syncing
 
 @dataclass(frozen=True, slots=True)
 class Command[T]:
-    """A use case ready to be run. ``drops`` says that its session gets a pruner."""
+    """A use case ready to be run. ``drops``: its session gets a pruner; ``looks``: it leaves the database as it is."""
 
     use_case: Callable[[Session], UseCase[T]]
     drops: bool = False
+    looks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Commands:
 
     def plan(self, *, force: bool = False) -> Command[PlanResult]:
         """See services.use_cases.sync.plan. It renders drops too, so it has a pruner; it applies nothing."""
-        return Command(partial(syncing.plan, options=self._options(force=force)), drops=True)
+        return Command(partial(syncing.plan, options=self._options(force=force)), drops=True, looks=True)
 
     def sync(
         self, *, force: bool, dry_run: bool, allow_drop: bool, reviewed: PlanResult | None = None
@@ -80,8 +81,8 @@ class Commands:
         if reviewed is not None:
             options = replace(options, reviewed=tuple(planned.change for planned in reviewed.plan.changes))
         if (schema := self._tenant) is not None:
-            return Command(partial(_in_tenant, fleets.sync_tenant, schema, options), drops=allow_drop)
-        return Command(partial(syncing.sync, options=options), drops=allow_drop)
+            return Command(partial(_in_tenant, fleets.sync_tenant, schema, options), drops=allow_drop, looks=dry_run)
+        return Command(partial(syncing.sync, options=options), drops=allow_drop, looks=dry_run)
 
     def run(self, options: running.RunOptions) -> Command[RunResult]:
         """See services.use_cases.run.run."""
@@ -89,19 +90,19 @@ class Commands:
 
     def preview_run(self, options: running.RunOptions) -> Command[PreviewResult]:
         """See services.use_cases.preview.preview_run."""
-        return Command(partial(previewing.preview_run, options=options))
+        return Command(partial(previewing.preview_run, options=options), looks=True)
 
     def preview_rollback(self, *, steps: int | None, app: str | None, to: str | None) -> Command[PreviewResult]:
         """See services.use_cases.preview.preview_rollback."""
-        return Command(partial(previewing.preview_rollback, steps=steps, app=app, to=to))
+        return Command(partial(previewing.preview_rollback, steps=steps, app=app, to=to), looks=True)
 
     def squash(self, *, app: str, to: str, message: str | None, dry_run: bool) -> Command[SquashResult]:
         """See services.use_cases.squash.squash."""
-        return Command(partial(squashing.squash, app=app, to=to, message=message, dry_run=dry_run))
+        return Command(partial(squashing.squash, app=app, to=to, message=message, dry_run=dry_run), looks=True)
 
     def show(self, revision: str) -> Command[ShowResult]:
         """See services.use_cases.preview.show."""
-        return Command(partial(previewing.show, text=revision))
+        return Command(partial(previewing.show, text=revision), looks=True)
 
     def all(self, *, force: bool, allow_drop: bool) -> Command[AllResult]:
         """See services.use_cases.run.run_all."""
@@ -112,27 +113,27 @@ class Commands:
 
     def verify(self, fail_on: Risk) -> Command[VerifyResult]:
         """See services.use_cases.inspect.verify."""
-        return Command(partial(inspecting.verify, fail_on=fail_on))
+        return Command(partial(inspecting.verify, fail_on=fail_on), looks=True)
 
     def status(self, database: str) -> Command[StatusResult]:
         """See services.use_cases.inspect.status."""
-        return Command(partial(inspecting.status, apps=self.apps(), database=database))
+        return Command(partial(inspecting.status, apps=self.apps(), database=database), looks=True)
 
     def history(self, app: str | None) -> Command[HistoryResult]:
         """See services.use_cases.inspect.history."""
-        return Command(partial(inspecting.history, app=app))
+        return Command(partial(inspecting.history, app=app), looks=True)
 
     def create(self, options: creating.CreateOptions) -> Command[CreateResult]:
         """See services.use_cases.create.create."""
-        return Command(partial(creating.create, options=options))
+        return Command(partial(creating.create, options=options), looks=True)
 
     def possible_renames(self, app: str) -> Command[tuple[Rename, ...]]:
         """See services.use_cases.create.possible_renames."""
-        return Command(partial(creating.possible_renames, app=app))
+        return Command(partial(creating.possible_renames, app=app), looks=True)
 
     def prove(self, options: proving.ProveOptions) -> Command[ProveResult]:
         """See services.use_cases.prove.prove."""
-        return Command(partial(proving.prove, options=options))
+        return Command(partial(proving.prove, options=options), looks=True)
 
     def rollback(self, *, steps: int | None, app: str | None, to: str | None) -> Command[RunResult]:
         """See services.use_cases.run.rollback."""
@@ -140,14 +141,14 @@ class Commands:
 
     def stamp(self, heads: tuple[str, ...], *, dry_run: bool) -> Command[RepairResult]:
         """See services.use_cases.run.stamp."""
-        return Command(partial(running.stamp, locks=self.settings.locks, heads=heads, dry_run=dry_run))
+        return Command(partial(running.stamp, locks=self.settings.locks, heads=heads, dry_run=dry_run), looks=dry_run)
 
     def repair(self, *, dry_run: bool) -> Command[RepairResult]:
         """See services.use_cases.repair.repair."""
         if (schema := self._tenant) is not None:
             locks = self.settings.locks
-            return Command(partial(fleets.repair_tenant, schema=schema, locks=locks, dry_run=dry_run))
-        return Command(partial(repairing.repair, locks=self.settings.locks, dry_run=dry_run))
+            return Command(partial(fleets.repair_tenant, schema=schema, locks=locks, dry_run=dry_run), looks=dry_run)
+        return Command(partial(repairing.repair, locks=self.settings.locks, dry_run=dry_run), looks=dry_run)
 
 
 def _in_tenant[T](

@@ -70,7 +70,7 @@ class MigrationManager:
         self._commands = Commands(self.settings, self._assembly.apps)
 
     def _run[T](self, command: Command[T]) -> T:
-        return self._assembly.run(command.use_case, drops=command.drops)
+        return self._assembly.run(command.use_case, drops=command.drops, looks=command.looks)
 
     def plan(self, *, force: bool = False) -> PlanResult:
         """What ``sync`` would do: each change with risk, reason and exact SQL. Changes nothing.

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.ports.clock import Clock
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.executor import Executor
@@ -84,17 +85,14 @@ class Session(Protocol):
         """Time."""
         ...
 
-    def transaction(
-        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
-    ) -> AbstractContextManager[None]:
+    def transaction(self, limits: Limits) -> AbstractContextManager[None]:
         """A write transaction: commits at the end, rolls everything back on an exception.
 
         Args:
-            lock_timeout: seconds to wait for a table's lock before LockTimeout is raised; None waits for ever.
-            statement_timeout: seconds after which a statement is given up, where the database can; None for no limit.
-            brief: nothing in it takes long once it has its locks. Where the database can, a statement then waits for
-                all of its locks together, those of several tables or partitions, no longer than ``lock_timeout``:
-                whoever waits behind it must not wait for their sum.
+            limits: how long its statements may wait and take.
+
+        Raises:
+            LockTimeout: another session kept a lock for longer than ``limits.lock``.
         """
         ...
 

@@ -9,7 +9,7 @@ from framework_m_migrations.domain.effects import Pause, UseCase
 from framework_m_migrations.domain.events import BackfillMoved, Event
 from framework_m_migrations.domain.filling import PAUSE, Batch, Fill, pending
 from framework_m_migrations.domain.operations import FillColumn
-from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.domain.options import Limits, LockOptions
 from framework_m_migrations.domain.plan import Step
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.locking import retrying, still_held
@@ -66,7 +66,7 @@ class Filler:
         session, locks = self.session, self.locks
         # The second pass reads the table, under no lock that stops anybody, to find the few rows that it is about.
         limit = None if operation.late else locks.statement_timeout
-        with session.transaction(lock_timeout=locks.lock_timeout, statement_timeout=limit):
+        with session.transaction(Limits(locks.lock_timeout, limit)):
             batch: Batch = session.executor.fill(operation, fill.after)
             fill = fill.moved(batch)
             ended = batch.seen < operation.size

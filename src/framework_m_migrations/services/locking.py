@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import count
 
 from framework_m_migrations.domain.backoff import pauses
 from framework_m_migrations.domain.effects import Pause, UseCase
 from framework_m_migrations.domain.errors import LockTimeout, MigrationLocked
-from framework_m_migrations.domain.events import Event, WaitingForLock
+from framework_m_migrations.domain.events import Event, StatementRetried, WaitingForLock
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.ports.session import Session
+
+PATIENCE = 2.0
+"""Seconds of waiting after which it is said how long it has been."""
 
 
 def acquire(session: Session, options: LockOptions) -> UseCase[bool]:
@@ -51,7 +55,10 @@ def still_held(session: Session) -> None:
 
 
 def retrying[T](
-    session: Session, options: LockOptions, attempt: Callable[[], T], retried: Callable[[int, float, str], Event]
+    session: Session,
+    options: LockOptions,
+    attempt: Callable[[], T],
+    retried: Callable[[int, float, str], Event] = StatementRetried,
 ) -> UseCase[T]:
     """Call ``attempt``, again with growing pauses while it raises LockTimeout.
 
@@ -66,12 +73,27 @@ def retrying[T](
     Raises:
         LockTimeout: the last one, when the tries are used up.
     """
-    for tried, pause in enumerate(pauses(options, session.clock.jitter), start=1):
+    began, tries = session.clock.monotonic(), pauses(options, session.clock.jitter)
+    for tried in count(1):
         try:
             return attempt()
         except LockTimeout as error:
-            if error.details.get("rolled_back", True) is not True:
+            pause = next(tries, None) if error.details.get("rolled_back", True) is True else None
+            waited = session.clock.monotonic() - began
+            if waited >= PATIENCE:
+                error.what = f"{error.what} Waiting for {waited:.0f} s."
+            if pause is None:
                 raise
             session.events.emit(retried(tried, pause, error.what))
         yield Pause(pause)
-    return attempt()
+    raise AssertionError
+
+
+def note(session: Session, options: LockOptions, state: Mapping[str, str | None]) -> UseCase[None]:
+    """Write into the ledger's state, in a transaction of its own."""
+
+    def attempt() -> None:
+        with session.transaction(options.limits):
+            session.ledger.set_state(dict(state))
+
+    yield from retrying(session, options, attempt)

@@ -16,7 +16,7 @@ from framework_m_migrations.domain.operations import (
     ValidateConstraint,
     ValidateNotNull,
 )
-from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.domain.options import Limits, LockOptions
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable
 from framework_m_migrations.domain.plan import Plan, PlannedChange, Step
 from framework_m_migrations.domain.schema import TableName
@@ -25,7 +25,7 @@ from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.drops import droppable, owned_after
 from framework_m_migrations.services.filler import Filler
 from framework_m_migrations.services.hash_cache import GHOSTS
-from framework_m_migrations.services.locking import retrying, still_held
+from framework_m_migrations.services.locking import note, retrying, still_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,7 @@ class PlanApplier:
         session = self.session
         if not plan.touches_database:
             return 0
-        with session.transaction():
-            session.ledger.prepare()
-            session.ledger.forget((*plan.forgets, *plan.revokes))
-            session.ledger.record(plan.adopts)
-            session.ledger.store(dict(plan.settled))
-            session.ledger.set_state(dict.fromkeys(plan.voids))
+        yield from retrying(session, self.locks, partial(self._prepare, plan))
         total = len(plan.steps)
         for number, step in enumerate(plan.steps, start=1):
             still_held(session)
@@ -64,16 +59,26 @@ class PlanApplier:
                 yield from Filler(session, self.locks).fill(step, first, retried)
             else:
                 yield from retrying(session, self.locks, partial(self._step, step), retried)
+                if not step.transactional:
+                    yield from retrying(session, self.locks, partial(self._recorded, step), retried)
             session.events.emit(StepFinished(number, total, step))
-        self.remember(plan)
+        yield from self.remember(plan)
         return total
 
-    def remember(self, plan: Plan) -> None:
+    def _prepare(self, plan: Plan) -> None:
+        ledger = self.session.ledger
+        with self.session.transaction(self.locks.limits):
+            ledger.prepare()
+            ledger.forget((*plan.forgets, *plan.revokes))
+            ledger.record(plan.adopts)
+            ledger.store(dict(plan.settled))
+            ledger.set_state(dict.fromkeys(plan.voids))
+
+    def remember(self, plan: Plan) -> UseCase[None]:
         """Store what the next sync compares the catalog with; last, so that a crash before it costs a comparison."""
         with self.session.reading():
             token = self.session.inspector.catalog_token()
-        with self.session.transaction():
-            self.session.ledger.set_state({CATALOG_TOKEN: token, GHOSTS: "yes" if plan.withheld else None})
+        yield from note(self.session, self.locks, {CATALOG_TOKEN: token, GHOSTS: "yes" if plan.withheld else None})
 
     def _step(self, step: Step) -> None:
         session = self.session
@@ -82,19 +87,23 @@ class PlanApplier:
             slow = any(isinstance(operation, ValidateConstraint | ValidateNotNull) for operation in step.operations)
             limit = None if slow else self.locks.statement_timeout
             brief = bool(step.locks) and not (step.scans or step.rewrites)
-            with session.transaction(lock_timeout=self.locks.lock_timeout, statement_timeout=limit, brief=brief):
+            with session.transaction(Limits(self.locks.lock_timeout, limit, brief)):
                 for operation in step.operations:
                     session.executor.apply(operation)
-                session.ledger.record(step.owns)
-                session.ledger.store(dict(step.completes))
+                self._record(step)
                 session.ledger.set_state({**opened(step.operations), **closed(step.operations)})
             return
         with session.autocommit():
             for operation in step.operations:
                 session.executor.apply(operation)
-        with session.transaction():
-            session.ledger.record(step.owns)
-            session.ledger.store(dict(step.completes))
+
+    def _record(self, step: Step) -> None:
+        self.session.ledger.record(step.owns)
+        self.session.ledger.store(dict(step.completes))
+
+    def _recorded(self, step: Step) -> None:
+        with self.session.transaction(self.locks.limits):
+            self._record(step)
 
     def drop(self, changes: Sequence[PlannedChange]) -> UseCase[tuple[str, ...]]:
         """Drop what the ledger says is ours, one change a transaction.
@@ -130,9 +139,7 @@ class PlanApplier:
         self, pruner: Pruner, operations: Sequence[DestructiveOperation], table: TableName, entry: OwnedTable | None
     ) -> None:
         locks = self.locks
-        with self.session.transaction(
-            lock_timeout=locks.lock_timeout, statement_timeout=locks.statement_timeout, brief=True
-        ):
+        with self.session.transaction(Limits(locks.lock_timeout, locks.statement_timeout, brief=True)):
             for operation in operations:
                 pruner.apply(operation)
             if entry is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from framework_m_migrations.domain.changes import Change, ColumnTypeChanged
 from framework_m_migrations.domain.diff import diff_table
 from framework_m_migrations.domain.operations import CreateTable
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.schema import (
     Check,
@@ -71,7 +72,7 @@ def creation(table: Table) -> CreateTable:
 
 def create(session: Session, *tables: Table) -> None:
     """Create tables in one transaction."""
-    with session.transaction():
+    with session.transaction(Limits(10)):
         for table in tables:
             session.executor.apply(creation(table))
 

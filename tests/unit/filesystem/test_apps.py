@@ -158,15 +158,34 @@ def test_where_the_first_revision_goes(root: Path) -> None:
     assert app.new_version_folder == folder.resolve() / "migrations/versions"
 
 
-def test_never_outside_the_package(root: Path) -> None:
+@pytest.mark.parametrize("link", ["migrations", "migrations/versions", "alembic/versions", "alembic", "store"])
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere", "itself"])
+def test_links_out_of_the_package_and_to_nothing_are_refused(root: Path, link: str, target: str) -> None:
     folder = package(root, "fsa_shop")
-    outside = root / "elsewhere"
-    put(outside / "a.py")
+    for name in ("a.py", "versions/a.py", "migrations/versions/a.py", "__init__.py"):
+        put(root / "elsewhere" / name)
+    place = folder / link
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(place if target == "itself" else root / target)
+    with pytest.raises(AppBroken, match=link):
+        find("fsa_shop.store" if link == "store" else "fsa_shop").apps()
+
+
+@pytest.mark.parametrize("target", ["elsewhere.py", "nowhere.py", "a.py"])
+def test_linked_revision_files_out_of_the_package_and_to_nothing_are_refused(root: Path, target: str) -> None:
+    folder = package(root, "fsa_shop") / "migrations/versions"
+    put(root / "elsewhere.py")
+    folder.mkdir(parents=True)
+    (folder / "a.py").symlink_to(folder / target if target == "a.py" else root / target)
+    with pytest.raises(AppBroken, match=r"a\.py"):
+        find("fsa_shop").apps()
+
+
+def test_a_configured_folder_is_never_outside_the_package(root: Path) -> None:
+    folder = package(root, "fsa_shop")
+    put(root / "elsewhere" / "a.py")
     (folder / "migrations").mkdir()
-    (folder / "migrations/versions").symlink_to(outside)
-    (app,) = find("fsa_shop").apps()
-    assert app.version_folder is None
-    assert app.new_version_folder is None
+    (folder / "migrations/versions").symlink_to(root / "elsewhere")
     for configured in ("../elsewhere", "/etc", "migrations/versions"):
         with pytest.raises(ConfigurationError, match="leads out"):
             FilesystemDiscovery(["fsa_shop"], version_folders={"fsa_shop": configured}, installed=list).apps()

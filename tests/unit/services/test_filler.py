@@ -15,6 +15,7 @@ from framework_m_migrations.domain.effects import Pause
 from framework_m_migrations.domain.errors import DatabaseError, LockTimeout, MigrationLocked
 from framework_m_migrations.domain.events import BackfillMoved, StepRetried
 from framework_m_migrations.domain.filling import PAUSE, Batch, Fill
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import Step
 from framework_m_migrations.domain.schema import Column, TableName
 from framework_m_migrations.domain.sizes import Size
@@ -61,7 +62,7 @@ def opened(database: MemoryDatabase, fill: Fill | None = WAITING) -> Watched:
         database.create(TABLE)
         database.insert("t", [{"id": number, "a": None} for number in range(25)])
     session = Watched(database)
-    with session.transaction():
+    with session.transaction(Limits(10)):
         session.ledger.prepare()
         if fill is not None:
             session.ledger.set_state({fill.key: fill.dump()})
@@ -88,7 +89,7 @@ def test_batches_go_on_after_the_last_row_until_one_is_short() -> None:
     executor = Scripted(session, Batch(10, 4, "9"), Batch(10, 0, "19"), Batch(5, 5, "24"))
     work(session)
     assert executor.asked == [None, "9", "19"]
-    assert session.scopes == [(0.25, 7.0, False)] * 3
+    assert session.scopes == [Limits(0.25, 7.0)] * 3
     assert moves(session) == [("t", 10, 4, 15), ("t", 20, 4, 5), ("t", 25, 9, 0)]
     assert noted(database) is None, "nothing is left to do for a column that may be NULL"
     assert database.state.ledger.objects == {T: OURS}
@@ -142,7 +143,7 @@ def test_the_late_pass_begins_anew_under_no_limit_and_leaves_the_note() -> None:
     executor = Scripted(session, Batch(10, 2, "8"), Batch(0, 0, None))
     work(session, MUST, late=True)
     assert executor.asked == [None, "8"]
-    assert session.scopes == [(0.25, None, False)] * 2
+    assert session.scopes == [Limits(0.25)] * 2
     assert noted(database) == written.dump(), "that goes when NOT NULL holds"
     assert [left for *_, left in moves(session)] == [None, 0]
     assert database.state.ledger.objects == {T: OURS}

@@ -118,7 +118,9 @@ def test_what_waits_for_a_lock_is_tried_again_with_growing_pauses() -> None:
     assert case.run(again(attempt, 4)) == "done"
     assert len(calls) == 4
     assert case.waits == [2.0, 3.0, 4.5]
-    assert case.sink.events == [StepRetried(4, tried, wait, "busy") for tried, wait in enumerate(case.waits, start=1)]
+    reasons = ("busy", "busy Waiting for 2 s.", "busy Waiting for 5 s.")
+    expected = [StepRetried(4, *one) for one in zip((1, 2, 3), case.waits, reasons, strict=True)]
+    assert case.sink.events == expected, "from two seconds on it is said how long it has been"
 
 
 def test_the_last_failure_is_raised_when_the_tries_are_used_up() -> None:

@@ -13,6 +13,7 @@ from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import DatabaseError, DropRefused, LockTimeout, MigrationLocked
 from framework_m_migrations.domain.events import StepFinished, StepRetried, StepStarted
 from framework_m_migrations.domain.filling import Fill
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerForm, OwnedTable
 from framework_m_migrations.domain.plan import Judgement, LockLevel, Plan, PlannedChange, Risk, Step, TableLock
 from framework_m_migrations.domain.risk import DROP
@@ -42,13 +43,13 @@ def applied(session: Session, *steps: Step, **parts: object) -> int:
 @pytest.mark.parametrize(
     ("step", "limits"),
     [
-        (Step((ADD_B,)), (0.25, 7.0, False)),
-        (Step((ADD_B,), locks=LOCK), (0.25, 7.0, True)),
-        (Step((ADD_B,), locks=LOCK, scans=True), (0.25, 7.0, False)),
-        (Step((ADD_B,), locks=LOCK, rewrites=True), (0.25, 7.0, False)),
-        (Step((o.AddCheck(T, CHECK, validate=False),), locks=LOCK), (0.25, 7.0, True)),
-        (Step((o.ValidateConstraint(T, CHECK),), locks=LOCK, scans=True), (0.25, None, False)),
-        (Step((o.ValidateNotNull(T, A),), locks=LOCK, scans=True), (0.25, None, False)),
+        (Step((ADD_B,)), Limits(0.25, 7.0)),
+        (Step((ADD_B,), locks=LOCK), Limits(0.25, 7.0, brief=True)),
+        (Step((ADD_B,), locks=LOCK, scans=True), Limits(0.25, 7.0)),
+        (Step((ADD_B,), locks=LOCK, rewrites=True), Limits(0.25, 7.0)),
+        (Step((o.AddCheck(T, CHECK, validate=False),), locks=LOCK), Limits(0.25, 7.0, brief=True)),
+        (Step((o.ValidateConstraint(T, CHECK),), locks=LOCK, scans=True), Limits(0.25)),
+        (Step((o.ValidateNotNull(T, A),), locks=LOCK, scans=True), Limits(0.25)),
     ],
 )
 def test_a_step_gets_the_limits_that_fit_it(step: Step, limits: object) -> None:
@@ -57,8 +58,8 @@ def test_a_step_gets_the_limits_that_fit_it(step: Step, limits: object) -> None:
         database.apply(o.AddCheck(T, CHECK, validate=False))
     session = Watched(database)
     assert applied(session, step) == 1
-    nobody = (None, None, False)
-    assert session.scopes == [nobody, limits, nobody], "the ledger's own entries hold nobody up"
+    ledger = Limits(0.25)
+    assert session.scopes == [ledger, limits, ledger], "the ledger's own entries hold nobody up"
 
 
 def test_what_cannot_be_in_a_transaction_is_recorded_in_one_after_it() -> None:
@@ -66,8 +67,8 @@ def test_what_cannot_be_in_a_transaction_is_recorded_in_one_after_it() -> None:
     session = Watched(database)
     build = o.CreateIndex(T, index("i", "a"), online=True)
     applied(session, Step((build,), transactional=False, owns=(owned,), completes=(("T", "sum"),), locks=LOCK))
-    nobody = (None, None, False)
-    assert session.scopes == [nobody, "autocommit", nobody, nobody]
+    ledger = Limits(0.25)
+    assert session.scopes == [ledger, "autocommit", ledger, ledger]
     assert database.state.ledger.objects == {T: owned}
     assert database.state.ledger.checksums == {"T": "sum"}
     assert [one.name for one in database.state.tables[T].indexes] == ["i"]
@@ -77,7 +78,7 @@ def test_before_the_first_step_the_ledger_learns_what_is_so_already() -> None:
     database = made()
     session = Watched(database)
     fill = Fill(T, "a")
-    with session.transaction():
+    with session.transaction(Limits(10)):
         session.ledger.prepare()
         session.ledger.store({"gone": "1", "open": "2", "kept": "3"})
         session.ledger.set_state({fill.key: fill.dump(), "other": "x", GHOSTS: "yes"})
@@ -133,7 +134,7 @@ def test_rows_get_their_values_in_transactions_of_their_own() -> None:
 
     database.before_operation = busy
     assert applied(session, step) == 1
-    assert (0.25, 7.0, False) in session.scopes
+    assert Limits(0.25, 7.0) in session.scopes
     assert "autocommit" not in session.scopes
     assert database.state.ledger.objects == {T: OURS}
     assert database.state.ledger.checksums == {"T": "sum"}
@@ -205,7 +206,7 @@ GONE = c.ColumnRemoved(T, A, owned=True)
 
 def owning(database: MemoryDatabase) -> Watched:
     session = Watched(database, allow_drop=True)
-    with session.transaction():
+    with session.transaction(Limits(10)):
         session.ledger.prepare()
         session.ledger.record([OURS, OwnedTable(U, "U", "created")])
     session.scopes.clear()
@@ -218,7 +219,7 @@ def test_a_drop_is_one_short_transaction_and_the_ledger_forgets_in_it() -> None:
     steps = dropping(GONE, operations=(o.DropColumn(T, "a"), ADD_B))
     [statement] = finish(PlanApplier(session, LIMITS).drop(steps))
     assert "DROP COLUMN" in statement
-    assert session.scopes == [(0.25, 7.0, True)]
+    assert session.scopes == [Limits(0.25, 7.0, brief=True)]
     assert database.state.tables[T].columns == (ID,), "what adds is no drop's business"
     assert database.state.ledger.objects[T].columns == frozenset({"id"})
     session.scopes.clear()

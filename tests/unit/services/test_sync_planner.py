@@ -20,6 +20,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.filling import Fill
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable
 from framework_m_migrations.domain.plan import Plan, Risk
 from framework_m_migrations.domain.schema import (
@@ -68,7 +69,7 @@ class World:
         self, *owned: OwnedTable, matching: tuple[DocTypeSchema, ...] = (), state: Mapping[str, str] | None = None
     ) -> World:
         session = self.session(*matching)
-        with session.transaction():
+        with session.transaction(Limits(10)):
             session.ledger.prepare()
             session.ledger.record(owned)
             session.ledger.store(session.source.checksums())

@@ -14,7 +14,7 @@ from framework_m_migrations.adapters.memory import (
     memory_type,
 )
 from framework_m_migrations.domain.effects import UseCase
-from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.domain.options import Limits, LockOptions
 from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.schema import Column, PrimaryKey, Table, TableName
 
@@ -36,11 +36,9 @@ class Watched(MemorySession):
         assert self.lock.try_acquire()
 
     @contextmanager
-    def transaction(
-        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
-    ) -> Iterator[None]:
-        self.scopes.append((lock_timeout, statement_timeout, brief))
-        with super().transaction():
+    def transaction(self, limits: Limits) -> Iterator[None]:
+        self.scopes.append(limits)
+        with super().transaction(limits):
             yield
 
     @contextmanager

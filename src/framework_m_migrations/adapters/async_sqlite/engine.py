@@ -35,7 +35,9 @@ def create_aiosqlite_engine(url: str | sa.URL) -> AsyncEngine:
     in_memory = not name or ":memory:" in name or "mode=memory" in name or parsed.query.get("mode") == "memory"
     try:
         with engine_made_from(parsed):
-            engine = create_async_engine(parsed, poolclass=StaticPool if in_memory else NullPool)
+            # The attributes of sqlite3's connection are read from the event loop's thread.
+            options = {"check_same_thread": False}
+            engine = create_async_engine(parsed, poolclass=StaticPool if in_memory else NullPool, connect_args=options)
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"The driver {error.name} is not installed.", next_step="Install it: pip install aiosqlite."

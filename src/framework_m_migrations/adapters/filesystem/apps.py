@@ -96,8 +96,15 @@ class FilesystemDiscovery:
         parts = inner.split(".")
         for length in range(len(parts), 0, -1):
             package = folder.joinpath(*parts[:length])
-            there = (package / "__init__.py").is_file() and folders.is_inside(package, folder)
-            if there and folders.version_folder(package, name) is not None:
+            folders.refuse_dangling(package, name)
+            if (package / "__init__.py").is_file() and folders.version_folder(package, name) is not None:
+                if not folders.is_inside(package, folder):
+                    raise AppBroken(
+                        f"The package {package} of app {name!r} is a link to {package.resolve()}, outside of "
+                        f"{located.package}; its revisions were not read.",
+                        next_step="Put the package itself there, or install it by a name of its own.",
+                        details={"app": name, "folder": str(package), "target": str(package.resolve())},
+                    )
                 return Located(".".join((located.package, *parts[:length])), package)
         return located
 

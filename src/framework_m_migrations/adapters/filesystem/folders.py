@@ -35,16 +35,25 @@ def version_folder(package_folder: Path, app: str, configured: str | None = None
     Raises:
         ConfigurationError: ``configured`` leads out of the package.
         VersionFolderMissing: ``configured`` does not exist.
-        AppBroken: a file in the folder is a link to one outside of the package.
+        AppBroken: the folder, or a file in it, is a link to one outside of the package, or to nothing.
     """
     if configured is not None:
         return without_foreign_links(_configured(package_folder, app, configured), package_folder, app)
     for layout in (VERSIONS, FLAT, ALEMBIC):
         folder = package_folder / layout
-        if not folder.is_dir() or not is_inside(folder, package_folder):
+        refuse_dangling(folder.parent, app)
+        refuse_dangling(folder, app)
+        if not folder.is_dir():
             continue
         if layout == FLAT and not _holds_revision(folder):
             continue
+        if not is_inside(folder, package_folder):
+            raise AppBroken(
+                f"{folder} of app {app!r} leads to {folder.resolve()}, outside of its package; it was not used.",
+                next_step="Put the folder itself there; or remove the link, and list its target in version_locations "
+                "of the project's alembic.ini.",
+                details={"app": app, "folder": str(folder), "target": str(folder.resolve())},
+            )
         return without_foreign_links(folder.resolve(), package_folder, app)
     return None
 
@@ -61,6 +70,7 @@ def without_foreign_links(folder: Path, package_folder: Path, app: str) -> Path:
     links = [Path(entry.path) for entry in os.scandir(folder) if entry.name.endswith(".py") and entry.is_symlink()]
     homes = (package_folder.resolve(), (package_folder / "__init__.py").resolve().parent)
     for link in sorted(links):
+        refuse_dangling(link, app)
         target = link.resolve()
         if not any(target.is_relative_to(home) for home in homes):
             raise AppBroken(
@@ -69,6 +79,20 @@ def without_foreign_links(folder: Path, package_folder: Path, app: str) -> Path:
                 details={"app": app, "file": str(link), "target": str(target)},
             )
     return folder
+
+
+def refuse_dangling(path: Path, app: str) -> None:
+    """Make sure that a path is no symbolic link to what does not exist, or to itself.
+
+    Raises:
+        AppBroken: it is.
+    """
+    if path.is_symlink() and not path.exists():
+        raise AppBroken(
+            f"{path} of app {app!r} is a link to {path.readlink()}, which does not exist or leads back to the link.",
+            next_step="Correct the link, or put the file or folder itself there.",
+            details={"app": app, "file": str(path), "target": str(path.readlink())},
+        )
 
 
 def new_version_folder(package_folder: Path, configured: str | None = None) -> Path | None:

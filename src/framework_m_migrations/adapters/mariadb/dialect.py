@@ -19,6 +19,7 @@ from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError, UnsupportedDatabase
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import Table, TableName
 
@@ -82,17 +83,9 @@ class MariadbDialect:
         """GET_LOCK on the session's own connection."""
         return NamedLock(connection, schema=schema)
 
-    def transaction(
-        self,
-        connection: sa.Connection,
-        *,
-        lock_timeout: float | None,
-        statement_timeout: float | None = None,
-        brief: bool = False,
-    ) -> AbstractContextManager[None]:
+    def transaction(self, connection: sa.Connection, limits: Limits) -> AbstractContextManager[None]:
         """A transaction that the first DDL statement ends; see scopes.py. A statement there changes one table."""
-        del brief
-        return scopes.transaction(connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout)
+        return scopes.transaction(connection, limits)
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.mariadb.failures import code_of
 from framework_m_migrations.domain.errors import ConfigurationError
+from framework_m_migrations.domain.options import Limits
 
 _FOR_EVER = 31536000
 _NO_SAVEPOINT = 1305
@@ -24,15 +25,12 @@ type Values = tuple[int, int, float, str]
 
 
 @contextmanager
-def transaction(
-    connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
-) -> Iterator[None]:
+def transaction(connection: sa.Connection, limits: Limits) -> Iterator[None]:
     """A write transaction, or a savepoint where one is open already; a DDL statement within commits either.
 
     Args:
         connection: of any isolation level; one in AUTOCOMMIT is taken out of it for the length of the scope.
-        lock_timeout: seconds to wait for a table or row, in whole seconds rounded up; None for as long as it takes.
-        statement_timeout: seconds that a statement may take, waits included; None for no limit.
+        limits: the wait for a table or row in whole seconds, rounded up; a statement's time includes its waits.
 
     Raises:
         ConfigurationError: the connection is in AUTOCOMMIT and within a ``begin()`` of the caller's, or its sql_mode
@@ -50,7 +48,7 @@ def transaction(
             stack.enter_context(_savepoint(connection))
         else:
             stack.enter_context(connection.begin())
-        stack.enter_context(_settings(connection, lock_timeout, statement_timeout or 0.0))
+        stack.enter_context(_settings(connection, limits.lock, limits.statement or 0.0))
         yield
 
 

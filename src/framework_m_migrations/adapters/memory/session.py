@@ -15,6 +15,7 @@ from framework_m_migrations.adapters.memory.source import MemorySource
 from framework_m_migrations.adapters.memory.surroundings import FakeClock, ListSink, MemoryHooks
 from framework_m_migrations.adapters.memory.track import MemoryRevisions, MemoryTrack
 from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.clock import Clock
 from framework_m_migrations.ports.event_sink import EventSink
@@ -65,13 +66,7 @@ class MemorySession:
         """What the database can do now."""
         return self.connection.database.capabilities
 
-    def transaction(
-        self,
-        *,
-        lock_timeout: float | None = None,  # noqa: ARG002 - the port names it
-        statement_timeout: float | None = None,  # noqa: ARG002 - likewise
-        brief: bool = False,  # noqa: ARG002 - likewise
-    ) -> AbstractContextManager[None]:
+    def transaction(self, limits: Limits) -> AbstractContextManager[None]:  # noqa: ARG002 - the port names it
         """A write transaction, or a savepoint within one. A writer that is not free is told at once, never awaited."""
         return self.connection.transaction()
 

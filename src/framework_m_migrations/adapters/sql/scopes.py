@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.domain.errors import ConfigurationError
+from framework_m_migrations.domain.options import Limits
 
 
 class ConnectionScopes:
@@ -32,19 +33,14 @@ class ConnectionScopes:
         self.within = connection.in_transaction()
         """The caller's own transaction is open: everything happens inside it, and it stays the caller's to commit."""
 
-    def transaction(
-        self, *, lock_timeout: float | None = None, statement_timeout: float | None = None, brief: bool = False
-    ) -> AbstractContextManager[None]:
+    def transaction(self, limits: Limits) -> AbstractContextManager[None]:
         """A write transaction; see ports.session.Session. What COMMIT itself raises is translated too.
 
         Raises:
             ConfigurationError: the caller's transaction is open, on a database whose DDL would commit it.
         """
         self._check_caller()
-        scope = self._sql_dialect.transaction(
-            self._connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout, brief=brief
-        )
-        return self._scope(scope)
+        return self._scope(self._sql_dialect.transaction(self._connection, limits))
 
     def autocommit(self) -> AbstractContextManager[None]:
         """No transaction; see ports.session.Session."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, StaticPool
 
@@ -19,6 +22,15 @@ def is_memory(url: sa.URL) -> bool:
     return name.startswith("file:") and (
         ":memory:" in name or url.query.get("mode") == "memory" or "mode=memory" in name
     )
+
+
+def missing_file(url: sa.URL) -> str | None:
+    """The file that a connection would create, as an absolute path; None where there is one, or no folder for it."""
+    name = (url.database or "").removeprefix("file:").partition("?")[0]
+    if is_memory(url) or not name:
+        return None
+    path = Path(name).absolute()
+    return str(path) if path.parent.is_dir() and not os.path.lexists(path) else None
 
 
 def create_sync_engine(url: str | sa.URL) -> sa.Engine:

@@ -15,7 +15,7 @@ from framework_m_migrations.ports.schema_source import SchemaSource
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.ports.tenants import TenantLook, Tenants
 from framework_m_migrations.services.hash_cache import HashCache
-from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.locking import acquire, note, retrying
 from framework_m_migrations.services.use_cases.repair import repair
 from framework_m_migrations.services.use_cases.run import run
 from framework_m_migrations.services.use_cases.sync import check_before_revisions, sync
@@ -123,8 +123,12 @@ def sync_tenant(session: Session, tenants: Tenants, schema: str, options: SyncOp
         look = tenants.look((schema,))[schema]
     _refuse_default(schema, look)
     if not look.exists and not options.dry_run:
-        with session.transaction():
-            tenants.create(schema)
+
+        def create() -> None:
+            with session.transaction(options.locks.limits):
+                tenants.create(schema)
+
+        yield from retrying(session, options.locks, create)
     result = yield from sync(session, options)
     if not options.dry_run:
         yield from remember(session, schema, options.locks)
@@ -161,7 +165,6 @@ def remember(session: Session, schema: str, locks: LockOptions) -> UseCase[None]
         return
     yield from acquire(session, locks)
     try:
-        with session.transaction():
-            session.ledger.set_state({TENANT: schema})
+        yield from note(session, locks, {TENANT: schema})
     finally:
         session.lock.release()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import LedgerCorrupt
 from framework_m_migrations.domain.filling import pending
-from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.domain.options import Limits, LockOptions
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership
 from framework_m_migrations.domain.plan import Plan
 from framework_m_migrations.domain.results import RepairResult
 from framework_m_migrations.domain.schema import Catalog, Table
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.locking import acquire, retrying
 from framework_m_migrations.services.plan_applier import PlanApplier
 from framework_m_migrations.services.sync_planner import SyncPlanner
 
@@ -31,36 +32,45 @@ def repair(session: Session, locks: LockOptions, *, dry_run: bool) -> UseCase[Re
     """
     yield from acquire(session, locks)
     try:
-        broken = _broken(session)
+        broken = yield from retrying(session, locks, partial(_broken, session, locks.limits))
         if broken is not None:
             if dry_run:
                 return RepairResult("repair", (broken,), applied=False)
-            with session.transaction():
-                session.ledger.rebuild()
+            yield from retrying(session, locks, partial(_rebuild, session, locks.limits))
         made, actions, owned = _look(session)
         actions = actions if broken is None else (broken, *actions)
         if dry_run or not actions:
             return RepairResult("repair", actions, applied=False)
-        with session.transaction():
-            session.ledger.prepare()
-            # The one thing that the database itself cannot tell again: which columns wait for values.
-            waiting = {fill.key: fill.dump() for fill in pending(session.ledger.snapshot().state).values()}
-            session.ledger.clear()
-            session.ledger.set_state(dict(waiting))
-            session.ledger.replace(tuple(owned.values()))
-            session.ledger.record(made.adopts)
-            session.ledger.store(_matching(session, made))
-        PlanApplier(session, locks).remember(made)
+        yield from retrying(session, locks, partial(_write, session, locks.limits, made, owned))
+        yield from PlanApplier(session, locks).remember(made)
         return RepairResult("repair", actions, applied=True)
     finally:
         session.lock.release()
 
 
-def _broken(session: Session) -> str | None:
+def _rebuild(session: Session, limits: Limits) -> None:
+    with session.transaction(limits):
+        session.ledger.rebuild()
+
+
+def _write(session: Session, limits: Limits, made: Plan, owned: Ownership) -> None:
+    ledger = session.ledger
+    with session.transaction(limits):
+        ledger.prepare()
+        # The one thing that the database itself cannot tell again: which columns wait for values.
+        waiting = {fill.key: fill.dump() for fill in pending(ledger.snapshot().state).values()}
+        ledger.clear()
+        ledger.set_state(dict(waiting))
+        ledger.replace(tuple(owned.values()))
+        ledger.record(made.adopts)
+        ledger.store(_matching(session, made))
+
+
+def _broken(session: Session, limits: Limits) -> str | None:
     """What is wrong with the ledger's tables, None when they can be read and written."""
     try:
         # What can be read outside a transaction may still be no table of ours; within one their form is looked at.
-        with session.transaction():
+        with session.transaction(limits):
             pending(session.ledger.snapshot().state)
             session.ledger.objects()
     except LedgerCorrupt as error:

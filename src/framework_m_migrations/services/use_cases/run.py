@@ -10,7 +10,7 @@ from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.results import AllResult, RepairResult, RunResult
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.locking import acquire, retrying
 from framework_m_migrations.services.mixed_apps import apps_with_tables, without_unfinished
 from framework_m_migrations.services.privileges import require_for_revisions
 from framework_m_migrations.services.revision_applier import apply_revisions
@@ -157,7 +157,7 @@ def stamp(session: Session, locks: LockOptions, heads: tuple[str, ...], *, dry_r
         return RepairResult("stamp", actions, applied=False)
     yield from acquire(session, locks)
     try:
-        session.versions.stamp(target)
+        yield from retrying(session, locks, partial(session.versions.stamp, target))
     finally:
         session.lock.release()
     return RepairResult("stamp", actions, applied=True)

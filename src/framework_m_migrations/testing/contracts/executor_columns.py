@@ -8,6 +8,7 @@ import pytest
 
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import DatabaseError
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import (
     Check,
@@ -121,7 +122,7 @@ class ExecutorColumnsContract(DatabaseContract):
             fill, after = o.FillColumn(people, mark, key, 4), None
             batches: list[tuple[int, int]] = []
             while not batches or batches[-1][0] == fill.size:
-                with session.transaction():
+                with session.transaction(Limits(10)):
                     done = session.executor.fill(fill, after)
                 batches.append((done.seen, done.changed))
                 after = done.last
@@ -154,7 +155,7 @@ class ExecutorColumnsContract(DatabaseContract):
             if not session.capabilities.transactional_ddl:
                 self.not_applicable("transactional_ddl")
                 return
-            with failing(session.transaction()):
+            with failing(session.transaction(Limits(10))):
                 session.executor.apply(creation(build.table("ghost")))
                 session.executor.apply(o.AddColumn(TableName("people"), build.column("age", "integer")))
             with session.reading():
@@ -172,7 +173,7 @@ class ExecutorColumnsContract(DatabaseContract):
             table = rich_table(build)
             later = build.column("note", "string(50)", nullable=False, default=harness.literal("it's 5% :x"))
             for operation in (creation(table), o.AddColumn(table.name, later)):
-                with session.transaction():
+                with session.transaction(Limits(10)):
                     rendered = session.executor.render(operation)
                     recording = harness.recording(session)
                     if recording is None:

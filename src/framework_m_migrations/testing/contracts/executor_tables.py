@@ -6,6 +6,7 @@ import pytest
 
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import DatabaseError
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import (
     Check,
     ForeignKey,
@@ -25,7 +26,7 @@ NAMES = ["order", "group", "user", "select", "drop", "firstName", "two words", "
 
 def add(session: Session, *operations: o.AdditiveOperation) -> None:
     """Apply operations in one transaction."""
-    with session.transaction():
+    with session.transaction(Limits(10)):
         for operation in operations:
             session.executor.apply(operation)
 

@@ -10,6 +10,7 @@ from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.changes import IndexAdded
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.facts import FactKind, Question
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import Check, Index, IndexKey, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 from framework_m_migrations.ports.session import Session
@@ -40,7 +41,7 @@ class InspectorAnswersContract(DatabaseContract):
             return bool(told)
 
         def work(session: Session) -> None:
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 session.executor.apply(o.CreateIndex(TableName("other"), held))
 
         if harness.run(look):
@@ -64,7 +65,7 @@ class InspectorAnswersContract(DatabaseContract):
             return bool(told)
 
         def work(session: Session) -> None:
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 for change in (first, later):
                     session.executor.apply(o.CreateIndex(change.table, one))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.testing.contracts.base import DatabaseContract
@@ -68,7 +69,7 @@ class InspectorCatalogContract(DatabaseContract):
         """The ledger's tables, Alembic's version table and system tables are not in the answers."""
 
         def work(session: Session) -> None:
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 session.ledger.prepare()
             harness.revisions.add("0001", harness.revisions.apps[0])
             session.versions.stamp(["0001"])

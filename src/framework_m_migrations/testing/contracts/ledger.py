@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from framework_m_migrations.domain.errors import LedgerCorrupt, MigrationError
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.ledger import Ledger
@@ -32,7 +33,7 @@ def snapshot(session: Session) -> LedgerSnapshot:
 
 def write(session: Session, *writes: Callable[[Ledger], None]) -> None:
     """Prepare the ledger and write, in one transaction."""
-    with session.transaction():
+    with session.transaction(Limits(10)):
         session.ledger.prepare()
         for each in writes:
             each(session.ledger)
@@ -85,7 +86,7 @@ class LedgerContract(DatabaseContract):
         """Writing before prepare raises an error and creates nothing."""
 
         def work(session: Session) -> None:
-            with pytest.raises(MigrationError), session.transaction():
+            with pytest.raises(MigrationError), session.transaction(Limits(10)):
                 WRITES[name](session.ledger)
             assert snapshot(session).form is LedgerForm.ABSENT
 
@@ -223,14 +224,14 @@ class LedgerContract(DatabaseContract):
             before = state_of(session)
 
             def attempt() -> None:
-                with session.transaction():
+                with session.transaction(Limits(10)):
                     WRITES[name](session.ledger)
                     raise ZeroDivisionError
 
             with pytest.raises(ZeroDivisionError):
                 attempt()
             assert state_of(session) == before
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 WRITES[name](session.ledger)
             assert state_of(session) != before
 
@@ -246,7 +247,7 @@ class LedgerContract(DatabaseContract):
                 return
 
             def attempt() -> None:
-                with session.transaction():
+                with session.transaction(Limits(10)):
                     session.ledger.prepare()
                     session.ledger.store({"Task": OLD})
                     assert session.ledger.snapshot().checksums == {"Task": OLD}
@@ -267,7 +268,7 @@ class LedgerContract(DatabaseContract):
         def work(session: Session) -> None:
             write(session)
             with harness.second() as other:
-                with session.transaction():
+                with session.transaction(Limits(10)):
                     session.ledger.store({"Task": OLD})
                     assert snapshot(other).checksums == {}
                 assert snapshot(other).checksums == {"Task": OLD}
@@ -313,7 +314,7 @@ class LedgerContract(DatabaseContract):
             return
 
         def prepare(session: Session) -> None:
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 session.ledger.prepare()
 
         for _ in range(2):

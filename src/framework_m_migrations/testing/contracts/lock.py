@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.testing.contracts.base import DatabaseContract, failing
 from framework_m_migrations.testing.harness import Harness
@@ -87,9 +88,9 @@ class MigrationLockContract(DatabaseContract):
         def work(session: Session) -> None:
             with harness.second() as other:
                 assert session.lock.try_acquire()
-                with session.transaction():
+                with session.transaction(Limits(10)):
                     session.ledger.prepare()
-                with failing(session.transaction()):
+                with failing(session.transaction(Limits(10))):
                     pass
                 with session.reading():
                     session.inspector.read()
@@ -109,7 +110,7 @@ class MigrationLockContract(DatabaseContract):
         def work(session: Session) -> None:
             assert session.lock.try_acquire()
             with harness.second() as other:
-                with other.transaction():
+                with other.transaction(Limits(10)):
                     other.ledger.prepare()
                 with other.reading():
                     other.inspector.read()

@@ -8,6 +8,7 @@ import pytest
 
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import DatabaseError, MigrationError
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName, Unique
 from framework_m_migrations.ports.pruner import Pruner
 from framework_m_migrations.ports.session import Session
@@ -48,7 +49,7 @@ class PrunerContract(DatabaseContract):
 
     def _drop(self, harness: Harness, operation: o.DestructiveOperation) -> None:
         def work(session: Session) -> None:
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 pruner_of(session).apply(operation)
 
         harness.run(work, drops=True)
@@ -140,7 +141,7 @@ class PrunerContract(DatabaseContract):
             if not session.capabilities.transactional_ddl:
                 self.not_applicable("transactional_ddl")
                 return
-            with failing(session.transaction()):
+            with failing(session.transaction(Limits(10))):
                 pruner_of(session).apply(o.DropColumn(DOOMED, "gone"))
                 pruner_of(session).apply(o.DropTable(DOOMED))
 
@@ -156,7 +157,7 @@ class PrunerContract(DatabaseContract):
         def work(session: Session) -> None:
             pruner = pruner_of(session)
             for operation in (o.DropColumn(DOOMED, "gone"), o.DropTable(DOOMED)):
-                with session.transaction():
+                with session.transaction(Limits(10)):
                     rendered = pruner.render(operation)
                     assert any("DROP" in text.upper() for text in rendered)
                     recording = harness.recording(session)

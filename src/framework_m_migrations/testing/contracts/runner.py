@@ -8,6 +8,7 @@ import pytest
 
 from framework_m_migrations.domain.effects import CallHook, Hook, HookPhase, Pause, UseCase
 from framework_m_migrations.domain.errors import ConnectionFailed, HookFailed
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import Plan
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.testing.contracts.base import ContractSuite, missing
@@ -197,7 +198,7 @@ class _RunnerScenarios(ContractSuite):
         """A connection that the caller handed in is used and left open, after an error too."""
 
         def use_case(session: Session) -> UseCase[str]:
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 session.ledger.prepare()
             yield Pause(0)
             return session.ledger.snapshot().form.value

@@ -7,6 +7,7 @@ import pytest
 from framework_m_migrations.domain.errors import LockTimeout
 from framework_m_migrations.domain.facts import FactKind, Question
 from framework_m_migrations.domain.operations import AddColumn
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.testing.contracts.base import DatabaseContract, Deliberate, failing
@@ -45,7 +46,7 @@ class SessionContract(DatabaseContract):
         """Executor, inspector and ledger see each other's uncommitted work within one transaction."""
 
         def work(session: Session) -> None:
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 make(session, build, "fresh")
                 session.ledger.prepare()
                 session.ledger.store({"Fresh": "a" * 64})
@@ -60,7 +61,7 @@ class SessionContract(DatabaseContract):
 
         def work(session: Session) -> None:
             with harness.second() as other:
-                with session.transaction():
+                with session.transaction(Limits(10)):
                     make(session, build, "done")
                 assert names(session) == names(other) == {"done"}
 
@@ -75,7 +76,7 @@ class SessionContract(DatabaseContract):
             if not session.capabilities.transactional_ddl:
                 self.not_applicable("transactional_ddl")
                 return
-            with failing(session.transaction()):
+            with failing(session.transaction(Limits(10))):
                 make(session, build, "one")
                 make(session, build, "two")
             assert names(session) == set()
@@ -94,7 +95,7 @@ class SessionContract(DatabaseContract):
                 return
 
             def attempt() -> None:
-                with session.transaction():
+                with session.transaction(Limits(10)):
                     make(session, build, "one")
                     raise KeyboardInterrupt
 
@@ -126,14 +127,14 @@ class SessionContract(DatabaseContract):
             if not session.capabilities.transactional_ddl:
                 self.not_applicable("transactional_ddl")
                 return
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 make(session, build, "outer")
-                with failing(session.transaction()):
+                with failing(session.transaction(Limits(10))):
                     make(session, build, "inner")
-                with session.transaction():
+                with session.transaction(Limits(10)):
                     make(session, build, "second")
             assert names(session) == {"outer", "second"}
-            with failing(session.transaction()), session.transaction():
+            with failing(session.transaction(Limits(10))), session.transaction(Limits(10)):
                 make(session, build, "third")
             assert names(session) == {"outer", "second"}
 
@@ -145,7 +146,7 @@ class SessionContract(DatabaseContract):
 
         def work(session: Session) -> None:
             session.inspector.read()
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 make(session, build, "kept")
 
         harness.run(work)
@@ -160,7 +161,7 @@ class SessionContract(DatabaseContract):
                 make(session, build, "first")
                 assert names(other) == {"first"}
             assert names(session) == {"first"}
-            with failing(session.transaction()):
+            with failing(session.transaction(Limits(10))):
                 make(session, build, "second")
             if session.capabilities.transactional_ddl:
                 assert names(session) == {"first"}
@@ -176,7 +177,7 @@ class SessionContract(DatabaseContract):
             with session.reading():
                 session.inspector.read()
                 session.ledger.snapshot()
-            with harness.second() as other, other.transaction(lock_timeout=0.5):
+            with harness.second() as other, other.transaction(Limits(0.5)):
                 other.executor.apply(AddColumn(TableName("read"), build.column("extra", "integer")))
             harness.meddle(Meddling.DROP_TABLE, "read")
             assert names(session) == set()
@@ -194,7 +195,7 @@ class SessionContract(DatabaseContract):
         def work(session: Session) -> None:
             create(session, build.table("busy"))
             with harness.second() as other:
-                with other.transaction():
+                with other.transaction(Limits(10)):
                     other.executor.apply(AddColumn(TableName("busy"), build.column("theirs", "integer")))
                     if not session.capabilities.transactional_ddl:
                         # The change is committed and holds nothing; a transaction that has read the table does.
@@ -213,7 +214,7 @@ class SessionContract(DatabaseContract):
         """A use case that raises within a transaction leaves nothing behind and nothing locked."""
 
         def work(session: Session) -> None:
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 make(session, build, "half")
                 raise Deliberate
 
@@ -224,5 +225,5 @@ class SessionContract(DatabaseContract):
 
 
 def _alter(session: Session, build: Builder) -> None:
-    with session.transaction(lock_timeout=0.3):
+    with session.transaction(Limits(0.3)):
         session.executor.apply(AddColumn(TableName("busy"), build.column("ours", "integer")))

@@ -16,6 +16,7 @@ from framework_m_migrations.domain.errors import (
     VersionFolderMissing,
 )
 from framework_m_migrations.domain.operations import AddColumn
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
 from framework_m_migrations.domain.schema import TableName
@@ -196,7 +197,7 @@ class VersionedTrackContract(VersionedPhases):
 
         def work(session: Session) -> None:
             session.versions.stamp(["a1"])
-            with session.transaction():
+            with session.transaction(Limits(10)):
                 session.executor.apply(creation(Builder(harness.types).table("t_one")))
             with pytest.raises(RevisionFailed):
                 session.versions.downgrade("a1")

@@ -15,6 +15,7 @@ from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.definitions import Dump
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, TableName
 from framework_m_migrations.ports.inspector import Inspector
@@ -168,19 +169,12 @@ class SqlDialect(Protocol):
         """The migration lock, on a connection or file of its own. Opens nothing before the first ``try_acquire``."""
         ...
 
-    def transaction(
-        self,
-        connection: sa.Connection,
-        *,
-        lock_timeout: float | None,
-        statement_timeout: float | None = None,
-        brief: bool = False,
-    ) -> AbstractContextManager[None]:
+    def transaction(self, connection: sa.Connection, limits: Limits) -> AbstractContextManager[None]:
         """A write transaction that takes DDL along, whatever mode the driver's connection is in.
 
         When the caller's connection is in a transaction already, a savepoint within it. Commits at the end, else
-        rolls back; session settings are as before afterwards. Where the server has no limit for a statement,
-        ``statement_timeout`` (seconds) means nothing; ``brief`` as in ports.session.Session.
+        rolls back; session settings are as before afterwards. A LockTimeout that leaves it names the holder of the
+        lock, where the system tells. Where the server has no limit for a statement, ``limits.statement`` means nothing.
         """
         ...
 

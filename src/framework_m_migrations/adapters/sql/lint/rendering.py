@@ -13,11 +13,11 @@ from types import FrameType
 from typing import TextIO, cast
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script
 
 from framework_m_migrations.adapters.sql import online as helpers
+from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.lint.statements import split
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
 from framework_m_migrations.adapters.sql.versions.failures import failing_line
@@ -25,6 +25,7 @@ from framework_m_migrations.adapters.sql.versions.operations import ImplSource, 
 from framework_m_migrations.adapters.sql.versions.scripts import Library, offline_config
 
 _HELPERS = str(Path(helpers.__file__).parent)
+_POSTGRESQL = PostgresqlDialect()
 _VERBATIM = "execute"
 """The helper whose statements are the author's own, but for those round them."""
 _FRAME = re.compile(r"BEGIN|COMMIT|SET LOCAL lock_timeout")
@@ -82,7 +83,7 @@ def render(
     *,
     upgrade: bool = True,
     dialect: str = "postgresql",
-    source: ImplSource | None = None,
+    source: ImplSource = _POSTGRESQL,
 ) -> Rendered:
     """Run a revision's upgrade, or its downgrade, offline; one that it does not have sends nothing.
 
@@ -92,7 +93,7 @@ def render(
         connection: any; only to wait for Alembic's globals.
         upgrade: False for its downgrade.
         dialect: SQLAlchemy's name of the dialect for which it is written.
-        source: the dialect whose writer stands before Alembic's, as when it runs; None for Alembic's alone.
+        source: that dialect, whose writer stands before Alembic's, as when the revision runs.
     """
     function = getattr(script.module, "upgrade" if upgrade else "downgrade", None)
     if function is None:
@@ -107,8 +108,7 @@ def render(
         )
         context = environment.get_context()
         try:
-            scope = Operations.context(context) if source is None else writing(context, source)
-            with scope, contextlib.redirect_stdout(io.StringIO()):
+            with writing(context, source), contextlib.redirect_stdout(io.StringIO()):
                 function()
         # A revision is its author's own code, and offline there is no connection for it: it may raise anything.
         except Exception as error:  # noqa: BLE001

@@ -115,6 +115,9 @@ def _version_folders(package: Path, apart: Collection[Path]) -> Iterator[Path]:
         )
         if (here.name == "versions" or (here.parent / "script.py.mako").is_file()) and holds_revisions(here):
             yield here
+        # os.walk does not follow links: they could lead in a circle, or through the whole machine.
+        for link in (here / name for name in folders if (here / name).is_symlink()):
+            yield from (place for place in (link, link / "versions") if holds_revisions(place))
 
 
 def _owner(app: App, package: Path, folder: Path) -> str:

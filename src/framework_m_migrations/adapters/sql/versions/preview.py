@@ -240,7 +240,10 @@ class Previewer:
         name, schema = self.version_table
         found = _Found()
         try:
-            run = RevisionRun(self.library, revision, upgrade=upgrade, connection=copy, scopes=self.scopes)
+            limits = self.surroundings.locks.limits
+            run = RevisionRun(
+                self.library, revision, upgrade=upgrade, connection=copy, scopes=self.scopes, limits=limits
+            )
             with (
                 found.tracing(copy, script.path),
                 contextlib.redirect_stdout(io.StringIO()),

@@ -130,7 +130,14 @@ class Squasher:
 
     def _run(self, library: Library, name: str, copy: sa.Connection, *, upgrade: bool) -> None:
         try:
-            run = RevisionRun(library, name, upgrade=upgrade, connection=copy, scopes=self.scopes)
+            run = RevisionRun(
+                library,
+                name,
+                upgrade=upgrade,
+                connection=copy,
+                scopes=self.scopes,
+                limits=self.surroundings.locks.limits,
+            )
             with (
                 contextlib.redirect_stdout(io.StringIO()),
                 run.shared(),

@@ -32,6 +32,7 @@ from framework_m_migrations.domain.errors import (
     UnknownRevision,
     ValuesWouldBeLost,
 )
+from framework_m_migrations.domain.options import Limits
 
 type StepFunction = Callable[[Any, MigrationContext], Iterable[RevisionStep]]
 
@@ -45,7 +46,7 @@ class RevisionRun:
         upgrade: False to take it back.
         connection: the session's.
         scopes: the dialect.
-        lock_timeout: seconds, as for Session.transaction.
+        limits: as for Session.transaction.
         version_table_schema: that of the version table, beside which notes are kept where DDL commits.
         metadata: its naming convention names what the revision makes without a name, unless env.py gives one.
 
@@ -62,7 +63,7 @@ class RevisionRun:
         upgrade: bool,
         connection: sa.Connection,
         scopes: Scopes,
-        lock_timeout: float | None = None,
+        limits: Limits,
         version_table_schema: str | None = None,
         metadata: sa.MetaData | None = None,
     ) -> None:
@@ -72,10 +73,11 @@ class RevisionRun:
         self._upgrade = upgrade
         self._guard = SqliteGuard(connection) if connection.dialect.name == "sqlite" else None
         self._transaction = RevisionTransaction(
-            connection, scopes, lock_timeout=lock_timeout, before_commit=self._guard.check if self._guard else None
+            connection, scopes, limits, before_commit=self._guard.check if self._guard else None
         )
         self._connection = connection
         self._scopes = scopes
+        self._limits = limits
         self._translate = scopes.translate
         self._direction = "upgrade" if upgrade else "downgrade"
         self._heads: frozenset[str] = frozenset()
@@ -248,7 +250,7 @@ class RevisionRun:
         """A revision of which nothing stands is no unfinished one; what it was about to do may have been noted."""
         if self._work is None or self._foreign or self._connection.invalidated or self._connection.in_transaction():
             return
-        with self._scopes.transaction(self._connection, lock_timeout=None):
+        with self._scopes.transaction(self._connection, self._limits):
             self._work.forget()
 
 

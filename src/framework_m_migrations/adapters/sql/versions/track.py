@@ -98,7 +98,6 @@ class AlembicTrack:
         self._version_table_schema = version_table_schema
         self._surroundings = surroundings or Surroundings()
         self._others = others
-        self._lock_timeout = None if surroundings is None else surroundings.locks.lock_timeout
         chosen = None if version_table == VERSION_TABLE else version_table
         self._environment = (
             None
@@ -125,7 +124,6 @@ class AlembicTrack:
             version_table_schema=self._version_table_schema,
         )
         made._surroundings = replace(self._surroundings, events=NullSink())
-        made._lock_timeout = self._lock_timeout
         made._environment = None if self._environment is None else self._environment.on(connection)
         return made
 
@@ -214,7 +212,7 @@ class AlembicTrack:
         name, schema = self._version_table_name()
         with (
             translated(self._scopes.translate),
-            self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout),
+            self._scopes.transaction(self._connection, self._surroundings.locks.limits),
         ):
             context = self._context()
             table = context.impl.version_table_impl(
@@ -393,7 +391,7 @@ class AlembicTrack:
             upgrade=upgrade,
             connection=self._connection,
             scopes=self._scopes,
-            lock_timeout=self._lock_timeout,
+            limits=self._surroundings.locks.limits,
             version_table_schema=self._version_table_name()[1],
             metadata=None if self._models is None else self._models.metadata(app),
         )

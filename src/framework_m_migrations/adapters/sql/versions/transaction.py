@@ -19,6 +19,7 @@ from sqlalchemy import event
 
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError, RevisionError
+from framework_m_migrations.domain.options import Limits
 
 _COMMIT = re.compile(r"\s*(COMMIT|END)(\s+(WORK|TRANSACTION))?\s*;?\s*", re.IGNORECASE)
 _BEGIN = re.compile(
@@ -39,7 +40,7 @@ class Scopes(Protocol):
         """As SqlDialect.capabilities."""
         ...
 
-    def transaction(self, connection: sa.Connection, *, lock_timeout: float | None) -> AbstractContextManager[None]:
+    def transaction(self, connection: sa.Connection, limits: Limits) -> AbstractContextManager[None]:
         """As SqlDialect.transaction."""
         ...
 
@@ -62,7 +63,7 @@ class RevisionTransaction:
     Args:
         connection: the session's.
         scopes: the dialect.
-        lock_timeout: seconds, as for Session.transaction.
+        limits: as for Session.transaction.
         before_commit: called inside the transaction before each commit; what it raises rolls it back.
 
     Attributes:
@@ -75,13 +76,13 @@ class RevisionTransaction:
         self,
         connection: sa.Connection,
         scopes: Scopes,
+        limits: Limits,
         *,
-        lock_timeout: float | None = None,
         before_commit: Callable[[], None] | None = None,
     ) -> None:
         self._connection = connection
         self._scopes = scopes
-        self._lock_timeout = lock_timeout
+        self._limits = limits
         self._before_commit = before_commit
         self._scope: AbstractContextManager[None] | None = None
         self._in_autocommit = False
@@ -208,7 +209,7 @@ class RevisionTransaction:
         scope = (
             self._scopes.autocommit(self._connection)
             if autocommit
-            else self._scopes.transaction(self._connection, lock_timeout=self._lock_timeout)
+            else self._scopes.transaction(self._connection, self._limits)
         )
         with self._own_statements():
             scope.__enter__()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.statements import s
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
 
@@ -87,22 +89,12 @@ class PostgresqlDialect:
         return PostgresqlLock(connection, schema=schema)
 
     @contextmanager
-    def transaction(
-        self,
-        connection: sa.Connection,
-        *,
-        lock_timeout: float | None,
-        statement_timeout: float | None = None,
-        brief: bool = False,
-    ) -> Iterator[None]:
-        """See SqlDialect. A LockTimeout that leaves it names the sessions that hold locks."""
-        if not brief or lock_timeout is None or (statement_timeout or lock_timeout) < lock_timeout:
-            scope = settings.transaction(connection, lock_timeout=lock_timeout, statement_timeout=statement_timeout)
-            with blockers_named(connection), scope:
-                yield
-            return
-        scope = settings.transaction(connection, lock_timeout=lock_timeout, statement_timeout=lock_timeout)
-        with blockers_named(connection), lateness_as_waiting(), scope:
+    def transaction(self, connection: sa.Connection, limits: Limits) -> Iterator[None]:
+        """See SqlDialect."""
+        together = limits.brief and (limits.statement or limits.lock) >= limits.lock
+        chosen = replace(limits, statement=limits.lock) if together else limits
+        late = lateness_as_waiting() if together else nullcontext()
+        with blockers_named(connection), late, settings.transaction(connection, chosen):
             yield
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:

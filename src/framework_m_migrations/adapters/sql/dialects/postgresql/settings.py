@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import known_to_be_pooled
 from framework_m_migrations.domain.errors import ConfigurationError
+from framework_m_migrations.domain.options import Limits
 
 _PLAIN_ISOLATION = "READ COMMITTED"
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -18,9 +19,7 @@ _NAMES = ("lock_timeout", "statement_timeout")
 
 
 @contextmanager
-def transaction(
-    connection: sa.Connection, *, lock_timeout: float | None, statement_timeout: float | None = None
-) -> Iterator[None]:
+def transaction(connection: sa.Connection, limits: Limits) -> Iterator[None]:
     """A write transaction, or a savepoint where the caller's connection is in one already.
 
     Statements have no time limit in it but the wait for locks, unless one is asked for: a statement_timeout that a role
@@ -28,13 +27,12 @@ def transaction(
 
     Args:
         connection: of any isolation level; one in AUTOCOMMIT is taken out of it for the length of the scope.
-        lock_timeout: seconds to wait for a lock, None for as long as it takes.
-        statement_timeout: seconds that a statement may take, its waiting included; None for no limit.
+        limits: a statement's time includes its waits.
 
     Raises:
         ConfigurationError: the connection is in AUTOCOMMIT and within a ``begin()`` of the caller's.
     """
-    limits = _limits(lock_timeout, statement_timeout or 0)
+    values = _limits(limits.lock, limits.statement or 0)
     if is_autocommit(connection):
         if connection.in_transaction():
             raise ConfigurationError(
@@ -42,17 +40,17 @@ def transaction(
                 next_step="Hand over a connection that is not in a begin() block, or one without AUTOCOMMIT.",
             )
         with _isolation(connection, _PLAIN_ISOLATION), connection.begin():
-            _set(connection, limits, local=True)
+            _set(connection, values, local=True)
             yield
     elif connection.in_transaction():
         with connection.begin_nested():
-            before = _set(connection, limits, local=True)
+            before = _set(connection, values, local=True)
             yield
             # The end of a savepoint that succeeds keeps SET LOCAL; that of one that fails takes it back.
             _set(connection, before, local=True)
     else:
         with connection.begin():
-            _set(connection, limits, local=True)
+            _set(connection, values, local=True)
             yield
 
 

@@ -19,6 +19,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.statements import locke
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
+from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.inspector import Inspector
@@ -74,17 +75,9 @@ class SqliteDialect:
         """The lock on a file beside the database."""
         return SqliteLock(connection, schema=schema)
 
-    def transaction(
-        self,
-        connection: sa.Connection,
-        *,
-        lock_timeout: float | None,
-        statement_timeout: float | None = None,
-        brief: bool = False,
-    ) -> AbstractContextManager[None]:
-        """BEGIN IMMEDIATE or a savepoint; see transactions.py."""
-        del statement_timeout, brief  # nobody else could use the file meanwhile anyway
-        return transactions.transaction(connection, lock_timeout=lock_timeout)
+    def transaction(self, connection: sa.Connection, limits: Limits) -> AbstractContextManager[None]:
+        """BEGIN IMMEDIATE or a savepoint; see transactions.py. There is one writer: its lock has the limit."""
+        return transactions.transaction(connection, limits)
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""

@@ -19,6 +19,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
 from framework_m_migrations.adapters.sql.dialects.sqlite.carrying import Plan
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction
+from framework_m_migrations.adapters.sql.online.surroundings import surroundings_of
 from framework_m_migrations.domain.errors import RevisionError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class SqliteRevisions(_Base):
         connection = self._bound()
         if not in_transaction(connection):
             # An autocommit_block: a table's change is one transaction all the same.
-            with transactions.transaction(connection, lock_timeout=None):
+            with transactions.transaction(connection, surroundings_of(connection).locks.limits):
                 self._carry_out_within(connection, table, schema, calls, options)
             return
         self._carry_out_within(connection, table, schema, calls, options)

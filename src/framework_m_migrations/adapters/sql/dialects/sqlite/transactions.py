@@ -16,27 +16,29 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, driver_autocommit, in_transaction
 from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
+from framework_m_migrations.adapters.sql.dialects.sqlite.holders import holders
 from framework_m_migrations.adapters.sql.dialects.sqlite.schema_edit import forget_edits, verify_edits
-from framework_m_migrations.domain.errors import DatabaseError
+from framework_m_migrations.domain.errors import DatabaseError, LockTimeout
+from framework_m_migrations.domain.options import Limits
 
 _TURN = 0.5
 _BUSY = 5
 
 
 @contextmanager
-def transaction(connection: sa.Connection, *, lock_timeout: float | None) -> Iterator[None]:
+def transaction(connection: sa.Connection, limits: Limits) -> Iterator[None]:
     """A write transaction; a savepoint where the caller's connection is in a transaction already.
 
     Args:
         connection: of any mode: legacy, ``isolation_level=None``, ``autocommit`` True or False, aiosqlite.
-        lock_timeout: seconds to wait for the write lock, None for as long as it takes.
+        limits: of them the wait for the write lock.
 
     Raises:
         LockTimeout: another connection kept the write lock.
         DatabaseReadOnly: the database cannot be written.
     """
-    patience = _Patience(connection, lock_timeout)
-    with _translated(), patience:
+    patience = _Patience(connection, limits.lock)
+    with _translated(connection), patience:
         # In a mode with autocommit=False the driver has a transaction open at all times: that one is nobody's.
         foreign = in_transaction(connection) and driver_autocommit(connection) is not False
         with _savepoint(patience) if connection.in_transaction() or foreign else _root(patience):
@@ -51,14 +53,14 @@ def transaction(connection: sa.Connection, *, lock_timeout: float | None) -> Ite
 class _Patience:
     """Waits for locks in short turns, between which Python notices Ctrl-C; sets the busy timeout back at its end."""
 
-    def __init__(self, connection: sa.Connection, seconds: float | None) -> None:
+    def __init__(self, connection: sa.Connection, seconds: float) -> None:
         self.connection = connection
         self._seconds = seconds
         self._before = 0
 
     def __enter__(self) -> None:
         self._before = int(control(self.connection, "PRAGMA busy_timeout")[0][0])
-        turn = _TURN if self._seconds is None else min(_TURN, max(0.0, self._seconds))
+        turn = min(_TURN, max(0.0, self._seconds))
         control(self.connection, f"PRAGMA busy_timeout = {round(turn * 1000)}")
 
     def __exit__(self, *_: object) -> None:
@@ -67,13 +69,13 @@ class _Patience:
 
     def run[T](self, statement: Callable[[], T]) -> T:
         """Run a statement until it has its lock or the time is over, and return what it returns."""
-        end = None if self._seconds is None else time.monotonic() + self._seconds
+        end = time.monotonic() + self._seconds
         while True:
             try:
                 return statement()
             except sa.exc.DBAPIError as error:
                 busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == _BUSY
-                if not busy or (end is not None and time.monotonic() >= end):
+                if not busy or time.monotonic() >= end:
                     raise
 
 
@@ -173,11 +175,14 @@ def autocommit(connection: sa.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(connection: sa.Connection) -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
         known = translate(error)
         if known is None:
             raise
+        if isinstance(known, LockTimeout) and (who := holders(connection)):
+            known.what = f"{known.what} The lock is held by {', '.join(who)}."
+            known.details["sessions"] = list(who)
         raise known from error
