@@ -48,7 +48,7 @@ def test_a_transaction_takes_ddl_along(postgres_database: PostgresDatabase, driv
             connection.exec_driver_sql("CREATE TABLE kept (id int)")
         assert not connection.in_transaction()
         with pytest.raises(Refused), DIALECT.transaction(connection, Limits(10)):  # noqa: PT012
-            assert setting(connection, "lock_timeout") == "0"
+            assert setting(connection, "lock_timeout") == "10s"
             connection.exec_driver_sql("CREATE TABLE undone (id int)")
             connection.exec_driver_sql("DROP TABLE kept")
             raise Refused

@@ -21,6 +21,7 @@ PROGRAM = """
     from pathlib import Path
     sys.path.insert(0, sys.argv[2])
     from framework_m_migrations.domain.operations import AddCheck, AddForeignKey, AlterType, CreateIndex
+    from framework_m_migrations.domain.options import Limits
     from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, IndexKey, TableName
     from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import declared_type
     from framework_m_migrations.adapters.sql.executor import SqlExecutor

@@ -100,6 +100,7 @@ from framework_m_migrations.adapters.sql.runner import SyncSqlRunner
 from framework_m_migrations.adapters.sync_sqlite import create_sync_engine
 import threading
 threading.Thread.start = None
+from framework_m_migrations.domain.options import Limits
 engine = create_sync_engine("sqlite://")
 with engine.connect() as connection:
     dialect = SqliteDialect()
