@@ -85,6 +85,10 @@ class Common:
     all_tenants: Annotated[bool, _flag("--all-tenants", group=DATABASE)] = False
     """All tenants that are known, and what they share."""
 
+    exclude: Annotated[tuple[str, ...] | None, Parameter(group=DATABASE, n_tokens=1, metavar="PATTERN")] = None
+    """Leave tables of this name alone, with * and ?; may be repeated. Also schema:NAME, index:NAME, constraint:NAME,
+    object:NAME, or @postgis, @timescaledb, @celery. Adds to FRAMEWORK_M_MIGRATIONS_EXCLUDE."""
+
     jobs: Annotated[int | None, Parameter(group=DATABASE, metavar="N")] = None
     """How many tenants are worked on at a time. Default: 4."""
 
@@ -186,6 +190,7 @@ class Common:
             mode=self.mode,
             schema=self.schema,
             version_table=self.version_table,
+            exclude=_names("--exclude", self.exclude),
             online=not self.no_online,
             locks=self._locks(),
         )

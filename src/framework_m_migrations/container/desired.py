@@ -7,9 +7,10 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.context import Context
+from framework_m_migrations.container.exclusion import exclusion
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.tenancy import kept
 from framework_m_migrations.domain.errors import AppBroken, ConfigurationError
@@ -38,7 +39,7 @@ def schema_source(context: Context) -> SchemaSource:
     apps = named_apps(context.settings, context.make("discovery"))
     doctypes = kept(declared(context.settings, apps), context)
     reserved = (*ENGINE_TABLES, context.settings.version_table)
-    return MetadataSource(doctypes, target, [app.name for app in apps], reserved)
+    return MetadataSource(doctypes, target, [app.name for app in apps], reserved, exclusion(context.settings))
 
 
 def named_apps(settings: MigrationSettings, discovery: AppDiscovery) -> tuple[App, ...]:
@@ -129,15 +130,25 @@ def load_metadata(name: str | sa.MetaData, path: Path) -> sa.MetaData:
         ConfigurationError: the name is malformed, or what it names is no MetaData.
         AppBroken: the module failed to import.
     """
-    if not isinstance(name, str):
-        return name
+    return _as_metadata(load_attribute(name, path), name) if isinstance(name, str) else name
+
+
+def load_attribute(name: str, path: Path) -> Any:
+    """Import what ``package.module:attribute`` names, None where the module has no such attribute.
+
+    Raises:
+        ConfigurationError: the name is malformed.
+        AppBroken: the module failed to import.
+    """
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
-        raise ConfigurationError(f"{name!r} does not name MetaData.", next_step="Write it as package.module:attribute.")
+        raise ConfigurationError(
+            f"{name!r} does not name an object of a module.", next_step="Write it as package.module:attribute."
+        )
     found: object = import_module(module_name, path)
     for part in attribute.split("."):
         found = getattr(found, part, None)
-    return _as_metadata(found, name)
+    return found
 
 
 def _as_metadata(found: object, name: str) -> sa.MetaData:

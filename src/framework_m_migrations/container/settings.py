@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,9 @@ class MigrationSettings:
         version_table: Alembic's version table.
         online: use the forms of DDL that hold nobody up.
         locks: how long to wait for locks.
+        exclude: patterns of what is not ours; see domain.exclusion.
+        include_object: a function like Alembic's hook of that name, as an object or as ``package.module:attribute``;
+            what it answers False for is left out as well.
         lock: on PostgreSQL, how one migrator keeps others away: ``auto`` (an advisory lock, or a lease where a pooling
             proxy is seen), ``advisory`` or ``lease``.
     """
@@ -51,13 +54,15 @@ class MigrationSettings:
     online: bool = True
     locks: LockOptions = field(default_factory=LockOptions)
     lock: str = "auto"
+    exclude: tuple[str, ...] = ()
+    include_object: str | Callable[..., Any] | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None, **chosen: Any) -> MigrationSettings:
         """Settings from the environment, with ``chosen`` fields on top where they are not None.
 
-        Read are DATABASE_URL, INSTALLED_APPS, FRAMEWORK_M_MIGRATIONS_METADATA (comma separated) and
-        FRAMEWORK_M_MIGRATIONS_LOCK.
+        Read are DATABASE_URL, INSTALLED_APPS, FRAMEWORK_M_MIGRATIONS_METADATA and FRAMEWORK_M_MIGRATIONS_EXCLUDE (comma
+        separated) and FRAMEWORK_M_MIGRATIONS_LOCK. ``exclude`` adds to the environment's.
 
         Args:
             environ: environment variables, ``os.environ`` when None.
@@ -68,13 +73,17 @@ class MigrationSettings:
         """
         variables = os.environ if environ is None else environ
         metadata = variables.get("FRAMEWORK_M_MIGRATIONS_METADATA", "")
+        exclude = variables.get("FRAMEWORK_M_MIGRATIONS_EXCLUDE", "")
         base = cls(
             database_url=variables.get("DATABASE_URL", ""),
             installed_apps=variables.get("INSTALLED_APPS", ""),
             lock=variables.get("FRAMEWORK_M_MIGRATIONS_LOCK") or "auto",
             metadata=tuple(part.strip() for part in metadata.split(",") if part.strip()),
         )
+        base = replace(base, exclude=tuple(part.strip() for part in exclude.split(",") if part.strip()))
         given = {name: value for name, value in chosen.items() if value is not None}
+        if "exclude" in given:
+            given["exclude"] = (*base.exclude, *given["exclude"])
         try:
             return replace(base, **given)
         except TypeError as error:

@@ -10,9 +10,11 @@ from typing import Any
 from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
 from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.container.desired import declared_metadata, named_apps
+from framework_m_migrations.container.exclusion import ExcludingInspector, ExcludingLedger, exclusion
 from framework_m_migrations.container.models import Models, Named
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import UnsupportedDatabase
+from framework_m_migrations.domain.exclusion import Exclusion
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.ports.clock import Clock
 from framework_m_migrations.ports.event_sink import EventSink
@@ -69,8 +71,19 @@ class WiredSession:
         if name in LASTING:
             return self._make_lasting(name)
         if name not in self._made:
-            self._made[name] = self._factories[name](self._context)
+            self._made[name] = self._without_excluded(name, self._factories[name](self._context))
         return self._made[name]
+
+    def _without_excluded(self, name: str, made: Any) -> Any:
+        """The port, blind for what is not ours."""
+        if name not in {"inspector", "ledger"}:
+            return made
+
+        def excluded() -> Exclusion:
+            # Asked when something is read: run and status need no models.
+            return getattr(self._make("source"), "exclusion", None) or exclusion(self._context.settings)
+
+        return ExcludingInspector(made, excluded) if name == "inspector" else ExcludingLedger(made, excluded)
 
     def _metadata(self) -> Named:
         settings = self._context.settings

@@ -256,9 +256,11 @@ class DocTypeSchema:
 class Catalog:
     """What the database has, as far as it was asked for.
 
-    ``tables`` holds the tables read; ``names`` every table that exists in the schemas looked at, read or not.
+    ``tables`` holds the tables read; ``names`` every table that exists in the schemas looked at, read or not, those in
+    ``excluded`` among them, which are nobody's business here.
     """
 
     tables: dict[TableName, Table]
     names: frozenset[TableName]
     enums: dict[TableName, EnumType] = field(default_factory=dict)
+    excluded: frozenset[TableName] = frozenset()

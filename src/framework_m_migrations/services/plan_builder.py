@@ -95,7 +95,8 @@ class Comparison:
             for name, table in self.catalog.tables.items()
             if [column.name for column in table.columns] == [VERSION_COLUMN]
         }
-        return tuple(sorted(self.catalog.names - wanted - self.ownership.keys() - versions, key=str))
+        others = self.catalog.names - self.catalog.excluded
+        return tuple(sorted(others - wanted - self.ownership.keys() - versions, key=str))
 
 
 @dataclass(frozen=True, slots=True)

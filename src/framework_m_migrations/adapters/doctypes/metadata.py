@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -15,12 +15,17 @@ from framework_m_migrations.adapters.sql.names import hostile
 from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.adapters.sql.wanted import Target, WantedTable, wanted_table
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
+from framework_m_migrations.domain.exclusion import Exclusion
 from framework_m_migrations.domain.schema import DocTypeSchema, EnumType, Table, TableName
 
 DOCTYPE_KEY = "doctype"
 """Key of ``Table.info`` with the name of the DocType that a table belongs to; several tables may share one."""
 APP_KEY = "app"
 """Key of ``Table.info`` with the name of the app that declares it."""
+MANAGED_KEY = "managed"
+"""Key of ``Table.info``: False for a table that is not ours, whatever the MetaData is used for besides."""
+VIEW_KEY = "is_view"
+"""Key of ``Table.info``: True for a table that is mapped to a view, as Alembic's users know it."""
 TENANT_KEY = "tenant"
 """Key of ``Table.info``: True where each tenant has such a table of its own, False where all tenants share one."""
 
@@ -117,6 +122,10 @@ class MetadataSource:
         target: what values are spelled for.
         apps: apps that were asked for, whether they declare a DocType or not.
         reserved: names that nobody may declare in the session's schema: the tables of the engine itself.
+        exclusion: what is not ours, beside the tables whose ``info`` says so.
+
+    Attributes:
+        exclusion: both.
 
     Raises:
         InvalidMetadata: two DocTypes have one name, two tables are one to the database, or one is the engine's own.
@@ -128,7 +137,9 @@ class MetadataSource:
         target: Target,
         apps: Iterable[str] = (),
         reserved: Iterable[str] = (),
+        exclusion: Exclusion | None = None,
     ) -> None:
+        self.exclusion = exclusion or Exclusion()
         self._apps = frozenset(apps)
         self._reserved = tuple(reserved)
         self._target = target
@@ -137,7 +148,7 @@ class MetadataSource:
         owners: dict[tuple[str | None, str], str] = {}
         schemas: set[str] = set()
         self._own = own = frozenset(target.names.key(name) for name in self._reserved)
-        for doctype in doctypes:
+        for doctype in self._kept(doctypes):
             title = self._name(doctype)
             if title in self._doctypes:
                 raise InvalidMetadata(f"Two DocTypes are called {title}.")
@@ -165,7 +176,27 @@ class MetadataSource:
 
     def aimed_at(self, target: Target) -> MetadataSource:
         """The same DocTypes, spelled for another database or schema."""
-        return MetadataSource(self._doctypes.values(), target, self._apps, self._reserved)
+        return MetadataSource(self._given, target, self._apps, self._reserved, self._chosen)
+
+    def _kept(self, doctypes: Iterable[DocTypeTables]) -> list[DocTypeTables]:
+        """The DocTypes with those of their tables that are ours; sets ``exclusion`` to what is not."""
+        self._given, self._chosen = tuple(doctypes), self.exclusion
+        names = self._target.names
+        excluded: set[TableName] = set()
+        found: list[DocTypeTables] = []
+        for doctype in self._given:
+            tables = []
+            for table in doctype.tables:
+                name = names.table(table.name, table.schema)
+                info = table.__dict__.get("info") or {}
+                if info.get(MANAGED_KEY) is False or info.get(VIEW_KEY) or self._chosen.excludes(name, table):
+                    excluded.add(name)
+                else:
+                    tables.append(table)
+            if tables:
+                found.append(doctype if len(tables) == len(doctype.tables) else replace(doctype, tables=tuple(tables)))
+        self.exclusion = replace(self._chosen, tables=frozenset(excluded))
+        return found
 
     def apps(self) -> frozenset[str]:
         """The apps asked for and those that declare something."""
@@ -186,7 +217,7 @@ class MetadataSource:
         return str(self._target.names.table(table.name, table.schema))
 
     def _checksum(self, doctype: DocTypeTables) -> str:
-        owner = repr(doctype.app)
+        owner = f"{doctype.app!r}{self.exclusion.salt}"
         with _declared_by(doctype.name or str(doctype.tables[0].name)):
             prints = [self._fingerprints.of(table, owner) for table in doctype.tables]
         if len(prints) == 1:
@@ -211,7 +242,7 @@ class MetadataSource:
         for table in doctype.tables:
             with _declared_by(name):
                 wanted = wanted_table(table, self._target)
-            tables.append(wanted.table)
+            tables.append(self.exclusion.stripped(wanted.table))
             for enum in wanted.enums:
                 if enums.setdefault(enum.name, enum).values != enum.values:
                     raise InvalidMetadata(

@@ -246,7 +246,7 @@ def _next_steps(kinds: set[str]) -> list[Block]:
         ("contract-due", "m-migrate run --contract", "end the online changes, once no old code runs any more"),
         ("unknown-revision", "m-migrate status", "what the database is at; bring back the app that has the revision"),
         ("multiple-heads", 'm-migrate create "merge" --app APP --merge', "join the heads"),
-        ("unmanaged-table", "by hand", "drop the table, move it to another schema, or declare a DocType for it"),
+        ("unmanaged-table", "by hand", "drop or declare the table, or leave another tool's alone: --exclude NAME"),
     )
     return [
         line(Span(command, "command"), f": {meaning}", indent=1) for kind, command, meaning in known if kind in kinds
