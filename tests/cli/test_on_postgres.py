@@ -40,7 +40,7 @@ def test_both_tracks_from_first_to_last_command(
     assert site.run("plan", *APPS, "--json").json["counts"] == {"safe": 0, "warning": 1, "breaking": 1}
     assert site.run("verify", *APPS).code == 3
     assert json.loads(site.run("rollback", *APPS, "--json").out)["revisions"] == ["bb01"]
-    dropped = site.run("sync", "--allow-drop", *APPS)
+    dropped = site.run("sync", "--allow-drop", "--yes", *APPS)
     assert dropped.code == 0
     assert dropped.out.index("To be dropped") < dropped.out.index("DROP TABLE")
     assert site.run("status", *APPS).code == 0

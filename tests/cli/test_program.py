@@ -232,7 +232,7 @@ def test_models_that_fail_or_end_the_program_are_a_failure(project: Project, sta
 def test_verbose_tells_each_step_and_shows_tracebacks(project: Project) -> None:
     done = project.run("sync", "-v")
     assert done.code == 0
-    assert "Step 1 of 1: CreateTable customer" in done.err
+    assert "Step 1 of 1: create table customer" in done.err
     project.models("raise KeyError('deep inside')")
     for flag in ("-v", "--verbose", "--debug"):
         assert "deep inside" in project.run("sync", flag).err

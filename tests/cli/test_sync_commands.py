@@ -81,7 +81,7 @@ def test_force_notices_nothing_new_on_an_unchanged_database(project: Project) ->
 
 def test_verify_judges_by_the_risk_asked_for(drifted: Project) -> None:
     assert drifted.run("verify").code == 3
-    drifted.run("sync", "--allow-drop")
+    drifted.run("sync", "--allow-drop", "--yes")
     assert drifted.run("verify").code == 0
     assert drifted.run("verify", "--fail-on", "breaking").code == 0
     assert drifted.run("verify", "--fail-on", "warning").code == 3
@@ -109,7 +109,7 @@ def test_verify_finds_a_table_that_nobody_manages(project: Project) -> None:
 
 
 def test_allow_drop_in_a_pipe_lists_before_it_drops(drifted: Project) -> None:
-    done = drifted.run("sync", "--allow-drop")
+    done = drifted.run("sync", "--allow-drop", "--yes")
     assert done.code == 0
     listed, rest = done.out.split("Applied\n")
     assert "To be dropped" in listed
@@ -122,14 +122,14 @@ def test_allow_drop_in_a_pipe_lists_before_it_drops(drifted: Project) -> None:
 
 def test_allow_drop_leaves_alone_what_is_not_ours(drifted: Project) -> None:
     drifted.query("CREATE TABLE by_hand (id INTEGER)")
-    drifted.run("sync", "--allow-drop")
+    drifted.run("sync", "--allow-drop", "--yes")
     assert "by_hand" in drifted.tables()
 
 
 def test_allow_drop_under_json_and_quiet_lists_on_stderr(drifted: Project) -> None:
     quiet = drifted.run("sync", "--allow-drop", "--dry-run", "--quiet")
     assert (quiet.out, "old" in drifted.tables()) == ("", True)
-    done = drifted.run("sync", "--allow-drop", "--json")
+    done = drifted.run("sync", "--allow-drop", "--yes", "--json")
     assert any("DROP TABLE" in statement for statement in done.json["dropped"])
     assert done.json["withheld"] == 1
     assert "To be dropped" in done.err
@@ -164,7 +164,11 @@ def test_all_runs_both_tracks_and_lists_drops_after_the_revisions(apps: Project)
     assert done.out.index("Versioned track") < done.out.index("aa01") < done.out.index("Declarative track")
     assert {"customer", "t_aa01", "t_aa02", "t_bb01"} <= apps.tables()
     apps.models(BASE.replace('"customer", metadata', '"client", metadata'))
-    dropping = apps.run("all", *names, "--allow-drop", "--json")
+    refused = apps.run("all", *names, "--allow-drop")
+    assert (refused.code, "customer" in apps.tables()) == (2, True)
+    assert "M104" in refused.err
+    assert "--yes" in refused.err
+    dropping = apps.run("all", *names, "--allow-drop", "--yes", "--json")
     assert dropping.code == 0
     assert dropping.json["run"]["revisions"] == []
     assert "customer" not in apps.tables()

@@ -109,7 +109,7 @@ def test_both_tracks_from_first_to_last_command(
     assert [row[0] for row in mariadb_database.execute("DESCRIBE customer")] == ["id", "title", "note"]
     assert site.run("verify", *names).code == 3
     assert site.run("rollback", *names, "--json").json["revisions"] == ["bb01"]
-    dropped = site.run("sync", "--allow-drop", *names)
+    dropped = site.run("sync", "--allow-drop", "--yes", *names)
     assert dropped.code == 0, dropped.err
     assert "DROP TABLE" in dropped.out
     assert site.run("status", *names).code == 0

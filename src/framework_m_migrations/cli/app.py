@@ -32,6 +32,7 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("init", maintenance.init),
     ("stamp", maintenance.stamp),
     ("repair", maintenance.repair),
+    ("config", maintenance.config),
 )
 
 
@@ -55,6 +56,7 @@ def make_app(*, fancy: bool) -> App:
         help_format="plaintext",
         help_formatter="default" if fancy else "plain",
         version=version,
+        version_flags=("--version", "-V"),
         default_parameter=Parameter(negative=(), show_default=False),
         suppress_keyboard_interrupt=False,
     )

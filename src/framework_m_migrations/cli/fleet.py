@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.cli.errors import UsageError
@@ -108,7 +109,11 @@ def _execute(
             from framework_m_migrations.cli.reports.fleet import fleet_report
 
             with ProgressSink(output) as progress:
-                result = ask(common.fleet(progress))
+                tenants = common.fleet(progress)
+                url = tenants.settings.url
+                output = replace(output, database=tenants.shown_url)
+                result = ask(tenants)
+                output.announce(default=not tenants.settings.database_url)
             output.show(fleet_report(result, verbose=common.verbose, url=url))
             output.show_json(hide_deeply(result.to_dict() | more(result), url))
             codes = {1 if outcome.error is None else outcome.error.exit_code for outcome in result.failed}

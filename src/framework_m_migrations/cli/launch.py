@@ -25,10 +25,12 @@ def launch(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A table's name must not end a command in a UnicodeEncodeError because the terminal speaks ASCII.
             stream.reconfigure(errors="backslashreplace")
-    if not tokens:
-        # A script whose variable with the command is empty must not take this for success.
-        return report_failure(UsageError("No command was given."), Output())
-    if tokens == ["--version"]:
+    if tokens == ["--json"]:
+        # A program that reads JSON has lost its command.
+        return report_failure(UsageError("No command was given."), Output(json=True))
+    if not tokens or tokens[0] == "help":
+        tokens = [*tokens[1:], "--help"]
+    if tokens in (["--version"], ["-V"]):
         sys.stdout.write(f"{version()}\n")
         return 0
     app = make_app(fancy=is_terminal(sys.stdout))
@@ -54,7 +56,7 @@ def _help_console(tokens: Sequence[str], asked: io.StringIO | None) -> Console |
         tokens: the arguments.
         asked: what help and version are written to in the place of stdout, under ``--json``.
     """
-    if not {"--help", "-h", "--version"}.intersection(tokens) or (asked is None and is_terminal(sys.stdout)):
+    if not {"--help", "-h", "--version", "-V"}.intersection(tokens) or (asked is None and is_terminal(sys.stdout)):
         return None
     from rich.console import Console
 

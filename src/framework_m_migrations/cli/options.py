@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +12,8 @@ from cyclopts import Group, Parameter, Token
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.output import Output, wants_color
 from framework_m_migrations.container.mode import RuntimeMode
-from framework_m_migrations.container.settings import MigrationSettings
-from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.container.project_file import MINIMUM_LIMIT, parse_duration, split_names
+from framework_m_migrations.container.settings import MigrationSettings, ResolvedSettings, resolve_settings
 
 if TYPE_CHECKING:
     from framework_m_migrations.embedding.fleet import TenantCommands
@@ -28,24 +26,6 @@ DISPLAY = Group("Output", sort_key=12)
 
 JOBS = 4
 """Tenants worked on at a time, unless the command line says otherwise."""
-
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h)?")
-_UNITS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def parse_duration(text: str) -> float:
-    """Seconds from ``2``, ``0.5``, ``500ms``, ``10s``, ``5m`` or ``1h``.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    found = _DURATION.fullmatch(text.strip().lower())
-    if found is None:
-        raise ValueError(f'"{text}" is no duration: seconds (0.5) or a number with a unit (500ms, 10s, 5m, 1h)')
-    seconds = float(found[1]) * _UNITS[found[2]]
-    if not math.isfinite(seconds):
-        raise ValueError(f'"{text}" is too long')
-    return seconds
 
 
 def _duration(_type: Any, tokens: Sequence[Token]) -> float:
@@ -91,6 +71,12 @@ class Common:
 
     jobs: Annotated[int | None, Parameter(group=DATABASE, metavar="N")] = None
     """How many tenants are worked on at a time. Default: 4."""
+
+    env: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
+    """Environment in the project's file, [tool.framework-m-migrations.env.NAME] of pyproject.toml."""
+
+    allow_empty: Annotated[bool, _flag("--allow-empty", group=DATABASE)] = False
+    """Accept metadata without any table."""
 
     version_table: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
     """Table in which Alembic keeps the current revisions. Default: alembic_version."""
@@ -173,16 +159,23 @@ class Common:
 
     def shared_settings(self) -> MigrationSettings:
         """The settings for what all tenants share; raises as ``settings`` does."""
+        return self.resolved().settings
+
+    def resolved(self) -> ResolvedSettings:
+        """The same, and where each value comes from."""
         for option, value in (
             ("--database-url", self.database_url),
             ("--schema", self.schema),
+            ("--env", self.env),
             ("--version-table", self.version_table),
         ):
             if value is not None and not value.strip():
                 raise UsageError(f"{option} is empty.", next_step="Give it a value, or leave the option out.")
         if self.path is not None and not self.path.is_dir():
             raise UsageError(f"--path: there is no folder {self.path}.")
-        return MigrationSettings.from_environment(
+        self._check_locks()
+        return resolve_settings(
+            environment=self.env,
             database_url=self.database_url,
             metadata=_names("--metadata", self.metadata),
             apps=_names("--apps", self.apps),
@@ -191,8 +184,12 @@ class Common:
             schema=self.schema,
             version_table=self.version_table,
             exclude=_names("--exclude", self.exclude),
-            online=not self.no_online,
-            locks=self._locks(),
+            allow_empty=self.allow_empty or None,
+            online=False if self.no_online else None,
+            lock_wait=self.lock_wait,
+            lock_timeout=self.lock_timeout,
+            lock_retries=self.lock_retries,
+            statement_timeout=self.statement_timeout,
         )
 
     def manager(self, events: EventSink) -> MigrationManager:
@@ -218,27 +215,20 @@ class Common:
         manager = MigrationManager(self.shared_settings(), events=events)
         return manager.tenants(names or None, jobs=self.jobs or JOBS)
 
-    def _locks(self) -> LockOptions:
-        default = LockOptions()
-        if self.lock_timeout is not None and self.lock_timeout < 0.001:
+    def _check_locks(self) -> None:
+        if self.lock_timeout is not None and self.lock_timeout < MINIMUM_LIMIT:
             # PostgreSQL reads 0 as "wait for ever", which would hold up the whole table.
             raise UsageError("--lock-timeout must be at least 1ms.")
-        if self.statement_timeout is not None and self.statement_timeout < 0.001:
+        if self.statement_timeout is not None and self.statement_timeout < MINIMUM_LIMIT:
             raise UsageError("--statement-timeout must be at least 1ms.")
         if self.lock_retries is not None and self.lock_retries < 0:
             raise UsageError("--lock-retries cannot be less than 0.")
-        return LockOptions(
-            lock_timeout=default.lock_timeout if self.lock_timeout is None else self.lock_timeout,
-            retries=default.retries if self.lock_retries is None else self.lock_retries,
-            wait=default.wait if self.lock_wait is None else self.lock_wait,
-            statement_timeout=self.statement_timeout,
-        )
 
 
 def _names(option: str, given: tuple[str, ...] | None) -> tuple[str, ...] | None:
     if given is None:
         return None
-    names = tuple(dict.fromkeys(part.strip() for text in given for part in text.split(",") if part.strip()))
+    names = split_names(",".join(given))
     if not names:
         raise UsageError(f"{option} is empty.", next_step="Give it a value, or leave the option out.")
     return names

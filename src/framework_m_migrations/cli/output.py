@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TextIO
 
-from framework_m_migrations.cli.document import Block, Document, Grid, Paragraph, Span
+from framework_m_migrations.cli.document import Block, Document, Grid, Paragraph, Span, line
 from framework_m_migrations.cli.errors import UnwritableText
 from framework_m_migrations.cli.redaction import hide_urls
 
@@ -35,6 +35,7 @@ class Output:
         verbose: details are shown too, and tracebacks of what nobody expected.
         color: colours are welcome, where there is a terminal.
         stdin, stdout, stderr: the process's own, unless a host program passes others.
+        database: the URL of the database that the command works on, without its password; empty for none.
     """
 
     json: bool = False
@@ -44,6 +45,7 @@ class Output:
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    database: str = ""
 
     @property
     def interactive(self) -> bool:
@@ -58,7 +60,18 @@ class Output:
     def show_json(self, values: Mapping[str, Any]) -> None:
         """A result for programs: one JSON document on stdout, in ASCII, so that no encoding can break it."""
         if self.json:
-            self._send(self.stdout, json.dumps(values, indent=2, default=str) + "\n")
+            named = {"database": self.database} if self.database else {}
+            self._send(self.stdout, json.dumps(named | dict(values), indent=2, default=str) + "\n")
+
+    def announce(self, *, default: bool) -> None:
+        """Say on stderr, beside the result, which database the command works on.
+
+        Args:
+            default: no database was named, so that it is the default one.
+        """
+        if self.database and not self.json and not self.quiet:
+            words = " (the default: no database was named)" if default else ""
+            self._write(self.stderr, (line(Span(f"Database {self.database}{words}", "dim")),))
 
     def show_code(self, text: str) -> None:
         """Text to be copied or piped on, verbatim, on stdout.

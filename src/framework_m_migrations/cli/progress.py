@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sys
+import threading
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from framework_m_migrations.cli.document import Document, Span, line
 from framework_m_migrations.cli.output import Output, is_terminal
@@ -22,22 +25,34 @@ PATIENCE = 0.5
 """Seconds after which a bar appears; most commands are done before."""
 
 
+HEARTBEAT = 25.0
+"""Seconds after which a command without a terminal says that it is still at work; log watchers expect 30."""
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
 def step_label(step: Step) -> str:
     """What a step does, in a few words."""
-    labels = [_operation_label(operation) for operation in step.operations[:3]]
+    labels = [operation_label(operation) for operation in step.operations[:3]]
     more = len(step.operations) - len(labels)
     return ", ".join(labels) + (f" and {more} more" if more > 0 else "")
 
 
-def _operation_label(operation: o.AdditiveOperation) -> str:
-    match operation:
-        case o.CreateEnum(enum=enum):
-            target = str(enum.name)
-        case o.AddEnumValue(enum=name):
-            target = str(name)
-        case _:
-            target = str(operation.table)
-    return f"{type(operation).__name__} {target}"
+def operation_label(operation: o.AdditiveOperation) -> str:
+    """An operation in words: ``create index ix_item_code on item``."""
+    words = _WORD.sub(" ", type(operation).__name__).lower()
+    if isinstance(operation, o.CreateEnum):
+        return f"{words} {operation.enum.name}"
+    if isinstance(operation, o.AddEnumValue):
+        return f"{words} {operation.value} to {operation.enum}"
+    if isinstance(operation, o.CreateTable):
+        return f"{words} {operation.table}"
+    for part in ("index", "unique", "check", "foreign_key", "constraint", "column"):
+        found: Any = getattr(operation, part, None)
+        name = found if isinstance(found, str) else getattr(found, "name", None)
+        if isinstance(name, str):
+            return f"{words} {operation.table}.{name}" if part == "column" else f"{words} {name} on {operation.table}"
+    return f"{words} {'of' if words.startswith('set') else 'on'} {operation.table}"
 
 
 class ProgressSink:
@@ -51,16 +66,39 @@ class ProgressSink:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._deaf = output.quiet
+        self._said = self._began
+        self._ended = threading.Event()
+        self._pulse: threading.Thread | None = None
         self._step: tuple[int, int, str] | None = None
         self.apps: dict[str, str] = {}
         """The app of each revision that was applied or taken back, for the report."""
 
     def __enter__(self) -> Self:
+        if not (self._draws or self._deaf or sys.platform == "emscripten"):
+            self._pulse = threading.Thread(target=self._beat, name="m-migrate progress", daemon=True)
+            self._pulse.start()
         return self
+
+    def _beat(self) -> None:
+        """Say from time to time that the command is at work: a silent log looks like a program that hangs."""
+        while not self._ended.wait(max(0.1, self._said + HEARTBEAT - time.monotonic())):
+            if time.monotonic() - self._said < HEARTBEAT:
+                continue
+            elapsed = time.monotonic() - self._began
+            at = self._step
+            doing = "" if at is None else f", step {at[0] + 1} of {at[1]}: {at[2]}"
+            try:
+                self._say(f"At work for {elapsed:.0f} s{doing}")
+            except (OSError, ValueError):
+                self._deaf = True
+                return
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended.set()
+        if self._pulse is not None:
+            self._pulse.join()
         bar, self._bar = self._bar, None
         if bar is not None:
             try:
@@ -122,8 +160,19 @@ class ProgressSink:
         rest = "" if event.left is None else f", about {event.left:,} to go"
         if self._step is not None:
             at, total, label = self._step
-            self._draw(at, total, f"{label}: {event.done:,} rows{rest}")
+            label = f"{label.partition(': ')[0]}: {event.done:,} rows{rest}{self._rate(event)}"
+            self._step = (at, total, label)
+            self._draw(at, total, label)
         self._detail(f"Backfill of {event.table}: {event.done:,} rows gone through, {event.changed:,} changed{rest}")
+
+    def _rate(self, event: e.BackfillMoved) -> str:
+        """Rows a second and the time that is left, once there is something to go by."""
+        seconds = time.monotonic() - self._step_began
+        if seconds < 1 or not event.done:
+            return ""
+        rate = event.done / seconds
+        left = "" if event.left is None else f", {event.left / rate:,.0f} s left"
+        return f" ({rate:,.0f} rows/s{left})"
 
     def _finish_tenant(self, outcome: TenantOutcome, done: int, total: int) -> None:
         name = outcome.tenant or ""
@@ -151,6 +200,7 @@ class ProgressSink:
             self._say(text)
 
     def _say(self, text: str) -> None:
+        self._said = time.monotonic()
         document: Document = (line(Span(text, "dim")),)
         if self._bar is None:
             self._output.note(document)

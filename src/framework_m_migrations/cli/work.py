@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from framework_m_migrations.cli.failures import report_failure
@@ -27,27 +27,33 @@ class Work:
     progress: ProgressSink
 
 
-def execute(common: Common, body: Callable[[Work], int]) -> int:
+def execute(common: Common, body: Callable[[Work], int], *, database: bool = True, announced: bool = True) -> int:
     """Run the body of a command.
 
     Args:
         common: the options that every command has.
         body: does the work and shows the result; returns the exit code.
+        database: the command works on the database, so that its output names it.
+        announced: say so on stderr; for a command whose result does not name it.
 
     Returns:
         The exit code; whatever was raised has been shown.
     """
     output = common.output(dict(os.environ))
+    url = common.database_url or os.environ.get("DATABASE_URL", "")
     try:
         with output.stdout_kept_clean():
-            return _with_manager(common, output, body)
+            # What follows imports the engine, for which the help does not wait.
+            from framework_m_migrations.cli.progress import ProgressSink
+
+            with ProgressSink(output) as progress:
+                manager = common.manager(progress)
+                url = manager.settings.url
+                if database:
+                    output = replace(output, database=manager.shown_url)
+                code = body(Work(output, manager, progress))
+                if announced:
+                    output.announce(default=not manager.settings.database_url)
+                return code
     except BaseException as error:  # noqa: BLE001 - the outermost boundary: all that is raised is shown, as one line
-        return report_failure(error, output, common.database_url or os.environ.get("DATABASE_URL", ""))
-
-
-def _with_manager(common: Common, output: Output, body: Callable[[Work], int]) -> int:
-    # What follows imports the engine, for which the help does not wait.
-    from framework_m_migrations.cli.progress import ProgressSink
-
-    with ProgressSink(output) as progress:
-        return body(Work(output, common.manager(progress), progress))
+        return report_failure(error, output, url)

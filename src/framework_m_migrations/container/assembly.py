@@ -241,7 +241,7 @@ class Assembly:
                     self.dialect("sqlite"),
                     self._make_lasting("discovery"),
                     project=layout.ini,
-                    folders=layout.folders,
+                    folders=(*layout.folders, *self.settings.version_folders),
                 )
                 return lint(track.library(), names, connection, project=self.settings.path, use_squawk=use_squawk)
         finally:

@@ -13,7 +13,7 @@ from framework_m_migrations.container.context import Context
 from framework_m_migrations.container.exclusion import exclusion
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.tenancy import kept
-from framework_m_migrations.domain.errors import AppBroken, ConfigurationError
+from framework_m_migrations.domain.errors import AppBroken, ConfigurationError, NoTables
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
 if TYPE_CHECKING:
@@ -86,7 +86,18 @@ def declared_metadata(settings: MigrationSettings, apps: Sequence[App]) -> list[
         ConfigurationError, AppBroken: as schema_source.
     """
     if settings.metadata:
-        return [(app_of(name, apps), load_metadata(name, settings.path)) for name in settings.metadata]
+        named = [(app_of(name, apps), load_metadata(name, settings.path)) for name in settings.named_metadata]
+        for name, (_, metadata) in zip(settings.named_metadata, named, strict=True):
+            if not metadata.tables and not settings.allow_empty:
+                raise NoTables(
+                    f"The MetaData {name if isinstance(name, str) else 'given to the settings'} has no table.",
+                    details={"metadata": str(name)},
+                )
+        # Modules may share one MetaData: it counts once, for the app that names it first.
+        once: dict[int, tuple[str | None, sa.MetaData]] = {}
+        for one in named:
+            once.setdefault(id(one[1]), one)
+        return list(once.values())
     return [
         (app.name, found)
         for app in apps

@@ -161,7 +161,7 @@ def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
         # Revisions are the database's, not a tenant's.
         version_table_schema=None if settings.tenant else settings.schema,
         project=layout.ini,
-        folders=layout.folders,
+        folders=(*layout.folders, *settings.version_folders),
         x_args=tuple(x_args),
         surroundings=Surroundings(settings.locks, context.make("events"), context.make("clock")),
         others=others,

@@ -335,3 +335,28 @@ Change = (
     | ForeignKeyRemoved
     | ConstraintNotValidated
 )
+
+
+type Removal = tuple[str, str | None]
+"""A table, and the name of its column, index or constraint; None for the table itself."""
+
+
+def removal(change: Change) -> Removal | None:
+    """What a change takes away, by name; None where it takes nothing away or the thing has no name."""
+    name: str | None
+    match change:
+        case TableRemoved(table=table):
+            return str(table), None
+        case ColumnRemoved(table=table, column=column):
+            return str(table), column.name
+        case IndexRemoved(table=table, index=item):
+            name = item.name
+        case UniqueRemoved(table=table, unique=constraint):
+            name = constraint.name
+        case CheckRemoved(table=table, check=constraint):
+            name = constraint.name
+        case ForeignKeyRemoved(table=table, foreign_key=constraint):
+            name = constraint.name
+        case _:
+            return None
+    return None if name is None else (str(table), name)

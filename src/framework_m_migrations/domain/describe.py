@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.plan import PlannedChange, Step
 from framework_m_migrations.domain.schema import Column, ForeignKey
+
+if TYPE_CHECKING:
+    from framework_m_migrations.domain.plan import PlannedChange, Step
 
 
 def sentence(change: c.Change) -> str:

@@ -73,6 +73,16 @@ class AppBroken(MigrationError):
     default_next_step = "Mend the module named above, then run the command again."
 
 
+class NoTables(ConfigurationError):
+    """The MetaData that was named has no table: the wrong one, or its models were not imported."""
+
+    code = "M112"
+    default_next_step = (
+        "Name the MetaData that the models use, in a module that imports all of them; "
+        "--allow-empty accepts a project that has no table yet, or none any more."
+    )
+
+
 class InvalidMetadata(MigrationError):
     """The wanted schema contradicts itself: two tables of one name, an unknown foreign key target, no columns."""
 

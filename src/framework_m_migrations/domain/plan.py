@@ -5,10 +5,12 @@ Plans are data. They can be shown, compared, serialised, and handed to any execu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from framework_m_migrations.domain.changes import Change
+from framework_m_migrations.domain.changes import Change, Removal, removal
+from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.operations import AdditiveOperation, Operation
 from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.schema import TableName
@@ -56,13 +58,19 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """A change with its judgement. ``operations`` are what would bring it about, also for a withheld one."""
+    """A change with its judgement. ``operations`` are what would bring it about, also for a withheld one.
+
+    ``str`` of it is the sentence that the command line prints: ``item: column code becomes required``.
+    """
 
     doctype: str
     app: str | None
     change: Change
     judgement: Judgement
     operations: tuple[Operation, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.change.table}: {sentence(self.change)}"
 
     @property
     def withheld(self) -> bool:
@@ -148,3 +156,8 @@ class Plan:
     def worst(self) -> Risk | None:
         """The highest risk among the changes, None for an empty plan."""
         return max((change.judgement.risk for change in self.changes), default=None)
+
+
+def removals(changes: Iterable[PlannedChange]) -> tuple[Removal, ...]:
+    """What the changes take away, by name."""
+    return tuple(found for planned in changes if (found := removal(planned.change)) is not None)

@@ -30,6 +30,9 @@ class RenderedChange:
     planned: PlannedChange
     sql: Sql
 
+    def __str__(self) -> str:
+        return str(self.planned)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values: doctype, app, table, kind, what, risk, rule, reason, handled_by, withheld, sql."""
         return {**describe_change(self.planned), "sql": list(self.sql)}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from framework_m_migrations.domain.changes import Removal
 from framework_m_migrations.domain.errors import MultipleHeads, RevisionCycle, UnknownRevision
 from framework_m_migrations.domain.schema import Table
 
@@ -35,6 +36,8 @@ class Revision:
     contract_of: str | None = None
     beside_sync: bool = False
     replaces: tuple[str, ...] = ()
+    drops: tuple[Removal, ...] = ()
+    """What a contract revision takes away, so that no plan offers it to ``sync --allow-drop`` before."""
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -69,6 +69,11 @@ class AsyncMigrationManager:
         self._events = events
         self._commands = Commands(self.settings, self._assembly.apps)
 
+    @property
+    def shown_url(self) -> str:
+        """The database's URL without its password."""
+        return self._assembly.shown_url
+
     async def _run[T](self, command: Command[T]) -> T:
         return await self._assembly.run_async(command.use_case, drops=command.drops, looks=command.looks)
 

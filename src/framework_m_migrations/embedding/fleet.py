@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
 from framework_m_migrations.container.assembly import Assembly
+from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.errors import ConfigurationError, MigrationError
 from framework_m_migrations.domain.events import TenantFinished
 from framework_m_migrations.domain.fleet import FleetResult
@@ -42,6 +43,16 @@ class _Tenants:
     def __post_init__(self) -> None:
         if self.jobs < 1:
             raise ConfigurationError("At least one tenant must be worked on at a time: jobs is less than 1.")
+
+    @property
+    def settings(self) -> MigrationSettings:
+        """The settings for what all tenants share."""
+        return self.assembly.settings
+
+    @property
+    def shown_url(self) -> str:
+        """The URL of the database for what all tenants share, without its password."""
+        return self.assembly.shown_url
 
     def _flow(self, command: FleetCommand) -> Flow:
         places = None

@@ -69,6 +69,11 @@ class MigrationManager:
         self._events = events
         self._commands = Commands(self.settings, self._assembly.apps)
 
+    @property
+    def shown_url(self) -> str:
+        """The database's URL without its password."""
+        return self._assembly.shown_url
+
     def _run[T](self, command: Command[T]) -> T:
         return self._assembly.run(command.use_case, drops=command.drops, looks=command.looks)
 

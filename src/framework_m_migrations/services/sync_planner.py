@@ -15,13 +15,14 @@ from framework_m_migrations.domain.filling import Fill, pending
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, Ownership
 from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import Rename, through_renames, with_renames
-from framework_m_migrations.domain.risk import MANUAL
+from framework_m_migrations.domain.risk import CONTRACT, DROP, MANUAL
 from framework_m_migrations.domain.schema import Catalog, Column, DocTypeSchema, ForeignKey, Table, TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.assessor import Assessed, Assessor
 from framework_m_migrations.services.drops import table_drops
 from framework_m_migrations.services.hash_cache import GHOSTS, CacheVerdict, HashCache
 from framework_m_migrations.services.plan_builder import Comparison, PlanBuilder, is_elsewhere
+from framework_m_migrations.services.version_resolver import resolver
 
 type Fills = Mapping[tuple[TableName, str], Fill]
 
@@ -73,6 +74,7 @@ class SyncPlanner:
             if verdict.hit:
                 return Plan(token=token)
             plan = self._compare(verdict, wanted, snapshot, token)
+        plan = self._with_contracts(plan)
         ghosts_known = GHOSTS in snapshot.state
         return replace(plan, refresh=snapshot.state.get(CATALOG_TOKEN) != token or ghosts_known != bool(plan.withheld))
 
@@ -100,6 +102,29 @@ class SyncPlanner:
             voids=_voids(fills, doctypes, catalog),
         )
         return builder.build(compared, changes)
+
+    def _with_contracts(self, plan: Plan) -> Plan:
+        """The plan, with removals that a contract revision is due to make left to that revision.
+
+        Between the two halves of an online change old code still uses what the second half drops.
+        """
+        offered = {
+            found: planned
+            for planned in plan.changes
+            if planned.judgement.handled_by == DROP and (found := c.removal(planned.change)) is not None
+        }
+        if not offered:
+            return plan
+        versions = resolver(self.session)
+        due = {removal: name for name in versions.contract_due() for removal in versions.graph.by_id[name].drops}
+        left = {id(offered[removal]): name for removal, name in due.items() if removal in offered}
+        return replace(
+            plan,
+            changes=tuple(
+                replace(one, judgement=_contract_due(left[id(one)]), operations=()) if id(one) in left else one
+                for one in plan.changes
+            ),
+        )
 
     def _load(self, names: Collection[str] | None = None) -> Sequence[DocTypeSchema]:
         return with_renames(self.session.source.load(names), self.renames)
@@ -180,6 +205,11 @@ class SyncPlanner:
             replace(one, judgement=_overtaken(former[one.change.table])) if one.change.table in former else one
             for one in found
         ]
+
+
+def _contract_due(revision: str) -> Judgement:
+    what = f"Old code may use it; the contract revision {revision} drops it."
+    return Judgement(Risk.WARNING, "contract-due", what, CONTRACT)
 
 
 def _new_keys(change: c.Change) -> tuple[ForeignKey, ...]:

@@ -84,7 +84,7 @@ def test_the_hosts_options_are_kept(on_sqlite: Project) -> None:
     project.env = {"DATABASE_URL": ""}
     options = ["-d", project.url, "--path", str(project.home), "--apps", "shop"]
     project.m("sync", *options, "--allow-dangerous", "--max-lock-time", "5", "--force", "--dry-run")
-    project.m("sync", *options, "--no-allow-dangerous", "--allow-drop")
+    project.m("sync", *options, "--no-allow-dangerous", "--allow-drop", "--yes")
     project.m("run", *options, "--revision", "head", "--version-table", "other_version", "-x", "a=b", "--x-arg", "c=d")
     project.m("--apps", "shop", "--database-url", project.url)
     project.m("all", *options, "--no-allow-dangerous", "--force", "--max-lock-time", "5")

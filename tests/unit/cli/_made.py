@@ -71,4 +71,4 @@ def a_sync(**fields: object) -> SyncResult:
 def an_output(*, terminal: bool = False, **modes: bool) -> tuple[Output, io.StringIO, io.StringIO]:
     kind = Terminal if terminal else io.StringIO
     out, err = kind(), kind()
-    return Output(stdin=kind(), stdout=out, stderr=err, **modes), out, err
+    return Output(stdin=kind(), stdout=out, stderr=err, **modes), out, err  # type: ignore[arg-type]

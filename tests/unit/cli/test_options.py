@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framework_m_migrations.cli.errors import UsageError
-from framework_m_migrations.cli.options import Common, parse_duration
+from framework_m_migrations.cli.options import Common
 from framework_m_migrations.container.mode import RuntimeMode
+from framework_m_migrations.container.project_file import parse_duration
 from framework_m_migrations.domain.options import LockOptions
 
 

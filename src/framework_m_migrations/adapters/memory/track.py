@@ -17,7 +17,7 @@ from framework_m_migrations.domain.errors import (
     UnknownRevision,
     VersionFolderMissing,
 )
-from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.plan import PlannedChange, removals
 from framework_m_migrations.domain.reversal import reversal
 from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import Phase, Revision, RevisionDraft, RevisionGraph
@@ -175,6 +175,7 @@ class MemoryTrack:
             str(path),
             draft.contract_of,
             draft.beside_sync,
+            drops=() if draft.contract_of is None else removals(changes),
         )
         self._revisions.revisions.append(MemoryRevision(revision, _applies(forward), _applies(backward)))
         return path

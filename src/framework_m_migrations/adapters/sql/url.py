@@ -83,7 +83,8 @@ def parse_url(text: str | sa.URL) -> sa.URL:
     """Read a database URL.
 
     Args:
-        text: ``dialect+driver://user:password@host:port/database?parameter=value``, or a URL made already.
+        text: ``dialect+driver://user:password@host:port/database?parameter=value``, or a URL made already;
+            ``postgres://`` is taken for ``postgresql://``.
 
     Raises:
         ConfigurationError: it is empty or no such URL. The message says what is wrong and never repeats the text.
@@ -109,7 +110,9 @@ def parse_url(text: str | sa.URL) -> sa.URL:
         )
     if not url.drivername.strip("+"):
         raise ConfigurationError("The database URL names no dialect.")
-    return url
+    # Hosting services write postgres://, as libpq allows; SQLAlchemy knows the long name only.
+    backend, plus, driver = url.drivername.partition("+")
+    return url.set(drivername=f"postgresql{plus}{driver}") if backend == "postgres" else url
 
 
 @contextmanager

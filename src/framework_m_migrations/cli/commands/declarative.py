@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from framework_m_migrations.cli import fleet
-from framework_m_migrations.cli.confirm import ask
-from framework_m_migrations.cli.errors import Declined, UsageError
+from framework_m_migrations.cli.confirm import require_consent
+from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
 
@@ -113,7 +113,7 @@ def _check_sync(*, sql: bool, allow_drop: bool, json: bool) -> None:
 
 
 def _dropping_sync(work: Work, *, force: bool, yes: bool) -> SyncResult:
-    """List what may be dropped, ask where somebody can answer, then sync with drops."""
+    """List what may be dropped, ask for consent, then sync with drops."""
     from framework_m_migrations.cli.reports import declarative as reports
 
     listed = work.manager.plan(force=force)
@@ -124,11 +124,9 @@ def _dropping_sync(work: Work, *, force: bool, yes: bool) -> SyncResult:
             work.output.note(shown)
         else:
             work.output.show(shown)
-        if not yes and work.output.interactive and not ask(work.output, "Drop these?"):
-            raise Declined(
-                "You chose not to drop anything.",
-                next_step="Nothing was synced. Without --allow-drop the command syncs and drops nothing.",
-            )
+        require_consent(
+            work.output, yes=yes, question="Drop these?", details={"actions": [str(planned) for planned in drops]}
+        )
     return work.manager.sync(force=force, allow_drop=True, reviewed=listed)
 
 

@@ -33,4 +33,4 @@ def lint(
         work.output.show_json(result.to_dict())
         return DIRTY if result.failed else DONE
 
-    return execute(common, body)
+    return execute(common, body, database=False)

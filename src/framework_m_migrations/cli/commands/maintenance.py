@@ -49,7 +49,7 @@ def status(
         work.output.show_json({**result.to_dict(), "ready": may_serve})
         return DIRTY if ready and not may_serve else DONE
 
-    return execute(common, body)
+    return execute(common, body, announced=False)
 
 
 def init(
@@ -70,7 +70,7 @@ def init(
         work.output.show_json(result.to_dict())
         return DONE
 
-    return execute(common, body)
+    return execute(common, body, database=False)
 
 
 def stamp(
@@ -137,3 +137,28 @@ def _announce_and_do(work: Work, act: Callable[[bool], RepairResult], *, yes: bo
     output.show(repair_report(result, announced.actions))
     output.show_json(result.to_dict())
     return DONE
+
+
+def config(
+    *,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Show each setting, its value and where it comes from; open no database.
+
+    An option wins over the environment, the environment over the project's file (m-migrate.toml, or
+    [tool.framework-m-migrations] of pyproject.toml), the file over the default.
+
+    Args:
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        from framework_m_migrations.cli.reports.state import config_report, settings_rows
+
+        rows = settings_rows(common.resolved())
+        work.output.show(config_report(rows))
+        settings = {name: {"value": value, "origin": origin} for name, value, origin in rows}
+        work.output.show_json({"command": "config", "settings": settings})
+        return DONE
+
+    return execute(common, body, database=False)

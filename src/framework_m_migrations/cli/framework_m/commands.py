@@ -206,7 +206,7 @@ def doctor(*, common: HostCommon = HOST) -> int:
         work.output.show_json({"command": "doctor", "checks": [check.to_dict() for check in checks]})
         return DONE if all(check.ok for check in checks) else DIRTY
 
-    return execute(common, body)
+    return execute(common, body, database=False)
 
 
 run = hosted(versioned.run)
@@ -228,5 +228,6 @@ COMMANDS: dict[str, Command] = {
     "init": hosted(maintenance.init),
     "stamp": hosted(maintenance.stamp),
     "repair": hosted(maintenance.repair),
+    "config": hosted(maintenance.config),
     "doctor": doctor,
 }

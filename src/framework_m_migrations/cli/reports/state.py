@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from framework_m_migrations.cli.document import Block, Document, Grid, Heading, Span, Spans, line
+from framework_m_migrations.cli.redaction import hide
 from framework_m_migrations.cli.reports.shared import RISK_MARKS, RISK_STYLES, plural
+from framework_m_migrations.container.project_file import KEYS
+from framework_m_migrations.container.settings import ResolvedSettings
 from framework_m_migrations.domain.plan import PlannedChange, Risk
 from framework_m_migrations.domain.results import AppStatus, StatusResult
 
@@ -133,3 +138,46 @@ def _verdict(result: StatusResult) -> list[Block]:
     elif result.plan.withheld:
         blocks.append(line("Next: ", Span("m-migrate plan", "command"), ": see what is withheld", indent=1))
     return blocks
+
+
+def settings_rows(resolved: ResolvedSettings) -> list[tuple[str, str, str]]:
+    """Each setting by its key in the project's file: value for people, and origin."""
+    settings, locks = resolved.settings, resolved.settings.locks
+    values: dict[str, Any] = {
+        "database_url": settings.url,
+        "online": not settings.online,
+        "lock_wait": f"{locks.wait:g} s",
+        "lock_timeout": f"{locks.lock_timeout:g} s",
+        "lock_retries": locks.retries,
+        "statement_timeout": None if locks.statement_timeout is None else f"{locks.statement_timeout:g} s",
+    }
+    return [
+        (
+            key,
+            hide(_setting(values[name] if name in values else getattr(settings, name)), settings.url),
+            resolved.origins.get(name, "default"),
+        )
+        for key, (name, _) in KEYS.items()
+    ]
+
+
+def _setting(value: Any) -> str:
+    match value:
+        case None | "" | ():
+            return "-"
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return ", ".join(str(one) for one in value)
+        case _:
+            return str(getattr(value, "value", value))
+
+
+def config_report(rows: Sequence[tuple[str, str, str]]) -> Document:
+    """The settings, their values and origins."""
+    return (
+        Grid(
+            ("SETTING", "VALUE", "FROM"),
+            tuple((Span(key, "bold"), Span(value), Span(origin, "dim")) for key, value, origin in rows),
+        ),
+    )

@@ -141,6 +141,7 @@ class Library(ScriptDirectory):
             getattr(script.module, "contract_of", None),
             getattr(script.module, "new_database", None) == "sync",
             tuple(getattr(script.module, "replaces", ())),
+            tuple((table, name) for table, name in getattr(script.module, "drops", ())),
         )
 
     @property
@@ -272,6 +273,9 @@ def _check_header(location: Location, file: Path, module: ModuleType, revision: 
     replaces = getattr(module, "replaces", ())
     if not isinstance(replaces, tuple | list) or not all(isinstance(name, str) for name in replaces):
         raise _broken(location, file, "its replaces is no sequence of ids of revisions")
+    drops = getattr(module, "drops", ())
+    if not isinstance(drops, tuple | list) or not all(isinstance(one, tuple) and len(one) == 2 for one in drops):
+        raise _broken(location, file, "its drops is no sequence of pairs of a table and a name")
     for name in ("down_revision", "depends_on", "branch_labels"):
         value = getattr(module, name, None)
         entries = value if isinstance(value, tuple | list | set) else (value,)

@@ -36,7 +36,7 @@ from framework_m_migrations.domain.errors import MigrationError, RevisionError
 from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 
 _HEADER = frozenset(
-    {"revision", "down_revision", "branch_labels", "depends_on", "contract_of", "new_database", "replaces"}
+    {"revision", "down_revision", "branch_labels", "depends_on", "contract_of", "drops", "new_database", "replaces"}
 )
 _SPLITS = {tokenize.STRING, tokenize.FSTRING_MIDDLE}
 

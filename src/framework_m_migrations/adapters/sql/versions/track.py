@@ -71,7 +71,7 @@ class AlembicTrack:
             for ever.
         others: tells whether there are schemas beside the session's whose tables the revisions are about; None for no.
         models: the MetaData of the apps; None for revisions that run without a naming convention.
-        folders: version folders of the project, where it has no alembic.ini that could name them.
+        folders: version folders of the project beside those that alembic.ini names.
     """
 
     def __init__(  # noqa: PLR0913 - by name but for the first three
@@ -296,7 +296,8 @@ class AlembicTrack:
         return self._library
 
     def _project_folders(self) -> tuple[Path, ...]:
-        return self._folders if self._environment is None else self._environment.version_folders()
+        of_environment = () if self._environment is None else self._environment.version_folders()
+        return (*of_environment, *self._folders)
 
     def _joined(self, apps: Sequence[App]) -> App | None:
         """The app whose history is the project's own: the only one, where it has no revision in its package."""

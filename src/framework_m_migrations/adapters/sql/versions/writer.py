@@ -21,7 +21,7 @@ from framework_m_migrations.adapters.sql.versions.python_source import INDENT, d
 from framework_m_migrations.adapters.sql.versions.rendering import Renderer
 from framework_m_migrations.adapters.sql.versions.script import ScriptWriter
 from framework_m_migrations.domain.errors import RevisionError, VersionFolderMissing
-from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.plan import PlannedChange, removals
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
 from framework_m_migrations.domain.schema import Column, Table, TableName
 from framework_m_migrations.ports.app_discovery import App
@@ -84,6 +84,7 @@ class RevisionWriter:
             *layout(f"branch_labels = {draft.branch_labels or None!r}", 0),
             *layout(f"depends_on = {_scalar(draft.depends_on)!r}", 0),
             *([] if draft.contract_of is None else [f"contract_of = {_value(draft.contract_of)}"]),
+            *([f"drops = {drops!r}"] if draft.contract_of is not None and (drops := removals(changes)) else []),
             *(['new_database = "sync"'] if draft.beside_sync else []),
         ]
         lines = [
