@@ -101,7 +101,6 @@ def test_a_failure_is_one_error_with_code_cause_and_next_step(
 @pytest.mark.parametrize(
     "arguments",
     [
-        (),
         ("nonsense",),
         ("sync", "--nonsense"),
         ("sync", "surplus"),
@@ -136,7 +135,7 @@ def test_a_wrong_command_line_is_usage_and_touches_nothing(project: Project, arg
         done = project.server.once([*arguments, *extra], project.path, environment)
         assert done.code == 2
         assert done.err.startswith("Error M")
-        assert done.out == "" or set(done.json) == {"error"}
+        assert done.out == "" or set(done.json) - {"database"} == {"error"}
     assert not project.file.exists()
 
 
@@ -337,7 +336,8 @@ def test_a_reader_that_stops_reading_does_not_fail_the_work(project: Project) ->
             check=False,
             timeout=PROGRAM_LIMIT,
         )
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [b"Database sqlite:///dev.db (the default: no database was named)"]
     assert "customer" in project.tables()
 
 
