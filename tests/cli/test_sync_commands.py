@@ -15,7 +15,7 @@ def test_sync_creates_then_says_up_to_date(project: Project) -> None:
     assert first.code == 0
     assert "SAFE  customer  new table" in first.out
     assert "1 change applied in 1 step" in first.out
-    assert first.err == ""
+    assert first.err == "Database sqlite:///dev.db (the default: no database was named)\n"
     assert "customer" in project.tables()
     second = project.run("sync")
     assert second.code == 0

@@ -149,7 +149,7 @@ class ProgressSink:
                 self._finish_tenant(outcome, done, total)
             case e.TenantEvent(tenant=tenant, event=inner):
                 self._tell_of_tenant(tenant, inner)
-            case e.DatabaseAbsent(file=file):
+            case e.DatabaseAbsent(file=file) if not self._output.json:
                 self._say(f"The database file {file} does not exist; `sync` or `run` creates it.")
             case e.PlanMade(plan=plan):
                 self._detail(
