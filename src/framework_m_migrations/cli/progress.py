@@ -149,8 +149,8 @@ class ProgressSink:
                 self._finish_tenant(outcome, done, total)
             case e.TenantEvent(tenant=tenant, event=inner):
                 self._tell_of_tenant(tenant, inner)
-            case e.DatabaseAbsent(file=file) if not self._output.json:
-                self._say(f"The database file {file} does not exist; `sync` or `run` creates it.")
+            case e.DatabaseAbsent(file=file):
+                self._remark(f"The database file {file} does not exist; `sync` or `run` creates it.")
             case e.PlanMade(plan=plan):
                 self._detail(
                     f"Plan: {len(plan.applied)} to apply, {len(plan.withheld)} withheld, steps: {len(plan.steps)}"
@@ -194,6 +194,10 @@ class ProgressSink:
                 self._detail(f"{tenant}: step {number} of {total}: {step_label(step)}")
             case _:
                 pass  # what else happens in a tenant's turn would bury the rest, of hundreds of tenants
+
+    def _remark(self, text: str) -> None:
+        if not self._output.json:
+            self._say(text)
 
     def _detail(self, text: str) -> None:
         if self._output.verbose:
