@@ -4,7 +4,8 @@ Normalised is only what is no difference:
 
 - the order of columns: sync and revisions append a column, ``create_all`` has it where it is declared;
 - the order of constraints and indexes;
-- on SQLite white space, the quotes of names, and whether a constraint is written at its column or behind the columns;
+- on SQLite white space, the quotes of names, whether a constraint is written at its column or behind the columns, and
+  whether a unique constraint of a table is a unique index of its name and columns (docs/revisions.md says when it is);
 - on MariaDB the counter of AUTO_INCREMENT;
 - on PostgreSQL the names that the server chose from a former name (``under_new_names``).
 
@@ -94,6 +95,7 @@ def judge_mariadb(connection: sa.Connection) -> Dump:
 def judge_sqlite(connection: sa.Connection) -> Dump:
     """The texts of sqlite_master, and what PRAGMA table_xinfo and foreign_key_list make of them."""
     found: Dump = {}
+    uniques: list[tuple[str, str]] = []
     rows = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master").all()
     for kind, name, table, text in rows:
         if is_own(table) or is_own(name) or name.startswith("sqlite_"):
@@ -105,11 +107,26 @@ def judge_sqlite(connection: sa.Connection) -> Dump:
             parts = [*parts_of_create_table(text)]
             parts += [f"xinfo {tuple(row)[1:4]} pk={row.pk} hidden={row.hidden}" for row in info]
             parts += [f"foreign key {tuple(row)[1:]}" for row in keys]
+        elif rule := _UNIQUE_INDEX.fullmatch(" ".join(tokens_of(text))):
+            uniques.append((table, f"CONSTRAINT {rule['name']} UNIQUE ( {rule['columns']} )"))
+            continue
         else:
             parts = [" ".join(tokens_of(text))]
         found[f"{kind} {name}"] = tuple(sorted(parts))
+    for table, rule_of_table in uniques:
+        parts = [*found[f"table {table}"], rule_of_table]
+        found[f"table {table}"] = tuple(sorted(_without_made_up_name(table, part) for part in parts))
     connection.rollback()
     return found
+
+
+_UNIQUE_INDEX = re.compile(r'CREATE UNIQUE INDEX (?:main \. )?(?P<name>\S+|"[^"]*") ON \S+ \( (?P<columns>[\w ,]+) \)')
+
+
+def _without_made_up_name(table: str, part: str) -> str:
+    """A unique constraint without a name gets one where it must be an index."""
+    match = re.fullmatch(r"CONSTRAINT (\S+) (UNIQUE \( ([\w ,]+) \))", part)
+    return match[2] if match and match[1] == f"{table}_{'_'.join(match[3].split(' , '))}_key" else part
 
 
 _TOKEN = re.compile(

@@ -21,7 +21,9 @@ import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain import risk
+from framework_m_migrations.domain.changes import ColumnAdded, TableAdded
 from framework_m_migrations.domain.errors import MigrationError
+from framework_m_migrations.domain.lowering import is_required
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.results import CreateResult, PlanResult
 from framework_m_migrations.ports.app_discovery import App
@@ -59,13 +61,14 @@ class Proof:
         wrong: how schemas and rows differ from what they should be.
         unlike: what was planned and what was sent, where that differs.
         text: the revisions.
+        dialect: of the database.
         former: names from before, and what has become of them.
     """
 
     wrong: list[str] = field(default_factory=list)
     unlike: list[str] = field(default_factory=list)
     text: str = ""
-
+    dialect: str = ""
     former: list[tuple[str, str]] = field(default_factory=list)
 
     def differ(self, where: str, found: Dump, wanted: Dump) -> None:
@@ -121,7 +124,7 @@ def prove(places: Places, pair: Pair) -> Proof:
     Raises:
         Invalid: SQLAlchemy cannot build the schemas in this database, or the rows do not go in.
     """
-    proof = Proof()
+    proof = Proof(dialect=places.work.dialect)
     if places.work.dialect == "postgresql":
         proof.former = _renamed(metadata_of(pair.after))
     for place in (places.work, places.ideal):
@@ -394,11 +397,26 @@ def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
 
     But for quotes of names, the case of words, SQLite's ``main``, and the form for busy tables.
 
-    Of one change alone: how a change is written may depend on those made before it.
+    Of one change alone: how a change is written may depend on those made before it. Three kinds are left out:
+
+    - a new column that rows need values for: sync adds it to an empty table in one statement, and a revision is written
+      for tables with rows too;
+    - on MariaDB and SQLite a change of several operations: each says the whole column, or table, as the one before has
+      left it, and one batch may bring all about in one rebuild;
+    - on MariaDB a new table with indexes, which sync makes in one statement, as each commits by itself. Alembic's
+      operations are one for the table and one for each index.
     """
     if len(shown.changes) != 1:
         return
-    planned = [_words(text) for text in _changing(shown.changes[0].sql)]
+    shown_change = shown.changes[0]
+    match shown_change.planned.change:
+        case ColumnAdded(column=column) if is_required(column):
+            return
+        case TableAdded(definition=table) if table.indexes and proof.dialect == "mariadb":
+            return
+        case _ if len(shown_change.planned.operations) > 1 and proof.dialect != "postgresql":
+            return
+    planned = [_words(text) for text in _changing(shown_change.sql)]
     found = [_words(text) for text in _changing(sent)]
     if planned != found:
         proof.unlike += [f"planned: {text}" for text in planned]

@@ -255,7 +255,7 @@ def test_what_is_shown_can_be_shown_before_anything_is_done(path: Path) -> None:
         shown = [executor.render(operation) for operation in operations]
         assert not connection.in_transaction()
     assert [len(statements) for statements in shown] == [1, 4, 4, 4, 1]
-    assert shown[4] == ('CREATE UNIQUE INDEX "main"."uq_order_added_price" ON "order" ("added", "price")',)
+    assert shown[4] == ('CREATE UNIQUE INDEX "main"."order_added_price_key" ON "order" ("added", "price")',)
     assert list(plain(path, "SELECT * FROM sqlite_master")) == before
 
 

@@ -65,9 +65,9 @@ def test_what_was_wanted_and_never_made_is_not_ours_when_somebody_else_makes_it(
     )
     assert "UniqueAdded" in {type(one.change).__name__ for one in site.sync(declared("code")).withheld}
     # The names that this engine itself would have given: an index on SQLite, a constraint on PostgreSQL.
-    theirs = "CREATE UNIQUE INDEX uq_item_code ON item (code)"
+    theirs = "CREATE UNIQUE INDEX item_code_key ON item (code)"
     if not site.is_sqlite:
-        theirs = "ALTER TABLE item ADD CONSTRAINT uq_item_code UNIQUE (code)"
+        theirs = "ALTER TABLE item ADD CONSTRAINT item_code_key UNIQUE (code)"
     site.execute("DELETE FROM item WHERE id = 2", theirs)
     assert site.sync(declared(), allow_drop=True).dropped == ()
     with pytest.raises(sa.exc.IntegrityError):

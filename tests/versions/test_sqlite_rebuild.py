@@ -206,7 +206,15 @@ FORMS = {
         op.drop_column("t", "x")
         op.create_unique_constraint("uq", "t", ["note"])
         """,
-        'CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT, \n\tCONSTRAINT "uq" UNIQUE ("note"))',
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT)",
+    ),
+    "a unique constraint in a batch": (
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT, note TEXT)",
+        """
+        with op.batch_alter_table("t") as batch_op:
+            batch_op.create_unique_constraint("uq", ["note"])
+        """,
+        'CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT, note TEXT, \n\tCONSTRAINT "uq" UNIQUE ("note"))',
     ),
 }
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from framework_m_migrations.domain.naming import STANDARD, Naming
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -43,6 +45,7 @@ class Capabilities:
         inherited_options: options that each table has, declared or not; only declared ones are compared.
         folds_tables: names of tables that differ in the case of ASCII letters only are one.
         folds_columns: names of columns that differ in it only are one.
+        naming: how constraints are named that nobody named.
     """
 
     dialect: str
@@ -72,3 +75,4 @@ class Capabilities:
     inherited_options: frozenset[str] = frozenset()
     folds_tables: bool = False
     folds_columns: bool = False
+    naming: Naming = STANDARD

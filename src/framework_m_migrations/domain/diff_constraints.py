@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.lowering import unique_name
+from framework_m_migrations.domain.naming import Place
 from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
 from framework_m_migrations.domain.renames import same_expression
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, Table, TableName, Unique
@@ -151,7 +151,7 @@ def _adoptable(table: TableName, unique: Unique, indexes: list[Index], capabilit
     One of the constraint's own name comes first: while it stands, no other index can take that name. It may be what a
     killed build left, which is built again; another's that is invalid may be under way, and is nobody's to touch.
     """
-    own = unique.name or unique_name(table, unique, capabilities.identifier_limit)
+    own = unique.name or capabilities.naming.choose(unique, Place(table, ()))
     rule = {option for option in unique.options if option[0] not in _WHEN_CHECKED}
     fitting = [
         index

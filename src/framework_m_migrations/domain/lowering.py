@@ -6,7 +6,6 @@ slow may happen under a lock that stops readers or writers.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -15,6 +14,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.filling import BATCH
+from framework_m_migrations.domain.naming import Place, known_as
 from framework_m_migrations.domain.partitions import index_operations
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
@@ -156,7 +156,7 @@ class Lowering:
         alone = not {name for name, _ in unique.options} <= _ADOPTABLE
         if via_index is not None or not (self.online and self.capabilities.online_index) or alone:
             return (o.AddUnique(table, unique, via_index),)
-        name = unique.name or unique_name(table, unique, self.capabilities.identifier_limit)
+        name = unique.name or self.capabilities.naming.choose(unique, Place(table, ()))
         options = tuple(option for option in unique.options if option[0] == "nulls_not_distinct")
         index = Index(name, tuple(IndexKey(column) for column in unique.columns), unique=True, options=options)
         return (o.CreateIndex(table, index, online=True), o.AddUnique(table, unique, name))
@@ -256,21 +256,12 @@ def _drop_constraint(
 ) -> tuple[o.Operation, ...]:
     if constraint.name is None and not unnamed:
         return ()
-    return (o.DropConstraint(table, constraint.name or "", kind, constraint),)
+    return (o.DropConstraint(table, known_as(constraint) or "", kind, constraint),)
 
 
 def is_required(column: Column) -> bool:
     """Whether rows that exist need a value for a new column that nothing gives them."""
     return not column.nullable and column.default is None and column.generated is None
-
-
-def unique_name(table: TableName, unique: Unique, limit: int | None) -> str:
-    """A name for a unique constraint that nobody named, the same on every run, within ``limit`` bytes."""
-    name = f"uq_{table.name}_{'_'.join(unique.columns)}"
-    if limit is None or len(name.encode()) <= limit:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return name.encode()[: limit - 9].decode(errors="ignore") + "_" + digest
 
 
 def creation_order(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from framework_m_migrations.domain.lowering import unique_name
+from framework_m_migrations.domain.naming import Place, standard_name
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, Table, TableName, Unique
 from framework_m_migrations.domain.values import quick
 
@@ -73,9 +73,8 @@ class OwnedTable:
         if not index.unique or index.plain_columns is None:
             return False
         unnamed = Unique(None, index.plain_columns)
-        return index.name == unique_name(self.table, unnamed, None) and not self.constraints.isdisjoint(
-            constraint_identities(unnamed)
-        )
+        called = index.name in self.constraints or index.name == standard_name(unnamed, Place(self.table, ()))
+        return called and not self.constraints.isdisjoint(constraint_identities(unnamed))
 
     def without_index(self, index: Index) -> OwnedTable:
         """What is ours once an index that ``has_index`` knows is gone."""

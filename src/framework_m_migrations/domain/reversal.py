@@ -8,6 +8,7 @@ from typing import assert_never
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.lowering import differing, is_required
+from framework_m_migrations.domain.naming import known_as
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
 
@@ -122,4 +123,4 @@ def _add(table: TableName, constraint: Unique | Check | ForeignKey) -> o.Operati
 
 def _drop(table: TableName, constraint: Unique | Check | ForeignKey) -> o.DropConstraint:
     kinds = {Unique: "unique", Check: "check", ForeignKey: "foreign_key"}
-    return o.DropConstraint(table, constraint.name or "", kinds[type(constraint)], constraint)
+    return o.DropConstraint(table, known_as(constraint) or "", kinds[type(constraint)], constraint)

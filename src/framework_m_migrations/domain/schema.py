@@ -83,6 +83,7 @@ class Column:
     ``fill`` is a constant SQL literal that existing rows may take when the column is added: a default that lives in
     the application only. It is offered, never demanded, so it takes no part in comparison.
     ``volatile_default`` says that the default is evaluated row by row, so that adding the column rewrites the table.
+    ``default_sql`` is the default as it was declared, or as the database keeps it, where that is spelt another way.
     ``foreign_default`` says that somebody else gives the column its default (SQLAlchemy's ``FetchedValue``): whatever
     the database has there is as wanted. ``options`` holds what else its dialect knows, as for a table.
     """
@@ -99,6 +100,12 @@ class Column:
     options: tuple[tuple[str, str], ...] = ()
     renamed_from: str | None = field(default=None, compare=False)
     native: object = field(default=None, compare=False, repr=False)
+    default_sql: str | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def default_text(self) -> str | None:
+        """The default as DDL says it, so that it is kept as create_all has it kept."""
+        return self.default if self.default is None else self.default_sql or self.default
 
 
 class IndexKey(NamedTuple):
@@ -156,18 +163,22 @@ class Unique:
 @quick
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check constraint; ``expression`` is canonical SQL. ``valid`` is False while existing rows are unchecked."""
+    """A check constraint; ``expression`` is canonical SQL. ``valid`` is False while existing rows are unchecked.
+
+    ``chosen`` is what one without a name goes by in the database, or in a revision that drops it.
+    """
 
     name: str | None
     expression: str
     valid: bool = True
     native: object = field(default=None, compare=False, repr=False)
+    chosen: str | None = field(default=None, compare=False, repr=False)
 
 
 @quick
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A foreign key. ``on_delete`` and ``on_update`` are upper case, None for NO ACTION."""
+    """A foreign key. ``on_delete`` and ``on_update`` are upper case, None for NO ACTION; ``chosen`` as of a check."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -178,6 +189,7 @@ class ForeignKey:
     options: tuple[tuple[str, str], ...] = ()
     valid: bool = True
     native: object = field(default=None, compare=False, repr=False)
+    chosen: str | None = field(default=None, compare=False, repr=False)
 
 
 @quick

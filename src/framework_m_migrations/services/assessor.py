@@ -12,6 +12,7 @@ from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.filling import key_of
 from framework_m_migrations.domain.fixed_columns import fixed_columns
 from framework_m_migrations.domain.lowering import stageable
+from framework_m_migrations.domain.naming import named
 from framework_m_migrations.domain.obstacles import asked_about, withhold_obstructed
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.risk import DROP, Knowledge, judge, needs_rows, row_question
@@ -97,6 +98,8 @@ class Assessor:
                 judged.extend(
                     PlannedChange(name, apps.get(name), part, judge(part, known)) for part in self._parts(change, known)
                 )
+        names = named([planned.change for planned in judged], tables, can.naming)
+        judged = [replace(planned, change=change) for planned, change in zip(judged, names, strict=True)]
         offered = self._without_held_drops((*judged, *ghosts))
         judged, ghosts = offered[: len(judged)], offered[len(judged) :]
         judged = self._without_obstructed(judged, ghosts)

@@ -245,7 +245,9 @@ def _absent(judged: Sequence[PlannedChange]) -> dict[TableName, set[Mark]]:
                 | c.ForeignKeyAdded(foreign_key=item)
                 | c.ForeignKeyChanged(foreign_key=item)
             ):
-                found.setdefault(planned.change.table, set()).add(_mark(item))
+                marks = found.setdefault(planned.change.table, set())
+                # The plan gives a name to what has none in the model.
+                marks |= {_mark(item)} | (set() if isinstance(item, Index) else {_mark(replace(item, name=None))})
             case _:
                 pass
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.filling import BATCH
-from framework_m_migrations.domain.lowering import Lowering, creation_order, stageable, unique_name
+from framework_m_migrations.domain.lowering import Lowering, creation_order, stageable
 from framework_m_migrations.domain.reversal import reversal
 from framework_m_migrations.domain.schema import (
     Check,
@@ -165,8 +164,8 @@ def test_a_unique_constraint_over_rows_adopts_an_index_that_was_built_without_ho
     )
     nameless = Lowering(SERVER, online=True).operations(c.UniqueAdded(T, unique("a")))
     assert nameless == (
-        o.CreateIndex(T, Index("uq_t_a", (IndexKey("a"),), unique=True), online=True),
-        o.AddUnique(T, unique("a"), "uq_t_a"),
+        o.CreateIndex(T, Index("t_a_key", (IndexKey("a"),), unique=True), online=True),
+        o.AddUnique(T, unique("a"), "t_a_key"),
     )
     made_up = Lowering(SERVER, online=True).operations(c.UniqueAdded(T, unique("a" * 80)))[0]
     assert isinstance(made_up, o.CreateIndex)
@@ -215,15 +214,6 @@ def test_a_new_table_carries_the_foreign_keys_that_may_stand_at_once_and_gets_th
         o.CreateTable(new, (early,)),
         o.AddForeignKey(T, late),
     )
-
-
-def test_a_made_up_name_is_cut_only_where_it_does_not_fit() -> None:
-    # "uq_t_" and the column are the whole of the name, so the lengths are known to the byte.
-    fits, longer = unique("a" * 58), unique("a" * 59)
-    assert unique_name(T, fits, 63) == "uq_t_" + "a" * 58
-    digest = hashlib.sha256(("uq_t_" + "a" * 59).encode()).hexdigest()[:8]
-    assert unique_name(T, longer, 63) == "uq_t_" + "a" * 49 + "_" + digest
-    assert unique_name(T, longer, None) == "uq_t_" + "a" * 59
 
 
 def made(tables: list[Table], *existing: str, apart: bool = True) -> list[tuple[str, list[str | None]]]:

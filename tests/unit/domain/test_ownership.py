@@ -49,16 +49,16 @@ def test_an_index_is_ours_by_its_name_or_as_the_form_of_a_constraint_of_ours() -
     assert not by_name.has_index(index("theirs", "a"))
     assert by_name.without_index(index("ix", "a")) == OwnedTable(name, "Item", "created", indexes=frozenset({"more"}))
     by_rule = OwnedTable(name, "Item", "created", constraints=frozenset({"unique(a)", "uq", "unique(b)"}))
-    form = index("uq_item_a", "a", unique=True)
+    form = index("item_a_key", "a", unique=True)
     assert by_rule.has_index(form)
     assert by_rule.without_index(form) == OwnedTable(
         name, "Item", "created", constraints=frozenset({"uq", "unique(b)"})
     )
     for theirs in (
-        index("uq_item_a", "a"),
+        index("item_a_key", "a"),
         index("other", "a", unique=True),
-        index("uq_item_c", "c", unique=True),
-        index("uq_item_a", "a", unique=True, where="a > 0"),
-        index("uq_other_a", "a", unique=True),
+        index("item_c_key", "c", unique=True),
+        index("item_a_key", "a", unique=True, where="a > 0"),
+        index("other_a_key", "a", unique=True),
     ):
         assert not by_rule.has_index(theirs), theirs

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.changes import CheckAdded, ForeignKeyAdded, IndexAdded, TableAdded, UniqueAdded
-from framework_m_migrations.domain.lowering import Lowering, creation_order, unique_name
+from framework_m_migrations.domain.lowering import Lowering, creation_order
 from framework_m_migrations.domain.plan import LockLevel, Step
 from framework_m_migrations.domain.schema import Check, EnumType, Table, TableName
 from framework_m_migrations.domain.steps import LockLevels, Work, build_steps
@@ -156,20 +156,6 @@ def test_online_forms_are_chosen_for_tables_with_rows_only() -> None:
     fk = key("a", "u", "fk")
     assert busy.operations(ForeignKeyAdded(T, fk))[0] == o.AddForeignKey(T, fk, validate=False)
     assert Lowering(LOCAL, online=True).operations(CheckAdded(T, check)) == (o.AddCheck(T, check),)
-
-
-def test_a_made_up_name_fits_and_differs_for_different_constraints() -> None:
-    long = TableName("t" * 60)
-    one, other = (unique_name(long, unique(name * 20), 63) for name in "ab")
-    assert one != other
-    assert len(one.encode()) <= 63
-    assert unique_name(T, unique("a", "b"), 63) == "uq_t_a_b"
-
-
-def test_a_long_name_of_two_byte_letters_is_cut_between_letters() -> None:
-    name = unique_name(TableName("ä" * 40), unique("ö" * 40), 63)
-    assert len(name.encode()) <= 63
-    assert "\ufffd" not in name
 
 
 def test_deferred_keys_are_recorded_as_ours_only_when_they_are_added() -> None:

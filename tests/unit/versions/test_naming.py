@@ -25,18 +25,6 @@ def test_any_message_makes_a_safe_file_name(message: str) -> None:
     assert name.count(".") == 1
 
 
-@given(st.text(min_size=1, max_size=80), st.lists(st.text(min_size=1, max_size=80), min_size=1, max_size=4))
-def test_names_fit_every_database(table: str, columns: list[str]) -> None:
-    for name in (naming.unique_name(table, columns), naming.foreign_key_name(table, columns, "x")):
-        assert len(name.encode()) <= naming.IDENTIFIER_LIMIT
-
-
-def test_long_names_stay_distinct() -> None:
-    table = "t" * 80
-    assert naming.unique_name(table, ["a"]) != naming.unique_name(table, ["b"])
-    assert naming.check_name("t", "a > 0") != naming.check_name("t", "a > 1")
-
-
 def test_ids_come_from_content_alone() -> None:
     first = revision_id("shop", ["a"], "m", "body")
     assert first == revision_id("shop", ["a"], "m", "body")

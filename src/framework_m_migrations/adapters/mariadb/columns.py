@@ -119,7 +119,7 @@ def declared(column: Column) -> ColumnDefinition:
     if generated is not None and generated.kind == "computed":
         clauses |= _generated(generated)
     else:
-        clauses |= {NULLITY: None if column.nullable else "NOT NULL", **default_clauses(column.default)}
+        clauses |= {NULLITY: None if column.nullable else "NOT NULL", **default_clauses(column.default_text)}
         clauses[OTHER] = "AUTO_INCREMENT" if generated is not None else None
     clauses[COMMENT] = f"COMMENT {literal(column.comment)}" if column.comment else None
     return ColumnDefinition({kind: text for kind, text in clauses.items() if text})

@@ -11,6 +11,7 @@ from framework_m_migrations.adapters.mariadb import scopes
 from framework_m_migrations.adapters.mariadb.failures import translate
 from framework_m_migrations.adapters.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.mariadb.lock import NamedLock
+from framework_m_migrations.adapters.mariadb.naming import NAMING
 from framework_m_migrations.adapters.mariadb.options import COMPARED
 from framework_m_migrations.adapters.mariadb.spelling import NAME_LIMIT, MariadbSpelling
 from framework_m_migrations.adapters.mariadb.statements import Writer, lock_levels
@@ -62,6 +63,7 @@ class MariadbDialect:
             inherited_options=COMPARED,
             # Tables are folded by some servers only (lower_case_table_names), and then in what is declared already.
             folds_columns=True,
+            naming=NAMING,
         )
 
     def spelling(self, dialect: sa.Dialect) -> MariadbSpelling:

@@ -20,6 +20,7 @@ from alembic.operations.batch import BatchOperationsImpl
 from framework_m_migrations.adapters.mariadb import conversions
 from framework_m_migrations.adapters.mariadb.columns import ColumnChange
 from framework_m_migrations.adapters.mariadb.definitions import ColumnDefinition, TableDefinition, read_definition
+from framework_m_migrations.adapters.mariadb.dialect import MariadbDialect
 from framework_m_migrations.adapters.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.mariadb.scopes import strict
 from framework_m_migrations.adapters.mariadb.spelling import AUTO_INCREMENT, MariadbSpelling
@@ -28,6 +29,8 @@ from framework_m_migrations.adapters.mariadb.tokens import quoted
 from framework_m_migrations.adapters.sql.ddl import SharedForms
 from framework_m_migrations.adapters.sql.mysql_names import adopt_mysql_names
 from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.adapters.sql.wanted import Target
+from framework_m_migrations.adapters.sql.wanted_constraints import wanted_indexes
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import RevisionError, ValuesWouldBeLost
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Table, TableName, Unique
@@ -165,11 +168,6 @@ class MariadbRevisions(MySQLImpl):
         adopt_mysql_names(table)
         super().create_table(table, **options)
 
-    def create_index(self, index: sa.Index, **options: Any) -> None:
-        """Create an index; as ``create_table``."""
-        adopt_mysql_names(index)
-        super().create_index(index, **options)
-
     def drop_column(
         self, table_name: str, column: sa.Column[Any], *, schema: str | None = None, **options: Any
     ) -> None:
@@ -239,6 +237,35 @@ class MariadbRevisions(MySQLImpl):
             self._send(self._writer.destructive(operation) or self._shared(operation))
         elif not options.get("if_exists"):
             raise RevisionError(f"Table {table} has no constraint {name}.")
+
+    def create_index(self, index: sa.Index, **options: Any) -> None:
+        """An index, as sync adds it; options as for ``create_table``."""
+        adopt_mysql_names(index)
+        if self._offline or index.table is None or any(options.values()):
+            super().create_index(index, **options)
+            return
+        target = Target.of(self.dialect, MariadbDialect())
+        wanted = next((one for one in wanted_indexes(index.table, target) if one.native is index), None)
+        if wanted is not None:
+            self._send(
+                self._writer.additive(o.CreateIndex(TableName(index.table.name, index.table.schema), wanted)) or ()
+            )
+
+    def create_table_comment(self, table: sa.Table) -> None:
+        """A comment of a table."""
+        self._comment(table, table.comment)
+
+    def drop_table_comment(self, table: sa.Table) -> None:
+        """No comment of a table."""
+        self._comment(table, None)
+
+    def _comment(self, table: sa.Table, comment: str | None) -> None:
+        operation = o.SetComment(TableName(table.name, table.schema), None, comment)
+        statements = self._writer.additive(operation) or ()
+        for sql in statements if self._offline else ():
+            self.static_output(f"{sql};")
+        if not self._offline:
+            self._send(statements)
 
     def drop_index(self, index: sa.Index, **options: Any) -> None:
         """Drop an index; one that a foreign key needs is replaced by that key's own."""

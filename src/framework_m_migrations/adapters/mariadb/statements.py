@@ -25,6 +25,7 @@ from framework_m_migrations.adapters.mariadb.definitions import (
 )
 from framework_m_migrations.adapters.mariadb.expressions import split_default
 from framework_m_migrations.adapters.mariadb.failures import code_of
+from framework_m_migrations.adapters.mariadb.naming import is_chosen
 from framework_m_migrations.adapters.mariadb.options import alterations, partitioning
 from framework_m_migrations.adapters.mariadb.spelling import key_text
 from framework_m_migrations.adapters.mariadb.tokens import literal, quoted
@@ -81,7 +82,7 @@ class Writer:
             case o.SetNotNull(table=table, column=column):
                 return self.alter_column(table, column, ColumnChange(nullable=False), online=True)
             case o.SetDefault(table=table, column=column):
-                return self.alter_column(table, column, ColumnChange(default=column.default), online=True)
+                return self.alter_column(table, column, ColumnChange(default=column.default_text), online=True)
             case o.SetComment(table=table, column=None, comment=comment):
                 return (f"{self._alter(table)} COMMENT = {literal(comment or '')}",)
             case o.SetComment(table=table, column=str(name), comment=comment):
@@ -146,9 +147,11 @@ class Writer:
         parts = [f"DROP FOREIGN KEY {quoted(name)}"]
         key = next((key for key in found.foreign_keys if key.name == name), None)
         definition = self._definition(found.name)
-        columns = None if definition is None else definition.indexes.get(name)
+        # The index of a foreign key that the server named has the name of the first column.
+        own = key.columns[0] if key is not None and is_chosen(found.name, name) else name
+        columns = None if definition is None else definition.indexes.get(own)
         if key is not None and definition is not None and columns == key.columns:
-            others = [index for other, index in definition.indexes.items() if other != name]
+            others = [index for other, index in definition.indexes.items() if other != own]
             others += [unique.columns for unique in found.uniques]
             others += [found.primary_key.columns] if found.primary_key is not None else []
             needed = any(
@@ -157,7 +160,7 @@ class Writer:
                 for other in found.foreign_keys
                 if other.name != name
             )
-            parts += [] if needed else [f"DROP INDEX {quoted(name)}"]
+            parts += [] if needed else [f"DROP INDEX {quoted(own)}"]
         return (f"{self._alter(found.name)} {', '.join(parts)}",)
 
     def set_options(self, found: Table, operation: o.SetTableOptions) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.wanted import Target
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.schema import Column, Index, Table, TableName
+from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, Table, TableName, Unique
 
 _SERIAL = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"}
 """The words with which PostgreSQL makes a column and the sequence that it owns."""
@@ -267,24 +267,28 @@ class SharedForms:
         alter = f"ALTER TABLE {text.table(operation.table)}"
         match operation:
             case o.AddUnique(unique=unique, via_index=None):
-                return f"{alter} ADD {self._native(unique.native) or render.unique(text, unique)}"
+                return f"{alter} ADD {self._native(unique) or render.unique(text, unique)}"
             case o.AddUnique(unique=unique, via_index=index):
                 name = unique.name or index or ""
                 return f"{alter} ADD CONSTRAINT {text.quote(name)} UNIQUE USING INDEX {text.quote(index or name)}"
             case o.AddCheck(check=check, validate=validate):
-                return f"{alter} ADD {self._native(check.native) or render.check(text, check)}{_valid(validate)}"
+                return f"{alter} ADD {self._native(check) or render.check(text, check)}{_valid(validate)}"
             case o.AddForeignKey(foreign_key=key, validate=validate):
-                return f"{alter} ADD {self._native(key.native) or render.foreign_key(text, key)}{_valid(validate)}"
+                return f"{alter} ADD {self._native(key) or render.foreign_key(text, key)}{_valid(validate)}"
             case o.ValidateConstraint(constraint=constraint):
                 if constraint.name is None:
                     raise InvalidMetadata(f"A constraint of table {operation.table} has no name to validate it by.")
                 return f"{alter} VALIDATE CONSTRAINT {text.quote(constraint.name)}"
 
-    def _native(self, constraint: object) -> str | None:
-        if not isinstance(constraint, sa.Constraint):
+    def _native(self, constraint: Unique | Check | ForeignKey) -> str | None:
+        native = constraint.native
+        if not isinstance(native, sa.Constraint):
             return None
-        written: str | None = self._text.ddl.process(constraint)
-        return written
+        written: str | None = self._text.ddl.process(native)
+        if written is None or constraint.name is None or self._text.constraint_name(native) is not None:
+            return written
+        # The plan chose the name.
+        return f"CONSTRAINT {self._text.quote(constraint.name)} {written}"
 
     def _alter_column(self, operation: o.AlterType | o.SetNotNull | o.SetDefault) -> str:
         column = operation.column
@@ -296,7 +300,7 @@ class SharedForms:
                 return f"{alter} SET NOT NULL"
             case o.SetDefault():
                 # To take a default away is to set it to NULL: the additive path has no other word for it.
-                return f"{alter} SET DEFAULT {column.default if column.default is not None else 'NULL'}"
+                return f"{alter} SET DEFAULT {column.default_text or 'NULL'}"
 
     def _comment(self, table: TableName, column: str | None, comment: str | None) -> Iterator[str]:
         if comment and self._comments:

@@ -172,7 +172,7 @@ def _column(column: sa.Column[Any], name: str, type_: ColumnType, target: Target
     written = column.server_default is not None
     spelling = target.spelling
     generated = spelling.generated(column) if written or column.primary_key else None
-    default, volatile = None, False
+    default, volatile, sql = None, False, None
     if written and generated is None:
         sql = target.text.server_default(column)
         if sql is not None:
@@ -192,6 +192,7 @@ def _column(column: sa.Column[Any], name: str, type_: ColumnType, target: Target
         options=spelling.column_options(column) if constraints.has_options(column) else (),
         renamed_from=_renamed_from(info, target, f"the former name of column {name}") if info else None,
         native=column,
+        default_sql=None if sql == default else sql,
     )
 
 

@@ -70,7 +70,6 @@ class Directives:
 
     def alteration(self, table: TableName, column: Column, **changes: Any) -> Batch:
         """One ``alter_column`` in a batch; ``changes`` are those of Alembic's AlterColumnOp."""
-        using = changes.pop("using", None)
         operation = ops.AlterColumnOp(
             table.name,
             column.name,
@@ -79,7 +78,7 @@ class Directives:
             existing_nullable=None if "modify_nullable" in changes else column.nullable,
             **changes,
         )
-        return Batch(table.name, table.schema, (operation,), {} if using is None else {column.name: using})
+        return Batch(table.name, table.schema, (operation,))
 
     def _enum(self, operation: o.CreateEnum | o.AddEnumValue | o.DropEnum) -> Source:
         name_of = self._objects.table_sql
@@ -142,9 +141,8 @@ class Directives:
                 names = ", ".join(string_literal(name) for name in (table.name, before.name))
                 new = string_literal(column.name)
                 return (Source(f"op.alter_column({names}, new_column_name={new}{_schema(table)})"),)
-            case o.AlterType(before=before, column=column, using=using):
-                made = objects.type(table, column)
-                return (self.alteration(table, before, modify_type=made, using=using),)
+            case o.AlterType(before=before, column=column):
+                return (self.alteration(table, before, modify_type=objects.type(table, column)),)
             case o.SetNotNull(column=column) | o.ValidateNotNull(column=column):
                 return (self.alteration(table, column, modify_nullable=False),)
             case o.DropNotNull(column=column):
@@ -224,16 +222,19 @@ class Directives:
         match operation:
             case o.AddUnique(unique=unique, via_index=str(index)):
                 return (self._adopt(table, unique, index),)
+            case o.AddUnique(unique=unique) if unique.native is not None and "on_conflict" not in dict(unique.options):
+                # Outside a batch SQLite gets a unique index, as sync gives it: the table need not be rebuilt.
+                # What comes from the catalog is a constraint there, and comes back as one.
+                return (Directive(self._create(table, unique)),)
             case (
                 o.AddUnique(unique=constraint) | o.AddCheck(check=constraint) | o.AddForeignKey(foreign_key=constraint)
             ):
                 return (Batch(table.name, table.schema, (self._create(table, constraint),)),)
             case o.DropConstraint(constraint=name, kind=kind, definition=definition):
-                unnamed = not name and definition is not None
                 if definition is not None and not name:
-                    name = naming.constraint_name(table, definition)
+                    name = naming.constraint_name(table, definition, self._objects.columns(table))
                 drop = ops.DropConstraintOp(final(name), table.name, type_=_KIND[kind], schema=table.schema)
-                return (Batch(table.name, table.schema, (drop,), unnamed=unnamed),)
+                return (Batch(table.name, table.schema, (drop,)),)
             case o.ValidateConstraint(constraint=constraint):
                 quoted = self._objects.quote(constraint.name or "")
                 return (_on_postgresql(f"ALTER TABLE {self._objects.table_sql(table)} VALIDATE CONSTRAINT {quoted}"),)
@@ -247,9 +248,9 @@ class Directives:
     def _create(self, table: TableName, constraint: Constraint) -> ops.MigrateOperation:
         match constraint:
             case Unique():
-                made = self._objects.unique(table, constraint)
+                made = self._objects.unique(constraint)
                 return ops.CreateUniqueConstraintOp(
-                    final(str(made.name)),
+                    final(constraint.name),
                     table.name,
                     list(constraint.columns),
                     schema=table.schema,
@@ -258,14 +259,14 @@ class Directives:
                     **made.dialect_kwargs,
                 )
             case Check():
-                check = self._objects.check(table, constraint)
+                check = self._objects.check(constraint)
                 return ops.CreateCheckConstraintOp(
-                    final(str(check.name)), table.name, check.sqltext, schema=table.schema, **check.dialect_kwargs
+                    final(constraint.name), table.name, check.sqltext, schema=table.schema, **check.dialect_kwargs
                 )
             case ForeignKey():
                 key = self._objects.foreign_key(table, constraint)
                 return ops.CreateForeignKeyOp(
-                    final(str(key.name)),
+                    final(constraint.name),
                     table.name,
                     constraint.target.name,
                     list(constraint.columns),

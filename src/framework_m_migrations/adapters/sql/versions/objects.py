@@ -15,17 +15,15 @@ import sqlalchemy as sa
 from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
-from framework_m_migrations.adapters.sql.sqltext import SqlText, verbatim_dialect
-from framework_m_migrations.adapters.sql.versions import naming
+from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.versions.python_source import escape_binds
-from framework_m_migrations.adapters.sql.versions.type_source import POSTGRESQL, type_of
+from framework_m_migrations.adapters.sql.versions.type_source import type_of
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Generated, Index, Table, TableName, Unique
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|[-+]?\d+(\.\d+)?|true|false|null", re.IGNORECASE)
 _ON_UPDATE = re.compile(r"\bon\s+update\s+[\w()]+\s*\Z", re.IGNORECASE)
 _KEYWORD = re.compile(r"current_(timestamp|date|time)", re.IGNORECASE)
-_POSTGRESQL = verbatim_dialect(POSTGRESQL, str)
 _NULLS = "postgresql_nulls_not_distinct"
 _SEQUENCE_OPTIONS = {"start", "increment", "minvalue", "maxvalue", "cycle", "cache"}
 
@@ -73,7 +71,7 @@ class Objects:
 
     def type(self, table: TableName, column: Column) -> TypeEngine[Any]:
         """The type of a column; raises InvalidMetadata where nothing tells it."""
-        found = type_of(column.type, self.dialect) or self._columns(table).get(column.name)
+        found = type_of(column.type, self.dialect) or self.columns(table).get(column.name)
         if found is None:
             raise InvalidMetadata(
                 f"The type {column.type} of {table}.{column.name} cannot be written down.",
@@ -82,7 +80,8 @@ class Objects:
             )
         return found
 
-    def _columns(self, table: TableName) -> dict[str, TypeEngine[Any]]:
+    def columns(self, table: TableName) -> dict[str, TypeEngine[Any]]:
+        """The names and types of the columns that a table has in the database."""
         if table not in self._existing:
             with self._reading():
                 try:
@@ -99,17 +98,6 @@ class Objects:
     def table_sql(self, name: TableName) -> str:
         """A table's or type's name in SQL, with its schema where it has one."""
         return ".".join(self.quote(part) for part in (name.schema, name.name) if part is not None)
-
-    def cast(self, column: str, before: TypeEngine[Any], after: TypeEngine[Any]) -> str:
-        """The column's value turned into a type, as PostgreSQL writes it, whatever database is connected.
-
-        A moment with a time zone and one without are turned into one another in UTC: the session's own time zone
-        would make of the same revision another result on each machine.
-        """
-        old, new = (type_.compile(dialect=_POSTGRESQL) for type_ in (before, after))
-        if {_zone(old), _zone(new)} == {True, False}:
-            return f"{self.quote(column)} AT TIME ZONE 'UTC'"
-        return f"{self.quote(column)}::{new}"
 
     @staticmethod
     def generation(column: Column) -> sa.Computed | sa.Identity | None:
@@ -148,7 +136,7 @@ class Objects:
         written: str | None = None
         if isinstance(column.native, sa.Column):
             written = self._text.ddl.get_column_default_string(column.native)
-        return _default_clause(written or column.default)
+        return _default_clause(written or column.default_text or column.default)
 
     def server_default(self, column: Column) -> sa.ColumnElement[Any] | sa.TextClause | None:
         """The server default as an object. What each database spells in its own way stays SQLAlchemy's to spell."""
@@ -188,29 +176,24 @@ class Objects:
         items: list[sa.schema.SchemaItem] = [*columns]
         if table.primary_key:
             items.append(sa.PrimaryKeyConstraint(*primary, name=final(table.primary_key.name)))
-        constraints: list[sa.Constraint] = [self.unique(table.name, unique) for unique in table.uniques]
-        constraints += [self.check(table.name, check) for check in table.checks]
-        constraints += [self.foreign_key(table.name, key) for key in foreign_keys]
-        declared: tuple[Unique | Check | ForeignKey, ...] = (*table.uniques, *table.checks, *foreign_keys)
-        for made, constraint in zip(constraints, declared, strict=True):
-            made.name = final(constraint.name)
-        items.extend(constraints)
+        items += [self.unique(unique) for unique in table.uniques]
+        items += [self.check(check) for check in table.checks]
+        items += [self.foreign_key(table.name, key) for key in foreign_keys]
         options = dict(table.native.kwargs) if isinstance(table.native, sa.Table) else {}
         return sa.Table(
             table.name.name, sa.MetaData(), *items, schema=table.name.schema, comment=table.comment, **options
         )
 
-    def unique(self, table: TableName, unique: Unique) -> sa.UniqueConstraint:
+    def unique(self, unique: Unique) -> sa.UniqueConstraint:
         """A unique constraint by names of columns."""
-        name = naming.constraint_name(table, unique)
-        return sa.UniqueConstraint(*unique.columns, name=name, **_constraint_options(unique.native))
+        return sa.UniqueConstraint(*unique.columns, name=final(unique.name), **_constraint_options(unique.native))
 
-    def check(self, table: TableName, check: Check) -> sa.CheckConstraint:
+    def check(self, check: Check) -> sa.CheckConstraint:
         """A check constraint, in the model's own words where it has any."""
         expression = check.expression
         if isinstance(check.native, sa.CheckConstraint):
             expression = self._text.expression(check.native.sqltext)
-        return sa.CheckConstraint(sa.text(escape_binds(expression)), name=naming.constraint_name(table, check))
+        return sa.CheckConstraint(sa.text(escape_binds(expression)), name=final(check.name))
 
     def foreign_key(self, table: TableName, key: ForeignKey) -> sa.ForeignKeyConstraint:
         """A foreign key by names; raises InvalidMetadata for a target that SQLAlchemy could not tell apart."""
@@ -225,7 +208,7 @@ class Objects:
         return sa.ForeignKeyConstraint(
             key.columns,
             [f"{target}.{column}" for column in key.target_columns],
-            name=naming.constraint_name(table, key),
+            name=final(key.name),
             ondelete=key.on_delete,
             onupdate=key.on_update,
             **_constraint_options(key.native),
@@ -273,13 +256,6 @@ class Objects:
             if not name.endswith("_concurrently")
         }
         return sa.Index(index.name, *keys, unique=index.unique, _table=made, **options)
-
-
-def _zone(type_: str) -> bool | None:
-    """Whether a moment has a time zone; None for what is no moment."""
-    if not type_.startswith("TIMESTAMP"):
-        return None
-    return type_.endswith(" WITH TIME ZONE")
 
 
 def _known_options(index: Index) -> list[tuple[str, Any]]:

@@ -33,27 +33,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Operations on one table that SQLite carries out by rebuilding it, and other databases one by one.
-
-    ``using`` maps a column to the expression that converts its values (PostgreSQL). ``unnamed`` says that a constraint
-    without a name must be found by the name it would have.
-    """
+    """Operations on one table that SQLite carries out by rebuilding it, and other databases one by one."""
 
     table: str
     schema: str | None
     operations: tuple[ops.MigrateOperation, ...]
-    using: dict[str, str] = field(default_factory=dict)
-    unnamed: bool = False
 
     def joined(self, other: Batch) -> Batch:
         """Both in one rebuild."""
-        return Batch(
-            self.table,
-            self.schema,
-            (*self.operations, *other.operations),
-            self.using | other.using,
-            self.unnamed or other.unnamed,
-        )
+        return Batch(self.table, self.schema, (*self.operations, *other.operations))
 
 
 type Piece = Source | Directive | Batch | Choice

@@ -14,7 +14,6 @@ from alembic.operations import ops
 from sqlalchemy.sql.functions import now
 
 from framework_m_migrations.adapters.sql.sqltext import SqlText
-from framework_m_migrations.adapters.sql.versions import naming
 from framework_m_migrations.adapters.sql.versions.pieces import Batch, Choice, Directive, Piece, Source
 from framework_m_migrations.adapters.sql.versions.python_source import (
     INDENT,
@@ -88,7 +87,7 @@ class Renderer:
         )
         # It comes indented for a template; a block of its own makes it parse as it is.
         tree = cast(ast.If, ast.parse(f"if True:\n    {code}").body[0])
-        fixer = _Fixer(piece if isinstance(piece, Batch) else None)
+        fixer = _Fixer()
         return [line for node in tree.body for line in statement(ast.fix_missing_locations(fixer.visit(node)), depth)]
 
     def _render_item(self, kind: str, item: Any, context: Any) -> str | Literal[False]:
@@ -113,10 +112,7 @@ def _default_source(sql: str) -> str:
 
 
 class _Fixer(ast.NodeTransformer):
-    """Mends what Alembic leaves to the reader: colons in SQL, conversions, names of unnamed constraints."""
-
-    def __init__(self, batch: Batch | None) -> None:
-        self._batch = batch
+    """Mends what Alembic leaves to the reader: colons in SQL."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -129,12 +125,6 @@ class _Fixer(ast.NodeTransformer):
             self._escape(node, len(node.args) - 1)
         elif name == "batch_alter_table":
             node.keywords = [one for one in node.keywords if not _is_none(one)]
-            self._batch_options(node)
-        elif name == "alter_column" and self._batch is not None:
-            column = node.args[0]
-            using = self._batch.using.get(column.value) if isinstance(column, ast.Constant) else None  # type: ignore[arg-type]
-            if using is not None and any(one.arg == "type_" for one in node.keywords):
-                node.keywords.append(ast.keyword("postgresql_using", ast.Constant(using)))
         return node
 
     @staticmethod
@@ -142,12 +132,6 @@ class _Fixer(ast.NodeTransformer):
         argument = node.args[position]
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
             node.args[position] = ast.Constant(escape_binds(argument.value))
-
-    def _batch_options(self, node: ast.Call) -> None:
-        if self._batch is None:
-            return
-        if self._batch.unnamed:
-            node.keywords.append(ast.keyword("naming_convention", ast.parse(repr(naming.CONVENTION), mode="eval").body))
 
 
 def _is_none(keyword: ast.keyword) -> bool:

@@ -168,32 +168,28 @@ class ScriptWriter:
         script.note(f"Locks: {table}.{after.name} from {before.type} to {after.type} may rewrite the table.")
         if convert:
             script.note(
-                f"Data migration: decide how {before.type} becomes {after.type} in {table}.{after.name}; the cast that "
-                "is written may fail or lose digits."
+                f"Data migration: decide how {before.type} becomes {after.type} in {table}.{after.name}; the revision "
+                "fails where a value would be lost."
             )
         was = before.default if default is None else default.before.default
         apart = was is not None and (convert or default is not None)
         gets = after.default if default is not None or apart else None
         script.add(
-            self._typed(table, before, after, convert=convert, off=apart, on=gets is not None),
+            self._typed(table, before, after, off=apart, on=gets is not None),
             self._typed(
                 table,
                 after,
                 before,
-                convert=convert,
                 off=gets is not None,
                 on=was is not None and (apart or gets is not None),
             ),
         )
 
-    def _typed(self, table: TableName, before: Column, after: Column, *, convert: bool, off: bool, on: bool) -> Pieces:
-        using = None
-        if convert:
-            using = self.objects.cast(after.name, self.objects.type(table, before), self.objects.type(table, after))
+    def _typed(self, table: TableName, before: Column, after: Column, *, off: bool, on: bool) -> Pieces:
         pieces: list[Piece] = []
         if off:
             pieces.append(Directives(self.objects).alteration(table, before, modify_server_default=None))
-        pieces.extend(self.pieces(o.AlterType(table, before, after, using)))
+        pieces.extend(self.pieces(o.AlterType(table, before, after)))
         if on:
             pieces.extend(self.pieces(o.SetDefault(table, before, after)))
         return tuple(pieces)

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.held_types import held_types
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXTS, text
 from framework_m_migrations.domain.changes import Change, IndexAdded, TableAdded, UniqueAdded
-from framework_m_migrations.domain.lowering import unique_name
+from framework_m_migrations.domain.naming import Place, standard_name
 from framework_m_migrations.domain.obstacles import Claim, Obstacle, rivals
 from framework_m_migrations.domain.schema import TableName
 
@@ -74,7 +73,7 @@ def _name(change: Change) -> str | None:
         case IndexAdded(index=index):
             return index.name
         case UniqueAdded(table=table, unique=unique, via_index=None):
-            return unique.name or unique_name(table, unique, NAME_LIMIT)
+            return unique.name or standard_name(unique, Place(table, ()))
         case UniqueAdded(unique=unique, via_index=index) if index != unique.name:
             # An index that is adopted takes the name of the constraint.
             return unique.name

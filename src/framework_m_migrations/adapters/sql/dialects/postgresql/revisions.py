@@ -16,6 +16,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.altering import alt
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
 from framework_m_migrations.adapters.sql.dialects.postgresql.conversions import conversion
 from framework_m_migrations.adapters.sql.dialects.postgresql.generating import set_generated
+from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.losses import refuse_losses
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import text
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
@@ -53,6 +54,7 @@ class PostgresqlRevisions(_Impl):
         type_: sa.types.TypeEngine[Any] | None = None,
         schema: str | None = None,
         existing_server_default: Any = None,
+        name: str | None = None,
         **kw: Any,
     ) -> None:
         """As DefaultImpl.alter_column.
@@ -82,6 +84,7 @@ class PostgresqlRevisions(_Impl):
                 existing_server_default=existing_server_default,
                 **kw,
             )
+            self._rename(TableName(table_name, schema), column_name, name)
             return
         table = TableName(table_name, schema)
         using = kw.pop("postgresql_using", None)
@@ -89,7 +92,8 @@ class PostgresqlRevisions(_Impl):
             before = self._retype(connection, table, before, type_, using, keep_default=server_default is False)
         if filled:
             self._refill(connection, table, before, server_default)
-            server_default = False if isinstance(server_default, sa.Computed | sa.Identity) else server_default
+            done = server_default is None or isinstance(server_default, sa.Computed | sa.Identity)
+            server_default = False if done else server_default
             existing_server_default = None
         super().alter_column(
             table_name,
@@ -99,6 +103,12 @@ class PostgresqlRevisions(_Impl):
             existing_server_default=existing_server_default,
             **kw,
         )
+        self._rename(table, column_name, name)
+
+    def _rename(self, table: TableName, column: str, name: str | None) -> None:
+        if name is not None and name != column:
+            renamed = f"RENAME COLUMN {written(column)} TO {written(name)}"
+            self._exec(f"ALTER TABLE {qualified(table, None)} {renamed}")
 
     def _retype(
         self,

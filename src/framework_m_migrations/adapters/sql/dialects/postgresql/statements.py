@@ -59,7 +59,7 @@ def statements(
             return (settled(operation, connection, schema),)
         case o.SetDefault(table=table, column=column):
             # To take a default away is to set it to NULL: the additive path has no word for the other way.
-            default = "NULL" if column.default is None else column.default
+            default = column.default_text or "NULL"
             return (f"{_alter(table, schema)} ALTER COLUMN {written(column.name)} SET DEFAULT {default}",)
         case o.SetComment(table=table, column=name, comment=comment):
             return (_comment(table, name, comment, schema),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,11 +17,12 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import Fore
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import collate_clause
 from framework_m_migrations.adapters.sql.dialects.sqlite.draft import ConstraintText, Draft
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control
-from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation, unique_clause
 from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import is_constant_default
 from framework_m_migrations.adapters.sql.dialects.sqlite.questions import ask
 from framework_m_migrations.adapters.sql.dialects.sqlite.rebuild import (
     actual_columns,
+    has_rows,
     rebuild,
     stored_definition,
 )
@@ -32,13 +34,14 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.schema_edit import (
 )
 from framework_m_migrations.adapters.sql.dialects.sqlite.short_rows import firing_trigger
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import SqliteSpelling
-from framework_m_migrations.adapters.sql.dialects.sqlite.statements import drop_column, has_index
+from framework_m_migrations.adapters.sql.dialects.sqlite.statements import add_unique, drop_column, has_index
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain.errors import DatabaseError, RevisionError
 from framework_m_migrations.domain.operations import (
     AddCheck,
     AddForeignKey,
+    AddUnique,
     AlterType,
     DropColumn,
     DropConstraint,
@@ -250,7 +253,7 @@ class Plan:
         if before.spelling == after.spelling and stays_as_it_is(before, after):
             return
         operation = AlterType(self.draft.table, column, replace(column, type=after))
-        if stays_as_it_is(before, after):
+        if stays_as_it_is(before, after) or not has_rows(self._connection, self.draft.table.name, self._place):
             self._edit(operation)
             return
         self._needs_rows(f"{name} from {before} to {after}")
@@ -267,12 +270,12 @@ class Plan:
                 f"Column {name} of table {self.draft.table} cannot be an identity: SQLite has none.",
                 next_step="Use alter_column(autoincrement=True) for a key that counts on.",
             )
-        default = None
+        default = sql = None
         if given is not None:
             made: sa.Column[Any] = sa.Column(name, sa.Text(), server_default=given)
             sql = self._sql.server_default(made)
             default = None if sql is None else self._spelling.default(sql, column.type)
-        operation = SetDefault(self.draft.table, column, replace(column, default=default))
+        operation = SetDefault(self.draft.table, column, replace(column, default=default, default_sql=sql))
         trigger = (
             firing_trigger(self.draft.table, column.name, column.default, self._connection, schema=self._place)
             if name in self.draft.values()
@@ -331,6 +334,7 @@ class Plan:
             return f"the stored column {column.name}" if column.computed.persisted else None
         default = self._sql.server_default(column)
         volatile = default is not None and not is_constant_default(default)
+        volatile = volatile and has_rows(self._connection, self.draft.table.name, self._place)
         return f"the default of {column.name}, an expression" if volatile else None
 
     def _drop_column(self, column: Any, *, if_exists: bool | None = None, **rest: Any) -> None:
@@ -373,15 +377,16 @@ class Plan:
             case sa.ForeignKeyConstraint():
                 self._edit(AddForeignKey(self.draft.table, self._foreign_key(const, name)))
             case sa.UniqueConstraint():
-                self._needs_rows("a unique constraint")
                 named_columns: list[Any] = list(const.columns)
                 columns = [self.draft.column(self._now(column.name)).name for column in named_columns]
-                named = "" if name is None else f"CONSTRAINT {quoted(name)} "
                 conflict = const.dialect_options["sqlite"]["on_conflict"]
-                self.draft.add_constraint(
-                    f"{named}UNIQUE ({', '.join(map(quoted, columns))})"
-                    + (f" ON CONFLICT {conflict}" if conflict else "")
-                )
+                unique = Unique(name, tuple(columns), (("on_conflict", conflict),) if conflict else ())
+                if self._options.get("alone") and not conflict:
+                    for sql in add_unique(AddUnique(self.draft.table, unique), self._place):
+                        self._steps.append(partial(self._send, sql))
+                    return
+                self._needs_rows("a unique constraint")
+                self.draft.add_constraint(unique_clause(unique))
             case sa.PrimaryKeyConstraint():
                 self._needs_rows("the primary key")
                 self.draft.set_primary_key([self._now(column.name) for column in const.columns], name)
@@ -428,13 +433,15 @@ class Plan:
             if self.draft.constraint(named, "unique") is None:
                 self._edit(DropConstraint(self.draft.table, named, kind or "check"))
                 return
+        indexed = kind in {"unique", None} and name is not None and has_index(self._connection, name, self._place)
+        if found is None and name is not None and not indexed:
+            found = self.draft.going_by(name, kind)
         if found is not None:
             self._needs_rows("a constraint without a name" if found.name is None else "a unique constraint")
             self.draft.drop_constraint(found)
             return
-        if name is not None and kind in {"unique", None} and has_index(self._connection, name, self._place):
-            place = f"{quoted(self._place)}.{quoted(name)}"
-            self._send(f"DROP INDEX {place}")
+        if indexed:
+            self._send(f"DROP INDEX {quoted(self._place)}.{quoted(str(name))}")
             return
         if not (if_exists or _is_type_bound(const)):
             raise RevisionError(

@@ -18,10 +18,11 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import SqliteS
 from framework_m_migrations.adapters.sql.dialects.sqlite.statements import locked_tables, statements
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
+from framework_m_migrations.domain.naming import Naming, standard_name
 from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
-from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.schema import TableName, Unique
 from framework_m_migrations.ports.inspector import Inspector
 from framework_m_migrations.ports.lock import MigrationLock
 
@@ -53,6 +54,7 @@ class SqliteDialect:
             drop_unique=False,
             folds_tables=True,
             folds_columns=True,
+            naming=Naming(standard_name, written=(Unique,)),
         )
 
     def spelling(self, dialect: sa.Dialect) -> Spelling:

@@ -33,6 +33,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.removals import names_i
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import default_affinity
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted, tokens
 from framework_m_migrations.domain.errors import DatabaseError
+from framework_m_migrations.domain.naming import Constraint, unnamed_names
 from framework_m_migrations.domain.operations import AddCheck, AddForeignKey, AlterType
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, TableName, Unique
 
@@ -227,6 +228,22 @@ class Draft:
         chosen = kinds.values() if kind is None else [kinds[kind]]
         return next((one for group in chosen for one in group if one.name and lower(one.name) == lower(name)), None)
 
+    def going_by(self, name: str, kind: str | None) -> ConstraintText | None:
+        """A constraint without a name by the one that a revision drops it by (``t_a_key``)."""
+        texts: list[ConstraintText] = [*self.parsed.uniques, *self.parsed.checks, *self.parsed.foreign_keys]
+        kinds = {"check": CheckText, "unique": UniqueText, "foreign_key": ForeignKeyText}
+        names = unnamed_names(self.table, [column.name for column in self.parsed.columns], map(_described, texts))
+        return next(
+            (
+                text
+                for text, called in zip(texts, names, strict=True)
+                if called is not None
+                and lower(called) == lower(name)
+                and isinstance(text, (*kinds.values(),) if kind is None else kinds[kind])
+            ),
+            None,
+        )
+
     def unnamed(self, definition: Unique | Check | ForeignKey) -> ConstraintText | None:
         """A constraint without a name, by what it says."""
         found: Sequence[ConstraintText]
@@ -363,6 +380,16 @@ class Draft:
 
 def _on_conflict(word: str | None) -> str:
     return f" ON CONFLICT {word}" if word else ""
+
+
+def _described(text: ConstraintText) -> Constraint:
+    match text:
+        case CheckText():
+            return Check(text.name, text.expression)
+        case UniqueText():
+            return Unique(text.name, tuple(text.columns))
+        case ForeignKeyText():
+            return ForeignKey(text.name, tuple(text.columns), TableName(text.target), tuple(text.target_columns))
 
 
 def _within(span: Span, outer: Span) -> bool:

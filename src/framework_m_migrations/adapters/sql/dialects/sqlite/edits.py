@@ -22,7 +22,7 @@ from framework_m_migrations.domain.operations import (
     SetDefault,
     SetNotNull,
 )
-from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table
+from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table, Unique
 
 type Removal = DropConstraint | DropColumn
 """Operations that take something out; of a dropped column what refers to it, before the column itself."""
@@ -131,7 +131,7 @@ def _column_edits(
         case SetDefault(column=Column(default=None)):
             return [(text.default_span, "")] if text.default_span else []
         case SetDefault(column=column):
-            clause = f"DEFAULT {default_clause(column.default or 'NULL')}"
+            clause = f"DEFAULT {default_clause(column.default_text or 'NULL')}"
             return [(text.default_span, clause)] if text.default_span else [(behind_type, f" {clause}")]
 
 
@@ -149,6 +149,13 @@ def _type_edits(type_: ColumnType, text: ColumnText) -> list[tuple[Span, str]]:
 def check_clause(check: Check) -> str:
     """A check as a table constraint."""
     return f"{_named(check.name)}CHECK ({check.expression})"
+
+
+def unique_clause(unique: Unique) -> str:
+    """A unique constraint as a table constraint."""
+    conflict = dict(unique.options).get("on_conflict")
+    clause = f"{_named(unique.name)}UNIQUE ({', '.join(map(quoted, unique.columns))})"
+    return f"{clause} ON CONFLICT {conflict}" if conflict else clause
 
 
 def foreign_key_clause(key: ForeignKey) -> str:

@@ -161,7 +161,8 @@ def is_constant_default(sql: str) -> bool:
 
 
 def default_clause(default: str) -> str:
-    """A canonical default as it must stand after DEFAULT: expressions in parentheses."""
+    """A default as it must stand after DEFAULT: expressions in parentheses."""
     found = tokens(default)
     bare = is_constant_default(default) or (len(found) == 1 and found[0].upper in _VOLATILE_WORDS)
+    bare = bare or len(_without_outer_parentheses(found)) < len(found)
     return default if bare else f"({default})"

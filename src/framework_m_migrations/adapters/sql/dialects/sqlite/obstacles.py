@@ -18,7 +18,7 @@ from framework_m_migrations.domain.changes import (
     TableAdded,
     UniqueAdded,
 )
-from framework_m_migrations.domain.lowering import unique_name
+from framework_m_migrations.domain.naming import Place, standard_name
 from framework_m_migrations.domain.obstacles import Claim, Obstacle, rivals
 from framework_m_migrations.domain.schema import TableName
 
@@ -40,7 +40,7 @@ def obstacles(connection: sa.Connection, changes: Sequence[Change], *, schema: s
                 why = f"ON CONFLICT {word} holds in a constraint only that CREATE TABLE makes."
                 found[change] = Obstacle(why, by_copy=True)
             case UniqueAdded(table=table, unique=unique):
-                names[change] = (place, unique.name or unique_name(table, unique, None))
+                names[change] = (place, unique.name or standard_name(unique, Place(table, ())))
             case IndexAdded(index=index):
                 names[change] = (place, index.name)
             case TableAdded(table=table):

@@ -14,11 +14,13 @@ from itertools import count
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.sqlite.conversions import lost
+from framework_m_migrations.adapters.sql.dialects.sqlite.conversions import lost, stays_as_it_is
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import parse_table
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import TableText
 from framework_m_migrations.adapters.sql.dialects.sqlite.draft import Draft
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import unique_clause
+from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import is_constant_default
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import (
     NAME,
     STRING,
@@ -30,7 +32,17 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import (
     tokens,
     unquoted,
 )
-from framework_m_migrations.domain.errors import RevisionError, ValuesWouldBeLost
+from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.domain.errors import DatabaseError, RevisionError, ValuesWouldBeLost
+from framework_m_migrations.domain.operations import (
+    AddColumn,
+    AddUnique,
+    AlterType,
+    DropConstraint,
+    Operation,
+    SetGenerated,
+)
+from framework_m_migrations.domain.schema import Column
 
 _ROWIDS = ("rowid", "_rowid_", "oid")
 _NAMES = frozenset({WORD, NAME, STRING})
@@ -92,6 +104,70 @@ def rebuild_statements(connection: sa.Connection, draft: Draft, *, schema: str) 
         f"PRAGMA legacy_alter_table = {legacy}",
         *(_within_schema(item.sql, item.kind.upper(), "temp" if item.temporary else schema) for item in kept),
     )
+
+
+def shown_rebuild(operation: Operation, connection: sa.Connection, schema: str) -> tuple[str, ...] | None:
+    """What a plan shows of an operation that a revision carries out by a rebuild; None where it needs none.
+
+    Args:
+        operation: the operation.
+        connection: read through.
+        schema: of tables that name none.
+    """
+    if not isinstance(operation, AlterType | SetGenerated | AddUnique | DropConstraint | AddColumn):
+        return None
+    place = operation.table.schema or schema
+    try:
+        draft = Draft(operation.table, stored_definition(connection, operation.table.name, place))
+        if not _is_redrafted(draft, operation, connection, place):
+            return None
+        return rebuild_statements(connection, draft, schema=place)
+    except (RevisionError, DatabaseError):
+        return None  # An earlier step of the plan makes the table, or the column.
+
+
+def _is_redrafted(draft: Draft, operation: Operation, connection: sa.Connection, place: str) -> bool:
+    text = SqlText(connection.dialect, str, schema=None)
+    before = draft.parsed
+    match operation:
+        case AlterType(before=old, column=column):
+            draft.set_type(old.type, column)
+            converted = not stays_as_it_is(old.type, column.type) and has_rows(connection, draft.table.name, place)
+            return converted or _has_alias(before) is not _has_alias(draft.parsed)
+        case SetGenerated(column=column):
+            draft.set_generated(column.name, _generated_clause(column, text))
+        case AddUnique(unique=unique) if unique.options:
+            draft.add_constraint(unique_clause(unique))
+        case DropConstraint(constraint=name, kind="unique"):
+            found = draft.constraint(name, "unique") or draft.going_by(name, "unique")
+            if found is None:
+                return False
+            draft.drop_constraint(found)
+        case AddColumn(column=Column(native=sa.Column() as native)):
+            default = text.server_default(native)
+            stored = native.computed is not None and native.computed.persisted
+            volatile = native.computed is None and default is not None and not is_constant_default(default)
+            if not stored and not (volatile and has_rows(connection, draft.table.name, place)):
+                return False
+            draft.add_column(native.name, text.ddl.get_column_specification(native))
+        case _:
+            return False
+    return True
+
+
+def _generated_clause(column: Column, text: SqlText) -> str | None:
+    if column.generated is None:
+        return None
+    native = column.native
+    if isinstance(native, sa.Column) and native.computed is not None:
+        return str(text.ddl.process(native.computed))
+    return f"GENERATED ALWAYS AS ({column.generated.expression}) {'STORED' if column.generated.stored else 'VIRTUAL'}"
+
+
+def has_rows(connection: sa.Connection, table: str, schema: str) -> bool:
+    """Whether a table has any row."""
+    found = control(connection, f"SELECT EXISTS (SELECT 1 FROM {quoted(schema)}.{quoted(table)})")  # noqa: S608
+    return bool(found[0][0])
 
 
 def rebuild(connection: sa.Connection, draft: Draft, send: Send, *, schema: str) -> None:

@@ -99,7 +99,7 @@ class SqliteRevisions(_Base):
         return connection
 
     def _alone(self, table: str, place: str | None, method: str, /, *arguments: Any, **options: Any) -> None:
-        self._carry_out(table, place, [(method, arguments, options)], dict(_Options))
+        self._carry_out(table, place, [(method, arguments, options)], _Options | {"alone": True})
 
     def _carry_out(self, table: str, schema: str | None, calls: Sequence[Call], options: Mapping[str, Any]) -> None:
         connection = self._bound()

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.draft import Draft
-from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control
-from framework_m_migrations.adapters.sql.dialects.sqlite.rebuild import rebuild_statements, stored_definition
+from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction
+from framework_m_migrations.adapters.sql.dialects.sqlite.rebuild import (
+    rebuild_statements,
+    shown_rebuild,
+    stored_definition,
+)
 from framework_m_migrations.adapters.sql.dialects.sqlite.schema_edit import edit_statements
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import table_kwargs
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import (
@@ -18,7 +22,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import (
     tokens,
     unquoted,
 )
-from framework_m_migrations.domain.lowering import unique_name
+from framework_m_migrations.domain.naming import Place, standard_name
 from framework_m_migrations.domain.operations import (
     AddCheck,
     AddColumn,
@@ -65,20 +69,21 @@ def statements(operation: Operation, connection: sa.Connection, *, schema: str) 
         DatabaseError: the definition cannot be edited in this way.
     """
     match operation:
-        case AddCheck() | AddForeignKey() | AlterType() | SetNotNull() | SetDefault() | DropNotNull():
-            return edit_statements(operation, connection, schema=schema)
-        case AddUnique(table=table, unique=unique):
-            # A constraint of its own would need an index that only CREATE TABLE makes; a unique index is the same rule.
-            name = unique.name or unique_name(table, unique, None)
-            columns = ", ".join(quoted(column) for column in unique.columns)
-            place = quoted(table.schema or schema)
-            return (f"CREATE UNIQUE INDEX {place}.{quoted(name)} ON {quoted(table.name)} ({columns})",)
         case DropConstraint(table=table, constraint=name) if has_index(connection, name, table.schema or schema):
             return (f"DROP INDEX {quoted(table.schema or schema)}.{quoted(name)}",)
         case SetTableOptions(table=table, before=before, options=options):
             draft = Draft(table, stored_definition(connection, table.name, table.schema or schema))
             draft.set_table_kwargs(table_kwargs(dict(before), dict(options)))
             return rebuild_statements(connection, draft, schema=table.schema or schema)
+        case _ if (
+            not in_transaction(connection) and (rebuilt := shown_rebuild(operation, connection, schema)) is not None
+        ):
+            # Only shown: what is sent by a revision, which counts the rows first.
+            return rebuilt
+        case AddCheck() | AddForeignKey() | AlterType() | SetNotNull() | SetDefault() | DropNotNull():
+            return edit_statements(operation, connection, schema=schema)
+        case AddUnique():
+            return add_unique(operation, schema)
         case DropConstraint():
             return edit_statements(operation, connection, schema=schema)
         case DropColumn():
@@ -97,6 +102,18 @@ def statements(operation: Operation, connection: sa.Connection, *, schema: str) 
             return ()
         case _:
             return None
+
+
+def add_unique(operation: AddUnique, schema: str) -> tuple[str, ...]:
+    """A unique index of the constraint's name and columns, which is the same rule.
+
+    A constraint of its own would need an index that only CREATE TABLE makes.
+    """
+    table, unique = operation.table, operation.unique
+    name = unique.name or standard_name(unique, Place(table, ()))
+    columns = ", ".join(quoted(column) for column in unique.columns)
+    place = quoted(table.schema or schema)
+    return (f"CREATE UNIQUE INDEX {place}.{quoted(name)} ON {quoted(table.name)} ({columns})",)
 
 
 def has_index(connection: sa.Connection, name: str, schema: str) -> bool:

@@ -129,7 +129,7 @@ def _plain_column(name: str, type_: str, not_null: bool, default: str | None) ->
     """A column of which the pragmas tell all. Tables of one application have many alike, and values can be shared."""
     declared = declared_type(type_)
     spelled = None if default is None else canonical_default(default, default_affinity(declared))
-    return Column(name, declared, not not_null, spelled)
+    return Column(name, declared, not not_null, spelled, default_sql=None if spelled == default else default)
 
 
 def _column(raw: RawColumn, text: ColumnText | None, *, is_rowid: bool) -> Column:
@@ -145,7 +145,10 @@ def _column(raw: RawColumn, text: ColumnText | None, *, is_rowid: bool) -> Colum
     if raw.default is not None and generated is None:
         default = canonical_default(raw.default, default_affinity(type_))
     options = column_options(None if text is None else text.conflict)
-    return Column(raw.name, type_, not (raw.not_null or is_rowid), default, generated, options=options)
+    said = None if default == raw.default else raw.default
+    return Column(
+        raw.name, type_, not (raw.not_null or is_rowid), default, generated, options=options, default_sql=said
+    )
 
 
 def _index(raw: RawIndex, own: Mapping[str, str], types: Mapping[str, ColumnType]) -> Index:
