@@ -26,6 +26,8 @@ def obstacle(change: c.Change, catalog: Catalog) -> str | None:
             return "how the database fills a column cannot be changed in place"
         case c.ColumnAdded(column=column) if column.generated is not None:
             return "the database would fill the column row by row under a lock"
+        case c.ColumnRenamed(before=before, column=column) if _differs(before, column):
+            return "it changes more than the name: rename the column first, and change it in the next revision"
         case c.ColumnRenamed(table=table, before=before) | c.ColumnTypeChanged(table=table, before=before):
             return _on_column(table, before, catalog)
         case c.ColumnRemoved(table=table, column=column, superseded_by=None):
@@ -42,6 +44,12 @@ def obstacle(change: c.Change, catalog: Catalog) -> str | None:
             return _options(key)
         case _:
             return None
+
+
+def _differs(before: Column, column: Column) -> bool:
+    """Whether a renamed column changes what its copy cannot have beside the former one."""
+    same = (before.type, before.generated, before.comment) == (column.type, column.generated, column.comment)
+    return not same or (before.nullable and not column.nullable)
 
 
 def has_half(change: c.Change, phase: Phase) -> bool:

@@ -8,6 +8,7 @@ strict while it does, whatever sql_mode says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -20,7 +21,6 @@ from alembic.operations.batch import BatchOperationsImpl
 from framework_m_migrations.adapters.mariadb import conversions
 from framework_m_migrations.adapters.mariadb.columns import ColumnChange
 from framework_m_migrations.adapters.mariadb.definitions import ColumnDefinition, TableDefinition, read_definition
-from framework_m_migrations.adapters.mariadb.dialect import MariadbDialect
 from framework_m_migrations.adapters.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.mariadb.scopes import strict
 from framework_m_migrations.adapters.mariadb.spelling import AUTO_INCREMENT, MariadbSpelling
@@ -29,13 +29,12 @@ from framework_m_migrations.adapters.mariadb.tokens import quoted
 from framework_m_migrations.adapters.sql.ddl import SharedForms
 from framework_m_migrations.adapters.sql.mysql_names import adopt_mysql_names
 from framework_m_migrations.adapters.sql.sqltext import SqlText
-from framework_m_migrations.adapters.sql.wanted import Target
-from framework_m_migrations.adapters.sql.wanted_constraints import wanted_indexes
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import RevisionError, ValuesWouldBeLost
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Table, TableName, Unique
 
 _COPIES = ("partial_reordering", "table_args", "table_kwargs")
+_CREATE_INDEX = re.compile(r"CREATE (?P<kind>(?:\w+ )?INDEX (?:`(?:[^`]|``)+`|\S+)) (?P<on>ON .*)", re.DOTALL)
 _NEXT = "Convert or remove these values first, in this revision or by hand, then run the command again."
 
 
@@ -244,12 +243,12 @@ class MariadbRevisions(MySQLImpl):
         if self._offline or index.table is None or any(options.values()):
             super().create_index(index, **options)
             return
-        target = Target.of(self.dialect, MariadbDialect())
-        wanted = next((one for one in wanted_indexes(index.table, target) if one.native is index), None)
-        if wanted is not None:
-            self._send(
-                self._writer.additive(o.CreateIndex(TableName(index.table.name, index.table.schema), wanted)) or ()
-            )
+        said = _CREATE_INDEX.match(self._text.statement(sa.schema.CreateIndex(index)))
+        table = self._text.table(TableName(index.table.name, index.table.schema))
+        if said is None or not said["on"].startswith(f"ON {table} "):
+            super().create_index(index, **options)
+            return
+        self._send([f"ALTER TABLE {table} ADD {said['kind']} {said['on'].removeprefix(f'ON {table} ')}"])
 
     def create_table_comment(self, table: sa.Table) -> None:
         """A comment of a table."""

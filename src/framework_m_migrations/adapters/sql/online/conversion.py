@@ -22,7 +22,7 @@ from framework_m_migrations.adapters.sql.online.exchange import (
 )
 from framework_m_migrations.adapters.sql.online.mirror import Mirror, backward, forward
 from framework_m_migrations.adapters.sql.online.sending import Sender, on_postgresql, sender
-from framework_m_migrations.domain.errors import RevisionError
+from framework_m_migrations.domain.errors import RevisionError, ValuesWouldBeLost
 from framework_m_migrations.domain.renames import copy_name, former_name
 from framework_m_migrations.domain.schema import TableName
 
@@ -33,6 +33,7 @@ def start_conversion(
     type_: str,
     *,
     using: str,
+    loses: str | None = None,
     schema: str | None = None,
     batch_size: int = 1000,
     pause: float = 0.05,
@@ -45,6 +46,7 @@ def start_conversion(
         type_: the new type, as SQL.
         using: SQL expression over the row that gives the new value. A row for which it fails makes the copying, and
             from now on the writing of such a row, fail.
+        loses: SQL condition over the row: the new type would lose a part of its value.
         schema: of the table, None for the connection's own.
         batch_size: keys in a batch of the copying.
         pause: seconds between its batches.
@@ -54,6 +56,7 @@ def start_conversion(
 
     Raises:
         RevisionError: a view, policy or trigger is defined over the column, and would follow the old one.
+        ValuesWouldBeLost: ``loses`` holds for a row. Nothing was changed.
         LockTimeout, DatabaseError: as for ``execute`` and ``backfill``.
     """
     if not on_postgresql():
@@ -64,6 +67,8 @@ def start_conversion(
         if has_column(sending, table, former_name(column)):
             return False
         refuse_dependents(sending, table, column)
+        if loses is not None and not sending.offline:
+            _refuse_losses(sending, table, column, loses)
         added = f"ALTER TABLE {qualified(table, None)} ADD COLUMN IF NOT EXISTS {written(copy)} {type_}"
         sending.short([added, *Mirror(table, column, copy).create(forward(copy, using))])
     backfill(
@@ -252,6 +257,18 @@ def restore_conversion(
         sending.short([added, *Mirror(table, column, former).create(backward(column, former, using, back))])
     where = f"{written(former)} IS NULL AND {written(column)} IS NOT NULL"
     backfill(table_name, {former: back}, where=where, schema=schema, batch_size=batch_size, pause=pause)
+
+
+def _refuse_losses(sending: Sender, table: TableName, column: str, loses: str) -> None:
+    condition = f"{written(column)} IS NOT NULL AND {loses}"
+    rows = sending.rows(f"SELECT count(*) FROM {qualified(table, None)} WHERE {condition}")[0][0]  # noqa: S608 - quoted
+    if rows:
+        raise ValuesWouldBeLost(
+            f"{rows} row{'s' if rows != 1 else ''} of {table} would lose a part of the value in {column}. Nothing was "
+            "changed.",
+            next_step=f"Correct the rows where {condition}, or give another conversion (using=) without loses=.",
+            details={"table": str(table), "column": column, "rows": rows},
+        )
 
 
 def _lost(column: str) -> str:

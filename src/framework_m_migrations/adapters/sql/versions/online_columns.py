@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.conversions import conversion
 from framework_m_migrations.adapters.sql.dialects.postgresql.expressions import is_volatile
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
@@ -90,11 +91,11 @@ def convert_column(halves: Halves, change: c.ColumnTypeChanged, actual: Table, *
     """A copy of the new type that takes the column's place; then the former column gone."""
     table, before, after = change.table, change.before, change.column
     name, copy = after.name, copy_name(after.name)
-    using, back = _cast(before, after), _cast(after, before)
+    (using, loses), (back, _) = _cast(before, after), _cast(after, before)
     if convert:
         halves.review.append(
             f"Data migration: decide how {before.type} becomes {after.type} in {table}.{name} (using=) and how it goes "
-            "back (back=); a row for which the plain cast fails stops the revision."
+            "back (back=); a row that the conversion would change or lose (loses=) stops the revision."
         )
     halves.review.append(
         f"{table}.{name}: from the end of this revision on, code from before writes {before.type} values into a column "
@@ -116,7 +117,9 @@ def convert_column(halves: Halves, change: c.ColumnTypeChanged, actual: Table, *
             table=table,
         )
     )
-    begun = source.call_text("start_conversion", table.name, name, after.type.spelling, using=using, table=table)
+    begun = source.call_text(
+        "start_conversion", table.name, name, after.type.spelling, using=using, loses=loses, table=table
+    )
     halves.expand_up.append(source.under(begun, work))
     halves.first_down.append(call("require_unswappable", table.name, name, table=table))
     halves.expand_down.append(
@@ -155,7 +158,7 @@ def drop_column(halves: Halves, change: c.ColumnRemoved, actual: Table) -> None:
     items = standing_on(actual, column.name)
     halves.contract_up.extend(source.drop(table, item) for item in reversed(items))
     halves.contract_up.append(call("execute", f"ALTER TABLE {place} DROP COLUMN IF EXISTS {name}"))
-    default = "" if column.default is None else f" DEFAULT {column.default}"
+    default = "" if column.default is None else f" DEFAULT {column.default_text}"
     again = f"ALTER TABLE {place} ADD COLUMN IF NOT EXISTS {name} {column.type.spelling}{default}"
     halves.contract_down.append(call("execute", again))
     halves.contract_down.extend(source.create(table, item) for item in items)
@@ -182,7 +185,7 @@ def add_column(halves: Halves, table: TableName, column: Column) -> None:
     place, name = qualified(table, None), written(column.name)
     added = [f"ALTER TABLE {place} ADD COLUMN IF NOT EXISTS {name} {column.type.spelling}"]
     if column.default is not None:
-        added.append(f"ALTER TABLE {place} ALTER COLUMN {name} SET DEFAULT {column.default}")
+        added.append(f"ALTER TABLE {place} ALTER COLUMN {name} SET DEFAULT {column.default_text}")
     halves.expand_up.append(call("execute", *added))
     halves.expand_down.append(call("execute", f"ALTER TABLE {place} DROP COLUMN IF EXISTS {name}"))
     if column.default is None:
@@ -202,19 +205,22 @@ def change_default(halves: Halves, change: c.ColumnDefaultChanged) -> None:
     def to(default: str | None) -> Source:
         return call("execute", f"{altered} DROP DEFAULT" if default is None else f"{altered} SET DEFAULT {default}")
 
-    halves.contract_up.append(to(change.column.default))
-    halves.contract_down.append(to(change.before.default))
+    halves.contract_up.append(to(change.column.default_text))
+    halves.contract_down.append(to(change.before.default_text))
 
 
-def _cast(before: Column, after: Column) -> str:
-    """The value of one column's type as another's, as PostgreSQL writes it."""
+def _cast(before: Column, after: Column) -> tuple[str, str | None]:
+    """The value of one column as the other, by the writer's rules, and a condition for values that would be lost."""
+    name = written(before.name)
+    found = conversion(before.type, after.type, name, schema=None, version=())
     through = "::text" if before.type.enum is not None or after.type.enum is not None else ""
-    return f"{written(before.name)}{through}::{after.type.spelling}"
+    plain = f"{name}{through}::{after.type.spelling}"
+    return (plain, None) if found is None else (found.using or plain, found.loses())
 
 
 def _default(column: Column) -> str | None:
     """The default that the column has in the database: its own, or that of the application left for old code."""
-    return column.default if column.default is not None or column.nullable else column.fill
+    return column.default_text if column.default is not None or column.nullable else column.fill
 
 
 def _constant(default: str | None) -> str | None:
