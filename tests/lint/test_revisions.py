@@ -93,6 +93,19 @@ def test_helpers_are_passed_and_what_they_destroy_is_shown(apps: Apps) -> None:
     assert codes(lint(apps, use_squawk=True)) == [("L302", 19)]
 
 
+def test_a_contract_revision_may_drop_what_its_header_names_and_nothing_else(apps: Apps) -> None:
+    upgrade = 'op.drop_column("orders", "note")\nop.drop_column("orders", "other")'
+    file = apps.revision("wms", SECOND, upgrade, down=FIRST)
+    by_hand = lint(apps, SECOND).findings
+    assert [finding.severity for finding in by_hand] == [Severity.ERROR, Severity.ERROR]
+    header = f'contract_of = {FIRST!r}\ndrops = (("orders", "note"),)\ndef upgrade'
+    file.write_text(file.read_text(encoding="utf-8").replace("def upgrade", header), encoding="utf-8")
+    declared, other = lint(apps, SECOND).findings
+    assert (declared.rule, declared.severity) == ("L302", Severity.WARNING)
+    assert "create --online" not in declared.next_step
+    assert (other.rule, other.severity) == ("L302", Severity.ERROR)
+
+
 def test_commit_by_hand_points_to_the_helper(apps: Apps) -> None:
     apps.revision(
         "wms",

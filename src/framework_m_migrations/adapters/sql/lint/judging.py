@@ -11,6 +11,7 @@ from framework_m_migrations.adapters.sql.lint.blocks import block, called, defin
 from framework_m_migrations.adapters.sql.lint.rendering import Rendered, Sent
 from framework_m_migrations.adapters.sql.lint.rules import Hit, created_name, created_table, hits, index_of
 from framework_m_migrations.adapters.sql.lint.statements import actions, bare
+from framework_m_migrations.domain.changes import Removal
 from framework_m_migrations.domain.lint import LintFinding, Severity
 
 _COMMIT = re.compile(r"(?:COMMIT|END)(?: WORK| TRANSACTION)?", re.IGNORECASE)
@@ -25,16 +26,18 @@ _DROPPED = re.compile(
     r"DROP (?:COLUMN )?(?:IF EXISTS )?(?!CONSTRAINT\b)(?P<name>\"(?:[^\"]|\"\")+\"|[\w$]+).*", re.IGNORECASE
 )
 _LONGEST = 200
+_ONLINE = "A part of an online change: run its contract half (`m-migrate run --contract`) when no old code runs."
 _BY_EYE = "Judge it by eye, or write its statements out in the revision."
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The revision at hand."""
+    """The revision at hand. ``drops`` is what it says that it takes away, None unless it is a contract revision."""
 
     revision: str
     app: str | None
     file: str
+    drops: frozenset[Removal] | None = None
 
     def finding(
         self,
@@ -170,8 +173,11 @@ class Judge:
 
     def _found(self, sent: Sent, hit: Hit) -> LintFinding:
         # What a helper destroys was asked for by its name; it is shown, and does not fail the check.
-        severity = Severity.WARNING if sent.online else Severity.ERROR
-        return self.place.finding(hit.rule.code, severity, hit.what, hit.rule.next_step, sent=sent, table=hit.table)
+        # A contract revision is the place for what it declares.
+        meant = sent.online or _is_declared(hit, self.place.drops)
+        severity = Severity.WARNING if meant else Severity.ERROR
+        next_step = _ONLINE if meant else hit.rule.next_step
+        return self.place.finding(hit.rule.code, severity, hit.what, next_step, sent=sent, table=hit.table)
 
     def _unjudged(self, sent: Sent, what: str) -> LintFinding:
         return self.place.finding("L404", Severity.WARNING, what, _BY_EYE, sent=sent)
@@ -189,6 +195,16 @@ class Judge:
 def _taken_back(finding: LintFinding) -> LintFinding:
     what = f"In downgrade(): {finding.what}"
     return replace(finding, rule=f"D{finding.rule[1:]}", severity=Severity.WARNING, what=what)
+
+
+def _is_declared(hit: Hit, drops: frozenset[Removal] | None) -> bool:
+    """Whether a column or table goes that the revision's header names."""
+    if not drops or hit.table is None:
+        return False
+    if hit.rule.code == "L301":
+        return (bare(hit.table), None) in drops
+    column = _DROPPED.match(hit.action or "") if hit.rule.code == "L302" else None
+    return column is not None and (bare(hit.table), bare(column["name"])) in drops
 
 
 def _undoes(hit: Hit, added: frozenset[tuple[str, str]]) -> bool:

@@ -18,6 +18,7 @@ from framework_m_migrations.adapters.sql.versions.proof_line import stored_proof
 from framework_m_migrations.adapters.sql.versions.scripts import Library
 from framework_m_migrations.domain.errors import UnknownRevision
 from framework_m_migrations.domain.lint import LintFinding, LintResult, RecordedProof, Severity
+from framework_m_migrations.domain.revisions import Revision
 
 _ALLOWED = re.compile(r"#\s*m-migrate:\s*allow\s+([\w:,\s-]+?)\s*(?:--|#|$)")
 
@@ -40,7 +41,7 @@ def lint(
     chosen = _chosen(library, names)
     linecache.checkcache()
     program = squawk.program() if use_squawk else None
-    places = [Place(script.revision, library.app_of(script.revision), script.path) for script in chosen]
+    places = [_place(library.graph.by_id[script.revision]) for script in chosen]
     rendered = [render(library, script, connection) for script in chosen]
     back = [render(library, script, connection, upgrade=False) for script in chosen]
     found = [_judged(place, *both) for place, *both in zip(places, rendered, back, strict=True)]
@@ -70,6 +71,11 @@ def lint(
         None if program is None else squawk.version(program),
         _proofs(chosen),
     )
+
+
+def _place(revision: Revision) -> Place:
+    drops = None if revision.contract_of is None else frozenset(revision.drops)
+    return Place(revision.id, revision.app, revision.path or "", drops)
 
 
 def _proofs(scripts: Sequence[Script]) -> tuple[RecordedProof, ...]:
