@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -139,6 +139,10 @@ class PlainDialect:
     @contextlib.contextmanager
     def autocommit(self, connection: sa.Connection) -> Iterator[None]:
         yield
+
+    def merged(self, operations: Sequence[Operation]) -> Sequence[Operation]:
+        """See SqlDialect: each by itself."""
+        return operations
 
     def statements(
         self, operation: Operation, connection: sa.Connection, *, schema: str | None

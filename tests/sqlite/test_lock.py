@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from framework_m_migrations.domain.errors import DatabaseReadOnly
+from framework_m_migrations.domain.errors import DatabaseError, DatabaseReadOnly
 from framework_m_migrations.domain.options import Limits
 from scripts.waiting import LIMIT, PROGRAM_LIMIT, next_line
 from tests.sqlite._helpers import DIALECT, connected, plain
@@ -170,6 +170,49 @@ def test_a_place_where_no_file_can_be_made_is_told(path: Path) -> None:
         lock = DIALECT.lock(connection, schema=None)
         with pytest.raises(DatabaseReadOnly, match="lock file"):
             lock.try_acquire()
+
+
+def test_the_file_is_the_databases_own_kind_and_goes_with_the_lock(path: Path) -> None:
+    path.chmod(0o660)
+    sidecar = path.with_name("app.db-migrate-lock")
+    with connected(path) as connection:
+        lock = DIALECT.lock(connection, schema=None)
+        assert lock.try_acquire()
+        assert (sidecar.stat().st_mode & 0o777, sidecar.stat().st_gid) == (0o660, path.stat().st_gid)
+        lock.release()
+    assert list(path.parent.iterdir()) == [path], "nothing stays beside the database"
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 300, b"", None])
+def test_a_damaged_or_left_file_is_used_or_replaced(
+    path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    sidecar = path.with_name("app.db-migrate-lock")
+    if content is None:
+        plain(
+            sidecar,
+            "CREATE TABLE holder (process INTEGER, host TEXT, since TEXT)",
+            "INSERT INTO holder VALUES (1, 'h', 's')",
+        )
+    else:
+        sidecar.write_bytes(content)
+    with connected(path) as one, connected(path) as two:
+        lock, other = DIALECT.lock(one, schema=None), DIALECT.lock(two, schema=None)
+        assert lock.holder() is None
+        assert lock.try_acquire()
+        assert not other.try_acquire()
+        lock.release()
+    assert (str(sidecar) in caplog.text) is bool(content), "a damaged one is named"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "app.db"])
+def test_a_link_of_its_name_is_refused(path: Path, target: str) -> None:
+    path.with_name("app.db-migrate-lock").symlink_to(path.with_name(target))
+    before = path.read_bytes()
+    with connected(path) as connection, pytest.raises(DatabaseError, match="symbolic link"):
+        DIALECT.lock(connection, schema=None).try_acquire()
+    assert (path.read_bytes(), path.with_name("elsewhere").exists()) == (before, False)
 
 
 def test_nothing_is_opened_before_the_first_try(path: Path) -> None:

@@ -81,6 +81,11 @@ class Common:
     version_table: Annotated[str | None, Parameter(group=DATABASE, metavar="NAME")] = None
     """Table in which Alembic keeps the current revisions. Default: alembic_version."""
 
+    connect_wait: Annotated[
+        float | None, Parameter(group=DATABASE, converter=_duration, n_tokens=1, metavar="TIME")
+    ] = None
+    """How long to retry while the server refuses connections, as when containers start together. Default: 0."""
+
     lock_wait: Annotated[float | None, Parameter(group=LOCKS, converter=_duration, n_tokens=1, metavar="TIME")] = None
     """How long to wait for another migrator: seconds, or 500ms, 10s, 5m. Default: 600; 0 gives up at once."""
 
@@ -190,6 +195,7 @@ class Common:
             lock_timeout=self.lock_timeout,
             lock_retries=self.lock_retries,
             statement_timeout=self.statement_timeout,
+            connect_wait=self.connect_wait,
         )
 
     def manager(self, events: EventSink) -> MigrationManager:

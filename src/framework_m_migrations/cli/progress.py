@@ -149,12 +149,18 @@ class ProgressSink:
                 self._finish_tenant(outcome, done, total)
             case e.TenantEvent(tenant=tenant, event=inner):
                 self._tell_of_tenant(tenant, inner)
-            case e.DatabaseAbsent(file=file):
-                self._remark(f"The database file {file} does not exist; `sync` or `run` creates it.")
+            case e.DatabaseAbsent() | e.ConnectionRetried():
+                self._tell_of_database(event)
             case e.PlanMade(plan=plan):
                 self._detail(
                     f"Plan: {len(plan.applied)} to apply, {len(plan.withheld)} withheld, steps: {len(plan.steps)}"
                 )
+
+    def _tell_of_database(self, event: e.DatabaseAbsent | e.ConnectionRetried) -> None:
+        if isinstance(event, e.DatabaseAbsent):
+            self._remark(f"The database file {event.file} does not exist; `sync` or `run` creates it.")
+        else:
+            self._say(f"{event.reason} Waiting for {event.waited:.0f} s so far; next try in {event.wait:.1f} s.")
 
     def _tell_of_rows(self, event: e.BackfillMoved) -> None:
         rest = "" if event.left is None else f", about {event.left:,} to go"

@@ -25,7 +25,7 @@ from framework_m_migrations.ports.session import AsyncRunner, Runner, Session
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from framework_m_migrations.adapters.sql.connections import Translate
+    from framework_m_migrations.adapters.sql.connections import Attempts, Translate
     from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 
 
@@ -167,6 +167,7 @@ class Assembly:
             self._looking(looks),
             partial(self.session, drops=drops),
             translate=self._translate(),
+            attempts=self._attempts,
         )
 
     def async_runner(self, *, drops: bool = False, looks: bool = False) -> AsyncRunner:
@@ -182,6 +183,7 @@ class Assembly:
             self._looking(looks, in_loop=True),
             partial(self.session, drops=drops),
             translate=self._translate(),
+            attempts=self._attempts,
         )
 
     def _worker_runner(self, *, drops: bool, looks: bool) -> AsyncRunner:
@@ -206,6 +208,12 @@ class Assembly:
         return engines.looking(
             self._source, self.settings, lambda file: tell.emit(DatabaseAbsent(file)), in_loop=in_loop
         )
+
+    def _attempts(self) -> Attempts:
+        from framework_m_migrations.adapters.sql.connections import Attempts
+
+        events: EventSink = self._make_lasting("events")
+        return Attempts(self.settings.connect_wait, events.emit)
 
     def _translate(self) -> Translate:
         return self.dialect(engines.dialect_name(self.settings, self._database)).translate

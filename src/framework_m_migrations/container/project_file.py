@@ -125,6 +125,7 @@ KEYS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "allow-empty": ("allow_empty", _flag),
     "no-online": ("online", _not),
     "lock": ("lock", _lock),
+    "connect-wait": ("connect_wait", _duration),
     "lock-wait": ("lock_wait", _duration),
     "lock-timeout": ("lock_timeout", _limit),
     "lock-retries": ("lock_retries", _count),

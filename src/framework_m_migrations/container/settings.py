@@ -52,6 +52,7 @@ class MigrationSettings:
         exclude: patterns of what is not ours; see domain.exclusion.
         include_object: a function like Alembic's hook of that name, as an object or as ``package.module:attribute``;
             what it answers False for is left out as well.
+        connect_wait: seconds for which a refused connection is tried again, for servers that start at the same time.
         lock: on PostgreSQL, how one migrator keeps others away: ``auto`` (an advisory lock, or a lease where a pooling
             proxy is seen), ``advisory`` or ``lease``.
     """
@@ -69,6 +70,7 @@ class MigrationSettings:
     allow_empty: bool = False
     online: bool = True
     locks: LockOptions = field(default_factory=LockOptions)
+    connect_wait: float = 0.0
     lock: str = "auto"
     exclude: tuple[str, ...] = ()
     include_object: str | Callable[..., Any] | None = None

@@ -19,6 +19,16 @@ class DatabaseAbsent:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionRetried:
+    """The server took no connection, for ``waited`` seconds so far; it is tried again after ``wait`` seconds."""
+
+    attempt: int
+    wait: float
+    waited: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanMade:
     """A plan stands; nothing has been changed yet."""
 
@@ -149,6 +159,7 @@ class TenantEvent:
 
 Event = (
     DatabaseAbsent
+    | ConnectionRetried
     | PlanMade
     | StepStarted
     | StepFinished

@@ -87,13 +87,18 @@ def build_steps(
             [(name, checksums[name]) for name, last in last_of.items() if last == number and name in checksums],
             created,
             lock_levels,
+            capabilities,
         )
         for number, group in enumerate(groups)
     )
 
 
 def _step(
-    group: list[Work], completes: list[tuple[str, str]], created: set[TableName], lock_levels: LockLevels
+    group: list[Work],
+    completes: list[tuple[str, str]],
+    created: set[TableName],
+    lock_levels: LockLevels,
+    capabilities: Capabilities,
 ) -> Step:
     operations = tuple(item.operation for item in group)
     locks: dict[TableName, LockLevel] = {}
@@ -110,7 +115,9 @@ def _step(
         locks=tuple(TableLock(table, level) for table, level in locks.items()),
         rewrites=any(isinstance(operation, o.AddColumn) and operation.rewrites for operation in operations),
         scans=any(_scans(operation) for operation in operations),
-        hazards=tuple(dict.fromkeys(hazard for operation in operations for hazard in _hazards(operation))),
+        hazards=tuple(
+            dict.fromkeys(hazard for operation in operations for hazard in _hazards(operation, capabilities))
+        ),
         batch=operations[0].size if isinstance(operations[0], o.FillColumn) else None,
     )
 
@@ -171,7 +178,11 @@ def _scans(operation: o.AdditiveOperation) -> bool:
             return False
 
 
-def _hazards(operation: o.AdditiveOperation) -> Iterable[str]:
+def _hazards(operation: o.AdditiveOperation, capabilities: Capabilities) -> Iterable[str]:
+    if capabilities.typed_plans and isinstance(operation, o.AddColumn | o.AlterType):
+        widened = isinstance(operation, o.AlterType)
+        read = f"return {operation.column.name}" if widened else f"say SELECT * of {operation.table}"
+        yield f"prepared statements of running applications that {read} fail once or until they reconnect"
     match operation:
         case o.CreateIndex(online=True) | o.RebuildIndex():
             yield "waits for transactions that are older than itself"

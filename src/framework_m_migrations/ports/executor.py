@@ -16,15 +16,16 @@ class Executor(Protocol):
     Obligations:
         - No statement that ``apply`` sends contains DROP, and none removes or narrows what exists.
         - ``apply`` runs within the transaction, or outside one, that the caller has set up; it never commits.
-        - What ``render`` returns is what ``apply`` sends, literal values included.
+        - What ``render`` returns is what ``apply`` sends, literal values included. Several operations may be sent in
+          fewer statements of the same effect.
         - Operations that lost a race are not hidden: a table that exists already is an error.
     """
 
-    def apply(self, operation: AdditiveOperation) -> None:
-        """Carry out one operation.
+    def apply(self, *operations: AdditiveOperation) -> None:
+        """Carry out operations in their order.
 
         Raises:
-            DatabaseError: the database refused it; LockTimeout, MissingPrivilege, DatabaseReadOnly, StorageFull where
+            DatabaseError: the database refused one; LockTimeout, MissingPrivilege, DatabaseReadOnly, StorageFull where
                 that is the reason.
         """
         ...

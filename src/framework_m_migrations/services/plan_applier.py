@@ -88,14 +88,12 @@ class PlanApplier:
             limit = None if slow else self.locks.statement_timeout
             brief = bool(step.locks) and not (step.scans or step.rewrites)
             with session.transaction(Limits(self.locks.lock_timeout, limit, brief)):
-                for operation in step.operations:
-                    session.executor.apply(operation)
+                session.executor.apply(*step.operations)
                 self._record(step)
                 session.ledger.set_state({**opened(step.operations), **closed(step.operations)})
             return
         with session.autocommit():
-            for operation in step.operations:
-                session.executor.apply(operation)
+            session.executor.apply(*step.operations)
 
     def _record(self, step: Step) -> None:
         self.session.ledger.record(step.owns)

@@ -180,6 +180,12 @@ def test_a_step_names_its_hazards_once(operation: o.AdditiveOperation, hazard: s
     assert all(step.hazards == (hazard,) for step in steps(operation, operation, on=LOCAL))
 
 
+@pytest.mark.parametrize(("operation", "words"), [(o.AlterType(T, A, A), "return a fail"), (ADD, "SELECT * of t fail")])
+def test_statements_that_applications_have_prepared_are_a_hazard(operation: o.AdditiveOperation, words: str) -> None:
+    [step] = steps(operation, on=replace(LOCAL, typed_plans=True))
+    assert any("prepared statements" in hazard and words in hazard for hazard in step.hazards)
+
+
 def test_what_is_harmless_names_no_hazard() -> None:
     assert steps(INDEX)[0].hazards == steps(ADD)[0].hazards == steps(replace(FILL, late=True))[0].hazards == ()
 

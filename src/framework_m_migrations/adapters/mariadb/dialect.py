@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -92,6 +93,10 @@ class MariadbDialect:
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""
         return scopes.autocommit(connection)
+
+    def merged(self, operations: Sequence[o.Operation]) -> Sequence[o.Operation]:
+        """See SqlDialect: each by itself."""
+        return operations
 
     def statements(
         self, operation: o.Operation, connection: sa.Connection, *, schema: str | None

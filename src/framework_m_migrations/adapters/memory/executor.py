@@ -24,10 +24,11 @@ class MemoryExecutor:
         self._connection = connection
         self.applied: list[o.AdditiveOperation] = []
 
-    def apply(self, operation: o.AdditiveOperation) -> None:
-        """Carry out one operation; raises DatabaseError where the database refuses it."""
-        self._connection.apply(operation)
-        self.applied.append(operation)
+    def apply(self, *operations: o.AdditiveOperation) -> None:
+        """Carry out operations; raises DatabaseError where the database refuses one."""
+        for operation in operations:
+            self._connection.apply(operation)
+            self.applied.append(operation)
 
     def fill(self, operation: o.FillColumn, after: str | None) -> Batch:
         """All rows in one batch; see the port."""

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from framework_m_migrations.adapters.sql.connections import (
+    Attempts,
     Translate,
     call_arguments,
     connection_failed,
@@ -47,6 +48,7 @@ class AsyncSqlRunner:
         session_factory: makes the session of the synchronous face of a connection; called within ``run_sync``.
         sleep: takes seconds; asyncio.sleep unless a test says otherwise.
         translate: SqlDialect.translate, for errors while the connection is opened.
+        attempts: makes what decides about further tries to connect; None for one try.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class AsyncSqlRunner:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         translate: Translate | None = None,
+        attempts: Callable[[], Attempts] | None = None,
     ) -> None:
+        self._attempts = attempts
         self._source = source
         self._session_factory = session_factory
         self._sleep = sleep
@@ -110,10 +114,18 @@ class AsyncSqlRunner:
         engine = self._source if isinstance(self._source, AsyncEngine) else self._source()
         connection: AsyncConnection | None = None
         try:
-            try:
-                connection = await engine.connect()
-            except Exception as error:
-                raise connection_failed(engine.url, error, self._translate) from error
+            attempts = None if self._attempts is None else self._attempts()
+            while connection is None:
+                pause = 0.0
+                try:
+                    connection = await engine.connect()
+                except Exception as error:
+                    failed = connection_failed(engine.url, error, self._translate)
+                    if attempts is None:
+                        raise failed from error
+                    pause = attempts.pause(engine.url, error, failed)
+                if pause:
+                    await self._sleep(pause)
             yield connection
         finally:
             if connection is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 
@@ -11,7 +13,17 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.url import redact, secrets_of, show_url
 from framework_m_migrations.domain.effects import CallHook
 from framework_m_migrations.domain.errors import ConnectionFailed, HookFailed, MigrationError
+from framework_m_migrations.domain.events import ConnectionRetried
 from framework_m_migrations.domain.hook_arguments import CallArguments, describe_hook, hook_arguments
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
+_STARTING = frozenset({"57P01", "57P02", "57P03", "53300"})
+_NOT_YET = re.compile(
+    r"refused|starting up|shutting down|not yet accepting|name or service not known|name resolution|translate host name"
+    r"|timed? ?out|timeout|unreachable|reset by peer|closed the connection|can't connect|lost connection"
+    r"|no such file or directory|too many (clients|connections)",
+    re.IGNORECASE,
+)
 
 type Translate = Callable[[sa.exc.DBAPIError], MigrationError | None]
 """SqlDialect.translate."""
@@ -34,6 +46,54 @@ def connection_failed(url: sa.URL, error: Exception, translate: Translate | None
     text = redact(" ".join(str(reason).split()) or type(reason).__name__, secrets_of(url))
     shown = show_url(url)
     return ConnectionFailed(f"No connection to {shown}: {text.rstrip('.')}.", details={"url": shown})
+
+
+class Attempts:
+    """Tries to connect to a server that may not have started yet, with growing pauses; one run uses one.
+
+    Args:
+        seconds: how long to go on trying; 0 for one try.
+        emit: told of each failed try that is followed by another.
+    """
+
+    def __init__(self, seconds: float, emit: Callable[[ConnectionRetried], None]) -> None:
+        self._seconds = seconds
+        self._emit = emit
+        self._began = time.monotonic()
+        self._tried = 0
+
+    def pause(self, url: sa.URL, error: Exception, failed: MigrationError) -> float:
+        """Seconds to wait before the next try.
+
+        Args:
+            url: of the database.
+            error: what the driver raised.
+            failed: what connection_failed made of it.
+
+        Raises:
+            MigrationError: ``failed``: the time is over, or waiting does not help, as with a wrong password.
+        """
+        waited = time.monotonic() - self._began
+        left = self._seconds - waited
+        if left <= 0 or not isinstance(failed, ConnectionFailed) or not _may_start(url, error):
+            if self._tried:
+                failed.what = f"{failed.what} Tried {self._tried + 1} times in {waited:.0f} s."
+            raise failed from error
+        wait = min(left, _LONGEST_PAUSE, _FIRST_PAUSE * 1.5**self._tried)
+        self._tried += 1
+        self._emit(ConnectionRetried(self._tried, wait, waited, failed.what))
+        return wait
+
+
+def _may_start(url: sa.URL, error: BaseException) -> bool:
+    """Whether the server may be about to start, or to come back; SQLite has none."""
+    if url.get_backend_name() == "sqlite":
+        return False
+    causes = [error, getattr(error, "orig", None), error.__cause__, getattr(error, "orig", error).__cause__]
+    state = next((found for cause in causes if (found := getattr(cause, "sqlstate", None))), None)
+    if isinstance(state, str):
+        return state in _STARTING or state.startswith("08")
+    return any(isinstance(cause, OSError) for cause in causes) or _NOT_YET.search(str(error)) is not None
 
 
 def call_arguments(effect: CallHook, engine: object, connection: object) -> CallArguments:

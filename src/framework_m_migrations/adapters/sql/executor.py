@@ -31,15 +31,16 @@ class SqlExecutor:
         self._schema = schema
         self._writer = DdlWriter(connection, sql_dialect, schema=schema)
 
-    def apply(self, operation: AdditiveOperation) -> None:
-        """Carry out one operation; see the port.
+    def apply(self, *operations: AdditiveOperation) -> None:
+        """Carry out operations; see the port.
 
         Raises:
             DatabaseError: or a kind of it; see SqlDialect.translate.
             DropRefused: a statement would destroy something; it was not sent.
         """
-        for sql in self.render(operation):
-            self.send(sql)
+        for operation in self._sql_dialect.merged(operations):
+            for sql in self.render(operation):
+                self.send(sql)
 
     def render(self, operation: Operation) -> tuple[str, ...]:
         """The statements of an operation, exactly as ``apply``, a pruner or a revision sends them."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.connections import (
+    Attempts,
     Translate,
     call_arguments,
     connection_failed,
@@ -33,6 +34,7 @@ class SyncSqlRunner:
         session_factory: makes the session of a connection.
         sleep: takes seconds; time.sleep unless a test says otherwise.
         translate: SqlDialect.translate, for errors while the connection is opened.
+        attempts: makes what decides about further tries to connect; None for one try.
     """
 
     def __init__(
@@ -42,7 +44,9 @@ class SyncSqlRunner:
         *,
         sleep: Callable[[float], None] = time.sleep,
         translate: Translate | None = None,
+        attempts: Callable[[], Attempts] | None = None,
     ) -> None:
+        self._attempts = attempts
         self._source = source
         self._session_factory = session_factory
         self._sleep = sleep
@@ -56,7 +60,8 @@ class SyncSqlRunner:
             ConnectionFailed: no connection is to be had; the URL is shown without its password.
             HookFailed: a hook raised, or is ``async`` while an event loop runs in this thread.
         """
-        with opened(self._source, self._translate) as connection:
+        attempts = None if self._attempts is None else self._attempts()
+        with opened(self._source, self._translate, attempts, self._sleep) as connection:
             session = self._session_factory(connection)
             generator = use_case(session)
             try:
@@ -88,8 +93,19 @@ class SyncSqlRunner:
 
 
 @contextmanager
-def opened(source: SyncSource, translate: Translate | None) -> Iterator[sa.Connection]:
+def opened(
+    source: SyncSource,
+    translate: Translate | None,
+    attempts: Attempts | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[sa.Connection]:
     """A connection from ``source``, closed at the end unless the caller of the run handed it in.
+
+    Args:
+        source: see SyncSource.
+        translate: of the dialect.
+        attempts: decides about further tries; None for one.
+        sleep: takes the seconds between two tries.
 
     Raises:
         ConnectionFailed: no connection is to be had; or what ``translate`` makes of the driver's error.
@@ -99,10 +115,18 @@ def opened(source: SyncSource, translate: Translate | None) -> Iterator[sa.Conne
         return
     engine = source if isinstance(source, sa.Engine) else source()
     try:
-        try:
-            connection = engine.connect()
-        except Exception as error:
-            raise connection_failed(engine.url, error, translate) from error
+        connection: sa.Connection | None = None
+        while connection is None:
+            pause = 0.0
+            try:
+                connection = engine.connect()
+            except Exception as error:
+                failed = connection_failed(engine.url, error, translate)
+                if attempts is None:
+                    raise failed from error
+                pause = attempts.pause(engine.url, error, failed)
+            if pause:
+                sleep(pause)
         with connection:
             yield connection
     finally:

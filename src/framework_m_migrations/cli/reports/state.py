@@ -146,6 +146,7 @@ def settings_rows(resolved: ResolvedSettings) -> list[tuple[str, str, str]]:
     values: dict[str, Any] = {
         "database_url": settings.url,
         "online": not settings.online,
+        "connect_wait": f"{settings.connect_wait:g} s",
         "lock_wait": f"{locks.wait:g} s",
         "lock_timeout": f"{locks.lock_timeout:g} s",
         "lock_retries": locks.retries,

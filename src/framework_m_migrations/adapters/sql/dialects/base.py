@@ -6,6 +6,7 @@ catalog reader, its locks and transactions, and the few statements that it write
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -180,6 +181,13 @@ class SqlDialect(Protocol):
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """A scope without a transaction and without timeouts; settings are as before afterwards."""
+        ...
+
+    def merged(self, operations: Sequence[Operation]) -> Sequence[Any]:
+        """The operations of one step, where some are quicker together with these in one operation of the dialect's own.
+
+        ``statements`` takes what this returns. The others give the operations as they are.
+        """
         ...
 
     def statements(

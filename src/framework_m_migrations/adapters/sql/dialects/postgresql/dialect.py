@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -65,6 +65,7 @@ class PostgresqlDialect:
             unvalidated_not_null=version >= (18,),
             unvalidated_part_keys=version >= (18,),
             distinct_defaults=DISTINCT_DEFAULTS,
+            typed_plans=True,
             unique_is_index=False,
             table_locks=True,
         )
@@ -100,6 +101,10 @@ class PostgresqlDialect:
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """See SqlDialect."""
         return settings.autocommit(connection)
+
+    def merged(self, operations: Sequence[Operation]) -> Sequence[Operation]:
+        """See SqlDialect: each by itself."""
+        return operations
 
     def statements(
         self, operation: Operation, connection: sa.Connection, *, schema: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Spelling, Statement
 from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import TableEdit, merged
 from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
 from framework_m_migrations.adapters.sql.dialects.sqlite.inspector import MAIN, SqliteInspector
 from framework_m_migrations.adapters.sql.dialects.sqlite.lock import SqliteLock
@@ -84,6 +86,10 @@ class SqliteDialect:
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""
         return transactions.autocommit(connection)
+
+    def merged(self, operations: Sequence[Operation]) -> Sequence[Operation | TableEdit]:
+        """The edits of one table's text that follow each other, together."""
+        return merged(operations)
 
     def statements(
         self, operation: Operation, connection: sa.Connection, *, schema: str | None

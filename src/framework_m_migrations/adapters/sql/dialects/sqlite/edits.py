@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import parse_table
@@ -19,15 +20,28 @@ from framework_m_migrations.domain.operations import (
     DropColumn,
     DropConstraint,
     DropNotNull,
+    Operation,
     SetDefault,
     SetNotNull,
 )
-from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table, Unique
+from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table, TableName, Unique
 
 type Removal = DropConstraint | DropColumn
 """Operations that take something out; of a dropped column what refers to it, before the column itself."""
 
-type EditOperation = AddCheck | AddForeignKey | AlterType | SetNotNull | SetDefault | DropNotNull | Removal
+type ColumnEdit = AlterType | SetNotNull | SetDefault | DropNotNull
+type Addition = AddCheck | AddForeignKey | ColumnEdit
+
+
+@dataclass(slots=True)
+class TableEdit:
+    """Several additions to one table, each column in one of them at most, which are one edit of its text."""
+
+    table: TableName
+    edits: list[Addition]
+
+
+type EditOperation = Addition | Removal | TableEdit
 """Operations that are done by an edit of the table's text."""
 
 _UNKNOWN_TABLE = ")"
@@ -47,6 +61,30 @@ class TextEdit:
     assignment: str
 
 
+def merged(operations: Sequence[Operation]) -> list[Operation | TableEdit]:
+    """The operations in their order, additions to one table that follow each other as one edit."""
+    made: list[Operation | TableEdit] = []
+    columns: set[str] = set()
+    for operation in operations:
+        last = made[-1] if made else None
+        if isinstance(operation, AddCheck | AddForeignKey | AlterType | SetNotNull | SetDefault | DropNotNull):
+            name = (
+                operation.column.name
+                if isinstance(operation, AlterType | SetNotNull | SetDefault | DropNotNull)
+                else None
+            )
+            if isinstance(last, TableEdit) and last.table == operation.table and name not in columns:
+                last.edits.append(operation)
+            else:
+                columns = set()
+                made.append(TableEdit(operation.table, [operation]))
+            if name is not None:
+                columns.add(name)
+        else:
+            made.append(operation)
+    return [one.edits[0] if isinstance(one, TableEdit) and len(one.edits) == 1 else one for one in made]
+
+
 def edit_text(before: str | None, operation: EditOperation) -> TextEdit:
     """The edit that an operation means.
 
@@ -59,26 +97,52 @@ def edit_text(before: str | None, operation: EditOperation) -> TextEdit:
         DatabaseError: it has no such column.
     """
     match operation:
-        case AddCheck(check=check):
-            return _inserted(before, check_clause(check))
-        case AddForeignKey(foreign_key=key):
-            return _inserted(before, foreign_key_clause(key))
+        case AddCheck() | AddForeignKey():
+            return _inserted(before, _clause(operation))
         case DropConstraint() | DropColumn():
             if before is None:
                 raise DatabaseError(f"Table {operation.table} does not exist.")
             spans = removed_spans(before, operation)
             whole = (min((start for start, _ in spans), default=0), max((end for _, end in spans), default=0))
             return _replaced(before, whole, [(span, "") for span in spans])
-        case (
-            AlterType(column=column)
-            | SetNotNull(column=column)
-            | SetDefault(column=column)
-            | DropNotNull(column=column)
-        ):
-            text = None if before is None else parse_table(before).column(column.name)
-            if before is None or text is None:
-                raise DatabaseError(f"Table {operation.table} has no column {column.name}.")
-            return _replaced(before, text.span, _column_edits(operation, text))
+        case TableEdit(edits=edits) if before is not None:
+            return _edited(before, edits)
+        case TableEdit():
+            raise DatabaseError(f"Table {operation.table} does not exist.")
+        case _:
+            text = _column_text(before, operation)
+            return _replaced(before or "", text.span, _column_edits(operation, text))
+
+
+def _column_text(before: str | None, operation: ColumnEdit) -> ColumnText:
+    text = None if before is None else parse_table(before).column(operation.column.name)
+    if text is None:
+        raise DatabaseError(f"Table {operation.table} has no column {operation.column.name}.")
+    return text
+
+
+def _clause(operation: AddCheck | AddForeignKey) -> str:
+    return (
+        check_clause(operation.check) if isinstance(operation, AddCheck) else foreign_key_clause(operation.foreign_key)
+    )
+
+
+def _edited(before: str, edits: Sequence[Addition]) -> TextEdit:
+    """All at once, in one pass over the text: one after the other, many edits of a long text take hours."""
+    end = parse_table(before).body_end
+    clauses = "".join(f", {_clause(edit)}" for edit in edits if isinstance(edit, AddCheck | AddForeignKey))
+    places = [((end, end), clauses)]
+    for edit in edits:
+        if not isinstance(edit, AddCheck | AddForeignKey):
+            text = _column_text(before, edit)
+            places.append((text.span, _with_edits(before, text.span, _column_edits(edit, text))))
+    pieces: list[str] = []
+    position = 0
+    for (left, right), words in sorted(places):
+        pieces += (before[position:left], words)
+        position = right
+    after = "".join((*pieces, before[position:]))
+    return TextEdit(after, after, literal(after))
 
 
 def _inserted(before: str | None, clause: str) -> TextEdit:
@@ -96,11 +160,18 @@ def _replaced(before: str, column: Span, edits: list[tuple[Span, str]]) -> TextE
     # Widened until the part occurs only once, so that it is this column's and no other's.
     while before.count(before[start:end]) > 1:
         start, end = max(0, start - 8), min(len(before), end + 8)
-    old, new = before[start:end], before[start:end]
-    for (left, right), words in sorted(edits, reverse=True):
-        new = spliced(new, left - start, right - start, words)
+    old, new = before[start:end], _with_edits(before, (start, end), edits)
     after = before[:start] + new + before[end:]
     return TextEdit(after, new, f"replace(sql, {literal(old)}, {literal(new)})")
+
+
+def _with_edits(text: str, part: Span, edits: list[tuple[Span, str]]) -> str:
+    """A part of the text after edits within it."""
+    start, end = part
+    new = text[start:end]
+    for (left, right), words in sorted(edits, reverse=True):
+        new = spliced(new, left - start, right - start, words)
+    return new
 
 
 def spliced(text: str, start: int, end: int, words: str) -> str:
@@ -115,9 +186,7 @@ def spliced(text: str, start: int, end: int, words: str) -> str:
     return before + words + after
 
 
-def _column_edits(
-    operation: AlterType | SetNotNull | SetDefault | DropNotNull, text: ColumnText
-) -> list[tuple[Span, str]]:
+def _column_edits(operation: ColumnEdit, text: ColumnText) -> list[tuple[Span, str]]:
     behind_type = (text.type_span[1], text.type_span[1])
     match operation:
         case AlterType(column=column):
@@ -185,12 +254,17 @@ def is_as_meant(before: Table, after: Table, operation: EditOperation) -> bool:
     """Whether what the catalog reader finds after an edit is what was meant, and all else as before."""
     if isinstance(operation, DropConstraint | DropColumn):
         return only_removed(before, after)
-    return after == _expected(before, operation)
+    edits = operation.edits if isinstance(operation, TableEdit) else (operation,)
+    columns = {column.name: column for column in before.columns}
+    for edit in edits:
+        if isinstance(edit, AddCheck | AddForeignKey):
+            before = _with_constraint(before, edit)
+        else:
+            columns[edit.column.name] = _with_edit(columns[edit.column.name], edit)
+    return after == replace(before, columns=tuple(columns.values()))
 
 
-def _expected(
-    before: Table, operation: AddCheck | AddForeignKey | AlterType | SetNotNull | SetDefault | DropNotNull
-) -> Table:
+def _with_constraint(before: Table, operation: AddCheck | AddForeignKey) -> Table:
     match operation:
         case AddCheck(check=check):
             checks = (*before.checks, Check(check.name, check.expression))
@@ -199,19 +273,15 @@ def _expected(
             keys = (*before.foreign_keys, replace(key, valid=True, native=None))
             ordered = sorted(keys, key=lambda item: (item.name or "", item.columns, item.target, item.target_columns))
             return replace(before, foreign_keys=tuple(ordered))
-        case AlterType(column=column):
-            return _with_column(before, column.name, type=column.type)
-        case SetNotNull(column=column):
-            return _with_column(before, column.name, nullable=False)
-        case DropNotNull(column=column):
-            return _with_column(before, column.name, nullable=True)
-        case SetDefault(column=column):
-            return _with_column(before, column.name, default=column.default)
 
 
-def _with_column(table: Table, name: str, **values: object) -> Table:
-    columns = tuple(
-        replace(column, **values) if column.name == name else column  # type: ignore[arg-type]
-        for column in table.columns
-    )
-    return replace(table, columns=columns)
+def _with_edit(column: Column, operation: ColumnEdit) -> Column:
+    match operation:
+        case AlterType(column=wanted):
+            return replace(column, type=wanted.type)
+        case SetNotNull():
+            return replace(column, nullable=False)
+        case DropNotNull():
+            return replace(column, nullable=True)
+        case SetDefault(column=wanted):
+            return replace(column, default=wanted.default)

@@ -10,6 +10,7 @@ SQLite checks the table.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import read_raw
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_table
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import compare_types
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction, server_version
-from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation, edit_text, is_as_meant
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation, TableEdit, edit_text, is_as_meant
 from framework_m_migrations.adapters.sql.dialects.sqlite.questions import ask
 from framework_m_migrations.adapters.sql.dialects.sqlite.short_rows import written_out
 from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table, rowid_alias
@@ -72,9 +73,9 @@ def edit_statements(operation: EditOperation, connection: sa.Connection, *, sche
         ) from error
     if edit.after == before:
         return ()
-    if before is not None:
-        _try_out(before, edit.after, operation)
     if in_transaction(connection):
+        if before is not None:
+            _try_out(before, edit.after, operation)
         # The column itself goes right after, and with it parts of the text.
         fragment = "" if isinstance(operation, DropColumn) else edit.fragment
         _record(connection, place, before or "", fragment, operation)
@@ -82,7 +83,12 @@ def edit_statements(operation: EditOperation, connection: sa.Connection, *, sche
     reload = "RESET" if server_version(connection.dialect) >= _RESET_SINCE else "OFF"
     chosen = f"type = 'table' AND name = {literal(name)}"
     return (
-        *(written_out(operation, connection, schema=place) if isinstance(operation, SetDefault) else ()),
+        *(
+            sql
+            for one in edits_of(operation)
+            if isinstance(one, SetDefault)
+            for sql in written_out(one, connection, schema=place)
+        ),
         "PRAGMA writable_schema = ON",
         f"UPDATE {quoted(place)}.sqlite_master SET sql = {edit.assignment} WHERE {chosen}",  # noqa: S608
         f"PRAGMA {quoted(place)}.schema_version = {version + 1}",
@@ -110,7 +116,7 @@ def _try_out(before: str, after: str, operation: EditOperation) -> None:
     try:
         new, new_rowid = _built(after, operation)
     except sqlite3.Error as error:
-        if any(words in str(error) for words in _NOT_YET_THERE) and isinstance(operation, AddCheck | AddForeignKey):
+        if any(words in str(error) for words in _NOT_YET_THERE) and _adds_constraints(operation):
             return  # A plan that is only shown: the column is added by an earlier step. Else SQLite refuses it itself.
         raise DatabaseError(
             f"SQLite does not accept the change of table {operation.table}: {error}.",
@@ -121,6 +127,15 @@ def _try_out(before: str, after: str, operation: EditOperation) -> None:
             f"The definition of table {operation.table} cannot be changed in place without changing more than that.",
             next_step="Change the table with a revision: `m-migrate create`.",
         )
+
+
+def edits_of(operation: EditOperation) -> Sequence[EditOperation]:
+    """The edits that are one operation."""
+    return operation.edits if isinstance(operation, TableEdit) else (operation,)
+
+
+def _adds_constraints(operation: EditOperation) -> bool:
+    return any(isinstance(one, AddCheck | AddForeignKey) for one in edits_of(operation))
 
 
 def _built(text: str, operation: EditOperation) -> tuple[Table, str | None]:
@@ -136,8 +151,8 @@ def _record(connection: sa.Connection, place: str, before: str, fragment: str, o
     pending: dict[tuple[str, str], PendingEdit] = connection.info.setdefault(_PENDING, {})
     key = (place, operation.table.name)
     earlier = pending.get(key)
-    questions = questions_of(operation)
-    foreign_keys = isinstance(operation, AddForeignKey)
+    questions = tuple(dict.fromkeys(question for one in edits_of(operation) for question in questions_of(one)))
+    foreign_keys = any(isinstance(one, AddForeignKey) for one in edits_of(operation))
     if earlier is not None and earlier.fragment in before:
         questions = tuple(dict.fromkeys((*earlier.questions, *questions)))
         foreign_keys = foreign_keys or earlier.foreign_keys

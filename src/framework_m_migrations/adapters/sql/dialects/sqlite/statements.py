@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.draft import Draft
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import TableEdit
 from framework_m_migrations.adapters.sql.dialects.sqlite.rebuild import (
     rebuild_statements,
     shown_rebuild,
@@ -57,7 +58,7 @@ from framework_m_migrations.domain.operations import (
 from framework_m_migrations.domain.schema import TableName
 
 
-def statements(operation: Operation, connection: sa.Connection, *, schema: str) -> tuple[str, ...] | None:
+def statements(operation: Operation | TableEdit, connection: sa.Connection, *, schema: str) -> tuple[str, ...] | None:
     """The statements of an operation, None for the shared form.
 
     Args:
@@ -69,6 +70,8 @@ def statements(operation: Operation, connection: sa.Connection, *, schema: str) 
         DatabaseError: the definition cannot be edited in this way.
     """
     match operation:
+        case TableEdit():
+            return edit_statements(operation, connection, schema=schema)
         case DropConstraint(table=table, constraint=name) if has_index(connection, name, table.schema or schema):
             return (f"DROP INDEX {quoted(table.schema or schema)}.{quoted(name)}",)
         case SetTableOptions(table=table, before=before, options=options):

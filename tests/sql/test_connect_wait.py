@@ -1,0 +1,101 @@
+"""Servers that are not there yet: how long and how often they are tried, with each kind of driver."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from framework_m_migrations import AsyncMigrationManager, MigrationManager, MigrationSettings
+from framework_m_migrations.adapters.sql.sinks import ListSink
+from framework_m_migrations.domain.errors import ConnectionFailed
+from framework_m_migrations.domain.events import ConnectionRetried
+from tests._postgres import PostgresDatabase
+
+DRIVERS = ["postgresql+asyncpg", "postgresql+psycopg", "mariadb+pymysql", "mariadb+asyncmy"]
+
+
+def settings(url: str, wait: float) -> MigrationSettings:
+    return MigrationSettings(metadata=(sa.MetaData(),), database_url=url, apps=(), connect_wait=wait)
+
+
+@contextmanager
+def late_server(target: tuple[str, int]) -> Iterator[int]:
+    """A port that refuses the first connections and forwards later ones to a server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    closing = threading.Event()
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            sink.close()
+
+    def serve() -> None:
+        closing.wait(0.5)
+        with socket.create_server(("127.0.0.1", port)) as server:
+            server.settimeout(0.1)
+            while not closing.is_set():
+                try:
+                    client, _ = server.accept()
+                except TimeoutError:
+                    continue
+                upstream = socket.create_connection(target)
+                for pair in ((client, upstream), (upstream, client)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield port
+    finally:
+        closing.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("wait", [0.0, 0.6])
+def test_a_server_that_stays_away_is_given_up(driver: str, wait: float) -> None:
+    sink = ListSink()
+    url = f"{driver}://someone:secret-word@127.0.0.1:1/none"
+    with pytest.raises(ConnectionFailed) as failure:
+        MigrationManager(settings(url, wait), events=sink).plan()
+    retried = [event for event in sink.events if isinstance(event, ConnectionRetried)]
+    assert len(retried) == (0 if wait == 0 else pytest.approx(2, abs=1))
+    assert ("Tried" in failure.value.what) is bool(wait)
+    assert "secret-word" not in f"{failure.value}{retried}"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("facade", ["sync", "async"])
+def test_a_server_that_comes_up_later_is_reached(postgres_database: PostgresDatabase, facade: str) -> None:
+    url = sa.make_url(postgres_database.sync_url)
+    sink = ListSink()
+    with late_server((url.host or "127.0.0.1", url.port or 5432)) as port:
+        name = "postgresql+psycopg" if facade == "sync" else "postgresql+asyncpg"
+        shown = url.set(drivername=name, host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        if facade == "sync":
+            MigrationManager(settings(shown, 60), events=sink).status()
+        else:
+            asyncio.run(AsyncMigrationManager(settings(shown, 60), events=sink).status())
+    assert any(isinstance(event, ConnectionRetried) for event in sink.events)
+
+
+@pytest.mark.postgres
+def test_a_missing_database_is_not_waited_for(postgres_database: PostgresDatabase) -> None:
+    sink = ListSink()
+    for name in ("postgresql+psycopg", "postgresql+asyncpg"):
+        url = sa.make_url(postgres_database.sync_url).set(drivername=name, database="no_such_database")
+        with pytest.raises(ConnectionFailed, match="no_such_database"):
+            MigrationManager(settings(url.render_as_string(hide_password=False), 60), events=sink).plan()
+    assert sink.events == []
