@@ -185,14 +185,17 @@ def looking(source: Any, settings: MigrationSettings, tell: Callable[[str], None
         return source
 
     def made() -> Any:
-        from framework_m_migrations.adapters.async_sqlite.engine import create_aiosqlite_engine
         from framework_m_migrations.adapters.sync_sqlite.engine import create_sync_engine, missing_file
 
         file = missing_file(_parsed(settings))
         if file is None:
             return source()
         tell(file)
-        return create_aiosqlite_engine("sqlite+aiosqlite://") if in_loop else create_sync_engine("sqlite://")
+        if not in_loop:
+            return create_sync_engine("sqlite://")
+        from framework_m_migrations.adapters.async_sqlite.engine import create_aiosqlite_engine
+
+        return create_aiosqlite_engine("sqlite+aiosqlite://")
 
     return made
 
