@@ -189,11 +189,7 @@ def test_a_damaged_or_left_file_is_used_or_replaced(
 ) -> None:
     sidecar = path.with_name("app.db-migrate-lock")
     if content is None:
-        plain(
-            sidecar,
-            "CREATE TABLE holder (process INTEGER, host TEXT, since TEXT)",
-            "INSERT INTO holder VALUES (1, 'h', 's')",
-        )
+        plain(sidecar, "CREATE TABLE holder (process INTEGER, host TEXT, since TEXT)")
     else:
         sidecar.write_bytes(content)
     with connected(path) as one, connected(path) as two:
