@@ -231,6 +231,19 @@ CASES: dict[str, Case] = {
     "a conflict clause is added": case(
         t(A, unique("a", name="uq")), t(A, unique("a", name="uq", sqlite_on_conflict="REPLACE")), SEVEN, LITE
     ),
+    "a conflict clause without a name is taken away": case(
+        t(A, unique("a", sqlite_on_conflict="REPLACE")), t(A, unique("a")), SEVEN, LITE
+    ),
+    "a unique constraint with a conflict clause goes": case(
+        t(A, unique("a", name="uq", sqlite_on_conflict="REPLACE")), t(A), SEVEN, LITE
+    ),
+    "a deferred foreign key goes": case(
+        both(PARENT, t(A, foreign(name="fk", deferrable=True, initially="DEFERRED"))),
+        both(PARENT, t(A)),
+        WITH_PARENT,
+        LITE,
+        PG,
+    ),
     "a check": case(t(A), t(A, check("a > 0", name="ck")), SEVEN),
     "a check without a name": case(t(A), t(A, check("a > 0")), SEVEN),
     "a check by convention": case(convention(t(A)), convention(t(A, check("a > 0", name="positive"))), SEVEN),
@@ -327,6 +340,7 @@ CASES: dict[str, Case] = {
     "a table is renamed under a convention": case(
         convention(t(A)), convention(t(A, name="u", info={"renamed_from": "t"})), SEVEN
     ),
+    "a table is renamed and changed": case(t(A), t(S, name="u", info={"renamed_from": "t"}), SEVEN),
     "a column is renamed": case(t(A), t(lambda: sa.Column("b", sa.Integer, info={"renamed_from": "a"})), SEVEN),
     "a required column with default and comment is renamed": case(
         t(col("a", sa.Integer, nullable=False, server_default="1", comment="c")),
@@ -391,6 +405,12 @@ CASES: dict[str, Case] = {
             lambda metadata: sa.Table("u", metadata, sa.Column("id", sa.String(9), primary_key=True, nullable=True)),
         ),
         ONE,
+        LITE,
+    ),
+    "a column that ignores conflicts goes": case(
+        t(A, col("b", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
+        t(A),
+        SEVEN,
         LITE,
     ),
     "another collation": case(t(S), t(col("a", sa.String(20, collation="NOCASE"))), WORD, LITE),

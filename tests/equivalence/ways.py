@@ -66,6 +66,7 @@ class Proof:
         unlike: what was planned and what was sent, where that differs.
         text: the revisions.
         dialect: of the database.
+        left: tables of which the revision leaves something out, which are not compared.
         former: names from before, and what has become of them.
     """
 
@@ -73,6 +74,7 @@ class Proof:
     unlike: list[str] = field(default_factory=list)
     text: str = ""
     dialect: str = ""
+    left: set[str] = field(default_factory=set)
     former: list[tuple[str, str]] = field(default_factory=list)
 
     def differ(self, where: str, found: Dump, wanted: Dump, review: Sequence[str] = ()) -> None:
@@ -84,6 +86,7 @@ class Proof:
             f"{where}: {line}"
             for line in difference(found, wanted)
             if not any(table in line and column in line for table, column in loose)
+            and not any(re.search(rf"\b{re.escape(table)}\b", line) for table in self.left)
         ]
 
     @contextmanager
@@ -173,6 +176,7 @@ def _begin(places: Places, pair: Pair) -> Rows:
 
 def _by_sync(places: Places, pair: Pair, after: Dump, proof: Proof, revised: Rows | None) -> bool:
     """sync(A), sync(B); what was only to be dropped is dropped by ``--allow-drop``. Whether anything was withheld."""
+    proof.left = set()
     first = _begin(places, pair)
     manager = _manager(places, pair.after)
     done = manager.sync()
@@ -201,7 +205,7 @@ def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: P
     made = manager.create("change", app=APP)
     proof.text = "\n".join([made.text, *made.review, *made.left_out])
     left = _left_out(made)
-    wanted = _with_left(after, before, left)
+    proof.left = left
     if made.revision is None:
         if not left:
             proof.differ("nothing to create", places.work.dump(), after)
@@ -219,7 +223,7 @@ def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: P
         return None
     if not left:
         _same_sql(shown, sent, proof)
-    proof.differ("run", places.work.dump(), wanted)
+    proof.differ("run", places.work.dump(), after)
     second = places.work.rows()
     _same_values("run", first, second, pair, made.review, proof)
     again = manager.plan(force=True)
@@ -230,7 +234,7 @@ def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: P
         proof.differ("rollback", places.work.dump(), before, made.review)
         _same_values("rollback", second, places.work.rows(), pair, made.review, proof, back=True)
         manager.run()
-        proof.differ("run again", places.work.dump(), wanted)
+        proof.differ("run again", places.work.dump(), after)
         _same_values("run again", second, places.work.rows(), pair, made.review, proof, again=True)
     except MigrationError as error:
         proof.wrong.append(f"rollback and run failed: {error}")
@@ -247,7 +251,7 @@ def _online(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof)
     if not halves:
         return
     proof.text = "\n".join([proof.text, *(half.text for half in halves)])
-    left = _left_out(made)
+    proof.left = _left_out(made)
     review = [line for half in halves for line in half.review]
     try:
         manager.run()
@@ -257,7 +261,7 @@ def _online(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof)
         if pair.fits:
             proof.wrong.append(f"online: run failed: {error}")
         return
-    proof.differ("online: run", places.work.dump(), _with_left(after, before, left))
+    proof.differ("online: run", places.work.dump(), after)
     _same_values("online: run", first, places.work.rows(), pair, review, proof)
     try:
         manager.rollback(app=APP, to="base")
@@ -272,13 +276,6 @@ def _said(changes: Sequence[PlannedChange]) -> str:
 def _left_out(made: CreateResult) -> set[str]:
     """The tables of which a part is left out of the revision, as it is not the revision's to drop."""
     return {line.split(":")[0] for line in made.left_out}
-
-
-def _with_left(after: Dump, before: Dump, left: set[str]) -> Dump:
-    """B, with what A has of the tables that are left out."""
-    return after | {
-        name: parts for name, parts in before.items() if any(re.search(rf"\b{table}\b", name) for table in left)
-    }
 
 
 # --- rows

@@ -245,6 +245,7 @@ def test_what_cannot_be_honoured_is_refused(sqlite_bench: Bench, apps: Apps, mes
     sqlite_bench.run(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT, note TEXT UNIQUE, CONSTRAINT both CHECK (x <> id))",
         "CREATE TRIGGER own AFTER UPDATE OF note ON t BEGIN SELECT 1; END",
+        "INSERT INTO t (id, x, note) VALUES (1, 'a', 'b')",
     )
     before = texts(sqlite_bench)
     apps.revision("wms", A1, REFUSED[message])

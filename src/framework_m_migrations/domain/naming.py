@@ -128,6 +128,10 @@ def named(changes: Sequence[c.Change], tables: Mapping[TableName, Table], naming
             own.setdefault(change.table, set()).update(own.get(change.before, ()))
         for constraint in _new(change):
             own.setdefault(change.table, set()).update(() if constraint.name is None else (constraint.name,))
+    for change in changes:
+        for gone in _gone(change):
+            place = Place(change.table, columns.get(change.table, ()))
+            own.get(change.table, set()).discard(known_as(gone) or naming.choose(gone, place))
     found: list[c.Change] = []
     for change in changes:
         place = Place(
@@ -150,6 +154,18 @@ def _new(change: c.Change) -> tuple[Constraint, ...]:
             return (new,)
         case c.ForeignKeyAdded(foreign_key=new) | c.ForeignKeyChanged(foreign_key=new):
             return (new,)
+        case _:
+            return ()
+
+
+def _gone(change: c.Change) -> tuple[Constraint, ...]:
+    """The constraint whose name a change makes free."""
+    match change:
+        case c.UniqueChanged(before=gone) | c.CheckChanged(before=gone) | c.ForeignKeyChanged(before=gone):
+            return (gone,)
+        case c.UniqueRemoved(unique=gone) | c.CheckRemoved(check=gone) | c.ForeignKeyRemoved(foreign_key=gone):
+            # One with a name has it until sync is allowed to drop it.
+            return (gone,) if gone.name is None else ()
         case _:
             return ()
 

@@ -7,7 +7,7 @@ revision.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -159,7 +159,11 @@ class Objects:
             server_default=None if column.generated is not None else self.server_default(column),
             nullable=column.nullable if nullable is None else nullable,
             comment=column.comment,
-            **(dict(column.native.dialect_kwargs) if isinstance(column.native, sa.Column) else {}),
+            **(
+                dict(column.native.dialect_kwargs)
+                if isinstance(column.native, sa.Column)
+                else {f"{self.dialect.name}_{name}": value for name, value in column.options}
+            ),
         )
         return made
 
@@ -186,7 +190,7 @@ class Objects:
 
     def unique(self, unique: Unique) -> sa.UniqueConstraint:
         """A unique constraint by names of columns."""
-        return sa.UniqueConstraint(*unique.columns, name=final(unique.name), **_constraint_options(unique.native))
+        return sa.UniqueConstraint(*unique.columns, name=final(unique.name), **_constraint_options(unique))
 
     def check(self, check: Check) -> sa.CheckConstraint:
         """A check constraint, in the model's own words where it has any."""
@@ -211,7 +215,7 @@ class Objects:
             name=final(key.name),
             ondelete=key.on_delete,
             onupdate=key.on_update,
-            **_constraint_options(key.native),
+            **_constraint_options(key),
         )
 
     def index(self, table: TableName, index: Index) -> sa.Index:
@@ -258,6 +262,17 @@ class Objects:
         return sa.Index(index.name, *keys, unique=index.unique, _table=made, **options)
 
 
+_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "deferrable": ("deferrable", lambda value: value == "true"),
+    "initially": ("initially", str),
+    "match": ("match", str),
+    "include": ("postgresql_include", lambda value: value.split(", ")),
+    "nulls_not_distinct": ("postgresql_nulls_not_distinct", lambda value: value == "true"),
+    "on_conflict": ("sqlite_on_conflict", str),
+}
+"""Options of constraints as SQLAlchemy takes them."""
+
+
 def _known_options(index: Index) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     if index.method:
@@ -267,10 +282,11 @@ def _known_options(index: Index) -> list[tuple[str, Any]]:
     return found
 
 
-def _constraint_options(native: object) -> dict[str, Any]:
-    """Whether a constraint is checked at the end of a transaction; the domain leaves that to its dialect."""
+def _constraint_options(constraint: Unique | ForeignKey) -> dict[str, Any]:
+    """What else is said of a constraint: in the model's words where it has any, else what the catalog has."""
+    native = constraint.native
     if not isinstance(native, sa.UniqueConstraint | sa.ForeignKeyConstraint):
-        return {}
+        return {keyword: made(value) for name, value in constraint.options for keyword, made in [_OPTIONS[name]]}
     options: dict[str, Any] = {
         name: value
         for name, value in (("deferrable", native.deferrable), ("initially", native.initially))
