@@ -19,6 +19,7 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("all", declarative.run_all),
     ("sync", declarative.sync),
     ("plan", declarative.plan),
+    ("apply", declarative.apply),
     ("verify", declarative.verify),
     ("run", versioned.run),
     ("create", versioned.create),

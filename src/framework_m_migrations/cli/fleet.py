@@ -14,6 +14,8 @@ from framework_m_migrations.cli.redaction import hide_deeply
 from framework_m_migrations.cli.work import DIRTY, DONE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from framework_m_migrations.domain.fleet import FleetResult
     from framework_m_migrations.domain.plan import Risk
     from framework_m_migrations.embedding.fleet import TenantCommands
@@ -48,9 +50,14 @@ def _refuse(**options: bool) -> None:
             )
 
 
-def plan(common: Common, *, force: bool) -> int:
+def plan(common: Common, *, force: bool, out: Path | None, check: bool) -> int:
     """``plan`` for each; 0 unless one failed."""
-    return _execute(common, lambda tenants: tenants.plan(force=force), lambda _: DONE)
+
+    def ask(tenants: TenantCommands) -> FleetResult:
+        _refuse(**{"--out": out is not None, "--check": check})
+        return tenants.plan(force=force)
+
+    return _execute(common, ask, lambda _: DONE)
 
 
 def verify(common: Common, fail_on: Callable[[], Risk]) -> int:

@@ -62,6 +62,7 @@ class SyncOptions:
         dry_run: plan only; nothing is written and no hook is called.
         allow_drop: also drop what no DocType wants and what the ledger says is ours.
         reviewed: the changes that somebody was shown: of them alone anything is dropped. None drops what there is.
+        expected: the statements of each step that was approved; nothing else is applied. None applies what there is.
         online: use the forms that hold nobody up on tables with rows.
         locks: waiting.
         schema: the schema worked in, as hooks are told it; None for the connection's default.
@@ -73,4 +74,5 @@ class SyncOptions:
     online: bool = True
     locks: LockOptions = field(default_factory=LockOptions)
     reviewed: tuple[Change, ...] | None = None
+    expected: tuple[tuple[str, ...], ...] | None = None
     schema: str | None = None

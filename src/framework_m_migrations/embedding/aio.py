@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.context import Factory
@@ -105,6 +105,19 @@ class AsyncMigrationManager:
         return await self._run(
             self._commands.sync(force=force, dry_run=dry_run, allow_drop=allow_drop, reviewed=reviewed)
         )
+
+    async def apply(self, document: Mapping[str, Any]) -> SyncResult:
+        """Apply exactly the plan of a document; see domain.plan_file.plan_document.
+
+        Args:
+            document: the plan. Nothing of it is withheld from sync's own rules: what sync withholds stays withheld.
+
+        Raises:
+            ConfigurationError: it is no such document.
+            PlanOutdated: sync would do something else now; nothing was changed.
+        """
+        command = self._commands.sync(force=False, dry_run=False, allow_drop=False, expected=document)
+        return await self._run(command)
 
     async def run(
         self,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.options import SyncOptions
 from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.plan_file import approved_steps
 from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
@@ -74,12 +76,20 @@ class Commands:
         return Command(partial(syncing.plan, options=self._options(force=force)), drops=True, looks=True)
 
     def sync(
-        self, *, force: bool, dry_run: bool, allow_drop: bool, reviewed: PlanResult | None = None
+        self,
+        *,
+        force: bool,
+        dry_run: bool,
+        allow_drop: bool,
+        reviewed: PlanResult | None = None,
+        expected: Mapping[str, Any] | None = None,
     ) -> Command[SyncResult]:
         """See services.use_cases.sync.sync."""
         options = self._options(force=force, dry_run=dry_run, allow_drop=allow_drop)
         if reviewed is not None:
             options = replace(options, reviewed=tuple(planned.change for planned in reviewed.plan.changes))
+        if expected is not None:
+            options = replace(options, expected=approved_steps(expected))
         if (schema := self._tenant) is not None:
             return Command(partial(_in_tenant, fleets.sync_tenant, schema, options), drops=allow_drop, looks=dry_run)
         return Command(partial(syncing.sync, options=options), drops=allow_drop, looks=dry_run)

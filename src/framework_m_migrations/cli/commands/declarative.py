@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -133,6 +135,8 @@ def _dropping_sync(work: Work, *, force: bool, yes: bool) -> SyncResult:
 def plan(
     *,
     force: bool = False,
+    out: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    check: bool = False,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Show what sync would do; change nothing.
@@ -141,17 +145,62 @@ def plan(
 
     Args:
         force: Compare everything, whatever the ledger says.
+        out: Also write the plan to a file, for `m-migrate apply FILE`.
+        check: Exit with 3 if sync would apply or withhold anything, for CI.
         common: The options of every command.
     """
     if common.many:
-        return fleet.plan(common, force=force)
+        return fleet.plan(common, force=force, out=out, check=check)
 
     def body(work: Work) -> int:
         result = work.manager.plan(force=force)
+        if out is not None:
+            from framework_m_migrations.domain.plan_file import plan_document
+
+            _write_plan(out, plan_document(result, work.output.database))
         from framework_m_migrations.cli.reports.declarative import plan_report
 
         work.output.show(plan_report(result))
         work.output.show_json({"command": "plan", **result.to_dict()})
+        return DIRTY if check and not result.plan.is_empty else DONE
+
+    return execute(common, body)
+
+
+def _write_plan(file: Path, document: dict[str, Any]) -> None:
+    try:
+        file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The plan cannot be written to {file}: {error.strerror}.") from error
+
+
+def apply(
+    file: Path,
+    /,
+    *,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Apply exactly the plan of a file, or refuse because something changed since.
+
+    The file is written by `m-migrate plan --out FILE`. If all of it is applied already, nothing happens.
+
+    Args:
+        file: The plan.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        try:
+            document = json.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"The plan {file} cannot be read: {error.strerror}.") from error
+        except ValueError as error:
+            raise UsageError(f"The plan {file} is no JSON document: {error}.") from error
+        result = work.manager.apply(document if isinstance(document, dict) else {})
+        from framework_m_migrations.cli.reports.declarative import sync_report
+
+        work.output.show(sync_report(result, verbose=common.verbose))
+        work.output.show_json({**result.to_dict(), "command": "apply"})
         return DONE
 
     return execute(common, body)

@@ -215,6 +215,7 @@ COMMANDS: dict[str, Command] = {
     "all": run_all,
     "sync": sync,
     "plan": hosted(declarative.plan),
+    "apply": hosted(declarative.apply),
     "verify": verify,
     "run": run,
     "create": create,

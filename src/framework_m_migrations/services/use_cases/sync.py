@@ -148,7 +148,25 @@ def _check(session: Session, options: SyncOptions, made: Plan) -> None:
                 f"What would be dropped is not what was listed: {sentence(unseen[0])} in {unseen[0].table} came since.",
                 details={"unlisted": [f"{change.table}: {sentence(change)}" for change in unseen]},
             )
+    if options.expected is not None and made.steps:
+        _require_approved(options.expected, render(session, made).steps_sql)
     require_for_plan(session, made, drops)
+
+
+def _require_approved(expected: tuple[tuple[str, ...], ...], found: tuple[tuple[str, ...], ...]) -> None:
+    """Raise PlanOutdated unless the steps are those that were approved, statement by statement."""
+    if found == expected:
+        return
+    approved, wanted = ([statement for step in steps for statement in step] for steps in (expected, found))
+    new = [statement for statement in wanted if statement not in approved]
+    gone = [statement for statement in approved if statement not in wanted]
+    words = [f"{len(new)} statements are new", f"{len(gone)} are no longer needed"]
+    raise PlanOutdated(
+        "The plan of the file is not what sync would do now: the models or the database changed since. "
+        f"{' and '.join(words) if new or gone else 'The steps are divided in another way'}.",
+        next_step="Make the plan again with `m-migrate plan --out FILE`, and have it approved again.",
+        details={"new": new, "gone": gone},
+    )
 
 
 def check_before_revisions(session: Session, options: SyncOptions) -> None:
