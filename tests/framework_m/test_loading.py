@@ -243,3 +243,29 @@ def test_history_tables_come_where_the_host_keeps_them(make_app: MakeApp, monkey
     (found,) = framework_m_doctypes([app], include_core=False)
     assert isinstance(found, DocTypeTables)
     assert [table.name for table in found.tables] == ["thing", "thing_history"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "reason"),
+    [("Intt", "name 'Intt' is not defined"), ("list[Intt] | None", "name 'Intt' is not defined"), ("int[", "")],
+)
+def test_an_annotation_that_cannot_be_resolved_is_an_error(make_app: MakeApp, annotation: str, reason: str) -> None:
+    text = doctype(f"title: str = ''\n    amount: {annotation!r} = None")
+    app = make_app("shop", {"doctypes/thing.py": text})
+    with pytest.raises((InvalidMetadata, AppBroken)) as caught:
+        framework_m_doctypes([app], include_core=False)
+    line = next(n for n, one in enumerate(text.splitlines(), 1) if "amount" in one)
+    assert reason in caught.value.what
+    if reason:
+        assert "Thing.amount" in caught.value.what
+        assert f"thing.py, line {line})" in caught.value.what
+
+
+def test_what_is_imported_for_type_checkers_alone_is_found_by_its_name(make_app: MakeApp) -> None:
+    header = "from __future__ import annotations\nfrom typing import TYPE_CHECKING\n"
+    text = header + HEADER + "\nif TYPE_CHECKING:\n    from shop.doctypes.row import Row\n"
+    body = "\n\nclass Thing(BaseDocType):\n    rows: list[Row] = Field(default_factory=list)\n"
+    row = doctype("item: str = ''", "Row")
+    found = tables(make_app("shop", {"doctypes/thing.py": text + body, "doctypes/row.py": row}))
+    assert "rows" not in found["Thing"].columns
+    assert "parent" in found["Row"].columns

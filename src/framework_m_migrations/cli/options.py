@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from framework_m_migrations.cli.output import Output, wants_color
 from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.container.project_file import MINIMUM_LIMIT, parse_duration, split_names
 from framework_m_migrations.container.settings import MigrationSettings, ResolvedSettings, resolve_settings
+from framework_m_migrations.domain.hints import PROGRAM, Invocation
 
 if TYPE_CHECKING:
     from framework_m_migrations.embedding.fleet import TenantCommands
@@ -26,6 +28,22 @@ DISPLAY = Group("Output", sort_key=12)
 
 JOBS = 4
 """Tenants worked on at a time, unless the command line says otherwise."""
+
+_PLACE = {
+    "database_url": "--database-url",
+    "metadata": "--metadata",
+    "apps": "--apps",
+    "path": "--path",
+    "mode": "--mode",
+    "schema": "--schema",
+    "tenant": "--tenant",
+    "all_tenants": "--all-tenants",
+    "version_table": "--version-table",
+    "site": "--site",
+    "config": "--config",
+    "x_args": "-x",
+}
+"""Fields of the options that a next step repeats, with the option's name."""
 
 
 def _duration(_type: Any, tokens: Sequence[Token]) -> float:
@@ -120,10 +138,26 @@ class Common:
     no_color: Annotated[bool, _flag("--no-color", group=DISPLAY)] = False
     """No colours; the same as setting NO_COLOR. A pipe never gets any."""
 
+    @property
+    def program(self) -> str:
+        """What is typed before the name of a command."""
+        return PROGRAM
+
     def output(self, environ: dict[str, str]) -> Output:
         """Where and how to write."""
         color = not self.no_color and wants_color(environ)
-        return Output(json=self.json, quiet=self.quiet, verbose=self.verbose, color=color)
+        invocation = Invocation(self.program, shlex.join(self._place_options()))
+        return Output(json=self.json, quiet=self.quiet, verbose=self.verbose, color=color, invocation=invocation)
+
+    def _place_options(self) -> Iterator[str]:
+        """The options that say where the command works, as they were given."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name in _PLACE and value is not None and value is not False:
+                for part in value if isinstance(value, tuple) else (value,):
+                    yield _PLACE[one.name]
+                    if part is not True:
+                        yield str(part.value if isinstance(part, RuntimeMode) else part)
 
     @property
     def many(self) -> bool:

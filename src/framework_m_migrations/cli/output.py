@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from framework_m_migrations.cli.document import Block, Document, Grid, Paragraph, Span, line
 from framework_m_migrations.cli.errors import UnwritableText
 from framework_m_migrations.cli.redaction import hide_urls
+from framework_m_migrations.domain.hints import Invocation
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -34,6 +35,7 @@ class Output:
         quiet: results are not shown; errors are.
         verbose: details are shown too, and tracebacks of what nobody expected.
         color: colours are welcome, where there is a terminal.
+        invocation: how the program was called; the next steps that are shown are spelled by it.
         stdin, stdout, stderr: the process's own, unless a host program passes others.
         database: the URL of the database that the command works on, without its password; empty for none.
     """
@@ -42,6 +44,7 @@ class Output:
     quiet: bool = False
     verbose: bool = False
     color: bool = True
+    invocation: Invocation = field(default_factory=Invocation)
     stdin: TextIO = field(default_factory=lambda: sys.stdin)
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
@@ -61,7 +64,7 @@ class Output:
         """A result for programs: one JSON document on stdout, in ASCII, so that no encoding can break it."""
         if self.json:
             named = {"database": self.database} if self.database else {}
-            self._send(self.stdout, json.dumps(named | dict(values), indent=2, default=str) + "\n")
+            self._send(self.stdout, json.dumps(self._spelled(named | dict(values)), indent=2, default=str) + "\n")
 
     def announce(self, *, default: bool) -> None:
         """Say on stderr, beside the result, which database the command works on.
@@ -99,7 +102,7 @@ class Output:
             yield self
 
     def _write(self, stream: TextIO, document: Document) -> None:
-        shown = tuple(_without_secrets(block) for block in document)
+        shown = tuple(self._ready_to_show(block) for block in document)
         with _broken_pipes_passed_over(stream):
             if is_terminal(stream) and os.environ.get("TERM") != "dumb":
                 from framework_m_migrations.cli.fancy import make_console, show_fancy
@@ -110,6 +113,31 @@ class Output:
 
                 stream.write(render_plain(shown))
             stream.flush()
+
+    def _ready_to_show(self, block: Block) -> Block:
+        # Code is shown verbatim: it is there to be copied, and what it holds comes from the schema.
+        match block:
+            case Paragraph(spans=spans):
+                return replace(block, spans=self._texts(spans))
+            case Grid(rows=rows):
+                return replace(block, rows=tuple(self._texts(row) for row in rows))
+            case _:
+                return block
+
+    def _texts(self, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        return tuple(replace(span, text=hide_urls(self.invocation.spell(span.text))) for span in spans)
+
+    def _spelled(self, value: Any) -> Any:
+        """Plain values with the next steps in them; text of several lines is a file's or a statement's."""
+        match value:
+            case str() if "\n" not in value:
+                return hide_urls(spelled) if (spelled := self.invocation.spell(value)) != value else value
+            case Mapping():
+                return {key: self._spelled(item) for key, item in value.items()}
+            case list() | tuple():
+                return [self._spelled(item) for item in value]
+            case _:
+                return value
 
     @staticmethod
     def _send(stream: TextIO, text: str) -> None:
@@ -127,18 +155,3 @@ def _broken_pipes_passed_over(stream: TextIO) -> Iterator[None]:
         with contextlib.suppress(OSError, ValueError):
             # Python flushes the stream once more at its end, and would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _without_secrets(block: Block) -> Block:
-    # Code is shown verbatim: it is there to be copied, and what it holds comes from the schema.
-    match block:
-        case Paragraph(spans=spans):
-            return replace(block, spans=_hidden(spans))
-        case Grid(rows=rows):
-            return replace(block, rows=tuple(_hidden(row) for row in rows))
-        case _:
-            return block
-
-
-def _hidden(spans: tuple[Span, ...]) -> tuple[Span, ...]:
-    return tuple(replace(span, text=hide_urls(span.text)) for span in spans)

@@ -10,15 +10,17 @@ from __future__ import annotations
 from cyclopts import Parameter
 
 from framework_m_migrations.cli.app import EXIT_CODES, HELP
-from framework_m_migrations.cli.framework_m.commands import COMMANDS, doctor, run
+from framework_m_migrations.cli.framework_m.commands import COMMANDS, doctor
+from framework_m_migrations.cli.framework_m.options import HOST_PROGRAM
+from framework_m_migrations.domain.hints import Invocation
 from framework_m_migrations.embedding.framework_m.host_cli import replace_commands
 
 __all__ = ["doctor"]
 
 replace_commands(
     COMMANDS,
-    run,
-    summary=HELP.replace("m-migrate", "m migrate"),
+    COMMANDS["run"],
+    summary=Invocation(HOST_PROGRAM).spell(HELP),
     help_epilogue=EXIT_CODES,
     default_parameter=Parameter(negative=(), show_default=False),
 )

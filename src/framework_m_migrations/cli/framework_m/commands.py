@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -20,32 +22,94 @@ from framework_m_migrations.domain.errors import MigrationError
 type Command = Callable[..., int]
 
 HOST = HostCommon()
-DANGEROUS = Parameter(name="--allow-dangerous", negative="--no-allow-dangerous")
-AUTOGENERATE = Parameter(name="--autogenerate", negative="--no-autogenerate")
 
 
-def hosted(function: Command) -> Command:
-    """The same command, its common options being the host's and ours."""
+def _switch(name: str) -> Parameter:
+    return Parameter(name=f"--{name}", negative=f"--no-{name}")
+
+
+DANGEROUS = _switch("allow-dangerous")
+AUTOGENERATE = _switch("autogenerate")
+DRY_RUN, FORCE, ALLOW_DROP = _switch("dry-run"), _switch("force"), _switch("allow-drop")
+
+_PLACE = ("path", "database_url", "tenant", "site", "config", "apps")
+PLACES = {
+    **dict.fromkeys(("all", "sync", "status", "history"), _PLACE),
+    "run": (*_PLACE[:5], "revision", "apps", "version_table"),
+    "verify": ("path", "database_url", "apps"),
+    **dict.fromkeys(("create", "rollback", "init"), ("path", "database_url")),
+}
+"""Options that the host's own commands also take in their places, in its order; a test compares them with the host."""
+
+OWN_PLACES = {"run": "revision", "rollback": "to"}
+"""What the first word is in our own commands, unless it is a folder."""
+
+PLACE_HELP = "The project's folder, then the database's URL and more of its options, in the order of Framework M."
+
+
+def hosted(name: str, function: Command) -> Command:
+    """The same command with the host's options, which may stand in their places where the host takes them so."""
+    places, own = PLACES.get(name), OWN_PLACES.get(name)
 
     @wraps(function)
     def command(*arguments: Any, **options: Any) -> int:
-        return function(*arguments, **{"common": HOST, **options})
+        kept = arguments if places is None else arguments[: len(leading)]
+        try:
+            placed = _placed(arguments[len(leading) :], places, own, options) if places is not None else options
+        except UsageError as error:
+            return report_failure(error, options.get("common", HOST).output(dict(os.environ)))
+        return function(*kept, **{"common": HOST, **placed})
 
     signature = inspect.signature(function, eval_str=True)
     parameters = [
-        one.replace(annotation=HostCommon, default=HOST) if name == "common" else one
-        for name, one in signature.parameters.items()
+        one.replace(annotation=HostCommon, default=HOST) if key == "common" else one
+        for key, one in signature.parameters.items()
     ]
+    leading = [one for one in parameters if one.kind is not one.KEYWORD_ONLY and one.name != own]
+    if places is not None:
+        words = inspect.Parameter(
+            "place", inspect.Parameter.VAR_POSITIONAL, annotation=Annotated[str, Parameter(help=PLACE_HELP)]
+        )
+        others = [one.replace(kind=one.KEYWORD_ONLY) for one in parameters if one not in leading]
+        parameters = [*leading, words, *others]
     del command.__wrapped__
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": int}
     return command
 
 
+def _placed(
+    words: tuple[str, ...], places: tuple[str, ...], own: str | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """The options with the words in their places.
+
+    Raises:
+        UsageError: there are more words than places, or one repeats an option.
+    """
+    if own and len(words) == 1 and not (words[0] in {".", ".."} or os.sep in words[0]):
+        places = (own,)
+    if len(words) > len(places):
+        raise UsageError(f"Unused words: {' '.join(words[len(places) :])}.")
+    common: HostCommon = options.get("common", HOST)
+    found = dict(options)
+    shared: dict[str, Any] = {}
+    for name, word in zip(places, words, strict=False):
+        known = getattr(common, name) if hasattr(common, name) else options.get(name)
+        if known is not None:
+            raise UsageError(
+                f"{word} and --{name.replace('_', '-')} name the same thing.", next_step="Give one of them."
+            )
+        if not hasattr(common, name):
+            found[name] = word
+        else:
+            shared[name] = Path(word) if name in {"path", "config"} else (word,) if name in {"tenant", "apps"} else word
+    return {**found, "common": replace(common, **shared)}
+
+
 def run_all(
     *,
-    force: bool = False,
-    allow_drop: bool = False,
+    force: Annotated[bool, FORCE] = False,
+    allow_drop: Annotated[bool, ALLOW_DROP] = False,
     allow_dangerous: Annotated[bool, DANGEROUS] = True,
     yes: Annotated[bool, declarative.YES] = False,
     common: HostCommon = HOST,
@@ -67,10 +131,10 @@ def run_all(
 
 def sync(
     *,
-    dry_run: bool = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
     sql: bool = False,
-    force: bool = False,
-    allow_drop: bool = False,
+    force: Annotated[bool, FORCE] = False,
+    allow_drop: Annotated[bool, ALLOW_DROP] = False,
     allow_dangerous: Annotated[bool, DANGEROUS] = True,
     yes: Annotated[bool, declarative.YES] = False,
     common: HostCommon = HOST,
@@ -127,7 +191,6 @@ def _verify(*, strict: bool, fail_on: str | None, common: HostCommon) -> int:
 
 def create(  # noqa: PLR0913 - the options of the command
     message: str,
-    /,
     *,
     app: str | None = None,
     autogenerate: Annotated[bool, AUTOGENERATE] = True,
@@ -209,26 +272,25 @@ def doctor(*, common: HostCommon = HOST) -> int:
     return execute(common, body, database=False)
 
 
-run = hosted(versioned.run)
-
-COMMANDS: dict[str, Command] = {
+_FUNCTIONS: dict[str, Command] = {
     "all": run_all,
     "sync": sync,
-    "plan": hosted(declarative.plan),
-    "apply": hosted(declarative.apply),
+    "plan": declarative.plan,
+    "apply": declarative.apply,
     "verify": verify,
-    "run": run,
+    "run": versioned.run,
     "create": create,
-    "prove": hosted(versioned.prove),
-    "rollback": hosted(versioned.rollback),
-    "status": hosted(maintenance.status),
-    "history": hosted(versioned.history),
-    "show": hosted(versioned.show),
-    "squash": hosted(versioned.squash),
-    "lint": hosted(lint.lint),
-    "init": hosted(maintenance.init),
-    "stamp": hosted(maintenance.stamp),
-    "repair": hosted(maintenance.repair),
-    "config": hosted(maintenance.config),
+    "prove": versioned.prove,
+    "rollback": versioned.rollback,
+    "status": maintenance.status,
+    "history": versioned.history,
+    "show": versioned.show,
+    "squash": versioned.squash,
+    "lint": lint.lint,
+    "init": maintenance.init,
+    "stamp": maintenance.stamp,
+    "repair": maintenance.repair,
+    "config": maintenance.config,
     "doctor": doctor,
 }
+COMMANDS = {name: hosted(name, function) for name, function in _FUNCTIONS.items()}

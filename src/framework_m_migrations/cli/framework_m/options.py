@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from framework_m_migrations.ports.event_sink import EventSink
 
 
+HOST_PROGRAM = "m migrate"
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCommon(Common):
@@ -33,9 +36,15 @@ class HostCommon(Common):
     """Configuration file of a tenant or site."""
 
     x_args: Annotated[
-        tuple[str, ...] | None, Parameter(name=("-x", "--x-arg"), group=DATABASE, n_tokens=1, metavar="NAME=VALUE")
+        tuple[str, ...] | None,
+        Parameter(name=("-x", "--x-arg"), negative="--empty-x-arg", group=DATABASE, n_tokens=1, metavar="NAME=VALUE"),
     ] = None
     """Argument for the project's env.py; may be repeated."""
+
+    @property
+    def program(self) -> str:
+        """See Common."""
+        return HOST_PROGRAM
 
     def _place(self, tenant: str | None = None) -> HostPlace:
         from framework_m_migrations.embedding.framework_m.settings import resolve_place

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.tenancy import has_tenant_schemas, is_tenants
+from framework_m_migrations.domain.hints import Invocation
 from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE, HostDiscovery
 from framework_m_migrations.embedding.framework_m.settings import configured_tenants
 from framework_m_migrations.embedding.framework_m.triggers import attach_triggers
@@ -163,7 +164,7 @@ def manager_of(engine: AsyncEngine) -> AsyncMigrationManager:
 
 def in_words(error: MigrationError) -> str:
     """A failure with its next step, for the host's log."""
-    return f"{error.code}: {error.what} Next: {error.next_step}"
+    return Invocation("m migrate").spell(f"{error.code}: {error.what} Next: {error.next_step}")
 
 
 def _in_default_schema(engine: AsyncEngine, doctypes: list[DocTypeTables]) -> list[DocTypeTables]:

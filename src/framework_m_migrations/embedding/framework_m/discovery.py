@@ -30,11 +30,14 @@ def host_apps(names: Sequence[str], project: Path) -> tuple[App, ...]:
         AppBroken: a package cannot be looked up, or an entry point cannot be read.
     """
     known = {_normal(entry.name): entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}
-    chosen = list(names) or list(get_installed_apps() or ())
-    wanted = [known.get(_normal(name), name) for name in chosen if _normal(name) != OWN_PACKAGE]
-    if not chosen and not known:
-        wanted = _local_packages(project)
-    if not wanted and (chosen or not known):
+    asked = tuple(names) or tuple(get_installed_apps() or ())
+    chosen = [name for name in asked if _normal(name) != OWN_PACKAGE]
+    # An app of the project's src folder goes by its package's name, installed or not.
+    unknown = not known if not asked else any(_normal(name) not in known for name in chosen)
+    local = _local_packages(project) if unknown else []
+    known = {_normal(name): name for name in local} | known
+    wanted = [known.get(_normal(name), name) for name in chosen] if asked else local
+    if not wanted and (asked or not known):
         return ()
     return FilesystemDiscovery(tuple(dict.fromkeys(wanted))).apps()
 

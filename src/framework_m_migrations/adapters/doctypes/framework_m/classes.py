@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -11,6 +12,7 @@ from typing import Any, get_args, get_origin
 from framework_m_core.domain.base_doctype import BaseDocType
 from framework_m_core.metadata_decorator import MetadataDecoratorRegistry
 from framework_m_core.registry import MetaRegistry
+from pydantic.fields import FieldInfo
 
 from framework_m_migrations.adapters.doctypes.framework_m.modules import doctype_modules
 from framework_m_migrations.domain.errors import InvalidMetadata
@@ -54,7 +56,7 @@ def load_doctypes(apps: Sequence[App]) -> tuple[DocType, ...]:
 
     Raises:
         AppBroken: a module failed to import.
-        InvalidMetadata: two classes share the name of one DocType.
+        InvalidMetadata: two classes share the name of one DocType, or a field's annotation cannot be resolved.
     """
     registry = MetaRegistry.get_instance()
     declared: dict[str, DocType] = {}
@@ -64,8 +66,54 @@ def load_doctypes(apps: Sequence[App]) -> tuple[DocType, ...]:
         for name, model in _declared(app, modules, registry):
             found = DocType(name, _owner(model, apps, app), model)
             _refuse_twins(declared.setdefault(name, found), found, registry)
+    _complete(declared.values())
     known = [replace(d, model=_augmented(_current(d, registry))) for d in declared.values()]
-    return _with_children(known)
+    return _complete(_with_children(known))
+
+
+def _complete[T: Iterable[DocType]](doctypes: T) -> T:
+    """The same DocTypes, each annotation resolved; the host would make a text column of one that is not.
+
+    What a module imports for type checkers only is found among the DocTypes by its name.
+    """
+    names = {doctype.name: doctype.model for doctype in doctypes}
+    for doctype in doctypes:
+        if doctype.model.__pydantic_complete__:
+            continue
+        try:
+            doctype.model.model_rebuild(_types_namespace=names)
+        # An annotation is any expression: whatever it raises is reported with its place.
+        except Exception as error:
+            raise _unresolved(doctype, error) from error
+    return doctypes
+
+
+def _unresolved(doctype: DocType, error: Exception) -> InvalidMetadata:
+    missing = getattr(error, "name", None)
+    open_ = {name: repr(field.annotation) for name, field in doctype.model.model_fields.items() if not _is_done(field)}
+    named = [name for name, text in open_.items() if missing and re.search(rf"\b{re.escape(missing)}\b", text)]
+    field = next(iter(named or open_), "")
+    reason = f"name {missing!r} is not defined" if missing else str(error).partition("\n")[0]
+    return InvalidMetadata(
+        f"The annotation of {doctype.model.__qualname__}.{field} (app {doctype.app}) cannot be resolved: {reason}"
+        f"{_line_of(doctype.model, field)}.",
+        next_step="Import the name in the module, or correct the annotation.",
+        details={"app": doctype.app, "doctype": doctype.name, "field": field},
+    )
+
+
+def _is_done(field: FieldInfo) -> bool:
+    return "ForwardRef(" not in repr(field.annotation)
+
+
+def _line_of(model: type[BaseDocType], field: str) -> str:
+    try:
+        lines, first = inspect.getsourcelines(model)
+        file = inspect.getsourcefile(model)
+    except (OSError, TypeError):
+        return f" ({model.__module__})"
+    number = next((n for n, line in enumerate(lines, first) if re.match(rf"\s+{re.escape(field)}\s*:", line)), first)
+    return f" ({file}, line {number})"
 
 
 def _declared(
