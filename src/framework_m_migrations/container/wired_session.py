@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
 from framework_m_migrations.container.context import Context, Factory
@@ -30,6 +30,9 @@ from framework_m_migrations.ports.session import Session
 from framework_m_migrations.ports.tenants import Tenants
 from framework_m_migrations.ports.versioned_track import VersionedTrack
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
 LASTING = ("discovery", "clock", "persistence")
 """Ports that outlive a connection."""
 
@@ -43,6 +46,17 @@ def tenants_of(session: Session) -> Tenants:
     if not isinstance(session, WiredSession):
         raise UnsupportedDatabase(f"{type(session).__name__} knows no tenants.")
     return session.tenants
+
+
+def connection_of(session: Session) -> sa.Connection:
+    """The connection of a session, for a host program's own statements.
+
+    Raises:
+        UnsupportedDatabase: the session is no SQL connection's.
+    """
+    if not isinstance(session, WiredSession):
+        raise UnsupportedDatabase(f"{type(session).__name__} has no SQL connection.")
+    return session.connection
 
 
 class WiredSession:
@@ -88,6 +102,11 @@ class WiredSession:
     def _metadata(self) -> Named:
         settings = self._context.settings
         return declared_metadata(settings, named_apps(settings, self._make("discovery")))
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The connection that the ports are bound to."""
+        return self._connection
 
     @property
     def capabilities(self) -> Capabilities:

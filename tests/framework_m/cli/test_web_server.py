@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -90,6 +92,48 @@ def assert_in_order(project: Project) -> None:
     assert {"thing", "shoporder", "shoprow", "_jobs"} <= tables
     assert "shopvirtual" not in tables
     assert ("shopnote" in tables) is (project.plain.dialect.name == "sqlite")
+
+
+SPOIL = """
+import importlib, inspect, sys
+import sqlalchemy as sa
+from framework_m_core.domain.base_doctype import BaseDocType
+from framework_m_core.registry import MetaRegistry
+from framework_m_standard.adapters.db.schema_mapper import SchemaMapper
+
+metadata, mapper, registry = sa.MetaData(), SchemaMapper(), MetaRegistry.get_instance()
+registry.load_apps(["framework_m_core", "shop"])
+for name in sorted(registry.list_doctypes(), key=lambda one: one == "ShopRow"):
+    mapper.create_versioned_tables(registry.get_doctype(name), metadata)
+metadata.create_all(sa.create_engine(sys.argv[1]))
+"""
+"""What the host's own lifespan does to a database."""
+
+
+def test_what_the_hosts_own_boot_left_is_repaired_with_rows_kept(project: Project) -> None:
+    write_app(project)
+    environment = {**os.environ, "PYTHONPATH": str(project.site)}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", SPOIL, project.plain_url], check=True, env=environment)
+    names = "id, name, creation, modified, custom_fields"
+    at = "'2024-01-01', '2024-01-01', '{}'"
+    one, two = (f"'00000000-0000-0000-0000-00000000000{number}'" for number in (1, 2))
+    for name in ("'a'", "'b'"):
+        values = f"{one}, {name}, {at}, 'x', 'p', 'rows', 'ShopOrder', 1"
+        project.sql(f"insert into shoprow ({names}, item, parent, parentfield, parenttype, idx) values ({values})")
+    project.sql(f"insert into shopvirtual ({names}, x) values ({one}, 'v', {at}, 5)")
+    actions = project.json("repair", "--boot", "--dry-run")["actions"]
+    left = [action for action in actions if action.startswith("leave")]
+    assert len(left) == 2, actions
+    assert any("shoprow" in action and "occur more than once" in action for action in left)
+    assert any("shopvirtual" in action and "1 row;" in action for action in left)
+    project.sql(f"update shoprow set id = {two} where name = 'b'")
+    project.sql("delete from shopvirtual")
+    done = project.json("repair", "--boot", "--yes")
+    assert "add the primary key (id) to shoprow, keeping its 2 rows" in done["actions"]
+    assert project.sql("select name, item from shoprow order by name") == [("a", "x"), ("b", "x")]
+    project.settle()
+    assert_in_order(project)
+    assert project.json("repair", "--boot", "--yes")["actions"] == []
 
 
 def test_ten_replicas_serve_from_an_empty_and_from_an_old_database(on_postgres: Project) -> None:

@@ -96,7 +96,7 @@ def stamp(
         if "base" in revisions and len(revisions) > 1:
             raise UsageError("base stands for no revision at all and cannot be joined with others.")
         wanted = () if revisions == ("base",) else revisions
-        return _announce_and_do(work, lambda dry: work.manager.stamp(*wanted, dry_run=dry), yes=yes, dry_run=dry_run)
+        return announce_and_do(work, lambda dry: work.manager.stamp(*wanted, dry_run=dry), yes=yes, dry_run=dry_run)
 
     return execute(common, body)
 
@@ -118,12 +118,13 @@ def repair(
     """
 
     def body(work: Work) -> int:
-        return _announce_and_do(work, lambda dry: work.manager.repair(dry_run=dry), yes=yes, dry_run=dry_run)
+        return announce_and_do(work, lambda dry: work.manager.repair(dry_run=dry), yes=yes, dry_run=dry_run)
 
     return execute(common, body)
 
 
-def _announce_and_do(work: Work, act: Callable[[bool], RepairResult], *, yes: bool, dry_run: bool) -> int:
+def announce_and_do(work: Work, act: Callable[[bool], RepairResult], *, yes: bool, dry_run: bool) -> int:
+    """Show what ``act`` would do when it only looks (True), ask, and let it do so (False)."""
     from framework_m_migrations.cli.reports.versioned import actions_report, repair_report
 
     output = work.output

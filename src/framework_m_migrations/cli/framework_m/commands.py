@@ -6,9 +6,9 @@ import inspect
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -18,6 +18,9 @@ from framework_m_migrations.cli.failures import report_failure
 from framework_m_migrations.cli.framework_m.options import HostCommon
 from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
 from framework_m_migrations.domain.errors import MigrationError
+
+if TYPE_CHECKING:
+    from framework_m_migrations.domain.results import RepairResult
 
 type Command = Callable[..., int]
 
@@ -251,6 +254,43 @@ def _only_app(common: HostCommon) -> str:
     return apps[0]
 
 
+def repair(
+    *,
+    boot: Annotated[bool, Parameter(negative=())] = False,
+    yes: Annotated[bool, maintenance.YES] = False,
+    dry_run: bool = False,
+    common: HostCommon = HOST,
+) -> int:
+    """Rebuild the ledger from the real database, or put in order what the web server's own boot left.
+
+    Without --boot it changes no table of yours. Says what it will change, and asks, before it does.
+
+    Args:
+        boot: Add the primary keys that child tables lack, and drop empty tables of virtual and of tenants' DocTypes.
+        yes: Go ahead without asking.
+        dry_run: Only say what would change.
+        common: The options of every command.
+    """
+    if not boot:
+        return maintenance.repair(yes=yes, dry_run=dry_run, common=common)
+
+    def body(work: Work) -> int:
+        from framework_m_migrations.embedding.framework_m.discovery import host_apps
+        from framework_m_migrations.embedding.framework_m.leftovers import Strays, repair_boot
+
+        settings = work.manager.settings
+        strays = Strays.of(host_apps(settings.apps or (), settings.path))
+
+        def act(look: bool) -> RepairResult:
+            return work.manager.perform(
+                partial(repair_boot, locks=settings.locks, strays=strays, dry_run=look), drops=True
+            )
+
+        return maintenance.announce_and_do(work, act, yes=yes, dry_run=dry_run)
+
+    return execute(common, body)
+
+
 def doctor(*, common: HostCommon = HOST) -> int:
     """Check that Framework M really uses this engine; exit code 3 when something is wrong.
 
@@ -289,7 +329,7 @@ _FUNCTIONS: dict[str, Command] = {
     "lint": lint.lint,
     "init": maintenance.init,
     "stamp": maintenance.stamp,
-    "repair": maintenance.repair,
+    "repair": repair,
     "config": maintenance.config,
     "doctor": doctor,
 }

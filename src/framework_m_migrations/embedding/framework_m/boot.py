@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.tenancy import has_tenant_schemas, is_tenants
+from framework_m_migrations.domain.changes import PrimaryKeyChanged
 from framework_m_migrations.domain.hints import Invocation
 from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE, HostDiscovery
 from framework_m_migrations.embedding.framework_m.settings import configured_tenants
@@ -145,9 +146,10 @@ async def sync_engine(container: Any, engine: AsyncEngine) -> SyncResult:
     manager = manager_of(engine)
     result = await manager.sync()
     for planned in result.withheld:
-        logger.warning(
-            "Withheld at boot: %s: %s (`m migrate plan` has the reasons)", planned.change.table, planned.judgement.rule
-        )
+        change = planned.change
+        of_the_host = isinstance(change, PrimaryKeyChanged) and change.before is None
+        step = "repair --boot` adds what the host left out" if of_the_host else "plan` has the reasons"
+        logger.warning("Withheld at boot: %s: %s (`m migrate %s)", change.table, planned.judgement.rule, step)
     if await attach_triggers(engine, _in_default_schema(engine, doctypes)):
         # Where a trigger changes the catalog's token, the ledger gets the new one now: the next sync finds it equal.
         await manager.sync()
