@@ -1,7 +1,7 @@
 """What the host's web server left in a database by its own ``create_all``: found, named and put in order, rows kept.
 
 Child tables got no primary key. Virtual DocTypes got tables, and on PostgreSQL DocTypes of tenants got tables in the
-shared schema. A missing key is added where the rows allow it; a table that should not exist is dropped while it is empty.
+shared schema. A missing key is added where the rows allow it; a stray table is dropped while it is empty.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def repair_boot(session: Session, locks: LockOptions, strays: Strays, *, dry_run
                 if dry_run:
                     with session.reading():
                         return task(True)
-                with _foreign_keys_off(connection), session.transaction(lock_timeout=locks.lock_timeout):
+                with _foreign_keys_off(connection), session.transaction(locks.limits):
                     return task(False)
 
             action, possible = yield from retrying(session, locks, attempt, partial(StepRetried, number))
