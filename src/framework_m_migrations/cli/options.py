@@ -36,6 +36,7 @@ _PLACE = {
     "path": "--path",
     "mode": "--mode",
     "schema": "--schema",
+    "exclude": "--exclude",
     "tenant": "--tenant",
     "all_tenants": "--all-tenants",
     "version_table": "--version-table",
