@@ -9,7 +9,21 @@ PROGRAM = "m-migrate"
 _MENTION = re.compile(rf"\b{PROGRAM} (?=(?:--help|COMMAND|[a-z]+\b))([a-z]+\b)?")
 COMMANDS = frozenset(
     {
-        *("all", "apply", "create", "doctor", "history", "init", "lint", "plan", "prove", "repair", "rollback", "run"),
+        *(
+            "all",
+            "apply",
+            "config",
+            "create",
+            "doctor",
+            "history",
+            "init",
+            "lint",
+            "plan",
+            "prove",
+            "repair",
+            "rollback",
+            "run",
+        ),
         *("show", "squash", "stamp", "status", "sync", "verify"),
     }
 )
