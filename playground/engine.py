@@ -42,7 +42,9 @@ async def _opened() -> AsyncIterator[None]:
 
 
 def _manager(metadata: sa.MetaData) -> AsyncMigrationManager:
-    settings = MigrationSettings(f"sqlite+aiosqlite:///{DATABASE}", apps=(APP,), metadata=(metadata,), path=FOLDER)
+    settings = MigrationSettings(
+        f"sqlite+aiosqlite:///{DATABASE}", apps=(APP,), metadata=(metadata,), path=FOLDER, allow_empty=True
+    )
     return AsyncMigrationManager(settings)
 
 

@@ -162,7 +162,7 @@ def prove(places: Places, pair: Pair) -> Proof:
 
 
 def _manager(places: Places, define: Define, *, online: bool = True) -> MigrationManager:
-    settings = MigrationSettings(metadata=(metadata_of(define),), path=places.folder, online=online)
+    settings = MigrationSettings(metadata=(metadata_of(define),), path=places.folder, online=online, allow_empty=True)
     folder = places.folder / "versions"
     return MigrationManager(settings, engine=places.work.engine, overrides={"discovery": lambda context: Apps(folder)})
 

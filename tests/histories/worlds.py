@@ -131,7 +131,8 @@ class Sql:
 
     def _manager(self, schema: Schema) -> MigrationManager:
         return MigrationManager(
-            MigrationSettings(metadata=(metadata_of(schema, stored=self._stored),)), engine=self._engine
+            MigrationSettings(metadata=(metadata_of(schema, stored=self._stored),), allow_empty=True),
+            engine=self._engine,
         )
 
     def sync(self, schema: Schema, *, allow_drop: bool = False) -> SyncResult:

@@ -57,7 +57,7 @@ class Prey:
             connection.exec_driver_sql(f"INSERT INTO {SENTINEL} VALUES (1, 'alive')")
 
     def manager(self, metadata: sa.MetaData, **more: object) -> MigrationManager:
-        settings = MigrationSettings(metadata=(metadata,), **more)  # type: ignore[arg-type]
+        settings = MigrationSettings(metadata=(metadata,), allow_empty=True, **more)  # type: ignore[arg-type]
         return MigrationManager(settings, engine=self.engine)
 
     def check(self) -> None:

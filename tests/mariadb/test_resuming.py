@@ -139,7 +139,7 @@ def test_a_failed_revision_tells_that_its_ddl_stands(
     (versions / "aa01_made.py").write_text(REVISION.replace('"shop"', repr(app)))
     monkeypatch.syspath_prepend(str(tmp_path))
     site = site_of(mariadb_database, driver)
-    settings: dict[str, Any] = {"apps": (app,), "path": tmp_path, "metadata": (sa.MetaData(),)}
+    settings: dict[str, Any] = {"apps": (app,), "path": tmp_path, "metadata": (sa.MetaData(),), "allow_empty": True}
     manager = MigrationManager(MigrationSettings(site.url, **settings))
     with pytest.raises(RevisionFailed) as failed:
         manager.run()

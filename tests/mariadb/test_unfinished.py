@@ -96,7 +96,9 @@ def start(database: MariadbDatabase) -> None:
 
 def manager(database: MariadbDatabase, root: Path, driver: str = "pymysql") -> MigrationManager:
     url = database.server.url(database.name, driver)
-    return MigrationManager(MigrationSettings(url, apps=("yard",), path=root, metadata=(sa.MetaData(),)))
+    return MigrationManager(
+        MigrationSettings(url, apps=("yard",), path=root, metadata=(sa.MetaData(),), allow_empty=True)
+    )
 
 
 @pytest.mark.slow

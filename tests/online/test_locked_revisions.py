@@ -51,7 +51,7 @@ def manager(
     apps.file("wms", "__init__.py", "")
     url = emptied_database.url if request.param == "asyncpg" else emptied_database.sync_url
     settings = MigrationSettings(
-        database_url=url, apps=("wms",), metadata=(sa.MetaData(),), path=apps.root, locks=QUICK
+        database_url=url, apps=("wms",), metadata=(sa.MetaData(),), allow_empty=True, path=apps.root, locks=QUICK
     )
     return MigrationManager(settings, events=heard)
 

@@ -63,7 +63,7 @@ class WorkerRunnerHarness:
 
     @staticmethod
     def _assembly(url: str, database: object = None) -> Assembly:
-        return Assembly(MigrationSettings(url, metadata=(sa.MetaData(),)), database, None, IN_MEMORY)
+        return Assembly(MigrationSettings(url, metadata=(sa.MetaData(),), allow_empty=True), database, None, IN_MEMORY)
 
 
 class IdbfsStores:

@@ -21,7 +21,7 @@ DRIVERS = ["postgresql+asyncpg", "postgresql+psycopg", "mariadb+pymysql", "maria
 
 
 def settings(url: str, wait: float) -> MigrationSettings:
-    return MigrationSettings(metadata=(sa.MetaData(),), database_url=url, apps=(), connect_wait=wait)
+    return MigrationSettings(metadata=(sa.MetaData(),), allow_empty=True, database_url=url, apps=(), connect_wait=wait)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ class Site:
 
     def manager(self, *metadata: sa.MetaData, **traits: object) -> MigrationManager:
         settings = MigrationSettings(
+            allow_empty=True,
             database_url=self.url,
             metadata=metadata,
             locks=LockOptions(wait=20.0),

@@ -36,7 +36,7 @@ def declared(*tables: tuple[str, str | None, bool]) -> sa.MetaData:
 
 
 def manager(url: str, *tables: tuple[str, str | None, bool]) -> MigrationManager:
-    return MigrationManager(MigrationSettings(database_url=url, metadata=(declared(*tables),)))
+    return MigrationManager(MigrationSettings(database_url=url, metadata=(declared(*tables),), allow_empty=True))
 
 
 def indexes(url: str, table: str) -> list[str | None]:

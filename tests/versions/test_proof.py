@@ -46,7 +46,11 @@ class Place:
 
     def settings(self, metadata: sa.MetaData | None = None) -> MigrationSettings:
         return MigrationSettings(
-            database_url=self.url, apps=("wms",), metadata=(metadata or sa.MetaData(),), path=self.path
+            database_url=self.url,
+            apps=("wms",),
+            metadata=(metadata or sa.MetaData(),),
+            path=self.path,
+            allow_empty=True,
         )
 
     def prove(self, revision: str, scratch: str | None = None) -> Proof:

@@ -53,7 +53,7 @@ import sqlalchemy as sa
 from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.settings import MigrationSettings
 url = sys.argv[1]
-assembly = Assembly(MigrationSettings(url, metadata=(sa.MetaData(),)), None, None, {})
+assembly = Assembly(MigrationSettings(url, metadata=(sa.MetaData(),), allow_empty=True), None, None, {})
 session = assembly.session(sa.create_engine(url).connect(), drops=False)
 assert session.lock.try_acquire()
 print("held", flush=True)
@@ -152,7 +152,9 @@ class SqlHarness:
         self.revisions = AppFiles(apps)
         self.sync_url = sync_url
         self.engine = sa.create_engine(sync_url, poolclass=sa.NullPool)
-        settings = MigrationSettings(url, apps=self.revisions.apps, metadata=(sa.MetaData(),), path=apps)
+        settings = MigrationSettings(
+            url, apps=self.revisions.apps, metadata=(sa.MetaData(),), allow_empty=True, path=apps
+        )
         self.assembly = Assembly(settings, None, None, {})
         password = sa.make_url(url).password
         self.secrets = (str(password),) if password else ()
@@ -313,4 +315,4 @@ class SqlRunnerHarness:
 
     @staticmethod
     def _assembly(url: str, database: object = None) -> Assembly:
-        return Assembly(MigrationSettings(url, metadata=(sa.MetaData(),)), database, None, {})
+        return Assembly(MigrationSettings(url, metadata=(sa.MetaData(),), allow_empty=True), database, None, {})
