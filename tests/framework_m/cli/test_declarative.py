@@ -287,8 +287,30 @@ def test_a_broken_override_is_an_error_that_names_it(on_sqlite: Project) -> None
 
 
 def test_the_doctor_is_content_with_a_healthy_project(on_sqlite: Project) -> None:
+    broken = (
+        "[framework_m_core.cli_commands]\nshop = shop.nowhere:app\n[framework_m.overrides]\nsms = shop.nowhere:Sms\n"
+    )
+    field = "title: str = Field(default='', json_schema_extra={'renamed_from': 'old'})"
+    on_sqlite.app("shop", {"doctypes/thing.py": thing(field)}, plugins=broken)
+    checks = {check["name"]: check for check in on_sqlite.json("doctor")["checks"]}
+    assert all(check["ok"] for check in checks.values()), checks
+    assert "shop" in checks["apps"]["found"]
+    assert "sync runs before its create_all" in checks["web server"]["found"]
+    assert checks["uninstalling"]["found"] == "renames are declared: thing.title"
+
+
+def test_the_projects_own_tables_come_first_and_the_hosts_in_a_line(on_sqlite: Project) -> None:
     on_sqlite.things("title: str = ''")
-    assert "shop" in on_sqlite.m("doctor").out
+    for command in ("plan", "sync"):
+        rows = on_sqlite.m(command).out.partition("Steps and their SQL")[0]
+        assert "new table" in next(line for line in rows.splitlines() if "SAFE" in line and "thing" in line)
+        assert "new tables of framework_m_core; -v lists them." in rows
+        assert "localuser" not in rows
+    on_sqlite.sql("drop table thing")
+    on_sqlite.sql("drop table localuser")
+    on_sqlite.sql("drop table webhook")
+    out = on_sqlite.m("plan", "-v").out
+    assert out.index("thing") < out.index("webhook")
 
 
 def test_fields_that_another_app_adds_at_boot_are_created(on_sqlite: Project) -> None:

@@ -160,7 +160,7 @@ def plan(
             _write_plan(out, plan_document(result, work.output.database))
         from framework_m_migrations.cli.reports.declarative import plan_report
 
-        work.output.show(plan_report(result))
+        work.output.show(plan_report(result, verbose=work.output.verbose))
         work.output.show_json({"command": "plan", **result.to_dict()})
         return DIRTY if check and not result.plan.is_empty else DONE
 

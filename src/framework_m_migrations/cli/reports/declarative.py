@@ -79,12 +79,17 @@ def _seconds(seconds: float) -> str:
     return f" ({seconds:.2f} s)" if seconds else ""
 
 
-def plan_report(result: PlanResult) -> Document:
-    """Everything that sync would do and would not do: risks, reasons, locks, exact SQL."""
+def plan_report(result: PlanResult, *, verbose: bool = True) -> Document:
+    """Everything that sync would do and would not do: risks, reasons, locks, exact SQL.
+
+    Args:
+        result: of plan.
+        verbose: list the changes of the host program's own tables too.
+    """
     plan = result.plan
     sql_of = {id(change.planned): change.sql for change in result.changes}
     withheld_sql = [(planned, sql_of.get(id(planned), ())) for planned in plan.withheld]
-    blocks: list[Block] = [*applied_blocks("Sync would apply", plan.applied, every=True)]
+    blocks: list[Block] = [*applied_blocks("Sync would apply", plan.applied, every=True, folded=not verbose)]
     blocks += _steps(plan.steps, result.steps_sql)
     if result.sizes:
         blocks += [Heading("Tables that the steps work on"), _sizes(result)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 
 from framework_m_migrations.cli.document import Block, Grid, Heading, Span, Spans, Style, line
+from framework_m_migrations.domain.changes import TableAdded
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.plan import PlannedChange, Risk
 from framework_m_migrations.domain.risk import CONTRACT, CREATE, DROP, MANUAL, SYNC
@@ -20,6 +22,9 @@ MEANINGS = {
     CONTRACT: "ends an online change, once no old code runs any more",
     MANUAL: "in a revision of your own (m-migrate create --no-autogenerate), or in the database",
 }
+
+HOST_APPS = frozenset({"framework_m_core"})
+"""Apps that are a host program's own: a user looks for the tables of the project first."""
 
 SHOWN_ROWS = 40
 """So many changes are listed by sync; a first sync of a thousand tables need not scroll everything else away."""
@@ -98,13 +103,31 @@ def withheld_blocks(withheld: tuple[PlannedChange, ...]) -> tuple[Block, ...]:
     )
 
 
-def applied_blocks(title: str, changes: tuple[PlannedChange, ...], *, every: bool) -> tuple[Block, ...]:
-    """The changes that sync applies; cut after SHOWN_ROWS, saying so, unless ``every`` one is wanted."""
+def applied_blocks(
+    title: str, changes: tuple[PlannedChange, ...], *, every: bool, folded: bool | None = None
+) -> tuple[Block, ...]:
+    """The changes that sync applies, the project's own first.
+
+    Args:
+        title: of the section.
+        changes: in the plan's order.
+        every: show all; else the list is cut after SHOWN_ROWS.
+        folded: tell the changes of the host program's own tables in one line. Default: not ``every``.
+    """
     if not changes:
         return ()
-    shown = changes if every or len(changes) <= SHOWN_ROWS else changes[:SHOWN_ROWS]
-    blocks: tuple[Block, ...] = (Heading(title), changes_grid(shown))
-    hidden = len(changes) - len(shown)
-    if hidden:
-        blocks += (line(Span(f"... and {plural(hidden, 'more change')}; -v lists all of them.", "dim"), indent=1),)
-    return blocks
+    of_host = [one for one in changes if one.app in HOST_APPS]
+    own = [one for one in changes if one.app not in HOST_APPS]
+    fold = (not every if folded is None else folded) and len(of_host) > 1
+    listed = own if fold else [*own, *of_host]
+    shown = listed if every else listed[:SHOWN_ROWS]
+    blocks: list[Block] = [Heading(title), *((changes_grid(shown),) if shown else ())]
+    if fold:
+        counts = Counter((one.app, isinstance(one.change, TableAdded)) for one in of_host)
+        words = [
+            f"{plural(number, 'new table' if table else 'change')} of {app}" for (app, table), number in counts.items()
+        ]
+        blocks.append(line(Span(f"and {', '.join(words)}; -v lists them.", "dim"), indent=1))
+    if hidden := len(listed) - len(shown):
+        blocks.append(line(Span(f"... and {plural(hidden, 'more change')}; -v lists all of them.", "dim"), indent=1))
+    return tuple(blocks)

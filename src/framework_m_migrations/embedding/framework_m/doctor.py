@@ -17,6 +17,10 @@ CHECKED_GROUPS = (
     "framework_m.readiness",
     "framework_m.apps",
 )
+PROVIDERS = frozenset(
+    {"migration_manager", "schema_mapper", "schema_detector", "declarative_sync_engine", "connection_factory"}
+)
+"""The host's providers on which migrations depend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ def examine(commands: Iterable[str]) -> tuple[Check, ...]:
     checks.append(_guarded("web server", _web_server))
     checks.append(_guarded("commands", lambda: _commands(commands)))
     checks.append(_guarded("apps", _apps))
+    checks.append(_guarded("uninstalling", _leaving))
     return tuple(checks)
 
 
@@ -53,17 +58,27 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
 
 
 def _plugins() -> Check:
-    """Every plug-in must load: the host leaves out those that do not.
+    """Every plug-in that can touch the schema must load: the host leaves out those that do not.
 
-    The host's own commands for extras that are not installed are no fault; it says so itself with each command.
+    Other commands and overrides of other providers are left to the host.
     """
     broken = [
         f"{group}: {entry.name} = {entry.value}: {problem}"
         for group in CHECKED_GROUPS
         for entry in entry_points(group=group)
-        if (problem := _problem(entry)) is not None
+        if _matters(group, entry.name) and (problem := _problem(entry)) is not None
     ]
     return Check("plug-ins", not broken, "; ".join(broken) or "all load")
+
+
+def _matters(group: str, name: str) -> bool:
+    match group:
+        case "framework_m_core.cli_commands":
+            return name.startswith("migrate")
+        case "framework_m.overrides":
+            return name in PROVIDERS
+        case _:
+            return True
 
 
 def _problem(entry: EntryPoint) -> str | None:
@@ -129,3 +144,24 @@ def _apps() -> Check:
     apps = host_apps((), Path())
     doctypes = host_doctypes(apps)
     return Check("apps", True, f"{', '.join(app.name for app in apps) or 'none'}; {len(doctypes)} DocTypes")
+
+
+def _leaving() -> Check:
+    """What to settle before this package is uninstalled, as far as it can be told without a database; never a fault."""
+    from pathlib import Path
+
+    from framework_m_migrations.adapters.sql.wanted import RENAMED_KEY
+    from framework_m_migrations.embedding.framework_m.discovery import host_apps
+    from framework_m_migrations.embedding.framework_m.wiring import host_doctypes
+
+    apps = host_apps((), Path())
+    folders = [Path(app.version_folder) for app in apps if app.version_folder is not None]
+    files = [file.name for folder in folders for file in sorted(folder.glob("*.py")) if OWN_PACKAGE in file.read_text()]
+    tables = [table for doctype in host_doctypes(apps) for table in doctype.tables]
+    renamed = [table.name for table in tables if RENAMED_KEY in table.info]
+    renamed += [str(column) for table in tables for column in table.columns if RENAMED_KEY in column.info]
+    found = [f"renames are declared: {', '.join(renamed)}"] if renamed else []
+    found += [f"revisions use this package: {', '.join(files)}"] if files else []
+    return Check(
+        "uninstalling", True, "; ".join(found) or "nothing in the files; `m migrate status` tells of the database"
+    )
