@@ -97,8 +97,9 @@ def _as_cut(wanted: Index, actual: Index | None, columns: Mapping[str, Column]) 
     """The server cuts a key that is too long for an index to what fits, with a note; that is the index wanted then."""
     if actual is None or len(actual.keys) != len(wanted.keys):
         return wanted
-    if dict(wanted.options).keys() ^ dict(actual.options).keys() == {"using"}:
-        # Only some engines have more than one kind of index, and each its own default.
+    if dict(wanted.options).keys() ^ dict(actual.options).keys() <= {"using", "parser"}:
+        # Only some engines have more than one kind of index, and the server keeps no record of a parser that is asked
+        # for in information_schema.
         wanted = replace(wanted, options=actual.options)
     keys = tuple(
         theirs

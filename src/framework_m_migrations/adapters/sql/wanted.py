@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql import wanted_constraints as constraints
+from framework_m_migrations.adapters.sql.declarable import refuse
 from framework_m_migrations.adapters.sql.dialects.base import Spelling, SqlDialect
 from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
 from framework_m_migrations.adapters.sql.names import Names, unsendable
@@ -115,6 +116,7 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
         target.names.distinct([column.name for column in columns], f"columns of table {name}")
         indexes = constraints.wanted_indexes(table, target)
         others = list(constraints.table_constraints(table))
+        refuse(table, target.dialect, [one for one in others if constraints.is_created(one, target)])
         uniques = constraints.wanted_uniques(table, others, target)
         checks = constraints.wanted_checks(others, target)
         _check_names(name, indexes, uniques, checks, foreign_keys, target)
