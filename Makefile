@@ -9,8 +9,8 @@ INPUTS := pyproject.toml constraints/dev.txt scripts/make_venv.sh
 STAMP := $(VENV)/.stamp-dev
 STAMP_DEMO := $(VENV)/.stamp-demo
 
-QUICK := not slow and not postgres and not corpus and not framework_m and not browser and not pyodide and not mariadb and not pgbouncer
-PORTABLE := not corpus and not browser and not pyodide
+QUICK := not slow and not postgres and not corpus and not framework_m and not browser and not pyodide and not mariadb and not pgbouncer and not apps
+PORTABLE := not corpus and not browser and not pyodide and not apps
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
 
@@ -70,7 +70,7 @@ test-second: $(STAMP) ## the unit and contract suites on Python 3.13 (on 3.12 wh
 test-fast: $(STAMP) ## what needs no server and little time: under a minute
 	$(BIN)/python $(PYTEST) -m "$(QUICK)"
 
-NIGHTLY := $(wildcard tests/hostile tests/histories tests/equivalence tests/killed tests/postgres/test_canonical.py tests/equivalence/random_pairs.py)
+NIGHTLY := $(wildcard tests/apps tests/hostile tests/histories tests/equivalence tests/killed tests/postgres/test_canonical.py tests/equivalence/random_pairs.py)
 
 nightly: $(STAMP) ## generated cases by the ten thousand: hostile input, random histories; every kill point
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python $(PYTEST) --timeout=14400 $(NIGHTLY)

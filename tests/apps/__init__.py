@@ -1,0 +1,1 @@
+"""Real applications from PyPI: their MetaData through sync, their databases through adoption."""

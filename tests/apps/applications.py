@@ -1,0 +1,43 @@
+"""Which applications, and how each tells its MetaData and makes its database by its own history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Application:
+    """One application.
+
+    Attributes:
+        name: of the package.
+        version: that is installed.
+        metadata: an expression that gives the MetaData; ``module:attribute`` is imported.
+        history: the folder of its revisions, below its package; empty where it has none that begins with an empty
+            database.
+        small: it is part of ``make test``.
+        dialects: where its own models and history work.
+        prepared: Python that runs before its models are imported.
+    """
+
+    name: str
+    version: str
+    metadata: str
+    history: str = ""
+    small: bool = False
+    dialects: tuple[str, ...] = ("sqlite", "postgresql")
+    prepared: str = ""
+
+    @property
+    def package(self) -> str:
+        """The package that its history is below."""
+        return self.metadata.split(".")[0].split(":")[0]
+
+
+APPLICATIONS = (
+    Application(
+        "optuna", "5.0.0", "optuna.storages._rdb.models:BaseModel.metadata", "storages/_rdb/alembic", small=True
+    ),
+    # Its history begins with a database of an early release, which is no longer to be had.
+    Application("jupyterhub", "6.1.1", "jupyterhub.orm:Base.metadata", small=True),
+)
