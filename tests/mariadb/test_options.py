@@ -24,9 +24,13 @@ def model(prefix: str, **options: Any) -> sa.MetaData:
         sa.Column("body", sa.String(300)),
         **{f"{prefix}_{name}": value for name, value in given.items()},
     )
-    sa.Index("ix_ft", table.c.title, **{f"{prefix}_prefix": "FULLTEXT"})
-    sa.Index("ix_pre", table.c.title, table.c.body, **{f"{prefix}_length": {"title": 10, "body": 20}})
-    sa.Index("ix_one", table.c.body, **{f"{prefix}_length": 5, f"{prefix}_using": "btree"})
+
+    def said(**options: Any) -> dict[str, Any]:
+        return {f"{prefix}_{name}": value for name, value in options.items()}
+
+    sa.Index("ix_ft", table.c.title, **said(prefix="FULLTEXT"))
+    sa.Index("ix_pre", table.c.title, table.c.body, **said(length={"title": 10, "body": 20}))
+    sa.Index("ix_one", table.c.body, **said(length=5, using="btree"))
     return metadata
 
 
