@@ -149,6 +149,15 @@ class PreparedStatementLost(DatabaseError):
     )
 
 
+class StatementCancelled(DatabaseError):
+    """The server cancelled a statement: it took longer than a time limit, or another session asked for it."""
+
+    code = "M207"
+    default_next_step = (
+        "Raise the limit (`--statement-timeout`, or statement_timeout of the role), then run the command again."
+    )
+
+
 class LockTimeout(DatabaseError):
     """A lock on a table was not had within the tries allowed. Transient: the step was rolled back."""
 

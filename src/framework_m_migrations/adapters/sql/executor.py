@@ -60,7 +60,7 @@ class SqlExecutor:
         *before, sql = statements
         for statement in before:
             self.send(statement)
-        self._refuse(sql)
+        self._refuse(sql, fills=True)
         with translated(self._sql_dialect.translate, sql):
             row = self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one()
         return Batch(int(row[0]), int(row[1]), row[2])
@@ -74,10 +74,11 @@ class SqlExecutor:
         self._refuse(sql)
         _send(self._connection, self._sql_dialect, sql)
 
-    def _refuse(self, sql: str) -> None:
+    def _refuse(self, sql: str, *, fills: bool = False) -> None:
         refuse_unsendable(sql)
         dialect = self._connection.dialect
-        refuse_destruction(sql, dialect.name, backslash_escapes=bool(getattr(dialect, "_backslash_escapes", False)))
+        escapes = bool(getattr(dialect, "_backslash_escapes", False))
+        refuse_destruction(sql, dialect.name, backslash_escapes=escapes, fills=fills)
 
 
 def send_text(connection: sa.Connection, sql_dialect: SqlDialect, sql: str) -> None:

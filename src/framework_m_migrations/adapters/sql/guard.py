@@ -14,30 +14,55 @@ from framework_m_migrations.domain.errors import DropRefused
 _WORD = re.compile(r"[^\W\d]\w*")
 _DOLLAR_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _FORBIDDEN = frozenset({"drop", "truncate"})
-_FORBIDDEN_AFTER = {"delete": "from"}
-"""DELETE is a clause of foreign keys and triggers too; it removes rows only before FROM."""
-_SUSPICIOUS = re.compile(r"(?:drop|truncate)(?!\w)|delete(?!\w).*from(?!\w)", re.IGNORECASE | re.DOTALL)
+_CLAUSE_AFTER = frozenset({"on", "for", "key", "do", "of", "or", "before", "after"})
+"""Words before UPDATE and DELETE where they are a clause: of a foreign key, a column, a lock, a trigger, an upsert."""
+_SUSPICIOUS = re.compile(r"(?:drop|truncate|delete|update|rename)(?!\w)", re.IGNORECASE)
 """Finds every text in which ``words`` may come upon one of them, and hardly any other."""
+_NAME = r"""(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|\w+)"""
+_HARMLESS = re.compile(
+    rf"""\s*(?:/\*.*?\*/\s*)?UPDATE\s+(?:{_NAME}\.)*(?:sqlite_master\s+SET\s+sql\s*=.*
+    |{_NAME}\s+SET\s+(?P<column>{_NAME})\s*=\s*(?:(?P=column)\s+WHERE\b.*|.*\sWHERE\s+(?P=column)\s+IS\s+NULL))\s*""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+"""Definitions of SQLite, a value written over itself, and values for rows that have none."""
 
 
-def refuse_destruction(sql: str, dialect_name: str, *, backslash_escapes: bool = False) -> None:
-    """Raise DropRefused where a statement of the additive path would drop, truncate or delete.
+def refuse_destruction(sql: str, dialect_name: str, *, backslash_escapes: bool = False, fills: bool = False) -> None:
+    """Raise DropRefused where a statement of the additive path would drop, truncate, rename, delete or change values.
 
     Args:
         sql: the text as it would be sent.
         dialect_name: SQLAlchemy's name of the dialect, for its quoting rules.
         backslash_escapes: backslashes escape within ordinary string literals (standard_conforming_strings is off).
+        fills: it is a batch of a new column's values, which is an UPDATE in any form.
     """
     if _SUSPICIOUS.search(sql) is None:
         return  # What does not occur anywhere is no word of the statement either.
-    previous = ""
-    for word in words(sql, dialect_name, backslash_escapes=backslash_escapes):
-        if word in _FORBIDDEN or _FORBIDDEN_AFTER.get(previous) == word:
-            raise DropRefused(
-                f"A statement of the additive path says {word.upper()} and was not sent: {sql}",
-                next_step=f"Quote the name where {word} is one; else report this: sync never drops.",
-            )
-        previous = word
+    word = destructive_word(sql, dialect_name, backslash_escapes=backslash_escapes, fills=fills)
+    if word is not None:
+        raise DropRefused(
+            f"A statement of the additive path says {word.upper()} and was not sent: {sql}",
+            next_step=f"Quote the name where {word} is one; else report this: sync never drops.",
+        )
+
+
+def destructive_word(
+    sql: str, dialect_name: str, *, backslash_escapes: bool = False, fills: bool = False
+) -> str | None:
+    """The word by which a statement would destroy something, None where there is none; see refuse_destruction."""
+    found = ["", *words(sql, dialect_name, backslash_escapes=backslash_escapes)]
+    updates = 0
+    for position, word in enumerate(found[1:], start=1):
+        before, after = found[position - 1], found[position + 1 : position + 4]
+        refused = word in _FORBIDDEN or (word == "rename" and not {"to", "as"}.isdisjoint(after))
+        if word == "delete" and before not in _CLAUSE_AFTER:
+            refused = before in {"", "then"} or "from" in after
+        elif word == "update" and before not in _CLAUSE_AFTER:
+            updates += 1
+            refused = not fills and (updates > 1 or _HARMLESS.fullmatch(sql) is None)
+        if refused:
+            return word
+    return None
 
 
 def words(sql: str, dialect_name: str, *, backslash_escapes: bool = False) -> Iterator[str]:

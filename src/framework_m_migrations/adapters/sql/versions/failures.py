@@ -19,6 +19,7 @@ from framework_m_migrations.domain.errors import (
     MissingPrivilege,
     PreparedStatementLost,
     RevisionFailed,
+    StatementCancelled,
     StorageFull,
     ValuesWouldBeLost,
 )
@@ -30,6 +31,7 @@ OF_THE_DATABASE = (
     LockTimeout,
     MissingPrivilege,
     PreparedStatementLost,
+    StatementCancelled,
     StorageFull,
 )
 """What keeps its own kind when it ends a revision: the database has to be looked at, not the revision."""

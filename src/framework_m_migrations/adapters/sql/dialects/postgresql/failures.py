@@ -10,6 +10,11 @@ from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.domain import errors as e
 
 _LOCKED = {"55P03": "a lock was not had in time", "40P01": "two sessions waited for each other (deadlock)"}
+_ENDED = frozenset({"3D000", "57P01", "57P02", "57P03", "57P05", "53300", "25P03", "25P04"})
+"""No database, shutdown, crash, start, idle session, too many connections, idle in transaction, transaction timeout."""
+_OF_THE_DRIVER = re.compile(
+    r"cannot (perform|call|use)\b|connection (is|was) closed|another operation|unexpected(ly)? (eof|closed)"
+)
 _OUT_OF_LOCKS = "53200"
 _MIXED_UP = {"26000", "42P05"}
 """invalid_sql_statement_name and duplicate_prepared_statement: the engine's SQL prepares nothing by name itself."""
@@ -49,19 +54,17 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
     text = message(error)
     details = {} if state is None else {"sqlstate": state}
     if state is None:
-        if error.connection_invalidated:
-            return e.ConnectionFailed(f"The connection broke: {text}.")
+        if error.connection_invalidated or _OF_THE_DRIVER.search(text):
+            # What a driver says of its own state is no reason.
+            reason = "the server closed it" if _OF_THE_DRIVER.search(text) else text
+            return e.ConnectionFailed(f"The connection broke: {reason}.")
         return None
     if state in _LOCKED:
         return e.LockTimeout(f"The step was rolled back: {_LOCKED[state]}.", details=details)
     if state in _MIXED_UP:
         return e.PreparedStatementLost(f"A proxy lends the server's sessions in turns: {text}.", details=details)
-    if state == "57014" and "statement timeout" in text:
-        return e.DatabaseError(
-            f"A statement took longer than its limit: {text}.",
-            next_step="Nothing of that step was done. Raise --statement-timeout, or look what held it up.",
-            details=details,
-        )
+    if state == "57014":
+        return e.StatementCancelled(f"The server cancelled a statement: {text}.", details=details)
     if state == "42501":
         return e.MissingPrivilege(f"The role lacks a right: {text}.", details=details)
     if state == "25006":
@@ -74,6 +77,6 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
             next_step="Raise max_locks_per_transaction, or wait until other sessions have ended; then run it again.",
             details=details,
         )
-    if state[:2] in {"08", "28"} or state in {"3D000", "57P01", "57P02", "57P03", "53300"}:
+    if state[:2] in {"08", "28"} or state in _ENDED:
         return e.ConnectionFailed(f"The server ended or refused the connection: {text}.", details=details)
     return None

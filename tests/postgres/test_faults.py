@@ -1,0 +1,111 @@
+"""Faults of the database in the middle of a sync and of a revision: the code of the fault, never of the revision."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.domain.errors import (
+    ConnectionFailed,
+    DatabaseReadOnly,
+    MigrationError,
+    MissingPrivilege,
+    StatementCancelled,
+)
+from framework_m_migrations.domain.options import LockOptions
+from tests._postgres import PostgresDatabase
+
+pytestmark = pytest.mark.postgres
+
+REVISION = """
+import time
+from alembic import op
+revision, down_revision, branch_labels = "f1", None, ("faulty_shop",)
+def upgrade():
+    op.execute("CREATE TABLE made (id int)")
+    {body}
+    op.execute("INSERT INTO made VALUES (1)")
+def downgrade(): op.execute("DROP TABLE made")
+"""
+FAULTS: dict[str, tuple[str, type[MigrationError]]] = {
+    "ended by an administrator": ("SELECT pg_terminate_backend(pg_backend_pid())", ConnectionFailed),
+    "cancelled": ("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(1)", StatementCancelled),
+    "statement timeout": ("SET LOCAL statement_timeout = 40; SELECT pg_sleep(9)", StatementCancelled),
+    "read-only": ("SET TRANSACTION READ ONLY", DatabaseReadOnly),
+    "missing right": ("SET LOCAL ROLE pg_read_all_stats", MissingPrivilege),
+    "idle in transaction": ("SET LOCAL idle_in_transaction_session_timeout = 60; sleep", ConnectionFailed),
+}
+OF_THE_DRIVER = re.compile(r"cannot (perform|call|use)|another operation|greenlet|__asyncpg|InterfaceError|Traceback")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Path]:
+    versions = tmp_path / "faulty_shop/migrations/versions"
+    versions.mkdir(parents=True)
+    (tmp_path / "faulty_shop/__init__.py").touch()
+    before = list(sys.path)
+    yield tmp_path
+    sys.path[:] = before
+    sys.modules.pop("faulty_shop", None)
+
+
+def manager(site: Path, url: str) -> MigrationManager:
+    metadata = sa.MetaData()
+    sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    return MigrationManager(
+        MigrationSettings(
+            metadata=(metadata,), database_url=url, apps=("faulty_shop",), path=site, locks=LockOptions(retries=1)
+        )
+    )
+
+
+@pytest.fixture(params=["async", "sync"])
+def url(request: pytest.FixtureRequest, postgres_database: PostgresDatabase) -> str:
+    database = postgres_database
+    return database.url if request.param == "async" else database.sync_url
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_a_revision_has_its_own_code(site: Path, url: str, fault: str) -> None:
+    statements, kind = FAULTS[fault]
+    body = "\n    ".join(
+        "time.sleep(0.5)" if one.strip() == "sleep" else f'op.execute("{one.strip()}")'
+        for one in statements.split("; ")
+    )
+    file = site / "faulty_shop/migrations/versions/f1.py"
+    file.write_text(REVISION.format(body=body))
+    with pytest.raises(MigrationError) as failure:
+        manager(site, url).run()
+    error = failure.value
+    assert type(error) is kind, error
+    assert not OF_THE_DRIVER.search(str(error)), error
+    assert "f1" in error.what
+    assert error.details["rolled_back"] is True
+    file.write_text(REVISION.format(body="pass"))
+    assert manager(site, url).run().revisions == ("f1",), "nothing of it stood"
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind"),
+    [
+        ("default_transaction_read_only = on", DatabaseReadOnly),
+        ("idle_session_timeout = 1", ConnectionFailed),
+    ],
+)
+def test_a_fault_in_a_sync_has_its_own_code(
+    site: Path, url: str, postgres_database: PostgresDatabase, setting: str, kind: type[MigrationError]
+) -> None:
+    engine = sa.create_engine(postgres_database.sync_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f'ALTER DATABASE "{postgres_database.name}" SET {setting}')
+    engine.dispose()
+    with pytest.raises(MigrationError) as failure:
+        manager(site, url).sync()
+    assert type(failure.value) is kind, failure.value
+    assert not OF_THE_DRIVER.search(str(failure.value)), failure.value
