@@ -272,3 +272,23 @@ def test_show_tells_sql_and_state(apps: Project) -> None:
     document = apps.run("show", "shop@head-1", "--json", *APPS).json
     assert (document["id"], document["state"], document["followers"]) == ("aa01", "applied", ["aa02", "bb01"])
     assert document["upgrade"]["sql"][0].startswith("CREATE TABLE t_aa01")
+
+
+def test_heads_and_current_are_what_alembic_calls_so(apps: Project) -> None:
+    names = ("--apps", "shop,stock")
+    assert [one["id"] for one in apps.run("heads", *names, "--json").json["revisions"]] == ["aa02", "bb01"]
+    assert apps.run("current", *names, "--json").json["revisions"] == []
+    apps.run("run", "aa01", *names)
+    current = apps.run("current", *names, "--json").json
+    assert (current["command"], [one["id"] for one in current["revisions"]]) == ("current", ["aa01"])
+    assert [one["id"] for one in apps.run("heads", *names, "--app", "stock", "--json").json["revisions"]] == ["bb01"]
+
+
+def test_codes_are_explained(project: Project) -> None:
+    error = project.run("explain", "m310")
+    assert error.code == 0
+    assert error.out.startswith("M310: The database changed between planning and applying.")
+    rule = project.run("explain", "L302", "--json").json["explanations"]
+    assert "A column of the table goes" in rule[0]["meaning"]
+    unknown = project.run("explain", "X1")
+    assert (unknown.code, "M103" in unknown.err) == (2, True)

@@ -27,6 +27,8 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("rollback", versioned.rollback),
     ("status", maintenance.status),
     ("history", versioned.history),
+    ("heads", versioned.heads),
+    ("current", versioned.current),
     ("show", versioned.show),
     ("squash", versioned.squash),
     ("lint", lint.lint),
@@ -34,6 +36,7 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("stamp", maintenance.stamp),
     ("repair", maintenance.repair),
     ("config", maintenance.config),
+    ("explain", maintenance.explain),
 )
 
 

@@ -286,6 +286,15 @@ class HistoryResult:
 
     revisions: tuple[tuple[Revision, bool], ...]
 
+    def heads(self) -> HistoryResult:
+        """Those that no other of them follows."""
+        followed = {parent for revision, _ in self.revisions for parent in revision.down_revisions}
+        return HistoryResult(tuple(one for one in self.revisions if one[0].id not in followed))
+
+    def current(self) -> HistoryResult:
+        """The applied ones that no applied one follows."""
+        return HistoryResult(tuple(one for one in self.revisions if one[1])).heads()
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values: id, app, message, parents, depends_on, applied."""
         return {

@@ -163,3 +163,29 @@ def config(
         return DONE
 
     return execute(common, body, database=False)
+
+
+def explain(
+    code: str,
+    /,
+    *,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Explain an error (M200) or a rule of lint (L101): what it means and what to do; open no database.
+
+    Args:
+        code: The code, as it is printed.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        from framework_m_migrations.cli.reports.codes import explained, explanation_report
+
+        found = explained(code)
+        if not found:
+            raise UsageError(f"There is no error or rule {code!r}.", next_step="Give a code such as M200 or L302.")
+        work.output.show(explanation_report(found))
+        work.output.show_json({"command": "explain", "explanations": [one._asdict() for one in found]})
+        return DONE
+
+    return execute(common, body, database=False)

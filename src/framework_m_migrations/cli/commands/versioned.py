@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -256,6 +256,47 @@ def history(
 
         work.output.show(history_report(result))
         work.output.show_json(result.to_dict())
+        return DONE
+
+    return execute(common, body)
+
+
+def heads(
+    *,
+    app: str | None = None,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """List the heads of each app: the revisions that no other follows.
+
+    Args:
+        app: Only heads of this app.
+        common: The options of every command.
+    """
+    return _ends(common, app, "heads")
+
+
+def current(
+    *,
+    app: str | None = None,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """List the last applied revisions of each app.
+
+    Args:
+        app: Only revisions of this app.
+        common: The options of every command.
+    """
+    return _ends(common, app, "current")
+
+
+def _ends(common: Common, app: str | None, command: Literal["heads", "current"]) -> int:
+    def body(work: Work) -> int:
+        from framework_m_migrations.cli.reports.versioned import history_report
+
+        result = work.manager.history(app)
+        found = result.heads() if command == "heads" else result.current()
+        work.output.show(history_report(found))
+        work.output.show_json({**found.to_dict(), "command": command})
         return DONE
 
     return execute(common, body)

@@ -324,6 +324,8 @@ _FUNCTIONS: dict[str, Command] = {
     "rollback": versioned.rollback,
     "status": maintenance.status,
     "history": versioned.history,
+    "heads": versioned.heads,
+    "current": versioned.current,
     "show": versioned.show,
     "squash": versioned.squash,
     "lint": lint.lint,
@@ -331,6 +333,7 @@ _FUNCTIONS: dict[str, Command] = {
     "stamp": maintenance.stamp,
     "repair": repair,
     "config": maintenance.config,
+    "explain": maintenance.explain,
     "doctor": doctor,
 }
 COMMANDS = {name: hosted(name, function) for name, function in _FUNCTIONS.items()}
