@@ -22,9 +22,7 @@ def explained(code: str) -> tuple[Explanation, ...]:
     """All that a code stands for: one error, or each kind of statement that a rule of lint is about."""
     wanted = code.strip().upper()
     errors = tuple(
-        Explanation(
-            wanted, " ".join((kind.__doc__ or "").split()), kind.default_next_step, kind.exit_code
-        )
+        Explanation(wanted, " ".join((kind.__doc__ or "").split()), kind.default_next_step, kind.exit_code)
         for kind in _kinds(MigrationError)
         if kind.code == wanted
     )
