@@ -38,6 +38,7 @@ APPLICATIONS = (
     Application(
         "optuna", "5.0.0", "optuna.storages._rdb.models:BaseModel.metadata", "storages/_rdb/alembic", small=True
     ),
-    # Its history begins with a database of an early release, which is no longer to be had.
+    # The histories of these begin with a database of an early release, which is no longer to be had.
     Application("jupyterhub", "6.1.1", "jupyterhub.orm:Base.metadata", small=True),
+    Application("buildbot", "4.3.0", "buildbot.db.model:Model.metadata"),
 )
