@@ -41,4 +41,5 @@ APPLICATIONS = (
     # The histories of these begin with a database of an early release, which is no longer to be had.
     Application("jupyterhub", "6.1.1", "jupyterhub.orm:Base.metadata", small=True),
     Application("buildbot", "4.3.0", "buildbot.db.model:Model.metadata"),
+    Application("dagster", "1.13.28", "dagster._core.storage.event_log.schema:SqlEventLogStorageMetadata"),
 )
