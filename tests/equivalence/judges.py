@@ -6,7 +6,8 @@ Normalised is only what is no difference:
 - the order of constraints and indexes;
 - on SQLite white space, the quotes of names, whether a constraint is written at its column or behind the columns, and
   whether a unique constraint of a table is a unique index of its name and columns (docs/revisions.md says when it is);
-- on MariaDB the counter of AUTO_INCREMENT;
+- on MariaDB the counter of AUTO_INCREMENT, and the numbers in names that the server counts (CONSTRAINT_1), as they depend
+  on what was there before;
 - on PostgreSQL the names that the server chose from a former name (``under_new_names``).
 
 The dump is never read by the engine's own reader.
@@ -74,6 +75,8 @@ def _of_postgresql(statement: str) -> tuple[str, list[str]]:
 
 # --- MariaDB
 
+_COUNTED = re.compile(r"(?<=CONSTRAINT)_\d+`|(?<=_ibfk)_\d+`")
+
 
 def judge_mariadb(connection: sa.Connection) -> Dump:
     """SHOW CREATE TABLE and SHOW CREATE SEQUENCE, without the counter of AUTO_INCREMENT."""
@@ -83,7 +86,7 @@ def judge_mariadb(connection: sa.Connection) -> Dump:
             continue
         what = "SEQUENCE" if kind == "SEQUENCE" else "TABLE"
         text = str(connection.exec_driver_sql(f"SHOW CREATE {what} `{name}`").one()[1])
-        lines = [line.strip().removesuffix(",") for line in text.split("\n")]
+        lines = [_COUNTED.sub("_n`", line.strip().removesuffix(",")) for line in text.split("\n")]
         found[f"{what} {name}"] = tuple(sorted(re.sub(r"^(\).*) AUTO_INCREMENT=\d+", r"\1", line) for line in lines))
     connection.rollback()
     return found

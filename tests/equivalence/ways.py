@@ -237,7 +237,9 @@ def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: P
         proof.differ("run again", places.work.dump(), after)
         _same_values("run again", second, places.work.rows(), pair, made.review, proof, again=True)
     except MigrationError as error:
-        proof.wrong.append(f"rollback and run failed: {error}")
+        # A column comes back with its default in each row, which a unique constraint may not bear.
+        if not any("is dropped with its values" in line for line in made.review):
+            proof.wrong.append(f"rollback and run failed: {error}")
     return None if left else second
 
 

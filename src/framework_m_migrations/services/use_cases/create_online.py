@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.online_forms import has_half, obstacle
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.renames import Rename, with_renames
+from framework_m_migrations.domain.renames import Rename, stands_on, with_renames
 from framework_m_migrations.domain.results import CreateResult
 from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
-from framework_m_migrations.domain.schema import Catalog, Table
+from framework_m_migrations.domain.schema import Catalog, Check, ForeignKey, Index, Table, Unique
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.mixed_apps import BESIDE_SYNC
 
@@ -44,7 +45,7 @@ def write_halves(
     chosen, said = _withheld(changes)
     with session.reading():
         catalog = session.inspector.read(None)
-    reasons = [(planned, obstacle(planned.change, catalog)) for planned in chosen]
+    reasons = _with_dependents([(planned, obstacle(planned.change, catalog)) for planned in chosen])
     said += [f"{_named(planned)}: {reason}; write it by hand" for planned, reason in reasons if reason is not None]
     chosen = [planned for planned, reason in reasons if reason is None]
     out = (*left_out, *said)
@@ -74,6 +75,33 @@ def write_halves(
         tables=tables,
     )
     return replace(expand, left_out=out, contract=_write(session, second, chosen, dry_run=dry_run))
+
+
+def _with_dependents(reasons: Sequence[tuple[PlannedChange, str | None]]) -> list[tuple[PlannedChange, str | None]]:
+    """What stands on a column that is left out is left out with it."""
+    held = [
+        (planned.change.table, planned.change.column.name)
+        for planned, reason in reasons
+        if reason is not None and isinstance(planned.change, c.ColumnRenamed | c.ColumnAdded)
+    ]
+
+    def on(change: c.Change) -> str | None:
+        item: Index | Unique | Check | ForeignKey
+        match change:
+            case c.IndexAdded(index=item) | c.IndexChanged(index=item) | c.UniqueAdded(unique=item):
+                pass
+            case c.UniqueChanged(unique=item) | c.CheckAdded(check=item) | c.CheckChanged(check=item):
+                pass
+            case c.ForeignKeyAdded(foreign_key=item) | c.ForeignKeyChanged(foreign_key=item):
+                pass
+            case _:
+                return None
+        return next((name for table, name in held if table == change.table and stands_on(item, [name])), None)
+
+    return [
+        (planned, reason if reason is not None or (name := on(planned.change)) is None else f"{name} is not there yet")
+        for planned, reason in reasons
+    ]
 
 
 def _withheld(changes: Sequence[PlannedChange]) -> tuple[list[PlannedChange], list[str]]:
