@@ -70,7 +70,7 @@ test-second: $(STAMP) ## the unit and contract suites on Python 3.13 (on 3.12 wh
 test-fast: $(STAMP) ## what needs no server and little time: under a minute
 	$(BIN)/python $(PYTEST) -m "$(QUICK)"
 
-NIGHTLY := $(wildcard tests/apps tests/hostile tests/histories tests/equivalence tests/killed tests/postgres/test_canonical.py tests/equivalence/random_pairs.py)
+NIGHTLY := $(wildcard tests/apps tests/hostile tests/histories tests/equivalence tests/killed tests/postgres/test_canonical.py)
 
 nightly: $(STAMP) ## generated cases by the ten thousand: hostile input, random histories; every kill point
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python $(PYTEST) --timeout=14400 $(NIGHTLY)

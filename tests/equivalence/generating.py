@@ -379,6 +379,16 @@ def _without_former_names(schema: Sch) -> Sch:
     return replace(schema, tabs=tuple(tabs))
 
 
+def _keeping_options(before: Sch, after: Sch) -> Sch:
+    """What a model no longer says of a table stays as it is on MariaDB."""
+    had = {tab.name: tab.options for tab in before.tabs}
+    tabs = (
+        replace(tab, options=tuple(dict.fromkeys((*had.get(tab.was or tab.name, ()), *tab.options))))
+        for tab in after.tabs
+    )
+    return replace(after, tabs=tuple(tabs))
+
+
 @st.composite
 def pairs(draw: Draw, dialect: str) -> Generated:
     """Pairs for a dialect."""
@@ -391,6 +401,8 @@ def pairs(draw: Draw, dialect: str) -> Generated:
     easy = drawing.easy
     if drawing.chance(3):
         before, after, easy = _without_former_names(after), _without_former_names(before), False
+    if dialect == "mariadb":
+        after = _keeping_options(before, after)
     rows = drawing.number(3)
     nulls = drawing.chance() and not easy
     # No row refers to what a default says.

@@ -6,7 +6,7 @@ Normalised is only what is no difference:
 - the order of constraints and indexes;
 - on SQLite white space, the quotes of names, whether a constraint is written at its column or behind the columns, and
   whether a unique constraint of a table is a unique index of its name and columns (docs/revisions.md says when it is);
-- on MariaDB the counter of AUTO_INCREMENT, and the numbers in names that the server counts (CONSTRAINT_1), as they depend
+- on MariaDB the counter of AUTO_INCREMENT, and the numbers in names that the server counts (CONSTRAINT_1), which depend
   on what was there before;
 - on PostgreSQL the names that the server chose from a former name (``under_new_names``).
 

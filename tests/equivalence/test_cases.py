@@ -407,6 +407,12 @@ CASES: dict[str, Case] = {
         ONE,
         LITE,
     ),
+    "a column that ignores conflicts allows NULL": case(
+        t(col("a", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
+        t(col("a", sa.Integer, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
+        SEVEN,
+        LITE,
+    ),
     "a column that ignores conflicts goes": case(
         t(A, col("b", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
         t(A),

@@ -116,9 +116,6 @@ def named(changes: Sequence[c.Change], tables: Mapping[TableName, Table], naming
     if not any(constraint.name is None for change in changes for constraint in _new(change)):
         return list(changes)
     own = {name: _names(one, naming) for name, one in tables.items()}
-    others: dict[str | None, set[str]] = {}
-    for table, names in own.items():
-        others.setdefault(table.schema, set()).update((table.name, *names))
     columns = {name: [column.name for column in one.columns] for name, one in tables.items()}
     for change in changes:
         if isinstance(change, c.ColumnAdded | c.ColumnRenamed):
@@ -132,6 +129,9 @@ def named(changes: Sequence[c.Change], tables: Mapping[TableName, Table], naming
         for gone in _gone(change):
             place = Place(change.table, columns.get(change.table, ()))
             own.get(change.table, set()).discard(known_as(gone) or naming.choose(gone, place))
+    others: dict[str | None, set[str]] = {}
+    for table, names in own.items():
+        others.setdefault(table.schema, set()).update((table.name, *names))
     found: list[c.Change] = []
     for change in changes:
         place = Place(

@@ -209,12 +209,14 @@ class Objects:
                 next_step="Let sync add this foreign key, or rename the table.",
                 details={"table": str(table), "target": target},
             )
+        native = key.native if isinstance(key.native, sa.ForeignKeyConstraint) else None
         return sa.ForeignKeyConstraint(
             key.columns,
             [f"{target}.{column}" for column in key.target_columns],
             name=final(key.name),
-            ondelete=key.on_delete,
-            onupdate=key.on_update,
+            # In the model's words where it has any: RESTRICT and NO ACTION are one to MariaDB, and say the same.
+            ondelete=native.ondelete if native is not None else key.on_delete,
+            onupdate=native.onupdate if native is not None else key.on_update,
             **_constraint_options(key),
         )
 

@@ -51,8 +51,11 @@ _LOCKS_TARGET = "Locks: a foreign key to an existing table locks that table agai
 _SCAN = "Locks: a new constraint reads the whole table, and fails where rows break it."
 
 
-def phase_of(change: c.Change) -> int:
+def phase_of(change: c.Change) -> float:
     """Where a change stands in the order of work."""
+    if isinstance(change, c.TableOptionsChanged) and not change.options:
+        # What goes may rest on what goes later, as a conflict clause rests on NOT NULL.
+        return _PHASE_OF[c.ColumnTypeChanged] - 0.5
     return _PHASE_OF[type(change)]
 
 

@@ -1,8 +1,7 @@
 """Random pairs of schemas: see ways.py for what must hold, and generating.py for what they are made of.
 
 To have a failure again: the last lines print the pair as Python. Make it a case of test_cases.py, as small as it gets,
-with a name that says what was wrong. `make nightly` names this file. It is red until open_cases.py is empty, so
-its name keeps it out of `make test` for now; it is called test_random.py from then on.
+with a name that says what was wrong.
 """
 
 from __future__ import annotations
