@@ -151,6 +151,11 @@ CASES: dict[str, Case] = {
         SEVEN,
     ),
     "a comment of a column": case(t(A), t(col("a", sa.Integer, comment="it's 100% :x")), SEVEN),
+    "a comment of a computed column": case(
+        t(A, col("b", sa.Integer, lambda: sa.Computed("a + 1", persisted=True))),
+        t(A, col("b", sa.Integer, lambda: sa.Computed("a + 1", persisted=True), comment="c")),
+        SEVEN,
+    ),
     "a comment of a table": case(t(A), t(A, comment="it's 100% :x"), SEVEN),
     "comments of a new table": case(t(), both(t(), t(col("a", sa.Integer, comment="c"), name="u", comment="t")), ONE),
     # Types.

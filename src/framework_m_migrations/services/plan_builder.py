@@ -181,7 +181,11 @@ class PlanBuilder:
 def _adopted(compared: Comparison, judged: Sequence[PlannedChange]) -> list[OwnedTable]:
     """What exists as wanted and is not yet known to be ours."""
     adopted = []
-    absent = _absent(judged)
+    declared: set[tuple[TableName, str | None]] = set()
+    for table in (table for doctype in compared.doctypes for table in doctype.tables):
+        constraints: tuple[Unique | Check | ForeignKey, ...] = (*table.uniques, *table.checks, *table.foreign_keys)
+        declared.update((table.name, item.name) for item in constraints)
+    absent = _absent(judged, declared)
     for doctype in compared.doctypes:
         for table in doctype.tables:
             actual = compared.catalog.tables.get(table.name)
@@ -229,7 +233,9 @@ def _common(wanted: Table, actual: Table, absent: AbstractSet[Mark]) -> Table:
     )
 
 
-def _absent(judged: Sequence[PlannedChange]) -> dict[TableName, set[Mark]]:
+def _absent(
+    judged: Sequence[PlannedChange], declared: AbstractSet[tuple[TableName, str | None]]
+) -> dict[TableName, set[Mark]]:
     """By table, the indexes and constraints that the comparison did not find as they are wanted."""
     found: dict[TableName, set[Mark]] = {}
     for planned in judged:
@@ -245,9 +251,11 @@ def _absent(judged: Sequence[PlannedChange]) -> dict[TableName, set[Mark]]:
                 | c.ForeignKeyAdded(foreign_key=item)
                 | c.ForeignKeyChanged(foreign_key=item)
             ):
-                marks = found.setdefault(planned.change.table, set())
-                # The plan gives a name to what has none in the model.
-                marks |= {_mark(item)} | (set() if isinstance(item, Index) else {_mark(replace(item, name=None))})
+                table = planned.change.table
+                if not isinstance(item, Index) and (table, item.name) not in declared:
+                    # The plan gave it the name.
+                    item = replace(item, name=None)
+                found.setdefault(table, set()).add(_mark(item))
             case _:
                 pass
     return found

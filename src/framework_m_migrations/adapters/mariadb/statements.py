@@ -190,6 +190,8 @@ class Writer:
         definition = self._definition(table)
         existing = self._existing(table, column, definition)
         new = changed(name, existing, change)
+        # The server builds a table anew whose stored computed column is said again.
+        online = online and GENERATED not in existing.clauses
         online = online and self._demanding and definition is not None and definition.engine.lower() == "innodb"
         suffix = _ONLINE if online else ""
         if (
