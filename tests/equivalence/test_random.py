@@ -18,7 +18,7 @@ from tests.support.profile import NIGHTLY, cases
 PHASES = tuple(Phase) if NIGHTLY else (Phase.explicit, Phase.generate)
 # Parts, so that the workers of a run share them. Each part of `make test` has pairs of its own.
 PARTS = [
-    *(pytest.param("sqlite", part, cases(50, 400), id=f"sqlite-{part}") for part in range(2)),
+    *(pytest.param("sqlite", part, cases(25, 400), id=f"sqlite-{part}") for part in range(2)),
     *(
         pytest.param(dialect, part, 150, id=f"{dialect}-{part}", marks=mark)
         for dialect, mark in (("postgresql", pytest.mark.postgres), ("mariadb", pytest.mark.mariadb))
