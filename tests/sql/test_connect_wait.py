@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,10 +10,10 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations import AsyncMigrationManager, MigrationManager, MigrationSettings
+from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.adapters.sql.sinks import ListSink
 from framework_m_migrations.domain.errors import ConnectionFailed
-from framework_m_migrations.domain.events import ConnectionRetried
+from framework_m_migrations.domain.events import ConnectionRetried, Event
 from tests._postgres import PostgresDatabase
 
 DRIVERS = ["postgresql+asyncpg", "postgresql+psycopg", "mariadb+pymysql", "mariadb+asyncmy"]
@@ -24,9 +23,22 @@ def settings(url: str, wait: float) -> MigrationSettings:
     return MigrationSettings(metadata=(sa.MetaData(),), allow_empty=True, database_url=url, apps=(), connect_wait=wait)
 
 
+class Opening(ListSink):
+    """Notes events, and says when a connection was refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = threading.Event()
+
+    def emit(self, event: Event) -> None:
+        super().emit(event)
+        if isinstance(event, ConnectionRetried):
+            self.refused.set()
+
+
 @contextmanager
-def late_server(target: tuple[str, int]) -> Iterator[int]:
-    """A port that refuses the first connections and forwards later ones to a server."""
+def late_server(target: tuple[str, int], refused: threading.Event) -> Iterator[int]:
+    """A port that refuses connections until one was refused, and forwards later ones to a server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -42,7 +54,7 @@ def late_server(target: tuple[str, int]) -> Iterator[int]:
             sink.close()
 
     def serve() -> None:
-        closing.wait(0.5)
+        refused.wait(60)
         with socket.create_server(("127.0.0.1", port)) as server:
             server.settimeout(0.1)
             while not closing.is_set():
@@ -59,6 +71,7 @@ def late_server(target: tuple[str, int]) -> Iterator[int]:
     try:
         yield port
     finally:
+        refused.set()
         closing.set()
         thread.join()
 
@@ -77,17 +90,12 @@ def test_a_server_that_stays_away_is_given_up(driver: str, wait: float) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("facade", ["sync", "async"])
-def test_a_server_that_comes_up_later_is_reached(postgres_database: PostgresDatabase, facade: str) -> None:
+def test_a_server_that_comes_up_later_is_reached(postgres_database: PostgresDatabase) -> None:
     url = sa.make_url(postgres_database.sync_url)
-    sink = ListSink()
-    with late_server((url.host or "127.0.0.1", url.port or 5432)) as port:
-        name = "postgresql+psycopg" if facade == "sync" else "postgresql+asyncpg"
-        shown = url.set(drivername=name, host="127.0.0.1", port=port).render_as_string(hide_password=False)
-        if facade == "sync":
-            MigrationManager(settings(shown, 60), events=sink).status()
-        else:
-            asyncio.run(AsyncMigrationManager(settings(shown, 60), events=sink).status())
+    sink = Opening()
+    with late_server((url.host or "127.0.0.1", url.port or 5432), sink.refused) as port:
+        shown = url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        MigrationManager(settings(shown, 60), events=sink).status()
     assert any(isinstance(event, ConnectionRetried) for event in sink.events)
 
 
