@@ -78,9 +78,9 @@ def test_one_changed_doctype_costs_the_reading_of_its_own_table(site: Site, monk
     read: list[object] = []
     original = sync_planner.SyncPlanner._differences
 
-    def spy(self: object, doctypes: object, catalog: Catalog, ownership: object) -> object:
+    def spy(self: object, doctypes: object, catalog: Catalog, *rest: object) -> object:
         read.append(set(catalog.tables))
-        return original(self, doctypes, catalog, ownership)  # type: ignore[arg-type]
+        return original(self, doctypes, catalog, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(sync_planner.SyncPlanner, "_differences", spy)
     site.plan(changed, force=False)

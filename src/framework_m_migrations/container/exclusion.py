@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.settings import MigrationSettings
@@ -68,6 +68,14 @@ class ExcludingInspector:
     def read(self, tables: Collection[TableName] | None = None) -> Catalog:
         """See Inspector."""
         return self._exclusion().narrowed(self._inner.read(tables))
+
+    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+        """See Inspector."""
+        found, hides = self._inner.surplus(tables), self._exclusion().hides
+        return {
+            table: tuple(one for one in said if not hides(one.partition(" ")[0], one.partition(" ")[2], table))
+            for table, said in found.items()
+        }
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

@@ -79,7 +79,7 @@ def is_tenants(doctype: DocTypeTables) -> bool:
     """True when each tenant has tables of its own for it."""
     from framework_m_migrations.adapters.doctypes.metadata import TENANT_KEY
 
-    return bool(doctype.tables[0].info.get(TENANT_KEY))
+    return bool(doctype.tables and doctype.tables[0].info.get(TENANT_KEY))
 
 
 def _standing_alone(doctypes: Sequence[DocTypeTables]) -> list[DocTypeTables]:

@@ -6,7 +6,7 @@ Such changes are withheld as well, and say what they wait for; the rest of the p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from framework_m_migrations.domain import changes as c
@@ -22,6 +22,7 @@ class _Standing:
     """What will not be there, or not be as wanted, after the plan."""
 
     names: frozenset[TableName]
+    keys: Mapping[TableName, Sequence[frozenset[str]]]
     missing: dict[TableName, set[str]] = field(default_factory=dict)
     retyped: dict[TableName, set[str]] = field(default_factory=dict)
     leaving: dict[TableName, dict[str, str]] = field(default_factory=dict)
@@ -43,14 +44,29 @@ class _Standing:
         former = self.leaving.get(table, {}).get(column)
         return None if former is None else f"the end of {table}.{former}"
 
-    def blocks_key(self, table: TableName, key: ForeignKey) -> str | None:
-        if key.target not in self.names:
-            return str(key.target)
-        return self.first_unready(table, key.columns) or self.first_unready(key.target, key.target_columns)
+    def blocks_key(self, table: TableName, key: ForeignKey) -> Judgement | None:
+        blocker = (
+            str(key.target)
+            if key.target not in self.names
+            else self.first_unready(table, key.columns) or self.first_unready(key.target, key.target_columns)
+        )
+        if blocker is not None:
+            return _waits(blocker)
+        # Of a table that was not read nothing is known.
+        if frozenset(key.target_columns) in self.keys.get(key.target, (frozenset(key.target_columns),)):
+            return None
+        what = f"No primary key or unique constraint of {key.target} is over ({', '.join(key.target_columns)})"
+        return Judgement(
+            Risk.WARNING, "target-not-unique", f"{what}, which a foreign key needs: declare one.", "manual"
+        )
 
 
 def withhold_dependents(
-    planned: Sequence[PlannedChange], existing: frozenset[TableName], tables: Iterable[Table] = ()
+    planned: Sequence[PlannedChange],
+    existing: frozenset[TableName],
+    tables: Collection[Table] = (),
+    *,
+    any_index: bool = False,
 ) -> list[PlannedChange]:
     """The same changes, those withheld too that need what is withheld.
 
@@ -59,20 +75,87 @@ def withhold_dependents(
         existing: tables in the database before it.
         tables: what is known of them: a foreign key on a column stands in the way of another type, whether the key is
             still wanted or not.
+        any_index: a foreign key may point to any indexed columns, be they unique or not.
     """
     found = _without_types_under_keys(planned, tables)
     while True:
-        result = _once_more(found, existing)
+        result = _once_more(found, existing, tables, any_index=any_index)
         if sum(p.withheld for p in result) == sum(p.withheld for p in found):
             return result
         # What waits now is waited for in its turn: an index over a column that is computed of one of another type.
         found = result
 
 
-def _once_more(planned: Sequence[PlannedChange], existing: frozenset[TableName]) -> list[PlannedChange]:
+def _stale_types(planned: Sequence[PlannedChange]) -> dict[str, str]:
+    """Names of types that are not as wanted, as columns spell them, with what they are."""
+    found: dict[str, str] = {}
+    for p in planned:
+        match p.change:
+            case c.EnumValuesIncompatible(after=enum):
+                found |= {str(enum.name): f"the enumeration {enum.name}"}
+            case c.ObjectChanged(object=wanted) if wanted.kind == "domain":
+                found |= {str(wanted.name): f"the domain {wanted.name}"}
+            case _:
+                pass
+    return found
+
+
+def _without_stale(p: PlannedChange, stale: Mapping[str, str]) -> PlannedChange:
+    """A new table or column of a type that is not as wanted waits for that type."""
+    match p.change:
+        case c.TableAdded(definition=table):
+            columns = table.columns
+        case c.ColumnAdded(column=column):
+            columns = (column,)
+        case _:
+            return p
+    named = [str(one.type.enum or one.type.spelling).removesuffix("[]") for one in columns]
+    held = next((stale[name] for name in named if name in stale), None)
+    return p if held is None or p.withheld else replace(p, judgement=_waits(held))
+
+
+def _keys(
+    planned: Sequence[PlannedChange], tables: Iterable[Table], *, any_index: bool
+) -> dict[TableName, list[frozenset[str]]]:
+    """By table, the columns that are unique together once the plan is done."""
+    found: dict[TableName, list[frozenset[str]]] = {}
+    new = [p.change.definition for p in planned if isinstance(p.change, c.TableAdded) and not p.withheld]
+    for table in (*tables, *new):
+        unique = [table.primary_key.columns] if table.primary_key is not None else []
+        unique += [item.columns for item in table.uniques]
+        unique += [index.plain_columns for index in table.indexes if index.unique and index.plain_columns]
+        if any_index:
+            several = [index.plain_columns for index in table.indexes if index.plain_columns]
+            unique += [columns[:end] for columns in (*several, *unique) for end in range(1, len(columns) + 1)]
+        found[table.name] = [frozenset(columns) for columns in unique]
+    for p in planned:
+        match p.change:
+            case c.UniqueAdded(table=name, unique=item) | c.UniqueChanged(table=name, unique=item) if not p.withheld:
+                found.setdefault(name, []).append(frozenset(item.columns))
+            case c.IndexAdded(table=name, index=index) if index.unique and not p.withheld:
+                found.setdefault(name, []).append(frozenset(index.plain_columns or ()))
+            case c.ColumnRenamed(table=name, before=before, column=column):
+                found[name] = [
+                    frozenset(column.name if one == before.name else one for one in columns)
+                    for columns in found.get(name, [])
+                ]
+            case c.TableRenamed(table=name, definition=definition):
+                # What it has beside its columns is compared once it has its name.
+                found.pop(definition.name, None)
+            case _:
+                pass
+    return found
+
+
+def _once_more(
+    planned: Sequence[PlannedChange], existing: frozenset[TableName], tables: Iterable[Table], *, any_index: bool
+) -> list[PlannedChange]:
     """The same changes, those withheld too that need one of those that are withheld already."""
     made = {p.change.table for p in planned if isinstance(p.change, c.TableAdded) and not p.withheld}
-    standing = _Standing(existing | made)
+    stale = _stale_types(planned)
+    if stale:
+        planned = [_without_stale(p, stale) for p in planned]
+    standing = _Standing(existing | made, _keys(planned, tables, any_index=any_index))
     for p in planned:
         if not p.withheld:
             continue
@@ -95,7 +178,8 @@ def _once_more(planned: Sequence[PlannedChange], existing: frozenset[TableName])
             result.extend(_without_blocked_keys(p, p.change.definition, standing))
         else:
             blocker = _blocker(p.change, standing)
-            result.append(p if blocker is None else replace(p, judgement=_waits(blocker)))
+            judgement = _waits(blocker) if isinstance(blocker, str) else blocker
+            result.append(p if judgement is None else replace(p, judgement=judgement))
     return result
 
 
@@ -129,10 +213,10 @@ def _without_blocked_keys(p: PlannedChange, table: Table, standing: _Standing) -
     kept = tuple(key for key in table.foreign_keys if key not in blocked)
     yield replace(p, change=c.TableAdded(table.name, replace(table, foreign_keys=kept)))
     for key, why in blocked.items():
-        yield replace(p, change=c.ForeignKeyAdded(table.name, key), judgement=_waits(why))
+        yield replace(p, change=c.ForeignKeyAdded(table.name, key), judgement=why)
 
 
-def _blocker(change: c.Change, standing: _Standing) -> str | None:
+def _blocker(change: c.Change, standing: _Standing) -> str | Judgement | None:
     table = change.table
     match change:
         case c.IndexAdded(index=index):

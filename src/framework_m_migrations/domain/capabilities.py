@@ -47,6 +47,7 @@ class Capabilities:
         folds_tables: names of tables that differ in the case of ASCII letters only are one.
         folds_columns: names of columns that differ in it only are one.
         naming: how constraints are named that nobody named.
+        keys_to_any_index: a foreign key may point to columns that have an index, be it unique or not.
     """
 
     dialect: str
@@ -78,3 +79,4 @@ class Capabilities:
     folds_tables: bool = False
     folds_columns: bool = False
     naming: Naming = STANDARD
+    keys_to_any_index: bool = False

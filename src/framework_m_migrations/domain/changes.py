@@ -14,6 +14,7 @@ from framework_m_migrations.domain.schema import (
     ForeignKey,
     Index,
     PrimaryKey,
+    SchemaObject,
     Table,
     TableName,
     Unique,
@@ -46,6 +47,23 @@ class EnumValuesIncompatible:
     table: TableName
     before: EnumType
     after: EnumType
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAdded:
+    """A wanted sequence, domain or schema does not exist. ``table`` is one that uses it, or its own name."""
+
+    table: TableName
+    object: SchemaObject
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectChanged:
+    """A sequence or domain exists with other options."""
+
+    table: TableName
+    before: SchemaObject
+    object: SchemaObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +173,13 @@ class ColumnGenerationChanged:
 
 @dataclass(frozen=True, slots=True)
 class CommentChanged:
-    """The comment of a table (``column`` None) or of a column differs."""
+    """The comment of a table (``column`` None), of a column or of a constraint differs."""
 
     table: TableName
     column: str | None
     before: str | None
     comment: str | None
+    constraint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +193,11 @@ class TableOptionsChanged:
     table: TableName
     before: tuple[tuple[str, str], ...]
     options: tuple[tuple[str, str], ...]
+
+    @property
+    def partitions(self) -> bool:
+        """Whether it is the key by which rows are put into partitions that differs."""
+        return any(name == "partition_key" for name, _ in (*self.before, *self.options))
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +330,8 @@ Change = (
     EnumAdded
     | EnumValueAdded
     | EnumValuesIncompatible
+    | ObjectAdded
+    | ObjectChanged
     | TableAdded
     | TableRemoved
     | TableRenamed

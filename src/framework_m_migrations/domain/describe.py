@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, assert_never
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.schema import Column, ForeignKey
+from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, Unique
 
 if TYPE_CHECKING:
     from framework_m_migrations.domain.plan import PlannedChange, Step
@@ -21,6 +21,11 @@ def sentence(change: c.Change) -> str:
             return f"new label {value!r} of enumeration {name}"
         case c.EnumValuesIncompatible(before=before, after=after):
             return f"labels of {after.name}: ({', '.join(before.values)}) to ({', '.join(after.values)})"
+        case c.ObjectAdded(object=wanted):
+            return f"new {wanted.kind} {wanted.name}"
+        case c.ObjectChanged(before=was, object=wanted):
+            names = sorted({name for name, _ in set(was.options) ^ set(wanted.options)})
+            return f"{wanted.kind} {wanted.name} has other options ({', '.join(names)})"
         case c.TableAdded(definition=table):
             return f"new table, {_many(table.columns, 'column', 'columns')}, {_many(table.indexes, 'index', 'indexes')}"
         case c.TableRemoved():
@@ -29,9 +34,13 @@ def sentence(change: c.Change) -> str:
             return f"table renamed from {former}"
         case c.PrimaryKeyChanged(before=old_key, primary_key=new_key):
             old, new = (", ".join(key.columns) if key else "none" for key in (old_key, new_key))
+            if old == new:
+                return f"primary key ({old}) has other options"
             return f"primary key ({old}) to ({new})"
         case c.TableOptionsChanged(before=had, options=options):
             return f"options of the table: {_options(had)} to {_options(options)}"
+        case c.CommentChanged(constraint=str(constraint)):
+            return f"comment of constraint {constraint}"
         case c.CommentChanged(column=column):
             return f"comment of {column}" if column else "comment of the table"
         case (
@@ -122,11 +131,11 @@ def _constraint(
         case c.UniqueRemoved(unique=unique):
             return f"unique constraint ({', '.join(unique.columns)}) is no longer wanted"
         case c.CheckAdded(check=check):
-            return f"new check {check.name or ''} ({check.expression})"
+            return f"new {_rule(check)} {check.name or ''} ({check.expression})"
         case c.CheckChanged(check=check):
-            return f"check {check.name} has another expression"
+            return f"{_rule(check)} {check.name} has another definition"
         case c.CheckRemoved(check=check):
-            return f"check {check.name or check.expression} is no longer wanted"
+            return f"{_rule(check)} {check.name or check.expression} is no longer wanted"
         case c.ForeignKeyAdded(foreign_key=key):
             return f"new foreign key {reference(key)}"
         case c.ForeignKeyChanged(before=before, foreign_key=key):
@@ -137,6 +146,24 @@ def _constraint(
             return f"constraint {constraint.name} is not validated"
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _rule(check: Check) -> str:
+    return "exclusion constraint" if check.exclusion else "check"
+
+
+def surplus(item: Index | Unique | Check | ForeignKey) -> str:
+    """An index or constraint that no model declares, as a person would write it."""
+    match item:
+        case Index():
+            keys = ", ".join(str(key) for key in item.keys)
+            return f"{'unique ' if item.unique else ''}index {item.name} ({keys})"
+        case Unique():
+            return f"unique constraint {item.name or ''} ({', '.join(item.columns)})"
+        case Check():
+            return f"{_rule(item)} {item.name or ''} ({item.expression})"
+        case ForeignKey():
+            return f"foreign key {item.name or ''} {reference(item)}"
 
 
 def definition(column: Column) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.diff_constraints import constraint_changes
+from framework_m_migrations.domain.diff_constraints import Item, constraint_changes
 from framework_m_migrations.domain.letter_case import refuse_column, refuse_table
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership
 from framework_m_migrations.domain.renames import same_expression, stands_on, superseded_columns
@@ -31,7 +31,11 @@ from framework_m_migrations.domain.schema import (
 
 
 def diff_doctype(
-    doctype: DocTypeSchema, catalog: Catalog, ownership: Ownership, capabilities: Capabilities
+    doctype: DocTypeSchema,
+    catalog: Catalog,
+    ownership: Ownership,
+    capabilities: Capabilities,
+    drift: dict[TableName, list[Item]] | None = None,
 ) -> list[c.Change]:
     """All differences of one DocType.
 
@@ -40,18 +44,23 @@ def diff_doctype(
         catalog: what there is, with at least this DocType's tables read.
         ownership: what the ledger says is ours; decides whether surplus indexes and constraints are our business.
         capabilities: of the database.
+        drift: gets what somebody added to the tables by hand: what is surplus and not ours.
 
     Raises:
         NameInOtherCase: a table or column is there in another case of letters, which the database takes for the same.
     """
     found: list[c.Change] = []
-    if capabilities.named_enums and doctype.tables:
+    if capabilities.named_enums:
         for enum in doctype.enums:
-            found.extend(_enum_changes(doctype.tables[0].name, enum, catalog.enums.get(enum.name)))
+            user = doctype.tables[0].name if doctype.tables else enum.name
+            found.extend(_enum_changes(user, enum, catalog.enums.get(enum.name)))
     for table in doctype.tables:
         actual = catalog.tables.get(table.name)
         if actual is not None:
-            found.extend(diff_table(table, actual, ownership.get(table.name), capabilities))
+            surplus: list[Item] = []
+            found.extend(diff_table(table, actual, ownership.get(table.name), capabilities, surplus))
+            if drift is not None:
+                drift[table.name] = surplus
             continue
         if capabilities.folds_tables and table.name not in catalog.names:
             refuse_table(table.name, catalog.names)
@@ -63,8 +72,14 @@ def diff_doctype(
     return found
 
 
-def diff_table(wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities) -> list[c.Change]:
-    """All differences of a table that exists; empty when there is nothing to do."""
+def diff_table(
+    wanted: Table,
+    actual: Table,
+    owned: OwnedTable | None,
+    capabilities: Capabilities,
+    drift: list[Item] | None = None,
+) -> list[c.Change]:
+    """All differences of a table that exists; empty when there is nothing to do. ``drift`` as of ``diff_doctype``."""
     if wanted == actual:
         return []
     found: list[c.Change] = []
@@ -72,11 +87,32 @@ def diff_table(wanted: Table, actual: Table, owned: OwnedTable | None, capabilit
         found.extend(_columns(wanted, actual, owned, capabilities))
     if wanted.primary_key != actual.primary_key:
         found.append(c.PrimaryKeyChanged(wanted.name, actual.primary_key, wanted.primary_key))
-    found.extend(_without_superseded(constraint_changes(wanted, actual, owned, capabilities), wanted, actual))
+    surplus: list[Item] = []
+    changes = constraint_changes(wanted, actual, owned, capabilities, surplus)
+    found.extend(_without_superseded(changes, wanted, actual))
+    if drift is not None and surplus:
+        superseded = superseded_columns(wanted, actual)
+        drift.extend(item for item in surplus if not (superseded and stands_on(item, superseded)))
     found.extend(_options(wanted, actual, capabilities))
-    if capabilities.comments and wanted.comment != actual.comment:
-        found.append(c.CommentChanged(wanted.name, None, actual.comment, wanted.comment))
+    if capabilities.comments:
+        if wanted.comment != actual.comment:
+            found.append(c.CommentChanged(wanted.name, None, actual.comment, wanted.comment))
+        found.extend(_constraint_comments(wanted, actual))
     return found
+
+
+def _constraint_comments(wanted: Table, actual: Table) -> Iterator[c.Change]:
+    """Comments of constraints that both sides have; a new constraint brings its own along."""
+
+    def commented(table: Table) -> dict[str, str | None]:
+        key = () if table.primary_key is None else (table.primary_key,)
+        items = (*key, *table.uniques, *table.checks, *table.foreign_keys)
+        return {item.name: item.comment for item in items if item.name is not None}
+
+    before = commented(actual)
+    for name, comment in commented(wanted).items():
+        if name in before and before[name] != comment:
+            yield c.CommentChanged(wanted.name, None, before[name], comment, name)
 
 
 def _options(wanted: Table, actual: Table, capabilities: Capabilities) -> Iterator[c.TableOptionsChanged]:
@@ -112,6 +148,8 @@ def _columns(wanted: Table, actual: Table, owned: OwnedTable | None, capabilitie
             yield from _column(wanted, before, column, capabilities)
     superseded = superseded_columns(wanted, actual) if surplus else {}
     for column in surplus.values():
+        if column.inherited:
+            continue
         ours = owned is not None and column.name in owned.columns
         yield c.ColumnRemoved(wanted.name, column, ours, superseded.get(column.name))
 

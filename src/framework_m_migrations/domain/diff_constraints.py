@@ -17,6 +17,8 @@ from framework_m_migrations.domain.ownership import OwnedTable, constraint_ident
 from framework_m_migrations.domain.renames import same_expression
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
+type Item = Index | Unique | Check | ForeignKey
+
 _WHEN_CHECKED = frozenset({"deferrable", "initially"})
 """What a constraint says for itself: an index that it adopts need not say so."""
 _STORED_AS = ("tablespace", "with.")
@@ -24,15 +26,19 @@ _STORED_AS = ("tablespace", "with.")
 
 
 def constraint_changes(
-    wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities
+    wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities, drift: list[Item] | None = None
 ) -> Iterator[c.Change]:
-    """Differences of indexes, unique constraints, checks and foreign keys, in this order."""
+    """Differences of indexes, unique constraints, checks and foreign keys, in this order.
+
+    What is surplus and not ours is added to ``drift``.
+    """
+    drift = [] if drift is None else drift
     if wanted.indexes != actual.indexes or wanted.uniques != actual.uniques:
-        yield from _indexes_and_uniques(wanted, actual, owned, capabilities)
+        yield from _indexes_and_uniques(wanted, actual, owned, capabilities, drift)
     if wanted.checks != actual.checks:
-        yield from _checks(wanted, actual, owned)
+        yield from _checks(wanted, actual, owned, drift)
     if wanted.foreign_keys != actual.foreign_keys:
-        yield from _foreign_keys(wanted, actual, owned)
+        yield from _foreign_keys(wanted, actual, owned, drift)
 
 
 def _is_ours(item: Unique | Check | ForeignKey, owned: OwnedTable | None) -> bool:
@@ -40,7 +46,7 @@ def _is_ours(item: Unique | Check | ForeignKey, owned: OwnedTable | None) -> boo
 
 
 def _indexes_and_uniques(
-    wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities
+    wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities, drift: list[Item]
 ) -> Iterator[c.Change]:
     indexes = {index.name: index for index in actual.indexes}
     uniques = list(actual.uniques)
@@ -68,11 +74,22 @@ def _indexes_and_uniques(
     for index in indexes.values():
         if owned is not None and owned.has_index(index):
             yield c.IndexRemoved(wanted.name, index)
+        elif not _is_of_key(index, wanted):
+            drift.append(index)
     for unique in uniques:
         # Where a constraint is an index, an index of ours is told as a constraint.
         indexed = capabilities.unique_is_index and owned is not None and unique.name in owned.indexes
         if indexed or _is_ours(unique, owned):
             yield c.UniqueRemoved(wanted.name, unique)
+        else:
+            drift.append(unique)
+
+
+def _is_of_key(index: Index, wanted: Table) -> bool:
+    """The index that InnoDB itself makes for a foreign key, under the name of the key or of its first column."""
+    return any(
+        index.plain_columns == key.columns and index.name in {key.name, key.columns[0]} for key in wanted.foreign_keys
+    )
 
 
 def _index(wanted: Table, before: Index, index: Index) -> Iterator[c.Change]:
@@ -198,36 +215,40 @@ def _expression(check: Check) -> str:
     return check.expression
 
 
-def _checks(wanted: Table, actual: Table, owned: OwnedTable | None) -> Iterator[c.Change]:
+def _checks(wanted: Table, actual: Table, owned: OwnedTable | None, drift: list[Item]) -> Iterator[c.Change]:
     rest = list(actual.checks)
     unmatched: list[Check] = []
     for check in wanted.checks:
         before = None if check.name is None else _take(rest, _name, check.name)
         if before is None:
             unmatched.append(check)
-        elif not same_expression(before.expression, check.expression, (column.name for column in wanted.columns)):
+        elif before.options != check.options or not same_expression(
+            before.expression, check.expression, (column.name for column in wanted.columns)
+        ):
             yield c.CheckChanged(wanted.name, before, check)
-        elif not before.valid:
+        elif check.valid and not before.valid:
             yield c.ConstraintNotValidated(wanted.name, before)
     for check in unmatched:
         before = _take(rest, _expression, check.expression)
         if before is None:
             yield c.CheckAdded(wanted.name, check)
-        elif not before.valid:
+        elif check.valid and not before.valid:
             yield c.ConstraintNotValidated(wanted.name, before)
     for check in rest:
         if _is_ours(check, owned):
             yield c.CheckRemoved(wanted.name, check)
+        else:
+            drift.append(check)
 
 
-def _foreign_keys(wanted: Table, actual: Table, owned: OwnedTable | None) -> Iterator[c.Change]:
+def _foreign_keys(wanted: Table, actual: Table, owned: OwnedTable | None, drift: list[Item]) -> Iterator[c.Change]:
     rest = list(actual.foreign_keys)
     unmatched: list[ForeignKey] = []
     for key in wanted.foreign_keys:
         before = _take(rest, _shape, _shape(key))
         if before is None:
             unmatched.append(key)
-        elif not before.valid:
+        elif key.valid and not before.valid:
             yield c.ConstraintNotValidated(wanted.name, before)
     for key in unmatched:
         before = _take(rest, _key_columns, key.columns)
@@ -240,6 +261,8 @@ def _foreign_keys(wanted: Table, actual: Table, owned: OwnedTable | None) -> Ite
     for key in rest:
         if _is_ours(key, owned):
             yield c.ForeignKeyRemoved(wanted.name, key)
+        else:
+            drift.append(key)
 
 
 def _shape(key: ForeignKey) -> tuple[object, ...]:

@@ -80,10 +80,12 @@ def row_question(change: c.Change, new_columns: Mapping[TableName, tuple[Column,
             assuming = assumed(new_columns.get(table, ()), columns, index.where or "")
             agree = _NULLS_AGREE in index.options
             return Question(FactKind.DUPLICATES, table, columns, index.where, assuming=assuming, nulls_agree=agree)
+        case c.CheckAdded(check=Check(exclusion=True) | Check(valid=False)):
+            return None
         case c.CheckAdded(table=table, check=check):
             assuming = assumed(new_columns.get(table, ()), (), check.expression)
             return Question(FactKind.VIOLATIONS, table, detail=check.expression, assuming=assuming)
-        case c.ForeignKeyAdded(table=table, foreign_key=key):
+        case c.ForeignKeyAdded(table=table, foreign_key=key) if key.valid:
             assuming = assumed(new_columns.get(table, ()), key.columns)
             return Question(
                 FactKind.ORPHANS, table, key.columns, None, key.target, key.target_columns, assuming=assuming

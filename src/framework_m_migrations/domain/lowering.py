@@ -57,12 +57,12 @@ class Lowering:
                 later = [key for key in table.foreign_keys if key not in self.inline]
                 added = [o.AddForeignKey(table.name, key) for key in later]
                 return (o.CreateTable(table, self.inline), *added)
-            case c.EnumAdded() | c.EnumValueAdded() | c.EnumValuesIncompatible():
-                return _enum(change)
+            case c.EnumAdded() | c.EnumValueAdded() | c.EnumValuesIncompatible() | c.ObjectAdded() | c.ObjectChanged():
+                return _beside(change)
             case c.ColumnAdded() | c.ColumnUnfilled():
                 return self._new_column(change)
             case c.CommentChanged() | c.TableOptionsChanged():
-                return (_said_of_table(change),)
+                return _said_of_table(change)
             case (
                 c.ColumnTypeChanged()
                 | c.ColumnNullabilityChanged()
@@ -169,13 +169,13 @@ class Lowering:
             case c.ConstraintNotValidated(table=table, constraint=constraint):
                 return (o.ValidateConstraint(table, constraint),)
             case c.CheckAdded(table=table, check=check):
-                if staged and check.name is not None:
+                if staged and check.valid and check.name is not None and not check.exclusion:
                     return (o.AddCheck(table, check, validate=False), o.ValidateConstraint(table, check))
-                return (o.AddCheck(table, check),)
+                return (o.AddCheck(table, check, validate=check.valid),)
             case c.ForeignKeyAdded(table=table, foreign_key=key):
-                if staged and key.name is not None:
+                if staged and key.valid and key.name is not None:
                     return (o.AddForeignKey(table, key, validate=False), o.ValidateConstraint(table, key))
-                return (o.AddForeignKey(table, key),)
+                return (o.AddForeignKey(table, key, validate=key.valid),)
 
 
 def differing(table: TableName, before: Column, column: Column) -> tuple[o.Operation, ...]:
@@ -197,16 +197,23 @@ def differing(table: TableName, before: Column, column: Column) -> tuple[o.Opera
     return tuple(found)
 
 
-def _said_of_table(change: c.CommentChanged | c.TableOptionsChanged) -> o.Operation:
+def _said_of_table(change: c.CommentChanged | c.TableOptionsChanged) -> tuple[o.Operation, ...]:
     match change:
         case c.CommentChanged(table=name, column=column, comment=comment):
-            return o.SetComment(name, column, comment)
+            return (o.SetComment(name, column, comment, change.constraint),)
         case c.TableOptionsChanged(table=name, before=before, options=options):
-            return o.SetTableOptions(name, before, options)
+            return () if change.partitions else (o.SetTableOptions(name, before, options),)
 
 
-def _enum(change: c.EnumAdded | c.EnumValueAdded | c.EnumValuesIncompatible) -> tuple[o.Operation, ...]:
+def _beside(
+    change: c.EnumAdded | c.EnumValueAdded | c.EnumValuesIncompatible | c.ObjectAdded | c.ObjectChanged,
+) -> tuple[o.Operation, ...]:
     match change:
+        case c.ObjectAdded(object=wanted):
+            return (o.CreateObject(wanted),)
+        case c.ObjectChanged(before=former, object=wanted):
+            changeable = dict(former.options).get("type") == dict(wanted.options).get("type")
+            return (o.AlterObject(former, wanted),) if changeable else ()
         case c.EnumAdded(enum=enum):
             return (o.CreateEnum(enum),)
         case c.EnumValueAdded(enum=name, value=value, after=after, before=before):
@@ -244,11 +251,17 @@ def _dropped(
         case c.CheckRemoved(check=check):
             return _drop_constraint(table, check, "check", unnamed=unnamed)
         case c.CheckChanged(before=old_check, check=new_check):
-            return (*_drop_constraint(table, old_check, "check", unnamed=unnamed), o.AddCheck(table, new_check))
+            return (*_drop_constraint(table, old_check, "check", unnamed=unnamed), _add(table, new_check))
         case c.ForeignKeyRemoved(foreign_key=key):
             return _drop_constraint(table, key, "foreign_key", unnamed=unnamed)
         case c.ForeignKeyChanged(before=old_key, foreign_key=new_key):
-            return (*_drop_constraint(table, old_key, "foreign_key", unnamed=unnamed), o.AddForeignKey(table, new_key))
+            return (*_drop_constraint(table, old_key, "foreign_key", unnamed=unnamed), _add(table, new_key))
+
+
+def _add(table: TableName, constraint: Check | ForeignKey) -> o.Operation:
+    if isinstance(constraint, Check):
+        return o.AddCheck(table, constraint, validate=constraint.valid)
+    return o.AddForeignKey(table, constraint, validate=constraint.valid)
 
 
 def _drop_constraint(
@@ -289,7 +302,8 @@ def creation_order(
             elif name not in seen:
                 seen.add(name)
                 stack.append((name, True))
-                targets = dict.fromkeys(key.target for key in by_name[name].foreign_keys)
+                table = by_name[name]
+                targets = dict.fromkeys((*table.parents, *(key.target for key in table.foreign_keys)))
                 stack.extend((target, False) for target in reversed(targets) if target in by_name)
     result: list[tuple[Table, tuple[ForeignKey, ...]]] = []
     standing = set(() if apart_from_existing else existing)

@@ -7,6 +7,15 @@ from framework_m_migrations.domain.renames import stands_on
 from framework_m_migrations.domain.revisions import Phase
 from framework_m_migrations.domain.schema import Catalog, Check, Column, ForeignKey, Index, Table, TableName, Unique
 
+_NEVER: dict[type, str] = {
+    c.PrimaryKeyChanged: "rows and foreign keys depend on the primary key",
+    c.EnumValuesIncompatible: (
+        "labels cannot be taken out of an enumeration; it needs another type and a conversion of your own"
+    ),
+    c.TableOptionsChanged: "the options of a table are changed under its lock, and may rewrite it",
+    c.ColumnGenerationChanged: "how the database fills a column cannot be changed in place",
+}
+"""What has no online form at all."""
 _KNOWN_OPTIONS = frozenset({"deferrable", "initially", "match"})
 
 
@@ -17,13 +26,11 @@ def obstacle(change: c.Change, catalog: Catalog) -> str | None:
         change: withheld by sync.
         catalog: of all tables, for the foreign keys that point to a column.
     """
+    if type(change) in _NEVER:
+        return _NEVER[type(change)]
     match change:
-        case c.PrimaryKeyChanged():
-            return "rows and foreign keys depend on the primary key"
-        case c.EnumValuesIncompatible():
-            return "labels cannot be taken out of an enumeration; it needs another type and a conversion of your own"
-        case c.ColumnGenerationChanged():
-            return "how the database fills a column cannot be changed in place"
+        case c.ObjectChanged(object=wanted):
+            return f"a plain revision changes the {wanted.kind} at once"
         case c.ColumnAdded(column=column) if column.generated is not None:
             return "the database would fill the column row by row under a lock"
         case c.ColumnRenamed(before=before, column=column) if _differs(before, column):
@@ -42,6 +49,8 @@ def obstacle(change: c.Change, catalog: Catalog) -> str | None:
             return _options(index)
         case c.ForeignKeyAdded(foreign_key=key) | c.ForeignKeyChanged(foreign_key=key):
             return _options(key)
+        case c.CheckAdded(check=check) | c.CheckChanged(check=check):
+            return _options(check)
         case _:
             return None
 
@@ -118,7 +127,9 @@ def _options(item: Index | Unique | Check | ForeignKey) -> str | None:
         known = frozenset({"nulls_not_distinct"})
     elif isinstance(item, ForeignKey):
         known = _KNOWN_OPTIONS
-    unknown = [] if isinstance(item, Check) else [option for option, _ in item.options if option not in known]
+    if isinstance(item, Check) and item.exclusion:
+        return f"{item.name} is an exclusion constraint, whose index cannot be built beside writers"
+    unknown = [option for option, _ in item.options if option not in known]
     if not unknown:
         return None
     called = item.name or ", ".join(item.columns if isinstance(item, Unique | ForeignKey) else ())

@@ -14,6 +14,7 @@ from framework_m_migrations.domain.schema import (
     EnumType,
     ForeignKey,
     Index,
+    SchemaObject,
     Table,
     TableName,
     Unique,
@@ -35,6 +36,18 @@ class AddEnumValue:
     value: str
     after: str | None = None
     before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateObject:
+    """Create a sequence, a domain or a schema."""
+
+    object: SchemaObject
+
+    @property
+    def table(self) -> TableName:
+        """The object's name, which shares the tables' namespace."""
+        return self.object.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +205,17 @@ class SetDefault:
 
 @dataclass(frozen=True, slots=True)
 class SetComment:
-    """Give a table, or one of its columns, a comment; None takes it away."""
+    """Give a table, or one of its columns or constraints, a comment; None takes it away."""
 
     table: TableName
     column: str | None
     comment: str | None
+    constraint: str | None = None
 
 
 AdditiveOperation = (
     CreateEnum
+    | CreateObject
     | AddEnumValue
     | CreateTable
     | AddColumn
@@ -222,9 +237,10 @@ AdditiveOperation = (
 
 @dataclass(frozen=True, slots=True)
 class DropTable:
-    """Drop a table with its rows."""
+    """Drop a table with its rows, and those ``enums`` that nothing else uses then."""
 
     table: TableName
+    enums: tuple[TableName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +339,34 @@ class SetTableOptions:
     options: tuple[tuple[str, str], ...]
 
 
-RevisionOperation = RenameTable | RenameColumn | SetGenerated | Backfill | DropEnum | SetTableOptions
+@dataclass(frozen=True, slots=True)
+class AlterObject:
+    """Give a sequence or domain other options."""
+
+    before: SchemaObject
+    object: SchemaObject
+
+    @property
+    def table(self) -> TableName:
+        """The object's name."""
+        return self.object.name
+
+
+@dataclass(frozen=True, slots=True)
+class DropObject:
+    """Drop a sequence, a domain or a schema that nothing uses."""
+
+    object: SchemaObject
+
+    @property
+    def table(self) -> TableName:
+        """The object's name."""
+        return self.object.name
+
+
+RevisionOperation = (
+    RenameTable | RenameColumn | SetGenerated | Backfill | DropEnum | SetTableOptions | AlterObject | DropObject
+)
 """What neither sync nor a pruner does. A revision does it, and a plan shows it."""
 
 Operation = AdditiveOperation | DestructiveOperation | RevisionOperation

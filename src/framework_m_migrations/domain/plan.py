@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from framework_m_migrations.domain.changes import Change, Removal, removal
 from framework_m_migrations.domain.describe import sentence
@@ -106,6 +107,17 @@ class Step:
     batch: int | None = None
 
 
+class Note(NamedTuple):
+    """What a full comparison found that is neither applied nor withheld.
+
+    ``kind`` is ``drift`` for what was added by hand to a table of ours, ``listener`` for what is declared and not
+    managed.
+    """
+
+    kind: str
+    what: str
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What sync would do.
@@ -116,7 +128,8 @@ class Plan:
     with a withheld change: no checksum of theirs may stay stored.
     ``ghosts`` are tables of ours that nobody wants. ``refresh`` says that the ledger's state values (token, ghosts) are
     out of date. ``token`` is the catalog token of the state planned for, and ``complete``
-    says that every DocType was compared. ``unmanaged`` are tables that are neither wanted nor ours.
+    says that every DocType was compared. ``unmanaged`` are tables that are neither wanted nor ours; ``notes`` is what
+    else such a comparison found.
     """
 
     changes: tuple[PlannedChange, ...] = ()
@@ -131,6 +144,7 @@ class Plan:
     revokes: tuple[str, ...] = ()
     refresh: bool = False
     voids: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def applied(self) -> tuple[PlannedChange, ...]:

@@ -49,6 +49,10 @@ def needs_of(operations: Iterable[o.Operation]) -> Needs:
             case o.CreateEnum(enum=enum):
                 creates_in.add(enum.name.schema)
                 made.add(enum.name)
+            case o.CreateObject(object=wanted):
+                # A schema needs a right on the database, and is made with its owner's rights inside.
+                creates_in.update({wanted.name.schema} if wanted.kind != "schema" else ())
+                made.add(wanted.name)
             case o.AddEnumValue(enum=name):
                 extends.add(name)
             case o.CreateIndex(table=table) | o.AddUnique(table=table, via_index=None):

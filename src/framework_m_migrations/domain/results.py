@@ -53,7 +53,7 @@ class PlanResult:
         return tuple(statement for step in self.steps_sql for statement in step)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: empty, changes, steps, counts by risk, sizes and unmanaged tables."""
+        """Plain values: empty, changes, steps, counts by risk, sizes, unmanaged tables and notes."""
         return {
             "empty": self.plan.is_empty,
             "risk": None if (worst := self.plan.worst()) is None else worst.label,
@@ -65,6 +65,7 @@ class PlanResult:
             ],
             "sizes": {str(name): size._asdict() for name, size in self.sizes.items()},
             "unmanaged": [str(name) for name in self.plan.unmanaged],
+            "notes": [note._asdict() for note in self.plan.notes],
         }
 
 

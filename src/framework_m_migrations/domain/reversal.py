@@ -24,8 +24,8 @@ def reversal(change: c.Change, former: Table | None = None) -> tuple[o.Operation
     """
     table = change.table
     match change:
-        case c.EnumAdded(enum=enum):
-            return (o.DropEnum(enum.name),)
+        case c.EnumAdded() | c.ObjectAdded() | c.ObjectChanged():
+            return _beside(change)
         case c.TableAdded():
             return (o.DropTable(table),)
         case c.TableRemoved():
@@ -74,6 +74,16 @@ def reversal(change: c.Change, former: Table | None = None) -> tuple[o.Operation
             assert_never(unreachable)
 
 
+def _beside(change: c.EnumAdded | c.ObjectAdded | c.ObjectChanged) -> tuple[o.Operation, ...]:
+    match change:
+        case c.EnumAdded(enum=enum):
+            return (o.DropEnum(enum.name),)
+        case c.ObjectAdded(object=wanted):
+            return (o.DropObject(wanted),)
+        case c.ObjectChanged(before=former, object=wanted):
+            return (o.AlterObject(wanted, former),)
+
+
 def _column(
     change: c.ColumnAdded
     | c.ColumnRemoved
@@ -106,7 +116,7 @@ def _column(
         case c.ColumnGenerationChanged(before=before, column=column):
             return (o.SetGenerated(table, column, before),)
         case c.CommentChanged(column=name, before=comment):
-            return (o.SetComment(table, name, comment),)
+            return (o.SetComment(table, name, comment, change.constraint),)
         case c.TableOptionsChanged(before=had, options=options):
             return (o.SetTableOptions(table, options, had),)
 
@@ -116,9 +126,9 @@ def _add(table: TableName, constraint: Unique | Check | ForeignKey) -> o.Operati
         case Unique():
             return o.AddUnique(table, constraint)
         case Check():
-            return o.AddCheck(table, constraint)
+            return o.AddCheck(table, constraint, validate=constraint.valid)
         case ForeignKey():
-            return o.AddForeignKey(table, constraint)
+            return o.AddForeignKey(table, constraint, validate=constraint.valid)
 
 
 def _drop(table: TableName, constraint: Unique | Check | ForeignKey) -> o.DropConstraint:

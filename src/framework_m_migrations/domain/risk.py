@@ -14,7 +14,7 @@ from framework_m_migrations.domain.knowledge import drawn_columns
 from framework_m_migrations.domain.knowledge import needs_rows as needs_rows
 from framework_m_migrations.domain.knowledge import row_question as row_question
 from framework_m_migrations.domain.plan import Judgement, Risk
-from framework_m_migrations.domain.schema import Column, IndexKey, TableName
+from framework_m_migrations.domain.schema import Check, Column, ForeignKey, IndexKey, TableName
 from framework_m_migrations.domain.type_change import TypeChange
 
 CREATE, DROP, MANUAL, SYNC, CONTRACT = "create", "sync --allow-drop", "manual", "sync", "run --contract"
@@ -29,17 +29,8 @@ def judge(change: c.Change, known: Knowledge) -> Judgement:
             return _breaking("table-removed", "No DocType wants this table any more; its rows would be lost.", owned)
         case c.TableRenamed(before=before):
             return Judgement(Risk.BREAKING, "table-renamed", f"Code that still says {before} would fail.", CREATE)
-        case c.EnumAdded():
-            return _safe("enum-added", "A new enumeration touches nothing that exists.")
-        case c.EnumValueAdded():
-            return _safe("enum-value-added", "A label is appended; no row changes.")
-        case c.EnumValuesIncompatible():
-            return Judgement(
-                Risk.BREAKING,
-                "enum-values-incompatible",
-                "Labels were removed or reordered; rows may hold them.",
-                MANUAL,
-            )
+        case c.EnumAdded() | c.EnumValueAdded() | c.EnumValuesIncompatible() | c.ObjectAdded() | c.ObjectChanged():
+            return _beside(change)
         case c.ColumnAdded() | c.ColumnUnfilled() | c.ColumnRemoved() | c.ColumnRenamed():
             return _column(change, known)
         case c.CommentChanged() | c.PrimaryKeyChanged() | c.TableOptionsChanged():
@@ -73,6 +64,30 @@ def _safe(rule: str, reason: str) -> Judgement:
 
 def _review(rule: str, reason: str) -> Judgement:
     return Judgement(Risk.WARNING, rule, reason, CREATE)
+
+
+def _beside(
+    change: c.EnumAdded | c.EnumValueAdded | c.EnumValuesIncompatible | c.ObjectAdded | c.ObjectChanged,
+) -> Judgement:
+    match change:
+        case c.EnumAdded():
+            return _safe("enum-added", "A new enumeration touches nothing that exists.")
+        case c.EnumValueAdded():
+            return _safe("enum-value-added", "A label is appended; no row changes.")
+        case c.EnumValuesIncompatible():
+            return Judgement(
+                Risk.BREAKING,
+                "enum-values-incompatible",
+                "Labels were removed or reordered; rows may hold them.",
+                MANUAL,
+            )
+        case c.ObjectAdded(object=wanted):
+            return _safe("object-added", f"A new {wanted.kind} touches nothing that exists.")
+        case c.ObjectChanged(before=was, object=wanted):
+            if dict(was.options).get("type") != dict(wanted.options).get("type"):
+                what = "The type of a domain cannot be changed: create another domain and change the columns to it."
+                return Judgement(Risk.BREAKING, "object-changed", what, MANUAL)
+            return _review("object-changed", f"A revision changes the options of a {wanted.kind}; sync does not.")
 
 
 def _breaking(rule: str, reason: str, owned: bool) -> Judgement:
@@ -132,6 +147,9 @@ def _table(change: c.CommentChanged | c.PrimaryKeyChanged | c.TableOptionsChange
     match change:
         case c.CommentChanged():
             return _safe("comment-changed", "A comment only.")
+        case c.TableOptionsChanged() if change.partitions:
+            what = "A table cannot be partitioned, or be it no longer, in place: create another one and move its rows."
+            return Judgement(Risk.BREAKING, "table-options-changed", what, MANUAL)
         case c.TableOptionsChanged():
             return _review("table-options-changed", "Other options may rewrite the table or refuse its rows.")
         case c.PrimaryKeyChanged():
@@ -262,6 +280,12 @@ def _is_parted(table: TableName, known: Knowledge) -> bool:
 def _constraint(change: c.CheckAdded | c.ForeignKeyAdded | c.ConstraintNotValidated, known: Knowledge) -> Judgement:
     if known.empty(change.table):
         return _safe("constraint-added", "The table is empty.")
+    added: Check | ForeignKey | None = change.check if isinstance(change, c.CheckAdded) else None
+    added = change.foreign_key if isinstance(change, c.ForeignKeyAdded) else added
+    if added is not None and not added.valid:
+        return _safe("constraint-added", "It is declared NOT VALID: existing rows are not checked.")
+    if isinstance(added, Check) and added.exclusion:
+        return _review("constraint-unknown", "Its index is built under a lock that blocks writers.")
     if isinstance(change, c.ForeignKeyAdded) and _is_parted(change.table, known) and not known.unvalidated_parts:
         return _review("partitioned", "A foreign key of a partitioned table is validated at once, under its locks.")
     match known.clear(row_question(change, known.new_columns)):

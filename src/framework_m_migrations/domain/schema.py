@@ -36,6 +36,21 @@ class EnumType:
     native: object = field(default=None, compare=False, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaObject:
+    """What tables need beside them: a ``sequence``, a ``domain``, or a ``schema`` (``kind``).
+
+    ``options`` are canonical (name, value) pairs, sorted, without the database's defaults. Of a sequence: ``as``,
+    ``start``, ``increment``, ``minvalue``, ``maxvalue``, ``cycle``, ``cache``; of a domain: ``type``, ``default``,
+    ``not_null``, and each check as ``check.NAME``.
+    """
+
+    kind: str
+    name: TableName
+    options: tuple[tuple[str, str], ...] = ()
+    native: object = field(default=None, compare=False, repr=False)
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class ColumnType:
@@ -85,7 +100,8 @@ class Column:
     ``volatile_default`` says that the default is evaluated row by row, so that adding the column rewrites the table.
     ``default_sql`` is the default as it was declared, or as the database keeps it, where that is spelt another way.
     ``foreign_default`` says that somebody else gives the column its default (SQLAlchemy's ``FetchedValue``): whatever
-    the database has there is as wanted. ``options`` holds what else its dialect knows, as for a table.
+    the database has there is as wanted. ``inherited`` says that an existing one comes from a parent table alone.
+    ``options`` holds what else its dialect knows, as for a table.
     """
 
     name: str
@@ -97,6 +113,7 @@ class Column:
     fill: str | None = field(default=None, compare=False)
     volatile_default: bool = field(default=False, compare=False)
     foreign_default: bool = field(default=False, compare=False)
+    inherited: bool = field(default=False, compare=False)
     options: tuple[tuple[str, str], ...] = ()
     renamed_from: str | None = field(default=None, compare=False)
     native: object = field(default=None, compare=False, repr=False)
@@ -158,6 +175,7 @@ class Unique:
     columns: tuple[str, ...]
     options: tuple[tuple[str, str], ...] = ()
     native: object = field(default=None, compare=False, repr=False)
+    comment: str | None = None
 
 
 @quick
@@ -165,6 +183,8 @@ class Unique:
 class Check:
     """A check constraint; ``expression`` is canonical SQL. ``valid`` is False while existing rows are unchecked.
 
+    A wanted one that is not valid asks for no validation. An exclusion constraint is a rule about rows as well: its
+    ``expression`` is then the whole clause (``EXCLUDE USING gist (during WITH &&)``). ``options``: ``no_inherit``.
     ``chosen`` is what one without a name goes by in the database, or in a revision that drops it.
     """
 
@@ -173,12 +193,18 @@ class Check:
     valid: bool = True
     native: object = field(default=None, compare=False, repr=False)
     chosen: str | None = field(default=None, compare=False, repr=False)
+    exclusion: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+    comment: str | None = None
 
 
 @quick
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A foreign key. ``on_delete`` and ``on_update`` are upper case, None for NO ACTION; ``chosen`` as of a check."""
+    """A foreign key. ``on_delete`` and ``on_update`` are upper case, None for NO ACTION.
+
+    ``valid`` and ``chosen`` are as of a check.
+    """
 
     name: str | None
     columns: tuple[str, ...]
@@ -190,15 +216,19 @@ class ForeignKey:
     valid: bool = True
     native: object = field(default=None, compare=False, repr=False)
     chosen: str | None = field(default=None, compare=False, repr=False)
+    comment: str | None = None
 
 
 @quick
 @dataclass(frozen=True, slots=True)
 class PrimaryKey:
-    """A primary key; ``columns`` in key order."""
+    """A primary key; ``columns`` in key order, ``options`` as of a unique constraint."""
 
     columns: tuple[str, ...]
     name: str | None = field(default=None, compare=False)
+    options: tuple[tuple[str, str], ...] = ()
+    native: object = field(default=None, compare=False, repr=False)
+    comment: str | None = None
 
 
 class PartIndex(NamedTuple):
@@ -241,6 +271,12 @@ class Table:
     partitions: tuple[Partition, ...] = field(default=(), compare=False)
     partitioned: bool = field(default=False, compare=False)
 
+    @property
+    def parents(self) -> tuple[TableName, ...]:
+        """The tables that it inherits from."""
+        listed = dict(self.options).get("inherits", "") if self.options else ""
+        return tuple(TableName(name, self.name.schema) for name in listed.split(", ") if name)
+
     def column(self, name: str) -> Column | None:
         """The column called ``name``, or None."""
         for column in self.columns:
@@ -252,7 +288,7 @@ class Table:
 @quick
 @dataclass(frozen=True, slots=True)
 class DocTypeSchema:
-    """What one DocType wants of the database: its tables and the enumerations they use.
+    """What one DocType wants of the database: its tables, and the enumerations and other objects they use.
 
     A DocType is the unit of the ledger. For plain SQLAlchemy metadata each table is one, named by ``str(TableName)``.
     ``app`` is the app that declares it, None when that is not known.
@@ -262,6 +298,7 @@ class DocTypeSchema:
     tables: tuple[Table, ...]
     enums: tuple[EnumType, ...] = ()
     app: str | None = None
+    objects: tuple[SchemaObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

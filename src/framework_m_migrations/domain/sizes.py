@@ -27,7 +27,7 @@ def worked_on(steps: Iterable[Step]) -> tuple[TableName, ...]:
     for step in steps:
         for operation in step.operations:
             match operation:
-                case o.CreateEnum() | o.AddEnumValue() | o.AttachIndex() | o.CreateIndex(part=True):
+                case o.CreateEnum() | o.CreateObject() | o.AddEnumValue() | o.AttachIndex() | o.CreateIndex(part=True):
                     continue
                 case o.CreateTable(table=table, foreign_keys=keys):
                     made.add(table)

@@ -29,7 +29,9 @@ def phase(operation: o.AdditiveOperation) -> int:
     A column's new type comes before new columns: one of these may be computed of it, and would hold the type fast.
     """
     match operation:
-        case o.CreateEnum():
+        case o.CreateObject(object=wanted) if wanted.kind == "schema":
+            return -1
+        case o.CreateEnum() | o.CreateObject():
             return 0
         case o.AddEnumValue():
             return 1
@@ -136,7 +138,7 @@ def _may_share(before: o.AdditiveOperation, after: o.AdditiveOperation, capabili
         return False  # a new label cannot be used before its own commit
     if not capabilities.table_locks:
         return True
-    made = (o.CreateEnum, o.CreateTable)
+    made = (o.CreateEnum, o.CreateObject, o.CreateTable)
     if isinstance(before, made) or isinstance(after, made):
         return isinstance(before, made) and isinstance(after, made)
     slow = (o.ValidateConstraint, o.ValidateNotNull)
@@ -153,7 +155,7 @@ def _ends(operation: o.AdditiveOperation) -> tuple[TableName, TableName] | None:
 
 
 def _table(operation: o.AdditiveOperation) -> TableName | None:
-    return None if isinstance(operation, o.CreateEnum | o.AddEnumValue) else operation.table
+    return None if isinstance(operation, o.CreateEnum | o.CreateObject | o.AddEnumValue) else operation.table
 
 
 def _weight(operation: o.AdditiveOperation) -> int:

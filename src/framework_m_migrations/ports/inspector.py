@@ -9,7 +9,7 @@ from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
-from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.schema import Catalog, Column, SchemaObject, Table, TableName
 from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.domain.type_change import TypeChange as TypeChange
 
@@ -80,6 +80,21 @@ class Inspector(Protocol):
 
         Args:
             drops: removed tables, columns, indexes and constraints, in the order in which they would be dropped.
+        """
+        ...
+
+    def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
+        """Each wanted object in the database's own spelling, and as it is; None where it does not exist.
+
+        A constant number of statements, none for no object.
+        """
+        ...
+
+    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+        """What stands on tables and ``read`` does not tell of: triggers, rules, policies; by table, in words.
+
+        What belongs to an extension, to the engine's own online changes or to the database itself is left out. A
+        constant number of statements.
         """
         ...
 

@@ -38,6 +38,10 @@ class SchemaSource(Protocol):
         """
         ...
 
+    def unmanaged(self) -> tuple[str, ...]:
+        """What is declared and no command manages, one sentence each: listeners that send DDL of their own."""
+        ...
+
     def load(self, names: Collection[str] | None = None) -> tuple[DocTypeSchema, ...]:
         """The wanted schema of the named DocTypes, of all when ``names`` is None, in order of declaration.
 

@@ -90,7 +90,7 @@ class Assessor:
             for change in changes:
                 if isinstance(change, c.ColumnTypeChanged) and self._is_equal(change, types):
                     continue
-                if isinstance(change, c.EnumAdded | c.EnumValueAdded):
+                if isinstance(change, _SHARED):
                     key = _enum_key(change)
                     if key in seen:
                         continue
@@ -103,7 +103,9 @@ class Assessor:
         offered = self._without_held_drops((*judged, *ghosts))
         judged, ghosts = offered[: len(judged)], offered[len(judged) :]
         judged = self._without_obstructed(judged, ghosts)
-        withheld = withhold_dependents(judged, self.catalog.names, self.catalog.tables.values())
+        withheld = withhold_dependents(
+            judged, self.catalog.names, tuple(tables.values()), any_index=can.keys_to_any_index
+        )
         return Assessed(tuple(withheld), known, tuple(ghosts))
 
     def _without_held_drops(self, planned: Sequence[PlannedChange]) -> list[PlannedChange]:
@@ -209,9 +211,14 @@ def _new_columns(changes: Sequence[c.Change]) -> dict[TableName, tuple[Column, .
     return added
 
 
-def _enum_key(change: c.EnumAdded | c.EnumValueAdded) -> object:
-    """Several DocTypes may use one enumeration; it is changed once."""
+_SHARED = (c.EnumAdded, c.EnumValueAdded, c.ObjectAdded, c.ObjectChanged)
+
+
+def _enum_key(change: c.EnumAdded | c.EnumValueAdded | c.ObjectAdded | c.ObjectChanged) -> object:
+    """Several DocTypes may use one enumeration or object; it is changed once."""
     match change:
+        case c.ObjectAdded(object=wanted) | c.ObjectChanged(object=wanted):
+            return (wanted.kind, wanted.name)
         case c.EnumAdded(enum=enum):
             return ("added", enum.name)
         case c.EnumValueAdded(enum=name, value=value):

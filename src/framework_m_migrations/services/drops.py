@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from framework_m_migrations.domain import changes as c
@@ -16,7 +17,9 @@ from framework_m_migrations.domain.risk import DROP
 from framework_m_migrations.domain.schema import Table, TableName
 
 
-def table_drops(tables: Sequence[Table], capabilities: Capabilities) -> dict[TableName, tuple[o.Operation, ...]]:
+def table_drops(
+    tables: Sequence[Table], capabilities: Capabilities, kept_enums: AbstractSet[TableName] = frozenset()
+) -> dict[TableName, tuple[o.Operation, ...]]:
     """How to drop tables that go together, in an order in which the database lets each go.
 
     A table goes before those that it refers to. Where tables refer to each other in a circle, the foreign key that
@@ -25,6 +28,7 @@ def table_drops(tables: Sequence[Table], capabilities: Capabilities) -> dict[Tab
     Args:
         tables: as they are in the database.
         capabilities: where a constraint cannot be dropped alone, none is.
+        kept_enums: enumerations that the models want.
     """
     dropped: dict[TableName, tuple[o.Operation, ...]] = {}
     going = {table.name for table in tables}
@@ -36,7 +40,9 @@ def table_drops(tables: Sequence[Table], capabilities: Capabilities) -> dict[Tab
             for table, key in pointing
             if key.target == target.name and table.name not in dropped and key.name is not None
         ]
-        dropped[target.name] = (*(closing if capabilities.alter_constraints else ()), o.DropTable(target.name))
+        used = {column.type.enum for column in target.columns if column.type.enum is not None} - kept_enums
+        drop = o.DropTable(target.name, tuple(sorted(used, key=str)))
+        dropped[target.name] = (*(closing if capabilities.alter_constraints else ()), drop)
     return dropped
 
 

@@ -6,19 +6,29 @@ changed costs the reading of its own tables; only a new ledger, a foreign change
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.describe import surplus
 from framework_m_migrations.domain.diff import diff_doctype
+from framework_m_migrations.domain.diff_constraints import Item
 from framework_m_migrations.domain.filling import Fill, pending
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, Ownership
-from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk
+from framework_m_migrations.domain.plan import Judgement, Note, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import Rename, through_renames, with_renames
 from framework_m_migrations.domain.risk import CONTRACT, DROP, MANUAL
-from framework_m_migrations.domain.schema import Catalog, Column, DocTypeSchema, ForeignKey, Table, TableName
+from framework_m_migrations.domain.schema import (
+    Catalog,
+    Column,
+    DocTypeSchema,
+    ForeignKey,
+    SchemaObject,
+    Table,
+    TableName,
+)
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.assessor import Assessed, Assessor
+from framework_m_migrations.services.assessor import Assessor
 from framework_m_migrations.services.drops import table_drops
 from framework_m_migrations.services.hash_cache import GHOSTS, CacheVerdict, HashCache
 from framework_m_migrations.services.plan_builder import Comparison, PlanBuilder, is_elsewhere
@@ -85,13 +95,17 @@ class SyncPlanner:
         catalog = self.session.inspector.read(None if verdict.full else tuple(_tables_of(doctypes)))
         ownership = self.session.ledger.objects()
         fills = pending(snapshot.state)
-        found = _with_unfilled(self._differences(doctypes, catalog, ownership), doctypes, catalog, fills)
+        drift: dict[TableName, list[Item]] = {}
+        found = self._differences(doctypes, catalog, ownership, drift)
+        found = self._objects(doctypes, found)
+        found = _without_inherited(_with_unfilled(found, doctypes, catalog, fills), doctypes)
         ghosts = self._ghosts(doctypes, catalog, ownership, checksums)
+        catalog = self._with_targets(catalog, found)
         changes = Assessor(self.session, catalog, self.online).assess(doctypes, found, ghosts)
         builder = PlanBuilder(self.session.capabilities, self.session.executor.lock_levels, online=self.online)
         compared = Comparison(
             doctypes,
-            self._with_targets(catalog, changes),
+            catalog,
             ownership,
             checksums,
             snapshot.checksums,
@@ -101,7 +115,18 @@ class SyncPlanner:
             apps=self.session.source.apps(),
             voids=_voids(fills, doctypes, catalog),
         )
-        return builder.build(compared, changes)
+        made = builder.build(compared, changes)
+        return replace(made, notes=self._notes(drift)) if verdict.full else made
+
+    def _notes(self, drift: Mapping[TableName, Sequence[Item]]) -> tuple[Note, ...]:
+        """What was added to our tables by hand, and what is declared and not managed."""
+        held = self.session.inspector.surplus(tuple(drift))
+        words = {name: [*map(surplus, items), *held.get(name, ())] for name, items in drift.items()}
+        listed = [Note("listener", what) for what in self.session.source.unmanaged()]
+        return (
+            *(Note("drift", f"{name}: {what} is in no model") for name, several in words.items() for what in several),
+            *listed,
+        )
 
     def _with_contracts(self, plan: Plan) -> Plan:
         """The plan, with removals that a contract revision is due to make left to that revision.
@@ -129,21 +154,28 @@ class SyncPlanner:
     def _load(self, names: Collection[str] | None = None) -> Sequence[DocTypeSchema]:
         return with_renames(self.session.source.load(names), self.renames)
 
-    def _with_targets(self, catalog: Catalog, changes: Assessed) -> Catalog:
-        """The catalog, with the tables that new foreign keys point at: their partitions, if any, are locked too."""
-        targets = {key.target for p in changes.changes if not p.withheld for key in _new_keys(p.change)}
+    def _with_targets(self, catalog: Catalog, found: Mapping[str, Sequence[c.Change]]) -> Catalog:
+        """The catalog, with the tables that new foreign keys point at.
+
+        They need a unique key there; on a server that locks tables their partitions, if any, are locked too.
+        """
+        targets = {key.target for changes in found.values() for change in changes for key in _new_keys(change)}
         unread = targets & catalog.names - catalog.tables.keys()
-        if not unread or not self.session.capabilities.table_locks:
+        if not unread:
             return catalog
         return replace(catalog, tables={**catalog.tables, **self.session.inspector.read(tuple(unread)).tables})
 
     def _differences(
-        self, doctypes: Sequence[DocTypeSchema], catalog: Catalog, ownership: Ownership
+        self,
+        doctypes: Sequence[DocTypeSchema],
+        catalog: Catalog,
+        ownership: Ownership,
+        drift: dict[TableName, list[Item]],
     ) -> dict[str, list[c.Change]]:
-        """Differences by DocType, those of mere spelling taken out by asking the database."""
+        """Differences by DocType, those of mere spelling taken out by asking the database; ``drift`` gets the rest."""
         capabilities = self.session.capabilities
         read, catalog = catalog, through_renames(doctypes, catalog)
-        found = {doctype.name: diff_doctype(doctype, catalog, ownership, capabilities) for doctype in doctypes}
+        found = {one.name: diff_doctype(one, catalog, ownership, capabilities, drift) for one in doctypes}
         suspects = {
             change.table for changes in found.values() for change in changes if isinstance(change, SPELLING_SENSITIVE)
         }
@@ -158,8 +190,22 @@ class SyncPlanner:
         respelt = {table.name: table for table in self.session.inspector.normalise(pairs)}
         for doctype in doctypes:
             if any(table.name in respelt for table in doctype.tables):
-                found[doctype.name] = diff_doctype(_with(doctype, respelt), catalog, ownership, capabilities)
+                again = _with(doctype, respelt)
+                found[doctype.name] = diff_doctype(again, catalog, ownership, capabilities, drift)
         return found
+
+    def _objects(
+        self, doctypes: Sequence[DocTypeSchema], found: dict[str, list[c.Change]]
+    ) -> dict[str, list[c.Change]]:
+        """The differences, those of sequences, domains and schemas first."""
+        wanted = list(dict.fromkeys(item for doctype in doctypes for item in doctype.objects))
+        if not wanted:
+            return found
+        known = dict(zip(wanted, self.session.inspector.objects(wanted), strict=True))
+        return {
+            doctype.name: [*_object_changes(doctype, [known[item] for item in doctype.objects]), *found[doctype.name]]
+            for doctype in doctypes
+        }
 
     def _ghosts(
         self,
@@ -192,15 +238,17 @@ class SyncPlanner:
             return []
         names = [owned.table for owned in ghosts]
         read = catalog.tables if set(names) <= catalog.tables.keys() else self.session.inspector.read(names).tables
-        drops = table_drops([read[name] for name in names if name in read], self.session.capabilities)
+        # By its declaration a DocType says that its rows were here: such a table is never offered to be dropped.
+        declared = self._load()
+        enums = {enum.name for doctype in declared for enum in doctype.enums}
+        drops = table_drops([read[name] for name in names if name in read], self.session.capabilities, enums)
         owners = {owned.table: owned.doctype for owned in ghosts}
         assessor = Assessor(self.session, catalog)
         found = [
             replace(assessor.plain(owners[name], None, c.TableRemoved(name, owned=True)), operations=operations)
             for name, operations in drops.items()
         ]
-        # By its declaration a DocType says that its rows were here: such a table is never offered to be dropped.
-        former = _former_names(self._load())
+        former = _former_names(declared)
         return [
             replace(one, judgement=_overtaken(former[one.change.table])) if one.change.table in former else one
             for one in found
@@ -210,6 +258,17 @@ class SyncPlanner:
 def _contract_due(revision: str) -> Judgement:
     what = f"Old code may use it; the contract revision {revision} drops it."
     return Judgement(Risk.WARNING, "contract-due", what, CONTRACT)
+
+
+def _object_changes(
+    doctype: DocTypeSchema, pairs: Iterable[tuple[SchemaObject, SchemaObject | None]]
+) -> Iterator[c.Change]:
+    for wanted, actual in pairs:
+        table = doctype.tables[0].name if doctype.tables else wanted.name
+        if actual is None:
+            yield c.ObjectAdded(table, wanted)
+        elif actual.options != wanted.options:
+            yield c.ObjectChanged(table, actual, wanted)
 
 
 def _new_keys(change: c.Change) -> tuple[ForeignKey, ...]:
@@ -240,6 +299,28 @@ def _with_unfilled(
                 rest = [change for change in found[doctype.name] if column.nullable or change != not_null]
                 found[doctype.name] = [*rest, c.ColumnUnfilled(table.name, before, column, fill.written)]
     return found
+
+
+def _without_inherited(
+    found: dict[str, list[c.Change]], doctypes: Sequence[DocTypeSchema]
+) -> dict[str, list[c.Change]]:
+    """The differences, without those new columns of a table that come with a parent's."""
+    parents = {table.name: table.parents for doctype in doctypes for table in doctype.tables if table.parents}
+    if not parents:
+        return found
+    changes = [one for several in found.values() for one in several]
+    new = {(one.table, one.column.name) for one in changes if isinstance(one, c.ColumnAdded)}
+    return {
+        name: [
+            one
+            for one in several
+            if not (
+                isinstance(one, c.ColumnAdded)
+                and any((parent, one.column.name) in new for parent in parents.get(one.table, ()))
+            )
+        ]
+        for name, several in found.items()
+    }
 
 
 def _is_settled(fill: Fill, before: Column, wanted: Column) -> bool:
@@ -288,4 +369,4 @@ def _former(table: Table) -> TableName | None:
 
 def _with(doctype: DocTypeSchema, respelt: dict[TableName, Table]) -> DocTypeSchema:
     tables = tuple(respelt.get(table.name, table) for table in doctype.tables)
-    return DocTypeSchema(doctype.name, tables, doctype.enums, doctype.app)
+    return replace(doctype, tables=tables)

@@ -37,7 +37,7 @@ class Verifier:
             )
             for name in unfinished
         ]
-        found = [*self._changes(plan), *self._unmanaged(plan), *cut_off, *self._revisions(versions)]
+        found = [*self._changes(plan), *self._unmanaged(plan), *self._notes(plan), *cut_off, *self._revisions(versions)]
         return tuple(sorted(found, key=lambda finding: not finding.dirty))
 
     def _changes(self, plan: Plan) -> list[Finding]:
@@ -57,6 +57,11 @@ class Verifier:
             Finding("unmanaged-table", f"{name}: no DocType wants it and the ledger does not know it", dirty=True)
             for name in plan.unmanaged
         ]
+
+    def _notes(self, plan: Plan) -> list[Finding]:
+        """Drift is as serious as a WARNING; what is declared and not managed is reported only."""
+        strict = self.fail_on <= Risk.WARNING
+        return [Finding(note.kind, note.what, dirty=strict and note.kind == "drift") for note in plan.notes]
 
     @staticmethod
     def _revisions(versions: VersionResolver) -> list[Finding]:

@@ -224,7 +224,8 @@ def test_a_new_enumeration_belongs_to_the_first_table_where_the_database_has_suc
     wanted = doctype(table("t"), table("u"), enums=(colour,))
     assert diff_doctype(wanted, catalog(table("t"), table("u")), {}, SERVER) == [c.EnumAdded(T, colour)]
     assert diff_doctype(wanted, catalog(table("t"), table("u")), {}, LOCAL) == []
-    assert diff_doctype(replace(wanted, tables=()), catalog(), {}, SERVER) == [], "no table needs it"
+    alone = diff_doctype(replace(wanted, tables=()), catalog(), {}, SERVER)
+    assert alone == [c.EnumAdded(colour.name, colour)], "the MetaData itself may declare it"
 
 
 def test_labels_that_cannot_be_had_name_both_sides() -> None:

@@ -22,6 +22,7 @@ from framework_m_migrations.domain.schema import (
     Index,
     IndexKey,
     PrimaryKey,
+    SchemaObject,
     TableName,
 )
 from framework_m_migrations.domain.type_change import TypeChange
@@ -29,6 +30,8 @@ from tests.unit.domain.build import column, index, key, table, unique
 
 T, OLD = TableName("t"), TableName("old")
 HAS_ROWS = Question(FactKind.HAS_ROWS, T)
+NUMBERS = SchemaObject("sequence", TableName("numbers"))
+CYCLING = replace(NUMBERS, options=(("cycle", "true"),))
 EMPTY, FULL, UNKNOWN = Knowledge({HAS_ROWS: 0}), Knowledge({HAS_ROWS: 1}), Knowledge()
 PARTED = Knowledge({HAS_ROWS: 1}, partitioned=frozenset({T}), unvalidated_parts=False)
 NEEDED = column("a", nullable=False)
@@ -127,6 +130,8 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
     (RULED, FULL, "constraint-unknown", "create", ("not known",)),
     (c.CommentChanged(T, None, "x", None), FULL, "comment-changed", "sync", ("comment",)),
     (c.TableOptionsChanged(T, (), (("strict", "true"),)), EMPTY, "table-options-changed", "create", ("options",)),
+    (c.ObjectAdded(T, NUMBERS), EMPTY, "object-added", "sync", ("sequence",)),
+    (c.ObjectChanged(T, NUMBERS, CYCLING), EMPTY, "object-changed", "create", ("sequence",)),
     *(
         (change, EMPTY, "definition-changed", "create", ("dropped",))
         for change in (
@@ -178,7 +183,7 @@ def test_every_change_has_the_rule_the_risk_and_the_handler_of_the_documentation
 
 
 def test_every_rule_of_the_documentation_is_among_the_cases() -> None:
-    by_others = {"type-under-key", "waits", "obstructed"}
+    by_others = {"type-under-key", "target-not-unique", "waits", "obstructed"}
     assert {rule for _, _, rule, _, _ in CASES} == documented().keys() - by_others
 
 

@@ -89,14 +89,14 @@ def test_the_text_is_what_stored_checksums_of_this_format_were_made_of() -> None
         comment="c",
         sqlite_strict=True,
     )
-    assert FORMAT == 2
+    assert FORMAT == 3
     assert Fingerprints(SQLITE).text(made).split("\0") == [
-        "2 sqlite () 5 11 ('t', None) 'c' None [('sqlite_strict', True)]",
-        "check 'ck' None None text 'n > 0'",
-        "check 'e' None None labels 'e' Enum ['a', 'b']",
-        "foreign key None None None [('k', 'p', None, 'a')] 'CASCADE' None None",
-        "key None ['id'] True",
-        "unique conv 'uq_t_k' None None ['k']",
+        "3 sqlite () 5 11 ('t', None) 'c' None [('sqlite_strict', True)]",
+        "check 'ck' None None None text 'n > 0'",
+        "check 'e' None None None labels 'e' Enum ['a', 'b']",
+        "foreign key None None None None [('k', 'p', None, 'a')] 'CASCADE' None None",
+        "key None ['id'] True None None None ",
+        "unique conv 'uq_t_k' None None None ['k']",
         *("id", f"{INTEGER} fill key True 'auto'"),
         "n",
         f"{INTEGER} null default string '1' fill {(sa.Integer,)!r} int 2 comment 'said' renamed 'old'",

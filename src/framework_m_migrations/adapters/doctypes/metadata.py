@@ -7,16 +7,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import DOMAIN
 
+from framework_m_migrations.adapters.sql.beside import Declared, alone, listeners, wanted_domain, wanted_sequence
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
 from framework_m_migrations.adapters.sql.mysql_names import adopt_mysql_names
 from framework_m_migrations.adapters.sql.names import hostile
 from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.adapters.sql.wanted import Target, WantedTable, wanted_table
+from framework_m_migrations.adapters.sql.wanted_texts import refuse_labels
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
 from framework_m_migrations.domain.exclusion import Exclusion
-from framework_m_migrations.domain.schema import DocTypeSchema, EnumType, Table, TableName
+from framework_m_migrations.domain.schema import DocTypeSchema, EnumType, SchemaObject, Table, TableName
 
 DOCTYPE_KEY = "doctype"
 """Key of ``Table.info`` with the name of the DocType that a table belongs to; several tables may share one."""
@@ -34,12 +37,14 @@ TENANT_KEY = "tenant"
 class DocTypeTables:
     """One DocType and the SQLAlchemy tables that it is stored in, its own first.
 
-    ``name`` None stands for the name of its table, as the session's database knows it.
+    ``name`` None stands for the name of its table, as the session's database knows it. ``objects`` are what a MetaData
+    declares for no table: sequences, enumerations, domains.
     """
 
     name: str | None
     app: str | None
     tables: tuple[sa.Table, ...]
+    objects: tuple[Declared, ...] = ()
 
 
 def source_from_tables(
@@ -79,7 +84,11 @@ def doctypes_of(metadata: sa.MetaData, *, app: str | None = None) -> tuple[DocTy
             raise InvalidMetadata(f"DocType {name} is declared by two apps: {before.app} and {declared}.")
         else:
             found[before.name or ""] = DocTypeTables(name, declared, (*before.tables, table))
-    return tuple(found.values())
+    objects = [
+        DocTypeTables(f"{'sequence' if isinstance(one, sa.Sequence) else 'type'} {one.name}", app, (), (one,))
+        for one in alone(metadata)
+    ]
+    return (*found.values(), *objects)
 
 
 def _text(table: sa.Table, key: str, default: str | None = None) -> str | None:
@@ -149,6 +158,8 @@ class MetadataSource:
         schemas: set[str] = set()
         self._own = own = frozenset(target.names.key(name) for name in self._reserved)
         for doctype in self._kept(doctypes):
+            if doctype.objects and not (target.capabilities.named_enums and target.capabilities.schemas):
+                continue  # This database has no such objects.
             title = self._name(doctype)
             if title in self._doctypes:
                 raise InvalidMetadata(f"Two DocTypes are called {title}.")
@@ -193,7 +204,7 @@ class MetadataSource:
                     excluded.add(name)
                 else:
                     tables.append(table)
-            if tables:
+            if tables or doctype.objects:
                 found.append(doctype if len(tables) == len(doctype.tables) else replace(doctype, tables=tuple(tables)))
         self.exclusion = replace(self._chosen, tables=frozenset(excluded))
         return found
@@ -210,6 +221,12 @@ class MetadataSource:
         """DocType name to SHA-256 of its app and of what its tables are."""
         return {name: self._checksum(doctype) for name, doctype in self._doctypes.items()}
 
+    def unmanaged(self) -> tuple[str, ...]:
+        """The listeners of the app's own to create_all and drop_all, which no command calls."""
+        tables = [table for doctype in self._doctypes.values() for table in doctype.tables]
+        targets: list[sa.MetaData | sa.Table] = [*{id(one.metadata): one.metadata for one in tables}.values(), *tables]
+        return tuple(line for one in targets for line in listeners(one, self._target.dialect.name))
+
     def _name(self, doctype: DocTypeTables) -> str:
         if doctype.name is not None:
             return doctype.name
@@ -218,6 +235,8 @@ class MetadataSource:
 
     def _checksum(self, doctype: DocTypeTables) -> str:
         owner = f"{doctype.app!r}{self.exclusion.salt}"
+        if doctype.objects:
+            return hashlib.sha256(f"{owner} {self._load(doctype.name or '', doctype)!r}".encode()).hexdigest()
         with _declared_by(doctype.name or str(doctype.tables[0].name)):
             prints = [self._fingerprints.of(table, owner) for table in doctype.tables]
         if len(prints) == 1:
@@ -239,6 +258,17 @@ class MetadataSource:
     def _load(self, name: str, doctype: DocTypeTables) -> DocTypeSchema:
         tables: list[Table] = []
         enums: dict[TableName, EnumType] = {}
+        objects: dict[SchemaObject, None] = {}
+        for one in doctype.objects:
+            match one:
+                case sa.Sequence():
+                    objects.setdefault(wanted_sequence(one, self._target))
+                case DOMAIN():
+                    objects.setdefault(wanted_domain(one, self._target))
+                case _:
+                    enums.update({enum.name: enum for enum in self._target.types(one).enums})
+                    for enum in enums.values():
+                        refuse_labels(enum)
         for table in doctype.tables:
             with _declared_by(name):
                 wanted = wanted_table(table, self._target)
@@ -249,7 +279,8 @@ class MetadataSource:
                         f"DocType {name} declares the enumeration {enum.name} twice with different values."
                     )
             self._refuse_own_names(name, wanted)
-        return DocTypeSchema(name, tuple(tables), tuple(enums.values()), doctype.app)
+            objects.update(dict.fromkeys(wanted.objects))
+        return DocTypeSchema(name, tuple(tables), tuple(enums.values()), doctype.app, tuple(objects))
 
     def _refuse_own_names(self, doctype: str, wanted: WantedTable) -> None:
         """Indexes, keys and types share names with tables: one called like the engine's own would lock it out."""

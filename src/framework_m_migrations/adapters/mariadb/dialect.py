@@ -65,6 +65,7 @@ class MariadbDialect:
             # Tables are folded by some servers only (lower_case_table_names), and then in what is declared already.
             folds_columns=True,
             naming=NAMING,
+            keys_to_any_index=True,
         )
 
     def spelling(self, dialect: sa.Dialect) -> MariadbSpelling:

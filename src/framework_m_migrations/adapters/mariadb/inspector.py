@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -14,13 +15,47 @@ from framework_m_migrations.adapters.mariadb.privileges import missing_privilege
 from framework_m_migrations.adapters.mariadb.sizes import sizes
 from framework_m_migrations.adapters.mariadb.token import catalog_token
 from framework_m_migrations.adapters.mariadb.type_rules import type_change
+from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import sequence_options
 from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
-from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.schema import Catalog, Column, SchemaObject, Table, TableName
 from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.domain.type_change import TypeChange
+
+_CACHE = 1000
+"""Values that a sequence keeps ready where nothing is said."""
+_SEQUENCE = sa.text(
+    "SELECT 1 FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_NAME = :name "
+    "AND TABLE_SCHEMA = COALESCE(:schema, DATABASE())"
+)
+_TRIGGERS = sa.text(
+    "SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_SCHEMA = COALESCE(:main, DATABASE()), EVENT_OBJECT_TABLE, TRIGGER_NAME "
+    "FROM information_schema.TRIGGERS ORDER BY TRIGGER_NAME"
+)
+
+
+def sequence(connection: sa.Connection, wanted: SchemaObject, *, schema: str | None) -> SchemaObject | None:
+    """A sequence as it is, None where it is not; of another object, that it is as wanted."""
+    if wanted.kind != "sequence":
+        return wanted
+    given = {"name": wanted.name.name, "schema": wanted.name.schema or schema}
+    if connection.execute(_SEQUENCE, given).first() is None:
+        return None
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    place = ".".join(quote(part) for part in (given["schema"], wanted.name.name) if part is not None)
+    says = connection.execute(sa.text(f"SELECT * FROM {place}")).mappings().one()  # noqa: S608 - the name is quoted
+    options = sequence_options(
+        "bigint",
+        start=says["start_value"],
+        increment=says["increment"],
+        minimum=says["minimum_value"],
+        maximum=None if says["maximum_value"] == 2**63 - 2 else says["maximum_value"],
+        cycle=bool(says["cycle_option"]),
+        cache=1 if says["cache_size"] == _CACHE else says["cache_size"],
+    )
+    return replace(wanted, options=options, native=None)
 
 
 class MariadbInspector:
@@ -73,6 +108,19 @@ class MariadbInspector:
             return {}
         everything = self.read(self.read([change.table for change in drops]).names)
         return dependents(self._connection, drops, everything, schema=self._schema)
+
+    def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
+        """See the port: sequences, of which each tells its options itself."""
+        return [(one, sequence(self._connection, one, schema=self._schema)) for one in wanted]
+
+    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+        """See the port: triggers, in one statement."""
+        found: dict[TableName, tuple[str, ...]] = {}
+        for schema, is_main, owner, name in self._connection.execute(_TRIGGERS, {"main": self._schema}):
+            table = TableName(owner, None if is_main else schema)
+            if table in tables:
+                found[table] = (*found.get(table, ()), f"trigger {name}")
+        return found
 
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
         """See the port: what InnoDB estimates."""

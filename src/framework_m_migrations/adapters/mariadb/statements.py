@@ -31,7 +31,7 @@ from framework_m_migrations.adapters.mariadb.spelling import key_text
 from framework_m_migrations.adapters.mariadb.tokens import literal, quoted
 from framework_m_migrations.adapters.mariadb.type_rules import type_change
 from framework_m_migrations.adapters.sql import render
-from framework_m_migrations.adapters.sql.ddl import SharedForms
+from framework_m_migrations.adapters.sql.ddl import SharedForms, declared_table
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
@@ -295,9 +295,8 @@ class Writer:
         if isinstance(native, sa.Table) and all(key is not None for key in natives):
             compiler = _with_indexes(type(self._text.ddl))(self._text.dialect, None)
             compiler.inline = [self._index(index) for index in table.indexes]
-            statement: Any = sa.schema.CreateTable(native, include_foreign_key_constraints=natives)
             try:
-                return str(compiler.process(statement)).strip()
+                return str(compiler.process(declared_table(native, table, natives))).strip()
             except sa.exc.SQLAlchemyError as error:
                 raise InvalidMetadata(f"This cannot be written as SQL: {error}") from error
         text = self._text
@@ -375,7 +374,7 @@ def _with_indexes(base: type[Any]) -> type[Any]:
 def lock_levels(operation: o.Operation) -> tuple[tuple[TableName, LockLevel], ...]:
     """See SqlDialect.lock_levels. ALTER TABLE takes an exclusive lock at its beginning and end, however short."""
     match operation:
-        case o.CreateEnum() | o.AddEnumValue():
+        case o.CreateEnum() | o.AddEnumValue() | o.CreateObject() | o.AlterObject() | o.DropObject():
             return ()
         case o.CreateTable(foreign_keys=keys):
             targets = dict.fromkeys(key.target for key in keys if key.target != operation.table)

@@ -36,6 +36,8 @@ def add(state: MemoryState, operation: o.AdditiveOperation, capabilities: Capabi
         case o.CreateEnum() | o.AddEnumValue():
             _need(capabilities.named_enums, "has no named enumerations")
             _change_enum(state, operation)
+        case o.CreateObject():
+            pass  # Nothing here depends on one.
         case o.CreateTable():
             _create_table(state, operation, capabilities)
         case o.AddColumn():

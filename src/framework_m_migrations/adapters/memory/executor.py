@@ -43,7 +43,7 @@ class MemoryExecutor:
     def lock_levels(self, operation: o.AdditiveOperation) -> tuple[tuple[TableName, LockLevel], ...]:
         """The whole database has one writer: whatever is changed is locked in full."""
         match operation:
-            case o.CreateEnum() | o.AddEnumValue():
+            case o.CreateEnum() | o.CreateObject() | o.AddEnumValue():
                 return ()
             case o.CreateTable(definition=table, foreign_keys=keys):
                 return tuple((key.target, LockLevel.ACCESS_EXCLUSIVE) for key in keys if key.target != table.name)

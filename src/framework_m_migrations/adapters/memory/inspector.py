@@ -16,7 +16,7 @@ from framework_m_migrations.domain.dependents import held_by_keys
 from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.obstacles import Claim, Obstacle, rivals
 from framework_m_migrations.domain.privileges import Needs
-from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.schema import Catalog, Column, SchemaObject, Table, TableName
 from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.domain.type_change import TypeChange
 
@@ -84,6 +84,15 @@ class MemoryInspector:
         """Foreign keys of tables that stay: nothing else depends on anything here."""
         tables = self._connection.state.tables.values()
         return held_by_keys(drops, ((table.name, key) for table in tables for key in table.foreign_keys))
+
+    def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
+        """See the port: this database has no such objects, and needs none."""
+        return [(one, one) for one in wanted]
+
+    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+        """Nothing: there are no triggers here."""
+        del tables
+        return {}
 
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
         """The rows that there are."""

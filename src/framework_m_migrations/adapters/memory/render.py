@@ -39,6 +39,8 @@ def rendered(operation: o.Operation) -> tuple[str, ...]:
             return (f"ALTER TABLE {_name(table)} SET ({said})",)
         case o.DropEnum(enum=enum):
             return (f"DROP TYPE {_name(enum)}",)
+        case o.AlterObject(object=wanted) | o.DropObject(object=wanted):
+            return (f"{'DROP' if isinstance(operation, o.DropObject) else 'ALTER'} {wanted.kind} {_name(wanted.name)}",)
         case _:
             return render_additive(operation)
 
@@ -48,6 +50,8 @@ def render_additive(operation: o.AdditiveOperation) -> tuple[str, ...]:
     match operation:
         case o.CreateEnum(enum=enum):
             return (f"CREATE TYPE {_name(enum.name)} AS ENUM ({', '.join(literal(value) for value in enum.values)})",)
+        case o.CreateObject(object=wanted):
+            return (f"CREATE {wanted.kind.upper()} {_name(wanted.name)}",)
         case o.AddEnumValue(enum=name, value=value, after=after, before=before):
             place = f" AFTER {literal(after)}" if after is not None else ""
             if after is None and before is not None:

@@ -42,6 +42,10 @@ class MemorySource:
         self._check()
         return {doctype.name: _checksum(doctype) for doctype in self._doctypes}
 
+    def unmanaged(self) -> tuple[str, ...]:
+        """Nothing: domain values have no listeners."""
+        return ()
+
     def load(self, names: Collection[str] | None = None) -> tuple[DocTypeSchema, ...]:
         """The named DocTypes, all when None; raises InvalidMetadata as ``checksums``."""
         self._check()

@@ -1,69 +1,194 @@
-"""What a column needs beside its table: the sequence that it counts with, the domain that it is of.
+"""What tables need beside them: sequences, domains, schemas, and enumerations that no column uses.
 
-Both are made before the column, unless they are there already, and have no row in the ledger.
+Here is what SQLAlchemy's objects want, and the statements that create, change and drop such objects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOMAIN
-from sqlalchemy.dialects.postgresql.named_types import CreateDomainType, DropDomainType
+from sqlalchemy.dialects.postgresql.named_types import CreateDomainType
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import sequence_clauses, sequence_options
 from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.domain.schema import SchemaObject, TableName
 
-type Beside = sa.Sequence | DOMAIN
+if TYPE_CHECKING:
+    from framework_m_migrations.adapters.sql.wanted import Target
+
+type Declared = sa.Sequence | sa.Enum | DOMAIN
+"""What a MetaData declares beside its tables."""
 
 
-def beside(column: object, dialect: sa.Dialect) -> Iterator[Beside]:
-    """The sequences and domains that a column needs.
-
-    Args:
-        column: a SQLAlchemy column; nothing is known of any other object.
-        dialect: the connection's.
-    """
-    if not isinstance(column, sa.Column):
-        return
+def sequences_of(column: sa.Column[Any], dialect: sa.Dialect) -> Iterator[sa.Sequence]:
+    """The sequences that a column draws from, but for the one that it owns."""
     if dialect.supports_sequences:
         found: list[Any] = [column.default, getattr(getattr(column.server_default, "arg", None), "sequence", None)]
         for sequence in found:
             optional = getattr(dialect, "sequences_optional", False)
             if isinstance(sequence, sa.Sequence) and not (sequence.optional and optional):
                 yield sequence
-    type_: Any = column.type.dialect_impl(dialect)
-    while isinstance(type_, sa.types.TypeDecorator | sa.ARRAY):
-        inner = type_.item_type if isinstance(type_, sa.ARRAY) else type_.impl_instance
-        type_ = inner.dialect_impl(dialect)
-    if isinstance(type_, DOMAIN) and type_.create_type:
-        yield type_
 
 
-def created(item: Beside, text: SqlText) -> str:
-    """The statement that makes it, and does nothing where it is there."""
-    if isinstance(item, sa.Sequence):
-        return text.statement(sa.schema.CreateSequence(item, if_not_exists=True))
-    made = text.statement(CreateDomainType(item))
-    # CREATE DOMAIN has no IF NOT EXISTS.
-    return f"DO $domain$ BEGIN {made}; EXCEPTION WHEN duplicate_object THEN NULL; END $domain$"
+def domain_of(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> DOMAIN | None:
+    """The domain that a type is, or that an array is made of."""
+    impl: Any = type_.dialect_impl(dialect)
+    while isinstance(impl, sa.types.TypeDecorator | sa.ARRAY):
+        inner = impl.item_type if isinstance(impl, sa.ARRAY) else impl.impl_instance
+        impl = inner.dialect_impl(dialect)
+    return impl if isinstance(impl, DOMAIN) and impl.create_type else None
 
 
-def dropped(columns: Iterable[object], connection: sa.Connection, text: SqlText) -> tuple[str, ...]:
-    """The statements that take away what does not exist yet and is made for these columns, each once.
+def alone(metadata: sa.MetaData) -> Iterator[Declared]:
+    """The sequences and named types that the MetaData itself declares and no column of its tables uses."""
+    used: set[object] = set()
+    for table in metadata.tables.values():
+        for column in table.columns:
+            for sequence in (column.default, getattr(getattr(column.server_default, "arg", None), "sequence", None)):
+                used.add(id(sequence))
+            type_: Any = column.type
+            used.add(getattr(getattr(type_, "item_type", type_), "name", None))
+    yield from (one for one in metadata._sequences.values() if id(one) not in used)  # noqa: SLF001
+    for listener in metadata.dispatch.before_create:
+        owner = getattr(getattr(listener, "func", listener), "__self__", None)
+        if isinstance(owner, sa.Enum | DOMAIN) and owner.name is not None and owner.name not in used:
+            used.add(owner.name)
+            yield owner
+
+
+def wanted_sequence(sequence: sa.Sequence, target: Target) -> SchemaObject:
+    """A sequence as a value."""
+    name = target.names.table(sequence.name, sequence.schema)
+    type_: Any = sequence.data_type
+    base = "bigint" if type_ is None else target.spelling.column_type(type_).base
+    options = sequence_options(
+        base,
+        start=sequence.start,
+        increment=1 if sequence.increment is None else sequence.increment,
+        minimum=None if sequence.nominvalue else sequence.minvalue,
+        maximum=None if sequence.nomaxvalue else sequence.maxvalue,
+        cycle=bool(sequence.cycle),
+        cache=1 if sequence.cache is None else sequence.cache,
+    )
+    own = () if base == "bigint" else (("as", base),)
+    return SchemaObject("sequence", name, (*own, *options), sequence)
+
+
+def wanted_domain(domain: DOMAIN, target: Target) -> SchemaObject:
+    """A domain as a value. A check without a name has the one that the server gives it."""
+    name = target.names.table(domain.name, domain.schema)
+    type_ = target.spelling.column_type(domain.data_type)
+    options = {"type": type_.spelling}
+    if domain.collation is not None:
+        options["type"] += f" COLLATE {target.text.quote(str(domain.collation))}"
+    if domain.default is not None:
+        default = target.spelling.default(target.text.ddl.render_default_string(domain.default), type_)
+        options |= {} if default is None else {"default": default}
+    if domain.not_null:
+        options["not_null"] = "true"
+    if domain.check is not None:
+        # A name that is given beside NOT NULL is that of NOT NULL.
+        called = None if domain.not_null else domain.constraint_name
+        called = target.names.stored(str(called or f"{name.name}_check"), f"the check of domain {name}")
+        options[f"check.{called}"] = target.spelling.expression(target.text.expression(domain.check))
+    return SchemaObject("domain", name, tuple(sorted(options.items())), domain)
+
+
+def wanted_objects(
+    tables: Iterable[sa.Table], domains: Iterable[SchemaObject], target: Target
+) -> tuple[SchemaObject, ...]:
+    """The schemas, domains and sequences that tables need, each once, in the order in which they are made."""
+    found: dict[SchemaObject, None] = {}
+    listed = list(tables)
+    if target.capabilities.schemas:
+        for table in listed:
+            place = target.names.table(table.name, table.schema).schema
+            if place is not None:
+                found.setdefault(SchemaObject("schema", TableName(place)))
+    found.update(dict.fromkeys(domains))
+    for table in listed:
+        for column in table.columns:
+            if column.default is not None or column.server_default is not None:
+                for sequence in sequences_of(column, target.dialect):
+                    found.setdefault(wanted_sequence(sequence, target))
+    return tuple(found)
+
+
+def listeners(target: sa.MetaData | sa.Table, dialect: str) -> Iterator[str]:
+    """The application's own listeners to create_all and drop_all, one sentence each.
 
     Args:
-        columns: SQLAlchemy columns that are about to be created.
-        connection: to look at what there is.
-        text: writes for its dialect.
+        target: a table, or the MetaData.
+        dialect: DDL for other dialects is left out.
     """
-    dialect: Any = connection.dialect
-    statements: dict[str, None] = {}
-    for column in columns:
-        for item in beside(column, dialect):
-            if isinstance(item, sa.Sequence):
-                if not dialect.has_sequence(connection, item.name, schema=item.schema):
-                    statements.setdefault(text.statement(sa.schema.DropSequence(item)))
-            elif not dialect.has_type(connection, item.name, schema=item.schema):
-                statements.setdefault(text.statement(DropDomainType(item)))
-    return tuple(statements)
+    what = "the MetaData" if isinstance(target, sa.MetaData) else f"table {target.name}"
+    for event in ("before_create", "after_create", "before_drop", "after_drop"):
+        for listener in getattr(target.dispatch, event):
+            inner: Any = getattr(listener, "func", listener)
+            if isinstance(getattr(inner, "__self__", None), sa.types.SchemaType):
+                continue  # SQLAlchemy's own, for named types.
+            condition = getattr(inner, "_ddl_if", None)
+            if condition is not None and dialect not in (condition.dialect or dialect):
+                continue
+            said = " ".join(str(inner).split())[:80] if isinstance(inner, sa.schema.ExecutableDDLElement) else ""
+            named = said or getattr(inner, "__qualname__", type(inner).__name__)
+            yield f"The listener {event} of {what} is not called, and what it creates is not managed: {named}"
+
+
+def created(item: SchemaObject, text: SqlText) -> str:
+    """The statement that creates an object: as it is declared, where it is."""
+    options = dict(item.options)
+    match item.kind:
+        case "schema":
+            return f"CREATE SCHEMA IF NOT EXISTS {text.quote(item.name.name)}"
+        case "sequence" if isinstance(item.native, sa.Sequence):
+            return text.statement(sa.schema.CreateSequence(item.native))
+        case "sequence":
+            clauses = " ".join(sequence_clauses({}, options))
+            return f"CREATE SEQUENCE {text.table(item.name)} {clauses}".rstrip()
+        case _ if isinstance(item.native, DOMAIN):
+            return text.statement(CreateDomainType(item.native))
+        case _:
+            return f"CREATE DOMAIN {text.table(item.name)} AS {domain_clauses(options, text)}"
+
+
+def domain_clauses(options: dict[str, str], text: SqlText) -> str:
+    """The type of a domain and what follows it."""
+    parts = [options["type"]]
+    parts += [f"DEFAULT {options['default']}"] if "default" in options else []
+    parts += ["NOT NULL"] if "not_null" in options else []
+    for name, check in options.items():
+        if name.startswith("check."):
+            parts.append(f"CONSTRAINT {text.quote(name.removeprefix('check.'))} CHECK ({check})")
+    return " ".join(parts)
+
+
+def altered(before: SchemaObject, item: SchemaObject, text: SqlText) -> Iterator[str]:
+    """The statements that give a sequence or domain other options."""
+    had, has = dict(before.options), dict(item.options)
+    if item.kind == "sequence":
+        clauses = " ".join(sequence_clauses(had, has))
+        if clauses:
+            yield f"ALTER SEQUENCE {text.table(item.name)} {clauses}"
+        return
+    alter = f"ALTER DOMAIN {text.table(item.name)}"
+    checks = [name for name in (*had, *has) if name.startswith("check.") and had.get(name) != has.get(name)]
+    for name in dict.fromkeys(checks):
+        if name in had:
+            yield f"{alter} DROP CONSTRAINT {text.quote(name.removeprefix('check.'))}"
+    if had.get("default") != has.get("default"):
+        yield f"{alter} SET DEFAULT {has['default']}" if "default" in has else f"{alter} DROP DEFAULT"
+    if had.get("not_null") != has.get("not_null"):
+        yield f"{alter} {'SET' if 'not_null' in has else 'DROP'} NOT NULL"
+    for name in dict.fromkeys(checks):
+        if name in has:
+            yield f"{alter} ADD CONSTRAINT {text.quote(name.removeprefix('check.'))} CHECK ({has[name]})"
+
+
+def dropped(item: SchemaObject, text: SqlText) -> str:
+    """The statement that drops an object that nothing uses."""
+    name = text.quote(item.name.name) if item.kind == "schema" else text.table(item.name)
+    return f"DROP {item.kind.upper()} {name}"

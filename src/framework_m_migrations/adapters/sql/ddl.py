@@ -9,20 +9,30 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql import render
-from framework_m_migrations.adapters.sql.beside import beside, created
+from framework_m_migrations.adapters.sql.beside import altered, created, dropped
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.wanted import Target
+from framework_m_migrations.adapters.sql.wanted_constraints import unmarked
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, Table, TableName, Unique
+from framework_m_migrations.domain.schema import (
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    PrimaryKey,
+    Table,
+    TableName,
+    Unique,
+)
 
 _SERIAL = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"}
 """The words with which PostgreSQL makes a column and the sequence that it owns."""
@@ -124,6 +134,8 @@ class SharedForms:
                 | o.Backfill()
                 | o.DropEnum()
                 | o.SetTableOptions()
+                | o.AlterObject()
+                | o.DropObject()
             ):
                 yield from self._change(operation)
             case _:
@@ -133,8 +145,9 @@ class SharedForms:
         text = self._text
         alter = f"ALTER TABLE {text.table(operation.table)}"
         match operation:
-            case o.DropTable(table=table):
+            case o.DropTable(table=table, enums=enums):
                 yield f"DROP TABLE {text.table(table)}"
+                yield from (self._unused(enum) for enum in enums)
             case o.DropColumn(column=name):
                 yield f"{alter} DROP COLUMN {text.quote(name)}"
             case o.DropIndex(table=table, index=name):
@@ -154,6 +167,8 @@ class SharedForms:
                 if value is not None:
                     name = text.quote(column.name)
                     yield f"UPDATE {text.table(table)} SET {name} = {value} WHERE {name} IS NULL"  # noqa: S608 - quoted
+            case o.AlterObject() | o.DropObject():
+                yield from self._object(operation)
             case o.DropEnum(enum=name_of_enum):
                 yield f"DROP TYPE {text.table(name_of_enum)}"
             case o.SetTableOptions():
@@ -161,18 +176,25 @@ class SharedForms:
             case _ as unreachable:
                 assert_never(unreachable)
 
+    def _object(self, operation: o.AlterObject | o.DropObject) -> Iterator[str]:
+        if isinstance(operation, o.AlterObject):
+            yield from altered(operation.before, operation.object, self._text)
+        else:
+            yield dropped(operation.object, self._text)
+
+    def _unused(self, enum: TableName) -> str:
+        """Drops an enumeration, and leaves it where something still uses it: the server alone knows all that does."""
+        drop = f"DROP TYPE IF EXISTS {self._text.table(enum)}"
+        return f"DO $m_migrate$ BEGIN {drop}; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $m_migrate$"
+
     def _addition(self, operation: o.AdditiveOperation) -> Iterator[str]:
         text = self._text
         match operation:
-            case o.CreateEnum(enum=enum):
-                values = ", ".join(text.literal(value) for value in enum.values)
-                yield f"CREATE TYPE {text.table(enum.name)} AS ENUM ({values})"
-            case o.AddEnumValue():
-                yield self._enum_value(operation)
+            case o.CreateEnum() | o.CreateObject() | o.AddEnumValue():
+                yield self._beside(operation)
             case o.CreateTable():
                 yield from self._create_table(operation)
             case o.AddColumn(table=table, column=column):
-                yield from self._beside(column.native)
                 if not operation.staged:
                     yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._new_column(column)}"
                 else:
@@ -187,7 +209,10 @@ class SharedForms:
                 yield f"ALTER INDEX {text.table(parent)} ATTACH PARTITION {text.table(TableName(own, table.schema))}"
             case o.RebuildIndex(table=table, index=index):
                 yield f"REINDEX INDEX {text.table(TableName(index.name, table.schema))}"
-            case o.AddUnique() | o.AddCheck() | o.AddForeignKey() | o.ValidateConstraint():
+            case o.AddUnique() | o.AddCheck() | o.AddForeignKey():
+                yield self._constraint(operation)
+                yield from self._constraint_comment(operation.table, _added(operation))
+            case o.ValidateConstraint():
                 yield self._constraint(operation)
             case o.FillColumn(table=table, column=column):
                 name = text.quote(column.name)
@@ -196,10 +221,21 @@ class SharedForms:
                 yield self._alter_column(o.SetNotNull(table, column))
             case o.AlterType() | o.SetNotNull() | o.SetDefault():
                 yield self._alter_column(operation)
-            case o.SetComment(table=table, column=name, comment=comment):
-                yield self._set_comment(table, name, comment)
+            case o.SetComment():
+                yield self._set_comment(operation)
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _beside(self, operation: o.CreateEnum | o.CreateObject | o.AddEnumValue) -> str:
+        text = self._text
+        match operation:
+            case o.CreateEnum(enum=enum):
+                values = ", ".join(text.literal(value) for value in enum.values)
+                return f"CREATE TYPE {text.table(enum.name)} AS ENUM ({values})"
+            case o.CreateObject(object=wanted):
+                return created(wanted, text)
+            case o.AddEnumValue():
+                return self._enum_value(operation)
 
     def _enum_value(self, operation: o.AddEnumValue) -> str:
         text = self._text
@@ -215,23 +251,23 @@ class SharedForms:
         native: Any = definition.native
         natives: list[Any] = [key.native for key in operation.foreign_keys]
         if isinstance(native, sa.Table) and all(key is not None for key in natives):
-            for column in native.columns:
-                yield from self._beside(column)
-            made = _made(native, definition)
-            yield self._text.statement(sa.schema.CreateTable(made, include_foreign_key_constraints=natives))
+            yield self._text.statement(declared_table(native, definition, natives))
         else:
             columns = tuple(self._typed(column) for column in definition.columns)
-            yield render.create_table(self._text, replace(definition, columns=columns), operation.foreign_keys)
+            table = replace(definition, columns=columns)
+            yield render.create_table(self._text, table, operation.foreign_keys) + self._partitioned(definition)
         for index in definition.indexes:
             yield self._create_index(definition.name, index)
         yield from self._comment(definition.name, None, definition.comment)
         for entry in definition.columns:
             yield from self._comment(definition.name, entry.name, entry.comment)
+        key = () if definition.primary_key is None else (definition.primary_key,)
+        for item in (*key, *definition.uniques, *definition.checks, *operation.foreign_keys):
+            yield from self._constraint_comment(definition.name, item)
 
-    def _beside(self, column: object) -> Iterator[str]:
-        """What must exist before the column does."""
-        for item in beside(column, self._text.dialect):
-            yield created(item, self._text)
+    def _partitioned(self, definition: Table) -> str:
+        key = dict(definition.options).get("partition_key")
+        return f" PARTITION BY {key}" if key is not None else ""
 
     def _new_column(self, column: Column) -> str:
         native: Any = column.native
@@ -272,9 +308,12 @@ class SharedForms:
                 name = unique.name or index or ""
                 return f"{alter} ADD CONSTRAINT {text.quote(name)} UNIQUE USING INDEX {text.quote(index or name)}"
             case o.AddCheck(check=check, validate=validate):
-                return f"{alter} ADD {self._native(check) or render.check(text, check)}{_valid(validate)}"
+                written = self._native(check) or render.check(text, check)
+                # What is declared NOT VALID says so already.
+                return f"{alter} ADD {written.removesuffix(' NOT VALID')}{_valid(validate)}"
             case o.AddForeignKey(foreign_key=key, validate=validate):
-                return f"{alter} ADD {self._native(key) or render.foreign_key(text, key)}{_valid(validate)}"
+                written = self._native(key) or render.foreign_key(text, key)
+                return f"{alter} ADD {written.removesuffix(' NOT VALID')}{_valid(validate)}"
             case o.ValidateConstraint(constraint=constraint):
                 if constraint.name is None:
                     raise InvalidMetadata(f"A constraint of table {operation.table} has no name to validate it by.")
@@ -304,12 +343,18 @@ class SharedForms:
 
     def _comment(self, table: TableName, column: str | None, comment: str | None) -> Iterator[str]:
         if comment and self._comments:
-            yield self._set_comment(table, column, comment)
+            yield self._set_comment(o.SetComment(table, column, comment))
 
-    def _set_comment(self, table: TableName, column: str | None, comment: str | None) -> str:
-        value = "NULL" if not comment else self._text.literal(comment)
-        name = self._text.table(table)
-        subject = f"TABLE {name}" if column is None else f"COLUMN {name}.{self._text.quote(column)}"
+    def _constraint_comment(self, table: TableName, item: PrimaryKey | Unique | Check | ForeignKey) -> Iterator[str]:
+        if item.comment and item.name is not None and self._comments:
+            yield self._set_comment(o.SetComment(table, None, item.comment, item.name))
+
+    def _set_comment(self, operation: o.SetComment) -> str:
+        quote, name = self._text.quote, self._text.table(operation.table)
+        value = "NULL" if not operation.comment else self._text.literal(operation.comment)
+        subject = f"TABLE {name}" if operation.column is None else f"COLUMN {name}.{quote(operation.column)}"
+        if operation.constraint is not None:
+            subject = f"CONSTRAINT {quote(operation.constraint)} ON {name}"
         return f"COMMENT ON {subject} IS {value}"
 
 
@@ -321,21 +366,40 @@ def _says_the_same(column: Column, native: sa.Column[Any]) -> bool:
     return column.nullable is not declared and (column.default is None) == (native.server_default is None)
 
 
+def _added(operation: o.AddUnique | o.AddCheck | o.AddForeignKey) -> Unique | Check | ForeignKey:
+    match operation:
+        case o.AddUnique(unique=item):
+            return item
+        case o.AddCheck(check=check):
+            return check
+        case o.AddForeignKey(foreign_key=key):
+            return key
+
+
 def _valid(validate: bool) -> str:
     return "" if validate else " NOT VALID"
 
 
-def _made(native: sa.Table, definition: Table) -> sa.Table:
-    """The declared table without the unique constraints that the definition lacks: what is withheld of it."""
+def declared_table(
+    native: sa.Table, definition: Table, keys: Sequence[sa.ForeignKeyConstraint]
+) -> sa.schema.CreateTable:
+    """CREATE TABLE as it is declared, without the unique constraints that the definition lacks: what is withheld.
+
+    Args:
+        native: the declared table.
+        definition: what is to be created of it.
+        keys: the foreign keys that it carries.
+    """
     kept = {id(unique.native) for unique in definition.uniques}
     left_out = {
         one
         for one in native.constraints
-        if isinstance(one, sa.UniqueConstraint) and one.name is not None and id(one) not in kept
+        if (isinstance(one, sa.UniqueConstraint) and one.name is not None and id(one) not in kept)
+        or (isinstance(one, sa.ForeignKeyConstraint) and one not in keys)
     }
-    if not left_out:
-        return native
-    # What was declared belongs to the application, and may be in use: only the copy has other constraints.
-    made = copy.copy(native)
-    made.constraints = native.constraints - left_out
-    return made
+    whole: dict[sa.Constraint, Any] = {one: unmarked(one) for one in native.constraints if one not in left_out}
+    if left_out or any(one is not other for one, other in whole.items()):
+        # What was declared belongs to the application, and may be in use: only the copy has other constraints.
+        native = copy.copy(native)
+        native.constraints = set(whole.values())
+    return sa.schema.CreateTable(native, include_foreign_key_constraints=[whole[key] for key in keys])

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.sql import elements as sa_elements
 
 from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
@@ -29,7 +30,7 @@ from framework_m_migrations.adapters.sql.wanted_constraints import (
 )
 from framework_m_migrations.domain.errors import InvalidMetadata
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever wanted.py learns to see more, so that every stored checksum is looked at again."""
 
 _PRIMITIVE = frozenset({str, int, bool, float, type(None)})
@@ -143,6 +144,7 @@ class Fingerprints:
         info = attributes.get("info")
         name = self._target.names.table(table.name, table.schema)
         options = self._options(table) if "dialect_options" in attributes else ""
+        options += repr(attributes["_prefixes"]) if attributes.get("_prefixes") else ""
         return f"{tuple(name)!r} {table.comment!r} {info.get(RENAMED_KEY) if info else None!r} {options}"
 
     def _more(self, column: sa.Column[Any], table: sa.Table) -> str:
@@ -173,8 +175,9 @@ class Fingerprints:
         known = self._composed.get(key) if key is not None else None
         if known is not None:
             return known
-        spelled, enums = self._target.types(type_)
+        spelled, enums, domains = self._target.types(type_)
         text = f"{spelled!r} {[(tuple(item.name), item.values) for item in enums]!r}"
+        text += f" {domains!r}" if domains else ""
         word = hashlib.sha256(text.encode()).hexdigest()[:24]
         words = (f"{word} null", f"{word} fill")
         if key is not None:
@@ -192,6 +195,9 @@ class Fingerprints:
         if not isinstance(default, sa.DefaultClause):
             return "fetched"
         arg: Any = default.arg
+        if (sequence := getattr(arg, "sequence", None)) is not None:
+            options = [str(getattr(sequence, name, None)) for name in _SEQUENCE]
+            return f"sequence {sequence.name!r} {sequence.schema!r} {options!r}"
         if isinstance(arg, str):
             return f"string {arg!r}"
         return self._clause(arg)
@@ -245,10 +251,11 @@ class Fingerprints:
         kind = type(item)
         if kind is sa.PrimaryKeyConstraint:
             assert isinstance(item, sa.PrimaryKeyConstraint)  # noqa: S101 - tells the type checker
-            return f"key {self._name(item)} {_names(item)} {item._implicit_generated}"  # noqa: SLF001
+            more = f"{item.deferrable} {item.initially!r} {item.comment!r} {self._options(item)}"
+            return f"key {self._name(item)} {_names(item)} {item._implicit_generated} {more}"  # noqa: SLF001
         if not is_created(item, self._target):
             return None
-        general = f"{self._name(item)} {item.deferrable} {item.initially!r}"
+        general = f"{self._name(item)} {item.deferrable} {item.initially!r} {item.comment!r}"
         general += self._options(item)
         if isinstance(item, sa.UniqueConstraint):
             return f"unique {general} {_names(item)}"
@@ -256,6 +263,8 @@ class Fingerprints:
             return f"foreign key {general} {self._foreign_key(item)}"
         if isinstance(item, sa.CheckConstraint):
             return f"check {general} {self._check(item)}"
+        if isinstance(item, ExcludeConstraint):
+            return f"exclusion {general} {self._target.text.ddl.process(item)!r}"
         return None
 
     def _check(self, item: sa.CheckConstraint) -> str:

@@ -55,20 +55,26 @@ def _generated(generated: Generated) -> str:
 
 def primary_key(text: SqlText, item: PrimaryKey) -> str:
     """A primary key as part of CREATE TABLE."""
-    return f"{_named(text, item.name)}PRIMARY KEY {column_list(text, item.columns)}"
+    key = f"{_named(text, item.name)}PRIMARY KEY {column_list(text, item.columns)}"
+    return f"{key}{_included(text, item)}{_deferred(item)}"
 
 
 def unique(text: SqlText, item: Unique) -> str:
     """A unique constraint."""
     distinct = "NULLS NOT DISTINCT " if ("nulls_not_distinct", "true") in item.options else ""
+    unique_key = f"{_named(text, item.name)}UNIQUE {distinct}{column_list(text, item.columns)}"
+    return f"{unique_key}{_included(text, item)}{_deferred(item)}"
+
+
+def _included(text: SqlText, item: PrimaryKey | Unique) -> str:
     include = dict(item.options).get("include")
-    included = "" if include is None else f" INCLUDE {column_list(text, include.split(', '))}"
-    return f"{_named(text, item.name)}UNIQUE {distinct}{column_list(text, item.columns)}{included}{_deferred(item)}"
+    return "" if include is None else f" INCLUDE {column_list(text, include.split(', '))}"
 
 
 def check(text: SqlText, item: Check) -> str:
-    """A check constraint."""
-    return f"{_named(text, item.name)}CHECK ({item.expression})"
+    """A check or exclusion constraint."""
+    clause = item.expression if item.exclusion else f"CHECK ({item.expression})"
+    return f"{_named(text, item.name)}{clause}{' NO INHERIT' if item.options else ''}"
 
 
 def foreign_key(text: SqlText, item: ForeignKey) -> str:
@@ -87,7 +93,7 @@ def foreign_key(text: SqlText, item: ForeignKey) -> str:
     return " ".join(parts) + _deferred(item)
 
 
-def _deferred(item: Unique | ForeignKey) -> str:
+def _deferred(item: PrimaryKey | Unique | ForeignKey) -> str:
     options = dict(item.options)
     deferrable = " DEFERRABLE" if options.get("deferrable") == "true" else ""
     return deferrable + (f" INITIALLY {options['initially']}" if "initially" in options else "")

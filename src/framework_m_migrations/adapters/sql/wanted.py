@@ -10,16 +10,26 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql import wanted_constraints as constraints
+from framework_m_migrations.adapters.sql.beside import domain_of, wanted_domain, wanted_objects
 from framework_m_migrations.adapters.sql.declarable import refuse
 from framework_m_migrations.adapters.sql.dialects.base import Spelling, SqlDialect
 from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
 from framework_m_migrations.adapters.sql.names import Names, unsendable
 from framework_m_migrations.adapters.sql.sqltext import SqlText, verbatim_dialect
 from framework_m_migrations.adapters.sql.type_memo import TypeMemo
-from framework_m_migrations.adapters.sql.wanted_texts import refuse_unsendable
+from framework_m_migrations.adapters.sql.wanted_texts import refuse_reserved, refuse_temporary, refuse_unsendable
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.schema import Column, ColumnType, EnumType, Generated, PrimaryKey, Table, TableName
+from framework_m_migrations.domain.schema import (
+    Column,
+    ColumnType,
+    EnumType,
+    Generated,
+    PrimaryKey,
+    SchemaObject,
+    Table,
+    TableName,
+)
 
 RENAMED_KEY = "renamed_from"
 """Key of ``Table.info`` and ``Column.info`` that declares the name from before."""
@@ -30,6 +40,7 @@ class SpelledType(NamedTuple):
 
     type: ColumnType
     enums: tuple[EnumType, ...]
+    domains: tuple[SchemaObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +79,15 @@ class Target:
             found = spelling.column_type(type_)
             if found.enum is not None and (relative := names.relative(found.enum)) != found.enum:
                 found = replace(found, enum=relative)
-            enums = spelling.enum_types(type_)
-            return SpelledType(found, tuple(replace(enum, name=names.relative(enum.name)) for enum in enums))
+            enums = tuple(replace(enum, name=names.relative(enum.name)) for enum in spelling.enum_types(type_))
+            domain = domain_of(type_, dialect)
+            return SpelledType(found, enums, () if domain is None else (wanted_domain(domain, target),))
 
         def default(sql: str, type_: ColumnType) -> tuple[str | None, bool]:
             found = spelling.default(sql, type_)
             return found, found is not None and spelling.is_volatile(found)
 
-        return cls(
+        target = cls(
             dialect=dialect,
             spelling=spelling,
             capabilities=sql_dialect.capabilities(dialect),
@@ -85,14 +97,16 @@ class Target:
             types=TypeMemo(spelled),
             default=functools.cache(default),
         )
+        return target
 
 
 @dataclass(frozen=True, slots=True)
 class WantedTable:
-    """A table and the enumerations that its columns are made of."""
+    """A table, and the enumerations and other objects that its columns need."""
 
     table: Table
     enums: tuple[EnumType, ...] = ()
+    objects: tuple[SchemaObject, ...] = ()
 
 
 def wanted_table(table: sa.Table, target: Target) -> WantedTable:
@@ -105,6 +119,7 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
             to the database, a foreign key without a target, an expression that this dialect cannot write.
     """
     name = target.names.table(table.name, table.schema)
+    refuse_temporary(table)
     try:
         # First, as a column without a type of its own takes that of its foreign key's target.
         foreign_keys = constraints.wanted_foreign_keys(table, target)
@@ -134,8 +149,10 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
             native=table,
         )
         enums = _enums(name, types)
+        refuse_reserved(wanted, enums, target.dialect.name)
         refuse_unsendable(wanted, enums)
-        return WantedTable(wanted, enums)
+        domains = [domain for spelled in types for domain in spelled.domains]
+        return WantedTable(wanted, enums, wanted_objects([table], domains, target))
     except sa.exc.SQLAlchemyError as error:
         raise InvalidMetadata(f"Table {name} cannot be written as SQL: {error}") from error
 
@@ -234,7 +251,11 @@ def _primary_key(table: sa.Table, target: Target) -> PrimaryKey | None:
     names = tuple([target.names.stored(column.name, what) for column in columns])
     name = target.text.constraint_name(key)
     return PrimaryKey(
-        names, None if name is None else target.names.stored(name, f"the primary key of table {table.name}")
+        names,
+        None if name is None else target.names.stored(name, f"the primary key of table {table.name}"),
+        constraints.constraint_options(key, target),
+        native=key,
+        comment=constraints.constraint_comment(key, target),
     )
 
 

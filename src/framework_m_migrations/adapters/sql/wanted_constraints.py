@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.sql import coercions, roles
 from sqlalchemy.sql import elements as sa_elements
 
@@ -23,6 +25,8 @@ __all__ = [
     "Index",
     "Unique",
     "clause_text",
+    "constraint_comment",
+    "constraint_options",
     "foreign_key_target",
     "is_created",
     "is_created_index",
@@ -52,7 +56,21 @@ def is_created(constraint: sa.Constraint, target: Target) -> bool:
     """Whether DDL for this dialect has the constraint at all (``ddl_if``, native booleans and enumerations)."""
     if constraint._create_rule is None and constraint._ddl_if is None:  # noqa: SLF001
         return True
-    return bool(constraint._should_create_for_compiler(target.text.ddl))  # noqa: SLF001
+    return bool(unmarked(constraint)._should_create_for_compiler(target.text.ddl))  # noqa: SLF001
+
+
+def unmarked[C: sa.Constraint](constraint: C) -> C:
+    """The constraint as it was declared.
+
+    create_all and drop_all mark each constraint that they send alone as one that CREATE TABLE leaves out, for as long
+    as the process lives. Only a copy is without the mark: what was declared belongs to the application.
+    """
+    rule = getattr(constraint._create_rule, "__func__", getattr(constraint._create_rule, "name", None))  # noqa: SLF001
+    if getattr(rule, "__name__", rule) != "_create_rule_disable":
+        return constraint
+    made = copy.copy(constraint)
+    made._create_rule = None  # noqa: SLF001
+    return made
 
 
 def wanted_indexes(table: sa.Table, target: Target) -> tuple[Index, ...]:
@@ -62,7 +80,9 @@ def wanted_indexes(table: sa.Table, target: Target) -> tuple[Index, ...]:
         for index in table.indexes
         if index._ddl_if is None or is_created_index(index, target)  # noqa: SLF001
     ]
-    return tuple(sorted(found, key=attrgetter("name")))
+    found.sort(key=attrgetter("name"))
+    # `index=True` beside an Index of the same definition is one index.
+    return tuple(index for place, index in enumerate(found) if place == 0 or index != found[place - 1])
 
 
 def is_created_index(index: sa.Index, target: Target) -> bool:
@@ -90,6 +110,8 @@ def _index(index: sa.Index, table: sa.Table, target: Target) -> Index:
     stored = target.names.stored(name, f"an index of table {table.name}")
     says = index.__dict__
     expressions = says["expressions"]
+    if not expressions:
+        raise InvalidMetadata(f"Index {stored} of table {table.name} has no columns.")
     if not ("dialect_options" in says and has_options(index)):
         # No option at all: every dialect's defaults. Nearly all keys say nothing but which column they are.
         known = target.names.known
@@ -165,8 +187,9 @@ def wanted_uniques(table: sa.Table, constraints: Iterable[sa.Constraint], target
         Unique(
             name=_name(constraint, target),
             columns=_columns(constraint.columns, target),
-            options=_options(constraint, target),
+            options=constraint_options(constraint, target),
             native=constraint,
+            comment=constraint_comment(constraint, target),
         )
         for constraint in constraints
         if isinstance(constraint, sa.UniqueConstraint) and len(constraint.columns) and is_created(constraint, target)
@@ -187,7 +210,7 @@ def _merged(uniques: list[Unique], table: sa.Table, target: Target) -> Iterator[
     The database does not repeat what the primary key says either (PostgreSQL: transformIndexConstraints).
     """
     key = table.primary_key
-    made = {(_columns(key.columns, target), _options(key, target))} if len(key) else set()
+    made = {(_columns(key.columns, target), constraint_options(key, target))} if len(key) else set()
     for unique in sorted(uniques, key=lambda unique: unique.name is None):
         if (unique.columns, unique.options) not in made:
             made.add((unique.columns, unique.options))
@@ -195,17 +218,40 @@ def _merged(uniques: list[Unique], table: sa.Table, target: Target) -> Iterator[
 
 
 def wanted_checks(constraints: Iterable[sa.Constraint], target: Target) -> tuple[Check, ...]:
-    """The check constraints, those of Enum and Boolean types included, sorted."""
+    """The check constraints, those of Enum and Boolean types included, and exclusion constraints, sorted."""
     found = [
         Check(
             name=_name(constraint, target),
-            expression=target.spelling.expression(target.text.expression(constraint.sqltext)),
+            expression=target.spelling.expression(target.text.expression(constraint.sqltext))
+            if isinstance(constraint, sa.CheckConstraint)
+            else _exclusion(constraint, target),
+            valid=not _not_valid(constraint, target),
             native=constraint,
+            exclusion=isinstance(constraint, ExcludeConstraint),
+            comment=constraint_comment(constraint, target),
         )
         for constraint in constraints
-        if isinstance(constraint, sa.CheckConstraint) and is_created(constraint, target)
+        if isinstance(constraint, sa.CheckConstraint | ExcludeConstraint) and is_created(constraint, target)
     ]
     return tuple(sorted(found, key=lambda check: (check.name or "", check.expression)))
+
+
+def _exclusion(constraint: ExcludeConstraint, target: Target) -> str:
+    """The clause of an exclusion constraint, without its name."""
+    text: str = target.text.ddl.process(constraint)
+    name = target.text.preparer.format_constraint(constraint) if constraint.name is not None else None
+    return " ".join((text if name is None else text.removeprefix(f"CONSTRAINT {name} ")).split())
+
+
+def constraint_comment(constraint: sa.Constraint, target: Target) -> str | None:
+    """The comment, where the database keeps those of constraints."""
+    given = constraint.comment if constraint.name is not None else None
+    return given or None if given and getattr(target.dialect, "supports_constraint_comments", False) else None
+
+
+def _not_valid(constraint: sa.Constraint, target: Target) -> bool:
+    """Whether rows from before the constraint are not to be checked."""
+    return has_options(constraint) and bool(constraint.dialect_options[target.dialect.name].get("not_valid"))
 
 
 def wanted_foreign_keys(table: sa.Table, target: Target) -> tuple[ForeignKey, ...]:
@@ -226,8 +272,10 @@ def wanted_foreign_keys(table: sa.Table, target: Target) -> tuple[ForeignKey, ..
                 target_columns=_columns((column for _, column in pairs), target),
                 on_delete=_action(constraint.ondelete, target),
                 on_update=_action(constraint.onupdate, target),
-                options=_options(constraint, target),
+                options=constraint_options(constraint, target),
+                valid=not _not_valid(constraint, target),
                 native=constraint,
+                comment=constraint_comment(constraint, target),
             )
         )
     return tuple(sorted(found, key=lambda key: (key.name or "", key.columns, key.target, key.target_columns)))
@@ -299,7 +347,7 @@ def _columns(columns: Iterable[sa.Column[Any]], target: Target) -> tuple[str, ..
     )
 
 
-def _options(constraint: sa.Constraint, target: Target) -> tuple[tuple[str, str], ...]:
+def constraint_options(constraint: sa.Constraint, target: Target) -> tuple[tuple[str, str], ...]:
     """What else DDL says of a constraint, as sorted pairs; what the database takes by default is left out."""
     options: dict[str, str] = {}
     initially = " ".join(constraint.initially.upper().split()) if constraint.initially else ""

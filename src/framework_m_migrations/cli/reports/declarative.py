@@ -103,6 +103,8 @@ def plan_report(result: PlanResult, *, verbose: bool = True) -> Document:
     if plan.unmanaged:
         names = ", ".join(str(name) for name in plan.unmanaged)
         blocks += [Heading("Not managed: no DocType wants these tables, and they are not ours"), line(names, indent=1)]
+    if plan.notes:
+        blocks += [Heading("Not managed"), *(line(note.what, indent=1) for note in plan.notes)]
     if plan.changes:
         applied, withheld = len(plan.applied), len(plan.withheld)
         blocks += [
@@ -251,6 +253,7 @@ def _next_steps(kinds: set[str]) -> list[Block]:
         ("contract-due", "m-migrate run --contract", "end the online changes, once no old code runs any more"),
         ("unknown-revision", "m-migrate status", "what the database is at; bring back the app that has the revision"),
         ("multiple-heads", 'm-migrate create "merge" --app APP --merge', "join the heads"),
+        ("drift", "m-migrate create", "declare it in the model, or write a revision that removes it"),
         ("unmanaged-table", "by hand", "drop or declare the table, or leave another tool's alone: --exclude NAME"),
     )
     return [

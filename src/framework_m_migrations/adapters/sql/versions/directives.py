@@ -7,6 +7,7 @@ how the database does it (operations.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, assert_never
 
 from alembic.operations import ops
@@ -17,7 +18,7 @@ from framework_m_migrations.adapters.sql.versions.objects import Objects, final,
 from framework_m_migrations.adapters.sql.versions.pieces import Batch, Directive, Piece, Source
 from framework_m_migrations.adapters.sql.versions.python_source import escape_binds, string_literal
 from framework_m_migrations.domain import operations as o
-from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, TableName, Unique
+from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, PrimaryKey, TableName, Unique
 
 type Constraint = Unique | Check | ForeignKey
 
@@ -46,6 +47,8 @@ class Directives:
                 return (self._enum(operation),)
             case o.CreateTable() | o.DropTable() | o.RenameTable() | o.SetTableOptions():
                 return self._table(operation)
+            case o.CreateObject() | o.AlterObject() | o.DropObject():
+                return ()  # Each database has its own: see exact.py.
             case (
                 o.AddColumn()
                 | o.DropColumn()
@@ -106,7 +109,13 @@ class Directives:
                 return (Source(f"with {batch}:\n    pass"),)
             case o.CreateTable(definition=table, foreign_keys=keys):
                 made = Directive(ops.CreateTableOp.from_table(self._objects.table(table, keys)))
-                return (made, *(self._create_index(table.name, index) for index in table.indexes))
+                own = () if table.primary_key is None else (table.primary_key,)
+                return (
+                    made,
+                    *(self._create_index(table.name, index) for index in table.indexes),
+                    *(self._exclusion(table.name, check) for check in table.checks if check.exclusion),
+                    *self._comments(table.name, *own, *table.uniques, *table.checks, *keys),
+                )
             case o.DropTable(table=name):
                 return (Directive(ops.DropTableOp(name.name, schema=name.schema)),)
             case o.RenameTable(before=before, table=after):
@@ -151,6 +160,8 @@ class Directives:
                 return (self.alteration(table, column, modify_server_default=objects.server_default(column)),)
             case o.SetGenerated(before=before, column=column):
                 return (self._generated(table, before, column),)
+            case o.SetComment(constraint=str()):
+                return (self._constraint_comment(operation),)
             case o.SetComment():
                 return (_comment(operation),)
             case o.Backfill(column=column, value=value):
@@ -221,15 +232,18 @@ class Directives:
         table = operation.table
         match operation:
             case o.AddUnique(unique=unique, via_index=str(index)):
-                return (self._adopt(table, unique, index),)
+                return (self._adopt(table, unique, index), *self._comments(table, unique))
             case o.AddUnique(unique=unique) if unique.native is not None and "on_conflict" not in dict(unique.options):
                 # Outside a batch SQLite gets a unique index, as sync gives it: the table need not be rebuilt.
                 # What comes from the catalog is a constraint there, and comes back as one.
-                return (Directive(self._create(table, unique)),)
+                return (Directive(self._create(table, unique)), *self._comments(table, unique))
+            case o.AddCheck(check=check) if check.exclusion:
+                return (self._exclusion(table, check), *self._comments(table, check))
             case (
                 o.AddUnique(unique=constraint) | o.AddCheck(check=constraint) | o.AddForeignKey(foreign_key=constraint)
             ):
-                return (Batch(table.name, table.schema, (self._create(table, constraint),)),)
+                made = Batch(table.name, table.schema, (self._create(table, constraint),))
+                return (made, *self._comments(table, constraint))
             case o.DropConstraint(constraint=name, kind=kind, definition=definition):
                 if definition is not None and not name:
                     name = naming.constraint_name(table, definition, self._objects.columns(table))
@@ -238,6 +252,23 @@ class Directives:
             case o.ValidateConstraint(constraint=constraint):
                 quoted = self._objects.quote(constraint.name or "")
                 return (_on_postgresql(f"ALTER TABLE {self._objects.table_sql(table)} VALIDATE CONSTRAINT {quoted}"),)
+
+    def _exclusion(self, table: TableName, check: Check) -> Source:
+        """Only PostgreSQL has exclusion constraints."""
+        name = self._objects.quote(naming.constraint_name(table, check))
+        alter = f"ALTER TABLE {self._objects.table_sql(table)}"
+        return _on_postgresql(f"{alter} ADD CONSTRAINT {name} {check.expression}")
+
+    def _comments(self, table: TableName, *items: PrimaryKey | Constraint) -> Iterator[Source]:
+        for item in items:
+            if item.comment and item.name is not None:
+                yield self._constraint_comment(o.SetComment(table, None, item.comment, item.name))
+
+    def _constraint_comment(self, operation: o.SetComment) -> Source:
+        """Of all databases PostgreSQL alone keeps comments of constraints."""
+        subject = f"{self._objects.quote(operation.constraint or '')} ON {self._objects.table_sql(operation.table)}"
+        comment = "NULL" if not operation.comment else _literal(operation.comment)
+        return _on_postgresql(f"COMMENT ON CONSTRAINT {subject} IS {comment}")
 
     def _adopt(self, table: TableName, unique: Unique, index: str) -> Source:
         """Turn a unique index that exists into the constraint, which takes no time; PostgreSQL alone can."""

@@ -88,9 +88,11 @@ class ExactForm:
         return replace(column, type=replace(column.type, native=made))
 
     def _is_beyond_words(self, operation: o.Operation) -> bool:
-        """Whether Alembic has no word for it at all: options of a table, or a sequence of the column's own."""
+        """Whether Alembic has no word for it at all: options of a table, a sequence, a domain, a schema."""
         if isinstance(operation, o.SetTableOptions):
             return self._dialect.name != "sqlite"
+        if isinstance(operation, o.CreateObject | o.AlterObject | o.DropObject):
+            return True
         if not isinstance(operation, o.SetGenerated) or not self._capabilities.named_enums:
             return False
         ways = (operation.before.generated, operation.column.generated)

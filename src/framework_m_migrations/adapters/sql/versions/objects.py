@@ -19,7 +19,17 @@ from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.versions.python_source import escape_binds
 from framework_m_migrations.adapters.sql.versions.type_source import type_of
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Generated, Index, Table, TableName, Unique
+from framework_m_migrations.domain.schema import (
+    Check,
+    Column,
+    ForeignKey,
+    Generated,
+    Index,
+    PrimaryKey,
+    Table,
+    TableName,
+    Unique,
+)
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|[-+]?\d+(\.\d+)?|true|false|null", re.IGNORECASE)
 _ON_UPDATE = re.compile(r"\bon\s+update\s+[\w()]+\s*\Z", re.IGNORECASE)
@@ -179,9 +189,10 @@ class Objects:
                 made_column.autoincrement = _autoincrement(column, primary)
         items: list[sa.schema.SchemaItem] = [*columns]
         if table.primary_key:
-            items.append(sa.PrimaryKeyConstraint(*primary, name=final(table.primary_key.name)))
+            options = _constraint_options(table.primary_key)
+            items.append(sa.PrimaryKeyConstraint(*primary, name=final(table.primary_key.name), **options))
         items += [self.unique(unique) for unique in table.uniques]
-        items += [self.check(check) for check in table.checks]
+        items += [self.check(check) for check in table.checks if not check.exclusion]
         items += [self.foreign_key(table.name, key) for key in foreign_keys]
         options = dict(table.native.kwargs) if isinstance(table.native, sa.Table) else {}
         return sa.Table(
@@ -197,7 +208,8 @@ class Objects:
         expression = check.expression
         if isinstance(check.native, sa.CheckConstraint):
             expression = self._text.expression(check.native.sqltext)
-        return sa.CheckConstraint(sa.text(escape_binds(expression)), name=final(check.name))
+        options = dict(check.native.dialect_kwargs) if isinstance(check.native, sa.CheckConstraint) else {}
+        return sa.CheckConstraint(sa.text(escape_binds(expression)), name=final(check.name), **options)
 
     def foreign_key(self, table: TableName, key: ForeignKey) -> sa.ForeignKeyConstraint:
         """A foreign key by names; raises InvalidMetadata for a target that SQLAlchemy could not tell apart."""
@@ -284,11 +296,12 @@ def _known_options(index: Index) -> list[tuple[str, Any]]:
     return found
 
 
-def _constraint_options(constraint: Unique | ForeignKey) -> dict[str, Any]:
+def _constraint_options(constraint: PrimaryKey | Unique | ForeignKey) -> dict[str, Any]:
     """What else is said of a constraint: in the model's words where it has any, else what the catalog has."""
     native = constraint.native
-    if not isinstance(native, sa.UniqueConstraint | sa.ForeignKeyConstraint):
-        return {keyword: made(value) for name, value in constraint.options for keyword, made in [_OPTIONS[name]]}
+    if not isinstance(native, sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.ForeignKeyConstraint):
+        known = [(_OPTIONS[name], value) for name, value in constraint.options if name in _OPTIONS]
+        return {keyword: made(value) for (keyword, made), value in known}
     options: dict[str, Any] = {
         name: value
         for name, value in (("deferrable", native.deferrable), ("initially", native.initially))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from framework_m_migrations.adapters.sql.versions.directives import Directives
 from framework_m_migrations.adapters.sql.versions.objects import Objects
-from framework_m_migrations.adapters.sql.versions.pieces import Choice, Piece, Script, Source
+from framework_m_migrations.adapters.sql.versions.pieces import Piece, Script, Source
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
@@ -21,7 +21,7 @@ type Pieces = tuple[Piece, ...]
 type ColumnKey = tuple[TableName, str]
 
 _PHASES: tuple[tuple[type, ...], ...] = (
-    (c.EnumAdded, c.EnumValueAdded),
+    (c.EnumAdded, c.EnumValueAdded, c.ObjectAdded, c.ObjectChanged),
     (c.TableRenamed,),
     (c.ColumnRenamed,),
     (c.IndexRemoved,),
@@ -56,6 +56,8 @@ def phase_of(change: c.Change) -> float:
     if isinstance(change, c.TableOptionsChanged) and not change.options:
         # What goes may rest on what goes later, as a conflict clause rests on NOT NULL.
         return _PHASE_OF[c.ColumnTypeChanged] - 0.5
+    if isinstance(change, c.ObjectAdded) and change.object.kind == "schema":
+        return -1
     return _PHASE_OF[type(change)]
 
 
@@ -68,14 +70,12 @@ class ScriptWriter:
         capabilities: of the database.
         settle: gives the pieces of an operation back in a form that does exactly what the dialect's writer does.
         former: a table as it is in the database, None where it is not.
-        beside: the statements that take away what is made for new columns and does not exist yet.
     """
 
     objects: Objects
     capabilities: Capabilities
     settle: Callable[[o.Operation, Pieces], Pieces]
     former: Callable[[TableName], Table | None]
-    beside: Callable[[Sequence[Column]], tuple[str, ...]]
 
     def script(self, changes: Sequence[PlannedChange]) -> Script:
         """The script of these changes, which are those of one app.
@@ -131,21 +131,13 @@ class ScriptWriter:
                     comments=(f"PostgreSQL cannot remove the label {change.value!r} from {change.enum}: it stays.",)
                 ),
             )
-        if isinstance(change, c.ColumnAdded):
-            down = (*down, *self._beside_gone([change.column]))
         script.add(up, down)
-
-    def _beside_gone(self, columns: Sequence[Column]) -> Pieces:
-        """Sequences and domains that the revision makes for new columns go when the last of them has gone."""
-        statements = self.beside(columns)
-        return (Choice(self.capabilities.dialect, statements, ()),) if statements else ()
 
     def pieces(self, operation: o.Operation) -> Pieces:
         """The pieces of one operation."""
         return self.settle(operation, Directives(self.objects).of(operation))
 
     def _tables(self, script: Script, tables: Sequence[Table]) -> None:
-        script.add((), self._beside_gone([column for table in tables for column in table.columns]))
         inline = creation_order(tables, frozenset(), apart_from_existing=False)
         created = {table.name for table in tables}
         later: list[tuple[TableName, ForeignKey]] = []

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.beside import dropped
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
-from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.versions import naming
 from framework_m_migrations.adapters.sql.versions.exact import ExactForm
 from framework_m_migrations.adapters.sql.versions.objects import Objects
@@ -23,7 +21,7 @@ from framework_m_migrations.adapters.sql.versions.script import ScriptWriter
 from framework_m_migrations.domain.errors import RevisionError, VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange, removals
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
-from framework_m_migrations.domain.schema import Column, Table, TableName
+from framework_m_migrations.domain.schema import Table, TableName
 from framework_m_migrations.ports.app_discovery import App
 
 ALWAYS_REVIEW = (
@@ -51,17 +49,13 @@ class RevisionWriter:
             inspector = self._sql_dialect.inspector(self._connection, schema=None, ignored=frozenset())
             return inspector.read([name]).tables.get(name)
 
-        def beside(columns: Sequence[Column]) -> tuple[str, ...]:
-            text = SqlText(self._connection.dialect, str, schema=None)
-            return dropped([column.native for column in columns], self._connection, text)
-
         idle = not self._connection.in_transaction()
         try:
             # A renderer of its own: what is tried out needs imports that the file may not.
             objects, renderer = Objects(self._connection), Renderer(self._connection)
             exact = ExactForm(self._connection, self._sql_dialect, objects, renderer.source)
             capabilities = self._sql_dialect.capabilities(self._connection.dialect)
-            return ScriptWriter(objects, capabilities, exact.settle, former, beside).script(changes)
+            return ScriptWriter(objects, capabilities, exact.settle, former).script(changes)
         finally:
             if idle:
                 self._connection.rollback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import rows
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import Queries, queries, text
+from framework_m_migrations.adapters.sql.dialects.postgresql.table_options import found_options
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
 from framework_m_migrations.domain.schema import Catalog, Column, EnumType, Index, Table, TableName
 
@@ -54,17 +56,17 @@ class CatalogReader:
         others = set(self.also) if tables is None else self.also | {t.schema for t in tables if t.schema is not None}
         found = self._rows(self._queries.tables, main=self.schema, others=sorted(others))
         wanted = None if tables is None else set(tables)
-        chosen: dict[int, tuple[TableName, str | None]] = {}
+        chosen: dict[int, tuple[TableName, str | None, str | None]] = {}
         parted: list[int] = []
         names: set[TableName] = set()
-        for oid, schema, is_main, name, kind, is_partition, comment in found:
+        for oid, schema, is_main, name, kind, is_partition, comment, options in found:
             table = TableName(name, None if is_main else schema)
             if is_main and name in self.ignored:
                 continue
             if not is_partition and kind != "f":
                 names.add(table)
             if wanted is None or table in wanted:
-                chosen[oid] = (table, comment or None)
+                chosen[oid] = (table, comment or None, options)
                 parted += [oid] if kind == "p" else []
         read, enums = self._tables(chosen, sorted(others))
         if parted:
@@ -90,7 +92,9 @@ class CatalogReader:
     def read_temporary(self, names: Sequence[str]) -> dict[str, Table]:
         """The session's temporary tables of these names, by name."""
         found = self._rows(self._queries.temporary, main=self.schema, names=list(names))
-        chosen = {oid: (TableName(name), comment or None) for oid, _, _, name, _, _, comment in found}
+        chosen: dict[int, tuple[TableName, str | None, str | None]] = {
+            oid: (TableName(name), comment or None, None) for oid, _, _, name, _, _, comment, _ in found
+        }
         tables, _ = self._tables(chosen, [])
         return {table.name.name: table for table in tables}
 
@@ -102,7 +106,7 @@ class CatalogReader:
         return self.connection.execute(statement, parameters).all()
 
     def _tables(
-        self, chosen: dict[int, tuple[TableName, str | None]], others: Sequence[str]
+        self, chosen: dict[int, tuple[TableName, str | None, str | None]], others: Sequence[str]
     ) -> tuple[list[Table], dict[TableName, EnumType]]:
         asked, statements = list(chosen), self._queries
         constraint_rows = self._rows(statements.constraints, tables=asked, main=self.schema) if asked else ()
@@ -118,7 +122,7 @@ class CatalogReader:
         columns, numbers = rows.columns(column_rows, types)
         indexes, backing = _indexes(index_rows, numbers, constrained)
         read = []
-        for oid, (name, comment) in chosen.items():
+        for oid, (name, comment, options) in chosen.items():
             found = constraints.get(oid)
             parts = rows.constraints(found, numbers, backing) if found else rows.Constraints()
             read.append(
@@ -131,6 +135,7 @@ class CatalogReader:
                     checks=parts.checks,
                     foreign_keys=parts.foreign_keys,
                     comment=comment,
+                    options=found_options(json.loads(options)) if options else (),
                 )
             )
         return read, types.enums

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.postgresql.altering import regclass, sequence_name, sequence_of
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import cut, unquote, written
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import text
+from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import option_clause, sequence_clauses
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import computed_sql, qualified, type_sql
 from framework_m_migrations.domain import operations as o
@@ -66,8 +67,6 @@ ORDER BY d.place, d.object
     col=sa.Text(),
 )
 """What goes with a column, as statements that make it again."""
-
-_WORDS = {"increment": "INCREMENT BY", "cache": "CACHE", "start": "START WITH"}
 
 
 def set_generated(operation: o.SetGenerated, connection: sa.Connection | None, schema: str | None) -> tuple[str, ...]:
@@ -160,11 +159,7 @@ class _Change:
         parts = []
         if old.always is not new.always:
             parts.append(f"SET GENERATED {'ALWAYS' if new.always else 'BY DEFAULT'}")
-        had, has = dict(old.options), dict(new.options)
-        turned = had.get("increment", "1").startswith("-") is not has.get("increment", "1").startswith("-")
-        bounds = {"minvalue", "maxvalue", "start"} if turned else set()
-        names = ("increment", "minvalue", "maxvalue", "start", "cache", "cycle")
-        parts += [f"SET {_option(name, has)}" for name in names if had.get(name) != has.get(name) or name in bounds]
+        parts += [f"SET {clause}" for clause in sequence_clauses(dict(old.options), dict(new.options))]
         if parts:
             yield f"{self._alter} {' '.join(parts)}"
 
@@ -231,23 +226,9 @@ class _Change:
 def identity_sql(generated: Generated) -> str:
     """``GENERATED ... AS IDENTITY`` with its options."""
     options = dict(generated.options)
-    listed = [_option(name, options) for name in sorted(options)]
+    listed = [option_clause(name, options) for name in sorted(options)]
     clause = f"GENERATED {'ALWAYS' if generated.always else 'BY DEFAULT'} AS IDENTITY"
     return f"{clause} ({' '.join(listed)})" if listed else clause
-
-
-def _option(name: str, options: dict[str, str]) -> str:
-    """One option of a sequence, its default where it is not among ``options``."""
-    value = options.get(name)
-    if name == "cycle":
-        return "CYCLE" if value == "true" else "NO CYCLE"
-    if name in {"minvalue", "maxvalue"}:
-        return f"NO {name.upper()}" if value is None else f"{name.upper()} {value}"
-    if value is None:
-        down = options.get("increment", "1").startswith("-")
-        first = options.get("maxvalue", "-1") if down else options.get("minvalue", "1")
-        value = first if name == "start" else "1"
-    return f"{_WORDS[name]} {value}"
 
 
 def _parts(name: str) -> list[str]:

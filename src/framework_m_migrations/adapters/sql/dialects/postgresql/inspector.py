@@ -12,9 +12,11 @@ from framework_m_migrations.adapters.sql.dialects.postgresql import questions as
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
 from framework_m_migrations.adapters.sql.dialects.postgresql.dependents import dependents
 from framework_m_migrations.adapters.sql.dialects.postgresql.normalise import normalise
+from framework_m_migrations.adapters.sql.dialects.postgresql.objects import objects
 from framework_m_migrations.adapters.sql.dialects.postgresql.obstacles import obstacles
 from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import missing_privileges
 from framework_m_migrations.adapters.sql.dialects.postgresql.sizes import sizes
+from framework_m_migrations.adapters.sql.dialects.postgresql.surplus import surplus
 from framework_m_migrations.adapters.sql.dialects.postgresql.token import catalog_token
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_rules import type_change
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_trial import try_type_change
@@ -23,7 +25,7 @@ from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
-from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.schema import Catalog, Column, SchemaObject, Table, TableName
 from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.domain.type_change import TypeChange
 
@@ -86,6 +88,14 @@ class PostgresqlInspector:
     def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
         """See the port: as pg_depend has it, in one statement. Of functions whose body is a text it knows nothing."""
         return dependents(self._connection, drops, schema=self._schema)
+
+    def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
+        """See the port: one statement, and a trial of the domains that look different."""
+        return objects(self._connection, wanted, schema=self._schema)
+
+    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+        """See the port: triggers, rules, policies and row level security, in one statement."""
+        return surplus(self._connection, tables, schema=self._schema)
 
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
         """See the port: the server's counters and the lengths of files."""

@@ -61,12 +61,23 @@ def queries(version: tuple[int, ...]) -> Queries:
 
 
 def _tables(which: str) -> str:
-    """Rows: oid, schema, in the main schema, name, kind, is a partition, comment."""
+    """Rows: oid, schema, in the main schema, name, kind, is a partition, comment, options as JSON (2 is the heap)."""
     return f"""
 SELECT c.oid::bigint, n.nspname::text, n.nspname = {MAIN}, c.relname::text, c.relkind::text, c.relispartition,
-       d.description
+       d.description,
+       CASE WHEN c.relpersistence = 'u' OR c.reloptions IS NOT NULL OR c.reltablespace <> 0 OR c.relkind = 'p'
+              OR c.relam NOT IN (0, 2) OR (NOT c.relispartition AND h.names IS NOT NULL)
+       THEN pg_catalog.json_build_object(
+         'unlogged', c.relpersistence = 'u', 'with', c.reloptions, 'inherits', h.names,
+         'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace),
+         'using', (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam),
+         'partition_key', pg_catalog.pg_get_partkeydef(c.oid))::text END
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN (
+  SELECT e.inhrelid, pg_catalog.array_agg(p.relname::text ORDER BY e.inhseqno) AS names
+  FROM pg_catalog.pg_inherits e JOIN pg_catalog.pg_class p ON p.oid = e.inhparent AND p.relkind = 'r' GROUP BY 1
+) h ON h.inhrelid = c.oid
 LEFT JOIN pg_catalog.pg_description d
   ON d.objoid = c.oid AND d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0
 WHERE c.relkind IN ('r', 'p', 'f') AND {which}
@@ -88,7 +99,8 @@ SELECT a.attrelid::bigint, a.attnum::int, a.attname::text, a.atttypid::bigint, a
        CASE WHEN f.oid IS NOT NULL THEN
          pg_catalog.pg_get_expr(f.adbin, CASE WHEN a.attgenerated = '' THEN 0 ELSE f.adrelid END) END,
        CASE WHEN a.attidentity <> '' THEN q.options
-            WHEN a.attgenerated = '' AND f.oid = ANY(q.defaults) THEN '' END
+            WHEN a.attgenerated = '' AND f.oid = ANY(q.defaults) THEN '' END,
+       NOT a.attislocal
 FROM pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_attrdef f
   ON a.atthasdef AND f.adrelid = a.attrelid AND f.adnum = a.attnum AND f.adrelid = ANY(CAST(:tables AS oid[]))
@@ -129,7 +141,8 @@ def _constraints(version: tuple[int, ...]) -> str:
 
     They hold table, name, kind, columns, validated, deferrable, deferred, match, on update, on delete, columns that
     ON DELETE sets, target schema, target in the main schema, target table, its oid, target columns, index, expression,
-    enforced, over a period, oid, oid of the constraint it was cloned from; columns by their numbers, as text.
+    enforced, over a period, oid, oid of the constraint it was cloned from, not inherited, comment; columns by their
+    numbers, as text. The expression of an exclusion constraint is its definition.
     """
     numbers = "pg_catalog.array_to_string(k.{}, ' ')".format
     set_columns = numbers("confdelsetcols") if version >= (15,) else "NULL::text"
@@ -138,12 +151,16 @@ def _constraints(version: tuple[int, ...]) -> str:
 SELECT k.conrelid::bigint, k.conname::text, k.contype::text, {numbers("conkey")}, k.convalidated, k.condeferrable,
        k.condeferred, k.confmatchtype::text, k.confupdtype::text, k.confdeltype::text, {set_columns},
        n.nspname::text, n.nspname = {MAIN}, r.relname::text, k.confrelid::bigint, {numbers("confkey")},
-       k.conindid::bigint, CASE WHEN k.contype = 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid) END,
-       {enforced}, {period}, k.oid::bigint, k.conparentid::bigint
+       k.conindid::bigint, CASE k.contype WHEN 'c' THEN pg_catalog.pg_get_expr(k.conbin, k.conrelid)
+                                         WHEN 'x' THEN pg_catalog.pg_get_constraintdef(k.oid) END,
+       {enforced}, {period}, k.oid::bigint, k.conparentid::bigint, k.connoinherit, d.description
 FROM pg_catalog.pg_constraint k
 LEFT JOIN pg_catalog.pg_class r ON r.oid = NULLIF(k.confrelid, 0)
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
-WHERE k.conrelid = ANY(CAST(:tables AS oid[])) AND k.contype IN ('p', 'u', 'f', 'c')"""
+LEFT JOIN pg_catalog.pg_description d ON d.objoid = k.oid AND d.classoid = 'pg_catalog.pg_constraint'::regclass
+WHERE k.conrelid = ANY(CAST(:tables AS oid[])) AND k.contype IN ('p', 'u', 'f', 'c', 'x')
+  AND (k.conislocal OR k.contype <> 'c' OR EXISTS (
+    SELECT FROM pg_catalog.pg_class o WHERE o.oid = k.conrelid AND o.relispartition))"""
 
 
 # pg_partition_tree() would wait for locks. A foreign table among the partitions has no index.

@@ -138,7 +138,7 @@ def columns(
 
 
 def _column(says: tuple[Any, ...], types: Types) -> Column:
-    name, type_oid, modifier, collation, not_null, identity, computed, comment, default, sequence = says
+    name, type_oid, modifier, collation, not_null, identity, computed, comment, default, sequence, inherited = says
     type_, _cast = types.of(type_oid, modifier, collation)
     generated, canonical = None, None
     if identity:
@@ -149,7 +149,7 @@ def _column(says: tuple[Any, ...], types: Types) -> Column:
         generated = Generated("serial")
     elif default is not None:
         canonical = types.default(default, type_oid, modifier, collation)
-    return Column(name, type_, not not_null, canonical, generated, comment or None)
+    return Column(name, type_, not not_null, canonical, generated, comment or None, inherited=inherited)
 
 
 def _options(sequence: str | None, base: str) -> tuple[tuple[str, str], ...]:
@@ -200,13 +200,20 @@ def constraints(found: Sequence[Any], numbers: Mapping[int, Names], backing: Map
     for row in found:
         kind = row[2]
         if kind == "c":
-            checks.append(Check(row[1], canonical_expression(row[17]), valid=row[4]))
+            inherited = () if not row[22] else (("no_inherit", "true"),)
+            expression = canonical_expression(row[17])
+            checks.append(Check(row[1], expression, valid=row[4], options=inherited, comment=row[23] or None))
+            continue
+        if kind == "x":
+            checks.append(Check(row[1], " ".join(row[17].split()), exclusion=True, comment=row[23] or None))
             continue
         columns = _named(row[3], names)
         if kind == "p":
-            made.primary_key = PrimaryKey(columns, row[1])
+            options = _unique_options(row, backing.get(row[16]))
+            made.primary_key = PrimaryKey(columns, row[1], options, comment=row[23] or None)
         elif kind == "u":
-            uniques.append(Unique(row[1], columns, _unique_options(row, backing.get(row[16]))))
+            options = _unique_options(row, backing.get(row[16]))
+            uniques.append(Unique(row[1], columns, options, comment=row[23] or None))
         else:
             keys.append(_foreign_key(row, columns, numbers))
     if uniques:
@@ -264,6 +271,7 @@ def _foreign_key(row: Any, columns: tuple[str, ...], numbers: Mapping[int, Names
         on_update=_ACTIONS[row[8]],
         options=tuple(sorted(options.items())) if options else (),
         valid=row[4],
+        comment=row[23] or None,
     )
 
 

@@ -1,9 +1,10 @@
-"""Options of the sequences behind identity columns, without those that a sequence of the type has anyway."""
+"""Options of sequences, without those that a sequence of the type has anyway, and the clauses that say them."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
+_WORDS = {"increment": "INCREMENT BY", "cache": "CACHE", "start": "START WITH"}
 _LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 
@@ -54,3 +55,26 @@ def identity_options(identity: sa.Identity, base: str) -> tuple[tuple[str, str],
         cycle=bool(identity.cycle),
         cache=1 if identity.cache is None else identity.cache,
     )
+
+
+def option_clause(name: str, options: dict[str, str]) -> str:
+    """One option of a sequence, its default where it is not among ``options``."""
+    value = options.get(name)
+    if name == "cycle":
+        return "CYCLE" if value == "true" else "NO CYCLE"
+    if name in {"minvalue", "maxvalue"}:
+        return f"NO {name.upper()}" if value is None else f"{name.upper()} {value}"
+    if value is None:
+        down = options.get("increment", "1").startswith("-")
+        first = options.get("maxvalue", "-1") if down else options.get("minvalue", "1")
+        value = first if name == "start" else "1"
+    return f"{_WORDS[name]} {value}"
+
+
+def sequence_clauses(had: dict[str, str], has: dict[str, str]) -> list[str]:
+    """The clauses that turn the one set of options into the other; of no options those of CREATE SEQUENCE."""
+    turned = had.get("increment", "1").startswith("-") is not has.get("increment", "1").startswith("-")
+    bounds = {"minvalue", "maxvalue", "start"} if turned and had else set()
+    names = ("increment", "minvalue", "maxvalue", "start", "cache", "cycle")
+    typed = [] if had.get("as") == has.get("as") else [f"AS {has.get('as', 'bigint')}"]
+    return typed + [option_clause(name, has) for name in names if had.get(name) != has.get(name) or name in bounds]

@@ -12,6 +12,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import 
 from framework_m_migrations.adapters.sql.dialects.postgresql.index_keys import canonical_storage, split_key
 from framework_m_migrations.adapters.sql.dialects.postgresql.newer import refuse_newer_type, refuse_virtual
 from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import identity_options
+from framework_m_migrations.adapters.sql.dialects.postgresql.table_options import declared_options
 from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import ParsedType, named_type, parse_type
 from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import is_built_in_type
 from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, TableName
@@ -143,9 +144,10 @@ class PostgresqlSpelling:
     def _supports(self, trait: str) -> bool:
         return bool(getattr(self._dialect, trait, False))
 
-    def table_options(self, table: sa.Table) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the protocol's
-        """None yet."""
-        return ()
+    def table_options(self, table: sa.Table) -> tuple[tuple[str, str], ...]:
+        """See Spelling, and table_options.py."""
+        says = table.__dict__
+        return declared_options(table) if "dialect_options" in says or says.get("_prefixes") else ()
 
     def column_options(self, column: sa.Column[Any]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the protocol's
         """None."""

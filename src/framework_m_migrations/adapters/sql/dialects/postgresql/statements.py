@@ -12,6 +12,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.filling import sett
 from framework_m_migrations.adapters.sql.dialects.postgresql.generating import set_generated
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.partitions import partitioned_index
+from framework_m_migrations.adapters.sql.dialects.postgresql.table_options import set_options
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import (
     column_list,
@@ -20,7 +21,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.writing import (
 )
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.schema import ForeignKey, TableName, Unique
+from framework_m_migrations.domain.schema import Check, ForeignKey, TableName, Unique
 
 
 def statements(
@@ -39,14 +40,18 @@ def statements(
         case o.CreateIndex() | o.AttachIndex() | o.RebuildIndex():
             return _index(operation, connection, schema)
         case o.AddUnique(table=table, unique=unique, via_index=str(via_index)):
-            return (f"{_alter(table, schema)} ADD {_adopted(unique, via_index)}",)
+            added = f"{_alter(table, schema)} ADD {_adopted(unique, via_index)}"
+            return (added, *_constraint_comment(table, unique, schema))
         case o.AddCheck(table=table, check=check, validate=validate) if check.native is None:
             # A wanted check is written as its author wrote it (the shared form): what the server makes of its own
             # spelling is spelt in yet another way, `c IN (...)` for one.
-            name = _constraint(check.name)
-            return (f"{_alter(table, schema)} ADD {name}CHECK ({check.expression}){_validity(validate)}",)
+            clause = check.expression if check.exclusion else f"CHECK ({check.expression})"
+            clause += " NO INHERIT" if check.options else ""
+            added = f"{_alter(table, schema)} ADD {_constraint(check.name)}{clause}{_validity(validate)}"
+            return (added, *_constraint_comment(table, check, schema))
         case o.AddForeignKey(table=table, foreign_key=key, validate=validate):
-            return (f"{_alter(table, schema)} ADD {_foreign_key(key, schema)}{_validity(validate)}",)
+            added = f"{_alter(table, schema)} ADD {_foreign_key(key, schema)}{_validity(validate)}"
+            return (added, *_constraint_comment(table, key, schema))
         case o.ValidateConstraint(table=table, constraint=constraint):
             if constraint.name is None:
                 raise InvalidMetadata(f"A constraint of table {table} has no name, and cannot be validated by it.")
@@ -61,8 +66,10 @@ def statements(
             # To take a default away is to set it to NULL: the additive path has no word for the other way.
             default = column.default_text or "NULL"
             return (f"{_alter(table, schema)} ALTER COLUMN {written(column.name)} SET DEFAULT {default}",)
-        case o.SetComment(table=table, column=name, comment=comment):
-            return (_comment(table, name, comment, schema),)
+        case o.SetTableOptions():
+            return tuple(set_options(operation, schema))
+        case o.SetComment():
+            return (_comment(operation, schema),)
         case _:
             return None
 
@@ -138,7 +145,15 @@ def _foreign_key(key: ForeignKey, schema: str | None) -> str:
     return sql + _deferral(key.options)
 
 
-def _comment(table: TableName, column: str | None, comment: str | None, schema: str | None) -> str:
-    name = qualified(table, schema)
-    subject = f"TABLE {name}" if column is None else f"COLUMN {name}.{written(column)}"
+def _comment(operation: o.SetComment, schema: str | None) -> str:
+    name, comment = qualified(operation.table, schema), operation.comment
+    subject = f"TABLE {name}" if operation.column is None else f"COLUMN {name}.{written(operation.column)}"
+    if operation.constraint is not None:
+        subject = f"CONSTRAINT {written(operation.constraint)} ON {name}"
     return f"COMMENT ON {subject} IS {'NULL' if comment is None else string_literal(comment)}"
+
+
+def _constraint_comment(table: TableName, item: Unique | Check | ForeignKey, schema: str | None) -> tuple[str, ...]:
+    if item.comment is None or item.name is None:
+        return ()
+    return (_comment(o.SetComment(table, None, item.comment, item.name), schema),)

@@ -135,7 +135,8 @@ def _column_by_column(trial: Trial, table: str, schema: str | None) -> Iterator[
 
 def _extras(number: int, trial: Trial, table: str) -> Iterator[str]:
     for place, check in enumerate(trial.checks):
-        yield f"ALTER TABLE {table} ADD CONSTRAINT m_migrate_c{place} CHECK ({check.expression})"
+        clause = check.expression if check.exclusion else f"CHECK ({check.expression})"
+        yield f"ALTER TABLE {table} ADD CONSTRAINT m_migrate_c{place} {clause}"
     for place, index in enumerate(trial.indexes):
         yield index_sql(index, table, name=f"m_migrate_i{number}_{place}")
 

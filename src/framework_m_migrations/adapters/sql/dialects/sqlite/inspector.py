@@ -22,7 +22,7 @@ from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
-from framework_m_migrations.domain.schema import Catalog, Column, Table, TableName
+from framework_m_migrations.domain.schema import Catalog, Column, SchemaObject, Table, TableName
 from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.domain.type_change import TypeChange
 
@@ -118,6 +118,23 @@ class SqliteInspector:
     def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
         """See the port: tried out in an empty database in memory, as SQLite keeps no account of them."""
         return dependents(executor(self._connection), drops, schema=self._schema or MAIN)
+
+    def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
+        """See the port: this database has no such objects, and needs none."""
+        return [(one, one) for one in wanted]
+
+    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+        """See the port: triggers, in one statement for each schema."""
+        found: dict[TableName, tuple[str, ...]] = {}
+        named = {(table.schema, lower(table.name)): table for table in tables}
+        for schema in {table.schema for table in tables}:
+            master = f"{quoted(schema or self._schema or MAIN)}.sqlite_master"
+            sql = f"SELECT tbl_name, name FROM {master} WHERE type = 'trigger' ORDER BY name"  # noqa: S608
+            for owner, name in executor(self._connection)(sql, ()):
+                table = named.get((schema, lower(owner)))
+                if table is not None:
+                    found[table] = (*found.get(table, ()), f"trigger {name}")
+        return found
 
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
         """See the port: SQLite counts rows by reading them only."""

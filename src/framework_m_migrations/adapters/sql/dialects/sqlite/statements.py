@@ -30,17 +30,20 @@ from framework_m_migrations.domain.operations import (
     AddEnumValue,
     AddForeignKey,
     AddUnique,
+    AlterObject,
     AlterType,
     AttachIndex,
     Backfill,
     CreateEnum,
     CreateIndex,
+    CreateObject,
     CreateTable,
     DropColumn,
     DropConstraint,
     DropEnum,
     DropIndex,
     DropNotNull,
+    DropObject,
     DropTable,
     FillColumn,
     Operation,
@@ -101,6 +104,9 @@ def statements(operation: Operation | TableEdit, connection: sa.Connection, *, s
             | CreateEnum()
             | AddEnumValue()
             | DropEnum()
+            | CreateObject()
+            | AlterObject()
+            | DropObject()
         ):
             return ()
         case _:
@@ -154,7 +160,7 @@ def _mentions(sql: str, column: str) -> bool:
 def locked_tables(operation: Operation) -> tuple[TableName, ...]:
     """Tables that exist before an operation and are changed by it."""
     match operation:
-        case CreateTable() | CreateEnum() | AddEnumValue() | DropEnum():
+        case CreateTable() | CreateEnum() | AddEnumValue() | DropEnum() | CreateObject() | AlterObject() | DropObject():
             return ()
         case (
             AddColumn(table=table)

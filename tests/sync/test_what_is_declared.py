@@ -1,0 +1,184 @@
+"""What a MetaData declares beside plain tables, wrong declarations, and what somebody added to our tables by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.plan import Risk
+from tests.sync.conftest import Site
+
+POSTGRES = pytest.mark.parametrize("site", [pytest.param("psycopg", marks=pytest.mark.postgres)], indirect=True)
+LOCAL = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+BOTH = pytest.mark.parametrize("site", ["sqlite", pytest.param("psycopg", marks=pytest.mark.postgres)], indirect=True)
+
+
+def table(*parts: sa.schema.SchemaItem, name: str = "t", **options: Any) -> sa.MetaData:
+    metadata = sa.MetaData()
+    sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *parts, **options)
+    return metadata
+
+
+def _empty_index() -> sa.MetaData:
+    metadata = table()
+    sa.Index("ix", _table=metadata.tables["t"])
+    return metadata
+
+
+@pytest.mark.parametrize(
+    ("declare", "said"),
+    [
+        pytest.param(lambda: table(prefixes=["TEMPORARY"]), "TEMPORARY", id="temporary"),
+        pytest.param(lambda: table(prefixes=["LOCAL TEMP"]), "TEMPORARY", id="local temporary"),
+        pytest.param(lambda: table(name="sqlite_x"), "reserved", id="a name of SQLite's"),
+        pytest.param(lambda: table(sa.Index("sqlite_ix", "id")), "reserved", id="an index of such a name"),
+        pytest.param(_empty_index, "no columns", id="an index without columns"),
+    ],
+)
+@LOCAL
+def test_a_wrong_declaration_is_refused_before_anything_is_sent(
+    site: Site, declare: Callable[[], sa.MetaData], said: str
+) -> None:
+    with pytest.raises(InvalidMetadata, match=said):
+        site.plan(declare())
+    assert site.inspect().get_table_names() == []
+
+
+@pytest.mark.parametrize(
+    ("declare", "said"),
+    [
+        pytest.param(lambda: table(sa.Column("ctid", sa.Integer)), "reserved", id="a system column"),
+        pytest.param(lambda: table(sa.Column("k", sa.Enum("x" * 64, name="k"))), "63 bytes", id="a long label"),
+        pytest.param(lambda: table(postgresql_on_commit="DROP"), "TEMPORARY", id="on commit"),
+    ],
+)
+@POSTGRES
+def test_what_the_server_refuses_is_refused_before(site: Site, declare: Callable[[], sa.MetaData], said: str) -> None:
+    with pytest.raises(InvalidMetadata, match=said):
+        site.plan(declare())
+
+
+@BOTH
+def test_one_index_that_is_declared_twice_is_one(site: Site) -> None:
+    site.settle(table(sa.Column("a", sa.Integer, index=True), sa.Index("ix_t_a", "a")))
+    assert [index["name"] for index in site.inspect().get_indexes("t")] == ["ix_t_a"]
+
+
+@BOTH
+def test_a_key_to_columns_that_are_not_unique_waits_alone(site: Site) -> None:
+    def wanted(*more: sa.schema.SchemaItem) -> sa.MetaData:
+        metadata = table(sa.Column("a", sa.Integer), *more, name="p")
+        sa.Table("c", metadata, sa.Column("a", sa.Integer, sa.ForeignKey("p.a", name="fk")))
+        return metadata
+
+    done = site.sync(wanted())
+    assert [(type(p.change), p.judgement.rule) for p in done.withheld] == [(c.ForeignKeyAdded, "target-not-unique")]
+    assert set(site.inspect().get_table_names()) >= {"p", "c"}
+    if not site.is_sqlite:
+        site.settle(wanted(sa.UniqueConstraint("a", name="uq")))
+
+
+@BOTH
+def test_what_was_added_by_hand_is_named_and_stays(site: Site) -> None:
+    metadata = table(sa.Column("a", sa.Integer))
+    site.settle(metadata)
+    site.execute("CREATE INDEX by_hand ON t (a)")
+    if site.is_sqlite:
+        site.execute("CREATE TRIGGER trig AFTER INSERT ON t BEGIN SELECT 1; END")
+    else:
+        site.execute(
+            "ALTER TABLE t ADD CONSTRAINT theirs CHECK (a > 0)",
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            "CREATE TRIGGER trig BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+            "CREATE POLICY pol ON t",
+        )
+    said = [note.what for note in site.plan(metadata).plan.notes]
+    expected = {"by_hand", "trig"} | (set() if site.is_sqlite else {"theirs", "pol"})
+    assert all(any(name in line for line in said) for name in expected), said
+    strict = site.manager(metadata).verify(fail_on=Risk.WARNING)
+    assert {finding.kind for finding in strict.findings if finding.dirty} == {"drift"}
+    assert not [finding for finding in site.manager(metadata).verify().findings if finding.dirty]
+    site.sync(metadata, allow_drop=True, force=True)
+    assert [index["name"] for index in site.inspect().get_indexes("t")] == ["by_hand"]
+    excluded = site.manager(metadata, exclude=("object:*",)).plan(force=True)
+    assert excluded.plan.notes == ()
+
+
+@LOCAL
+def test_a_listener_is_named_and_what_sqlalchemy_listens_to_is_not(site: Site) -> None:
+    metadata = table(sa.Column("k", sa.Enum("x", name="k")))
+    sa.event.listen(metadata.tables["t"], "after_create", sa.DDL("CREATE TRIGGER said"))  # type: ignore[no-untyped-call]
+    elsewhere = sa.DDL("SELECT 1").execute_if(dialect="postgresql")  # type: ignore[no-untyped-call]
+    sa.event.listen(metadata, "before_drop", elsewhere)
+    notes = site.plan(metadata).plan.notes
+    assert [note.kind for note in notes] == ["listener"]
+    assert "CREATE TRIGGER said" in notes[0].what
+
+
+@BOTH
+def test_create_all_leaves_no_mark_on_what_is_wanted(site: Site) -> None:
+    def wanted() -> sa.MetaData:
+        metadata = table(sa.Column("o", sa.Integer, sa.ForeignKey("u.id", name="fk_u", use_alter=True)))
+        sa.Table("u", metadata, sa.Column("id", sa.Integer, primary_key=True))
+        return metadata
+
+    metadata = wanted()
+    if not site.is_sqlite:
+        for key in metadata.tables["t"].foreign_key_constraints:
+            sa.schema.AddConstraint(key)
+    site.settle(metadata)
+    assert [key["name"] for key in site.inspect().get_foreign_keys("t")] == ["fk_u"]
+
+
+@POSTGRES
+def test_sequences_domains_enumerations_and_schemas_of_the_metadata(site: Site) -> None:
+    def wanted(step: int = 1) -> sa.MetaData:
+        metadata = sa.MetaData()
+        sa.Sequence("order_no", start=1000, increment=step, metadata=metadata)
+        postgresql.ENUM("draft", "final", name="state", metadata=metadata)
+        mail = postgresql.DOMAIN("mail", sa.Text, check=f"length(VALUE) > {step} AND VALUE ~ '@'", not_null=True)
+        sa.Table("doc", metadata, sa.Column("mail", mail), schema="other")
+        return metadata
+
+    site.settle(wanted())
+    assert site.rows("SELECT nextval('order_no')") == [(1000,)]
+    done = site.sync(wanted(2))
+    assert {(type(p.change), p.change.object.kind) for p in done.withheld if isinstance(p.change, c.ObjectChanged)} == {
+        (c.ObjectChanged, "sequence"),
+        (c.ObjectChanged, "domain"),
+    }
+
+
+@POSTGRES
+def test_an_enumeration_goes_with_the_last_table_and_a_stale_one_is_not_used(site: Site) -> None:
+    def wanted(*labels: str) -> sa.MetaData:
+        metadata = table(name="kept")
+        if labels:
+            column: sa.Column[str] = sa.Column("k", sa.Enum(*labels, name="kind"))
+            sa.Table("thing", metadata, sa.Column("id", sa.Integer, primary_key=True), column)
+        return metadata
+
+    site.settle(wanted("red", "green"))
+    site.sync(wanted(), allow_drop=True)
+    assert site.rows("SELECT 1 FROM pg_type WHERE typname = 'kind'") == []
+    site.execute("CREATE TYPE kind AS ENUM ('red', 'green')")
+    done = site.sync(wanted("round", "square"))
+    assert [type(p.change) for p in done.withheld] == [c.EnumValuesIncompatible, c.TableAdded]
+
+
+@POSTGRES
+def test_a_parent_s_column_is_added_once(site: Site) -> None:
+    def wanted(*names: str) -> sa.MetaData:
+        metadata = table(*(sa.Column(name, sa.Integer) for name in names), name="z_base")
+        own = [sa.Column(name, sa.Integer) for name in ("d", *names)]
+        sa.Table("child", metadata, *own, postgresql_inherits="z_base")
+        return metadata
+
+    site.settle(wanted("b"))
+    site.settle(wanted("b", "c"))
