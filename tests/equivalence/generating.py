@@ -380,7 +380,7 @@ def _without_former_names(schema: Sch) -> Sch:
 
 
 def _keeping_options(before: Sch, after: Sch) -> Sch:
-    """What a model no longer says of a table stays as it is on MariaDB."""
+    """What a model no longer says of a table stays as it is on the servers."""
     had = {tab.name: tab.options for tab in before.tabs}
     tabs = (
         replace(tab, options=tuple(dict.fromkeys((*had.get(tab.was or tab.name, ()), *tab.options))))
@@ -401,7 +401,7 @@ def pairs(draw: Draw, dialect: str) -> Generated:
     easy = drawing.easy
     if drawing.chance(3):
         before, after, easy = _without_former_names(after), _without_former_names(before), False
-    if dialect == "mariadb":
+    if dialect != "sqlite":
         after = _keeping_options(before, after)
     rows = drawing.number(3)
     nulls = drawing.chance() and not easy

@@ -182,3 +182,26 @@ def test_a_parent_s_column_is_added_once(site: Site) -> None:
 
     site.settle(wanted("b"))
     site.settle(wanted("b", "c"))
+
+
+@POSTGRES
+def test_what_the_models_do_not_say_of_a_table_stays_as_somebody_set_it(site: Site) -> None:
+    def wanted(**parameters: int) -> sa.MetaData:
+        metadata = table(postgresql_with=parameters)
+        for name in ("parent", "parted"):
+            sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False))
+        return metadata
+
+    site.execute("CREATE TABLE parted (id integer PRIMARY KEY) PARTITION BY RANGE (id)")
+    site.settle(wanted(fillfactor=70))
+    site.execute(
+        "CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (9) WITH (fillfactor = 60)",
+        "ALTER TABLE t SET UNLOGGED, INHERIT parent, SET (autovacuum_enabled = off)",
+    )
+    for metadata in (wanted(fillfactor=70), wanted()):
+        site.settle(metadata)
+        strict = site.manager(metadata).verify(fail_on=Risk.WARNING)
+        assert not [finding for finding in strict.findings if finding.dirty]
+    (withheld,) = site.plan(wanted(fillfactor=80)).plan.withheld
+    before, after = (("with.fillfactor", "70"),), (("with.fillfactor", "80"),)
+    assert withheld.change == c.TableOptionsChanged(c.TableName("t"), before, after)

@@ -13,6 +13,7 @@ from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.risk import Knowledge, judge
 from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, Table
+from framework_m_migrations.services.sync_planner import object_changes
 from tests.versions.support import SCOPES
 
 IGNORED = frozenset({"alembic_version"})
@@ -35,8 +36,9 @@ def differences(connection: sa.Connection, metadata: sa.MetaData, *, owned: bool
         )
         found: list[PlannedChange] = []
         for item, table in zip(wanted, settled, strict=True):
-            doctype = DocTypeSchema(str(table.name), (table,), item.enums, "wms")
-            for change in diff_doctype(doctype, catalog, ownership, capabilities):
+            doctype = DocTypeSchema(str(table.name), (table,), item.enums, "wms", item.objects)
+            beside = object_changes(doctype, inspector.objects(doctype.objects) if doctype.objects else ())
+            for change in (*beside, *diff_doctype(doctype, catalog, ownership, capabilities)):
                 types = {}
                 if isinstance(change, c.ColumnTypeChanged):
                     kind = inspector.type_change(change.table, change.before, change.column)
@@ -46,7 +48,7 @@ def differences(connection: sa.Connection, metadata: sa.MetaData, *, owned: bool
         seen: set[object] = set()
         unique = []
         for planned in found:
-            key = planned.change.enum.name if isinstance(planned.change, c.EnumAdded) else object()
+            key = _made_once(planned.change)
             if key not in seen:
                 seen.add(key)
                 unique.append(planned)
@@ -57,6 +59,16 @@ def differences(connection: sa.Connection, metadata: sa.MetaData, *, owned: bool
                     gone = c.TableRemoved(table.name, owned=True)
                     unique.append(PlannedChange(str(table.name), "wms", gone, judge(gone, Knowledge())))
         return unique
+
+
+def _made_once(change: c.Change) -> object:
+    match change:
+        case c.EnumAdded(enum=enum):
+            return enum.name
+        case c.ObjectAdded(object=wanted) | c.ObjectChanged(object=wanted):
+            return wanted.kind, wanted.name
+        case _:
+            return object()
 
 
 def _settled(wanted: Sequence[Table], catalog: Catalog, inspector: object) -> list[Table]:

@@ -43,7 +43,7 @@ class Capabilities:
             stays without a copy of its rows.
         expression_indexes: an index may be over expressions.
         partial_indexes: an index may leave out rows by a predicate.
-        inherited_options: options that each table has, declared or not; only declared ones are compared.
+        options_as_named: a table has more options than models name; only those that a model names are compared.
         folds_tables: names of tables that differ in the case of ASCII letters only are one.
         folds_columns: names of columns that differ in it only are one.
         naming: how constraints are named that nobody named.
@@ -75,7 +75,7 @@ class Capabilities:
     drop_unique: bool = True
     expression_indexes: bool = True
     partial_indexes: bool = True
-    inherited_options: frozenset[str] = frozenset()
+    options_as_named: bool = False
     folds_tables: bool = False
     folds_columns: bool = False
     naming: Naming = STANDARD

@@ -116,14 +116,14 @@ def _constraint_comments(wanted: Table, actual: Table) -> Iterator[c.Change]:
 
 
 def _options(wanted: Table, actual: Table, capabilities: Capabilities) -> Iterator[c.TableOptionsChanged]:
-    """The options that differ. One that each table has anyway is compared only where the model names it."""
+    """The options that differ. Where a server has more than models name, the rest is left as somebody set it."""
     had, wants = dict(actual.options), dict(wanted.options)
     for column in wanted.columns:
         before = actual.column(column.name) or actual.column(column.renamed_from or "")
         if before is not None and before.options != column.options:
             had |= {f"{column.name}.{name}": value for name, value in before.options}
             wants |= {f"{column.name}.{name}": value for name, value in column.options}
-    names = wants.keys() | (had.keys() - capabilities.inherited_options)
+    names = wants.keys() if capabilities.options_as_named else wants.keys() | had.keys()
     differing = [name for name in sorted(names) if had.get(name) != wants.get(name)]
     if differing:
         old, new = (tuple((name, one[name]) for name in differing if name in one) for one in (had, wants))

@@ -203,7 +203,7 @@ class SyncPlanner:
             return found
         known = dict(zip(wanted, self.session.inspector.objects(wanted), strict=True))
         return {
-            doctype.name: [*_object_changes(doctype, [known[item] for item in doctype.objects]), *found[doctype.name]]
+            doctype.name: [*object_changes(doctype, [known[item] for item in doctype.objects]), *found[doctype.name]]
             for doctype in doctypes
         }
 
@@ -260,9 +260,10 @@ def _contract_due(revision: str) -> Judgement:
     return Judgement(Risk.WARNING, "contract-due", what, CONTRACT)
 
 
-def _object_changes(
+def object_changes(
     doctype: DocTypeSchema, pairs: Iterable[tuple[SchemaObject, SchemaObject | None]]
 ) -> Iterator[c.Change]:
+    """What a DocType changes of objects beside tables, given each with what the inspector found of it."""
     for wanted, actual in pairs:
         table = doctype.tables[0].name if doctype.tables else wanted.name
         if actual is None:

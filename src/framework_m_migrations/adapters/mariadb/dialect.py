@@ -13,7 +13,6 @@ from framework_m_migrations.adapters.mariadb.failures import translate
 from framework_m_migrations.adapters.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.mariadb.lock import NamedLock
 from framework_m_migrations.adapters.mariadb.naming import NAMING
-from framework_m_migrations.adapters.mariadb.options import COMPARED
 from framework_m_migrations.adapters.mariadb.spelling import NAME_LIMIT, MariadbSpelling
 from framework_m_migrations.adapters.mariadb.statements import Writer, lock_levels
 from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Statement
@@ -61,7 +60,7 @@ class MariadbDialect:
             unique_is_index=True,
             expression_indexes=False,
             partial_indexes=False,
-            inherited_options=COMPARED,
+            options_as_named=True,
             # Tables are folded by some servers only (lower_case_table_names), and then in what is declared already.
             folds_columns=True,
             naming=NAMING,

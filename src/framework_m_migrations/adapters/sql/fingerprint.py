@@ -20,7 +20,7 @@ from sqlalchemy.sql import elements as sa_elements
 
 from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
 from framework_m_migrations.adapters.sql.type_memo import TypeMemo
-from framework_m_migrations.adapters.sql.wanted import RENAMED_KEY, Target
+from framework_m_migrations.adapters.sql.wanted import RENAMED_KEY, Target, refuse_foreign
 from framework_m_migrations.adapters.sql.wanted_constraints import (
     clause_text,
     foreign_key_target,
@@ -93,6 +93,7 @@ class Fingerprints:
         try:
             parts = self._parts(table)
         except sa.exc.SQLAlchemyError as error:
+            refuse_foreign(table, self._target)  # Says what it is that this database does not have.
             raise InvalidMetadata(f"Table {table.name} cannot be written as SQL: {error}") from error
         try:
             text = "\0".join(parts)

@@ -121,7 +121,8 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
     name = target.names.table(table.name, table.schema)
     refuse_temporary(table)
     try:
-        # First, as a column without a type of its own takes that of its foreign key's target.
+        others = refuse_foreign(table, target)
+        # Before the columns, as one without a type of its own takes that of its foreign key's target.
         foreign_keys = constraints.wanted_foreign_keys(table, target)
         declared = [column for column in table.columns if not column.system]
         types: list[SpelledType] = []
@@ -130,8 +131,6 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
             raise InvalidMetadata(f"Table {name} has no columns.")
         target.names.distinct([column.name for column in columns], f"columns of table {name}")
         indexes = constraints.wanted_indexes(table, target)
-        others = list(constraints.table_constraints(table))
-        refuse(table, target.dialect, [one for one in others if constraints.is_created(one, target)])
         uniques = constraints.wanted_uniques(table, others, target)
         checks = constraints.wanted_checks(others, target)
         _check_names(name, indexes, uniques, checks, foreign_keys, target)
@@ -155,6 +154,17 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
         return WantedTable(wanted, enums, wanted_objects([table], domains, target))
     except sa.exc.SQLAlchemyError as error:
         raise InvalidMetadata(f"Table {name} cannot be written as SQL: {error}") from error
+
+
+def refuse_foreign(table: sa.Table, target: Target) -> list[sa.Constraint]:
+    """The constraints of a table.
+
+    Raises:
+        InvalidMetadata: the table declares what this database does not have.
+    """
+    found = list(constraints.table_constraints(table))
+    refuse(table, target.dialect, [one for one in found if constraints.is_created(one, target)])
+    return found
 
 
 def _columns(declared: Sequence[sa.Column[Any]], types: list[SpelledType], target: Target) -> tuple[Column, ...]:

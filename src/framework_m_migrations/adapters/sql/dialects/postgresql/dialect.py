@@ -68,6 +68,7 @@ class PostgresqlDialect:
             typed_plans=True,
             unique_is_index=False,
             table_locks=True,
+            options_as_named=True,
         )
 
     def spelling(self, dialect: sa.Dialect) -> PostgresqlSpelling:
