@@ -72,13 +72,14 @@ class RevisionWriter:
             functions, review = self._online(renderer, draft, changes)
         body = [line for _, lines in functions for line in lines]
         imports = _imports(renderer.imports, body, by_hand=not changes)
+        drops = () if draft.contract_of is None else removals(changes)
         header = [
             f"revision = {_value(draft.id)}",
             *layout(f"down_revision = {_scalar(draft.down_revisions)!r}", 0),
             *layout(f"branch_labels = {draft.branch_labels or None!r}", 0),
             *layout(f"depends_on = {_scalar(draft.depends_on)!r}", 0),
             *([] if draft.contract_of is None else [f"contract_of = {_value(draft.contract_of)}"]),
-            *([f"drops = {drops!r}"] if draft.contract_of is not None and (drops := removals(changes)) else []),
+            *(layout(f"drops = {drops!r}", 0) if drops else []),
             *(['new_database = "sync"'] if draft.beside_sync else []),
         ]
         lines = [
