@@ -19,12 +19,13 @@ _NEVER: dict[type, str] = {
 _KNOWN_OPTIONS = frozenset({"deferrable", "initially", "match"})
 
 
-def obstacle(change: c.Change, catalog: Catalog) -> str | None:
+def obstacle(change: c.Change, catalog: Catalog, *, widens: bool = False) -> str | None:
     """Why no revision can be written that makes a change while old and new code run; None where one can.
 
     Args:
         change: withheld by sync.
         catalog: of all tables, for the foreign keys that point to a column.
+        widens: the new type of a renamed column has room for every value, and sync applies it after the contract step.
     """
     if type(change) in _NEVER:
         return _NEVER[type(change)]
@@ -33,7 +34,7 @@ def obstacle(change: c.Change, catalog: Catalog) -> str | None:
             return f"a plain revision changes the {wanted.kind} at once"
         case c.ColumnAdded(column=column) if column.generated is not None:
             return "the database would fill the column row by row under a lock"
-        case c.ColumnRenamed(before=before, column=column) if _differs(before, column):
+        case c.ColumnRenamed(before=before, column=column) if _differs(before, column, widens=widens):
             return "it changes more than the name: rename the column first, and change it in the next revision"
         case c.ColumnRenamed(table=table, before=before) | c.ColumnTypeChanged(table=table, before=before):
             return _on_column(table, before, catalog)
@@ -55,9 +56,9 @@ def obstacle(change: c.Change, catalog: Catalog) -> str | None:
             return None
 
 
-def _differs(before: Column, column: Column) -> bool:
-    """Whether a renamed column changes what its copy cannot have beside the former one."""
-    same = (before.type, before.generated, before.comment) == (column.type, column.generated, column.comment)
+def _differs(before: Column, column: Column, *, widens: bool) -> bool:
+    """Whether a renamed column changes what its copy cannot have beside the former one, nor sync apply afterwards."""
+    same = before.generated == column.generated and (widens or before.type == column.type)
     return not same or (before.nullable and not column.nullable)
 
 

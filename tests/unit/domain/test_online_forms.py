@@ -12,6 +12,7 @@ from framework_m_migrations.domain.revisions import Phase
 from framework_m_migrations.domain.schema import (
     Catalog,
     Check,
+    Column,
     EnumType,
     ForeignKey,
     Generated,
@@ -93,6 +94,29 @@ def test_what_stands_on_a_column_must_be_made_again_with_the_new_one() -> None:
     assert renamed(table("t", A, B, uniques=(BY_COVERS,)), column="b") is None
     assert renamed(table("t", A, foreign_keys=(DEFERRED,), checks=(Check(None, "a > 0"),))) is None
     assert renamed(replace(PLAIN, primary_key=None)) is None
+
+
+MORE = "it changes more than the name: rename the column first, and change it in the next revision"
+
+
+@pytest.mark.parametrize(
+    ("after", "widens", "why"),
+    [
+        (replace(B, comment="c", default="1"), False, None),
+        (column("b", "text"), True, None),
+        (column("b", "text"), False, MORE),
+        (replace(B, nullable=False), True, MORE),
+        (replace(COMPUTED, name="b"), True, MORE),
+    ],
+)
+def test_a_renamed_column_changes_only_what_sync_applies_afterwards(
+    after: Column, widens: bool, why: str | None
+) -> None:
+    assert obstacle(c.ColumnRenamed(T, A, after), catalog(PLAIN), widens=widens) == why
+
+
+def test_a_renamed_column_may_allow_null() -> None:
+    assert obstacle(c.ColumnRenamed(T, MUST, B), catalog(table("t", MUST))) is None
 
 
 def test_what_others_point_at_cannot_go_or_be_another() -> None:

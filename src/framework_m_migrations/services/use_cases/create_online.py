@@ -14,6 +14,7 @@ from framework_m_migrations.domain.results import CreateResult
 from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
 from framework_m_migrations.domain.schema import Catalog, Check, ForeignKey, Index, Table, Unique
+from framework_m_migrations.domain.type_change import TypeChange
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.mixed_apps import BESIDE_SYNC
 
@@ -45,7 +46,8 @@ def write_halves(
     chosen, said = _withheld(changes)
     with session.reading():
         catalog = session.inspector.read(None)
-    reasons = _with_dependents([(planned, obstacle(planned.change, catalog)) for planned in chosen])
+        found = [(one, obstacle(one.change, catalog, widens=_widens(session, one.change))) for one in chosen]
+    reasons = _with_dependents(found)
     said += [f"{_named(planned)}: {reason}; write it by hand" for planned, reason in reasons if reason is not None]
     chosen = [planned for planned, reason in reasons if reason is None]
     out = (*left_out, *said)
@@ -75,6 +77,14 @@ def write_halves(
         tables=tables,
     )
     return replace(expand, left_out=out, contract=_write(session, second, chosen, dry_run=dry_run))
+
+
+def _widens(session: Session, change: c.Change) -> bool:
+    """Whether a renamed column gets a type that sync applies to it once the former column is gone."""
+    if not isinstance(change, c.ColumnRenamed):
+        return False
+    kind = session.inspector.type_change(change.table, change.before, change.column)
+    return kind in {TypeChange.EQUAL, TypeChange.WIDENING}
 
 
 def _with_dependents(reasons: Sequence[tuple[PlannedChange, str | None]]) -> list[tuple[PlannedChange, str | None]]:

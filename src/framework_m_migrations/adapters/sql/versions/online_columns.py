@@ -39,6 +39,10 @@ def rename_column(halves: Halves, change: c.ColumnRenamed, wanted: Table, actual
     default, old_default = _constant(_default(after)), _constant(before.default)
     final = None if default is not None else _default(after)
     halves.review.append(f"{table}.{before.name} and {after.name} are kept equal until the contract step.")
+    if (later := change.column.type).spelling != before.type.spelling:
+        halves.review.append(
+            f"{table}.{after.name} is {before.type} until the contract step; then sync makes it {later}."
+        )
     if after.nullable and not before.nullable:
         # New code may write NULL, which the trigger carries over.
         halves.expand_up.append(call("drop_not_null", table.name, before.name, table=table))

@@ -24,6 +24,7 @@ from framework_m_migrations.domain.revisions import Phase, RevisionDraft
 from framework_m_migrations.domain.schema import Table, TableName
 from framework_m_migrations.ports.app_discovery import App
 
+ONLINE = "from framework_m_migrations import online"
 ALWAYS_REVIEW = (
     "Data: does a row need to be moved, split or converted? Autogenerate cannot know.",
     "Downgrade: does it give back what matters?",
@@ -101,7 +102,7 @@ class RevisionWriter:
         """The functions of one half: what PostgreSQL does while it serves, and the plain form for other databases."""
         phase = draft.phase or Phase.EXPAND
         halves = online_halves(changes, draft)
-        renderer.imports.add("from framework_m_migrations import online")
+        renderer.imports.add(ONLINE)
         plain = self._script(changes) if phase is Phase.EXPAND else Script()
         functions: list[tuple[str, list[str]]] = []
         later: list[tuple[str, list[str]]] = []
@@ -172,7 +173,13 @@ def _imports(extra: set[str], body: Sequence[str], *, by_hand: bool) -> list[str
     joined = "\n".join(body)
     unused = "  # noqa: F401" if by_hand else ""
     plain = sorted(line for line in extra if line.startswith("import "))
-    froms = sorted(line for line in extra if line.startswith("from "))
+    # A half may use it in a comment alone, for a person to complete.
+    written = any("online." in line and not line.lstrip().startswith("#") for line in body)
+    froms = sorted(
+        f"{line}  # noqa: F401" if line == ONLINE and not written else line
+        for line in extra
+        if line.startswith("from ")
+    )
     if by_hand or "sa." in joined:
         plain.append(f"import sqlalchemy as sa{unused}")
     if by_hand or "op." in joined:
