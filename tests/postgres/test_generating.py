@@ -176,6 +176,6 @@ def test_what_is_plain_asks_the_catalog_no_more_than_what_fills_the_column(conne
     assert sent == [
         "ALTER TABLE t ALTER COLUMN c SET NOT NULL",
         "ALTER TABLE t ALTER COLUMN c SET DEFAULT 5",
-        "ALTER TABLE t RENAME c TO d",
+        "ALTER TABLE t RENAME COLUMN c TO d",
         "ALTER TABLE t RENAME TO u",
     ]

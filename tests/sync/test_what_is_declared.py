@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.schema import TableName
 from tests.sync.conftest import Site
 
 POSTGRES = pytest.mark.parametrize("site", [pytest.param("psycopg", marks=pytest.mark.postgres)], indirect=True)
@@ -204,4 +205,4 @@ def test_what_the_models_do_not_say_of_a_table_stays_as_somebody_set_it(site: Si
         assert not [finding for finding in strict.findings if finding.dirty]
     (withheld,) = site.plan(wanted(fillfactor=80)).plan.withheld
     before, after = (("with.fillfactor", "70"),), (("with.fillfactor", "80"),)
-    assert withheld.change == c.TableOptionsChanged(c.TableName("t"), before, after)
+    assert withheld.change == c.TableOptionsChanged(TableName("t"), before, after)

@@ -16,7 +16,9 @@ _DOLLAR_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _FORBIDDEN = frozenset({"drop", "truncate"})
 _CLAUSE_AFTER = frozenset({"on", "for", "key", "do", "of", "or", "before", "after"})
 """Words before UPDATE and DELETE where they are a clause: of a foreign key, a column, a lock, a trigger, an upsert."""
-_SUSPICIOUS = re.compile(r"(?:drop|truncate|delete|update|rename)(?!\w)", re.IGNORECASE)
+GUARDED_WORDS = frozenset({"drop", "truncate", "delete", "update", "rename"})
+"""What is looked for: as names these words are always quoted, whatever the dialect reserves."""
+_SUSPICIOUS = re.compile(rf"(?:{'|'.join(sorted(GUARDED_WORDS))})(?!\w)", re.IGNORECASE)
 """Finds every text in which ``words`` may come upon one of them, and hardly any other."""
 _NAME = r"""(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|\w+)"""
 _HARMLESS = re.compile(

@@ -16,14 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy.sql import compiler as sa_compiler
 from sqlalchemy.sql import elements as sa_elements
 
+from framework_m_migrations.adapters.sql.guard import GUARDED_WORDS
 from framework_m_migrations.domain.errors import InvalidMetadata
 
 if TYPE_CHECKING:
     from framework_m_migrations.adapters.sql.dialects.base import Statement
     from framework_m_migrations.domain.schema import TableName
 
-# Words that the guard of the additive path looks for: as names they are always quoted, whatever the dialect reserves.
-_GUARDED_WORDS = frozenset({"drop", "truncate", "delete", "rename"})
 # Reserved by PostgreSQL 18 (pg_get_keywords) or by SQLite 3.40, and not in SQLAlchemy's lists.
 _MISSED_WORDS = frozenset(
     {"collation", "concurrently", "lateral", "nothing", "returning", "system_user", "tablesample"}
@@ -57,7 +56,7 @@ class _VerbatimPreparer(sa_compiler.IdentifierPreparer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.reserved_words = {*self.reserved_words, *_GUARDED_WORDS, *_MISSED_WORDS}
+        self.reserved_words = {*self.reserved_words, *GUARDED_WORDS, *_MISSED_WORDS}
 
     def quote(self, ident: str) -> str:
         force = getattr(ident, "quote", None)

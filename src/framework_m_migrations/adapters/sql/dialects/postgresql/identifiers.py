@@ -6,12 +6,12 @@ import functools
 import re
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import KEYWORDS
+from framework_m_migrations.adapters.sql.guard import GUARDED_WORDS
 
 NAME_LIMIT = 63
 """Bytes of UTF-8 that a stock server keeps of a name (NAMEDATALEN - 1)."""
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
-_GUARDED_WORDS = frozenset({"drop", "truncate", "delete", "rename"})
 _UPPER = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
 
 
@@ -38,7 +38,7 @@ def quote(name: str) -> str:
 
 def written(name: str) -> str:
     """The name in a statement: as ``quote``, and what the additive path's guard looks for is never left bare."""
-    return f'"{name}"' if name in _GUARDED_WORDS else quote(name)
+    return f'"{name}"' if name in GUARDED_WORDS else quote(name)
 
 
 def unquote(text: str) -> str:
