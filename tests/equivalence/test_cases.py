@@ -359,6 +359,14 @@ CASES: dict[str, Case] = {
     "a column is renamed and changed": case(
         t(A), t(lambda: sa.Column("b", sa.BigInteger, nullable=False, info={"renamed_from": "a"})), SEVEN
     ),
+    "a column is renamed and widened": case(
+        t(col("a", sa.Numeric(5, 2), nullable=False, server_default="1.5"), index("ix", "a")),
+        t(
+            lambda: sa.Column("b", sa.Numeric(7, 2), server_default="2.5", comment="c", info={"renamed_from": "a"}),
+            index("ix", "b"),
+        ),
+        SEVEN,
+    ),
     "a column under an index is renamed": case(
         t(A, index("ix", "a"), unique("a", name="uq")),
         t(lambda: sa.Column("b", sa.Integer, info={"renamed_from": "a"}), index("ix", "b"), unique("b", name="uq")),
