@@ -50,14 +50,16 @@ _GAPS = ("", " ", "\t", "\n", "\r", "\f", ",", "(", ")")
 
 @dataclass(frozen=True, slots=True)
 class TextEdit:
-    """An edit: the text after it, the part of that text which shows it, and SQL that makes it from the text before.
+    """An edit: the text after it, the parts of that text which show it, and SQL that makes it from the text before.
+
+    ``fragments`` stay as they are while later statements of the transaction add columns to the table.
 
     ``assignment`` is an expression over the column ``sql``. It says what changes and no more, so that the edits of one
     plan can be read, and carried out, one after the other.
     """
 
     after: str
-    fragment: str
+    fragments: tuple[str, ...]
     assignment: str
 
 
@@ -142,7 +144,7 @@ def _edited(before: str, edits: Sequence[Addition]) -> TextEdit:
         pieces += (before[position:left], words)
         position = right
     after = "".join((*pieces, before[position:]))
-    return TextEdit(after, after, literal(after))
+    return TextEdit(after, tuple(words for _, words in places if words), literal(after))
 
 
 def _inserted(before: str | None, clause: str) -> TextEdit:
@@ -152,7 +154,7 @@ def _inserted(before: str | None, clause: str) -> TextEdit:
     tail = len(text) - position
     fragment = f", {clause}"
     assignment = f"substr(sql, 1, length(sql) - {tail}) || {literal(fragment)} || substr(sql, -{tail})"
-    return TextEdit(text[:position] + fragment + text[position:], fragment, assignment)
+    return TextEdit(text[:position] + fragment + text[position:], (fragment,), assignment)
 
 
 def _replaced(before: str, column: Span, edits: list[tuple[Span, str]]) -> TextEdit:
@@ -162,7 +164,7 @@ def _replaced(before: str, column: Span, edits: list[tuple[Span, str]]) -> TextE
         start, end = max(0, start - 8), min(len(before), end + 8)
     old, new = before[start:end], _with_edits(before, (start, end), edits)
     after = before[:start] + new + before[end:]
-    return TextEdit(after, new, f"replace(sql, {literal(old)}, {literal(new)})")
+    return TextEdit(after, (new,), f"replace(sql, {literal(old)}, {literal(new)})")
 
 
 def _with_edits(text: str, part: Span, edits: list[tuple[Span, str]]) -> str:

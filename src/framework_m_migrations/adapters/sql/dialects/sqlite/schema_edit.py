@@ -50,7 +50,7 @@ _NOT_YET_THERE = ("no such column", "unknown column")
 class PendingEdit:
     """An edit of this transaction, to be verified before its commit."""
 
-    fragment: str
+    fragments: tuple[str, ...]
     questions: tuple[tuple[str, Question], ...]
     foreign_keys: bool
 
@@ -77,8 +77,8 @@ def edit_statements(operation: EditOperation, connection: sa.Connection, *, sche
         if before is not None:
             _try_out(before, edit.after, operation)
         # The column itself goes right after, and with it parts of the text.
-        fragment = "" if isinstance(operation, DropColumn) else edit.fragment
-        _record(connection, place, before or "", fragment, operation)
+        fragments = () if isinstance(operation, DropColumn) else edit.fragments
+        _record(connection, place, before or "", fragments, operation)
     version = int(control(connection, f"PRAGMA {quoted(place)}.schema_version")[0][0])
     reload = "RESET" if server_version(connection.dialect) >= _RESET_SINCE else "OFF"
     chosen = f"type = 'table' AND name = {literal(name)}"
@@ -147,16 +147,18 @@ def _built(text: str, operation: EditOperation) -> tuple[Table, str | None]:
     return built, rowid_alias(table, parse_table(text))
 
 
-def _record(connection: sa.Connection, place: str, before: str, fragment: str, operation: EditOperation) -> None:
+def _record(
+    connection: sa.Connection, place: str, before: str, fragments: tuple[str, ...], operation: EditOperation
+) -> None:
     pending: dict[tuple[str, str], PendingEdit] = connection.info.setdefault(_PENDING, {})
     key = (place, operation.table.name)
     earlier = pending.get(key)
     questions = tuple(dict.fromkeys(question for one in edits_of(operation) for question in questions_of(one)))
     foreign_keys = any(isinstance(one, AddForeignKey) for one in edits_of(operation))
-    if earlier is not None and earlier.fragment in before:
+    if earlier is not None and all(fragment in before for fragment in earlier.fragments):
         questions = tuple(dict.fromkeys((*earlier.questions, *questions)))
         foreign_keys = foreign_keys or earlier.foreign_keys
-    pending[key] = PendingEdit(fragment, questions, foreign_keys)
+    pending[key] = PendingEdit(fragments, questions, foreign_keys)
 
 
 def questions_of(operation: EditOperation) -> tuple[tuple[str, Question], ...]:
@@ -198,7 +200,7 @@ def verify_edits(connection: sa.Connection) -> None:
 
 def _verify(connection: sa.Connection, schema: str, table: str, edit: PendingEdit) -> None:
     text = stored_text(connection, table, schema)
-    if text is None or edit.fragment not in text:
+    if text is None or not all(fragment in text for fragment in edit.fragments):
         raise DatabaseError(f"The definition of table {table} did not take the change.")
     answers = ask(connection, [question for _, question in edit.questions], schema=schema)
     for what, question in edit.questions:
