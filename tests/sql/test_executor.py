@@ -253,8 +253,7 @@ def test_everything_goes_to_the_sessions_schema(postgres: sa.Connection) -> None
     executor = SqlExecutor(postgres, plain, schema="Tenant 1")
     for table in metadata.sorted_tables:
         made = wanted_table(table, target)
-        for enum in made.enums:
-            executor.apply(o.CreateEnum(enum))
+        executor.apply(*map(o.CreateEnum, made.enums), *map(o.CreateObject, made.objects))
         assert made.table.name.schema is None
         executor.apply(o.CreateTable(made.table, made.table.foreign_keys))
     executor.apply(o.AddColumn(TableName("t"), Column("n", ColumnType("INTEGER"), nullable=False, fill="1")))
@@ -275,8 +274,9 @@ def test_sequences_use_alter_and_concurrent_indexes_fit_into_a_transaction(postg
     sa.Index("ix", a.c.b, postgresql_concurrently=True)
     plain = PlainDialect("postgresql")
     for table in (metadata.tables["b"], a):
-        wanted = wanted_table(table, Target.of(postgres.dialect, plain)).table
-        SqlExecutor(postgres, plain).apply(o.CreateTable(wanted, wanted.foreign_keys))
+        made = wanted_table(table, Target.of(postgres.dialect, plain))
+        create = o.CreateTable(made.table, made.table.foreign_keys)
+        SqlExecutor(postgres, plain).apply(*map(o.CreateObject, made.objects), create)
     assert sa.inspect(postgres).get_foreign_keys("a")[0]["name"] == "later"
     assert postgres.execute(sa.insert(metadata.tables["b"]).returning(metadata.tables["b"].c.id)).scalar_one() == 1
 
