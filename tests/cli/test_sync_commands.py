@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 
@@ -29,8 +30,8 @@ def test_what_is_withheld_is_listed_by_every_sync_and_the_rest_applied(drifted: 
         withheld = done.out.split("Withheld: sync leaves these alone")[1]
         assert "WARNING   customer  new column code INTEGER NOT NULL" in withheld
         assert "BREAKING  old       table without a DocType" in withheld
-        assert 'm-migrate create "MESSAGE" --app APP' in withheld
-        assert "m-migrate sync --allow-drop" in withheld
+        assert re.search(r'm-migrate create (--\S+ \S+ )*"MESSAGE" --app APP', withheld)
+        assert re.search(r"m-migrate sync (--\S+ \S+ )*--allow-drop", withheld)
     assert drifted.columns("customer") == ["id", "title", "note"]
     assert drifted.query("SELECT * FROM old") == [(1,)]
 

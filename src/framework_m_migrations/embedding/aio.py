@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.context import Factory
 from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.plan import Risk
 from framework_m_migrations.domain.renames import Rename
@@ -28,6 +29,7 @@ from framework_m_migrations.domain.revision_previews import PreviewResult, ShowR
 from framework_m_migrations.domain.squashing import SquashResult
 from framework_m_migrations.embedding.commands import Command, Commands
 from framework_m_migrations.ports.event_sink import EventSink
+from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.use_cases.create import CreateOptions
 from framework_m_migrations.services.use_cases.prove import ProveOptions
 from framework_m_migrations.services.use_cases.run import RunOptions
@@ -76,6 +78,15 @@ class AsyncMigrationManager:
 
     async def _run[T](self, command: Command[T]) -> T:
         return await self._assembly.run_async(command.use_case, drops=command.drops, looks=command.looks)
+
+    async def perform[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool = False) -> T:
+        """Run a use case of a host program's own, with the session of this manager's database.
+
+        Args:
+            use_case: called with the session; what it raises is raised.
+            drops: give the session a pruner.
+        """
+        return await self._assembly.run_async(use_case, drops=drops)
 
     async def plan(self, *, force: bool = False) -> PlanResult:
         """What ``sync`` would do: each change with risk, reason and exact SQL. Changes nothing.
