@@ -168,7 +168,7 @@ def _as_metadata_names(given: Any) -> tuple[str | MetaData, ...]:
 def _as_metadata_item(item: Any) -> str | MetaData:
     # SQLAlchemy is not imported for this: whoever hands over MetaData has imported it.
     found = getattr(item, "metadata", item)
-    if not isinstance(item, str) and not hasattr(found, "sorted_tables"):
+    if not isinstance(item, str) and not (hasattr(found, "tables") and hasattr(found, "create_all")):
         raise ConfigurationError(
             f"The setting metadata takes MetaData, a declarative Base or a text, not {type(item).__name__}.",
             next_step='Give `Base.metadata`, `Base` or "package.module:attribute", or a list of them.',
