@@ -24,8 +24,8 @@ def wasm_memory() -> int:
 
 
 def delete(folder: str) -> None:
-    """Delete the database file in memory."""
-    pyodide_js.FS.unlink(f"{folder}/dev.db")
+    """Empty the database file in memory. A folder that is empty altogether would be loaded from the store again."""
+    pyodide_js.FS.truncate(f"{folder}/dev.db", 0)
 
 
 def write(path: str, content: bytes) -> None:
