@@ -34,6 +34,7 @@ def _native_type(bad: str, table: sa.Table) -> None:
 
 def _match(bad: str, table: sa.Table) -> None:
     """Not one of the texts that are looked at: here what is about to be sent is refused."""
+    table.append_constraint(sa.UniqueConstraint("a"))
     table.append_constraint(sa.ForeignKeyConstraint(["a"], ["customer.a"], match=f"FULL {bad}"))
 
 

@@ -136,7 +136,7 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
         "empty": forced.is_empty,
         "pending": [name for app in manager.status().apps for name in app.pending],
         # Tables of revisions have no DocType here, which verify rightly says.
-        "findings": [one.kind for one in judged.findings if one.kind != "unmanaged-table"],
+        "findings": [one.kind for one in judged.findings if one.kind not in {"unmanaged-table", "drift"}],
     }
 
 

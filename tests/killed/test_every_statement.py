@@ -57,7 +57,7 @@ def ledger_is_true(stage: Stage, copy: Copy, where: str) -> None:
     assert said["empty"] or not matches, where
     assert said["pending"] == [f"yard{number:04}" for number in range(latest + 1, 9)], where
     findings = {*(() if said["empty"] else ("change",)), *(("pending-revision",) if latest < 8 else ())}
-    assert set(said["findings"]) == findings, where
+    assert set(said["findings"]) == findings, (where, said)
 
 
 def goes_on(stage: Stage, copy: Copy, where: str) -> None:
