@@ -31,7 +31,7 @@ def test_a_statement_that_takes_too_long_is_given_up_and_nothing_is_left(postgre
     manager().sync()
     with connected(postgres_database) as connection:
         ddl(connection, *SLOW)
-        with pytest.raises(DatabaseError, match="M207.*statement timeout"):
+        with pytest.raises(DatabaseError, match=r"M207.*statement timeout"):
             manager("late").sync()
         assert [one.change.table.name for one in manager("late").plan().plan.changes] == ["t"]
         ddl(connection, "DROP EVENT TRIGGER slow")
