@@ -139,16 +139,12 @@ class ProjectFile:
     """What a project's file says.
 
     Attributes:
-        file: the file, None where the project has none.
         values: by setting; those of the chosen environment over the others.
         origins: by setting, where its value stands: the file, and the environment's table.
-        environments: the names of the environments that the file has.
     """
 
-    file: Path | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
-    environments: tuple[str, ...] = ()
 
 
 def read_project_file(project: Path, environment: str = "") -> ProjectFile:
@@ -185,7 +181,7 @@ def read_project_file(project: Path, environment: str = "") -> ProjectFile:
             # The tables of other environments are read too, so that a mistake shows before the day it matters.
             if place in {name, f"{name}.{ENVIRONMENTS}.{environment}"}:
                 values[setting], origins[setting] = read, f"{file}, [{place}]"
-    return ProjectFile(file, values, origins, tuple(environments))
+    return ProjectFile(values, origins)
 
 
 def _table(project: Path) -> tuple[Path | None, dict[str, Any], str]:

@@ -149,8 +149,8 @@ def resolve_settings(
         # The apps of the file would otherwise win over the variable.
         del values["apps"], origins["apps"]
     # What is not ours in one place is not ours in another.
-    excluded = (*file.values.get("exclude", ()), *split_names(variables.get("FRAMEWORK_M_MIGRATIONS_EXCLUDE", "")))
-    values |= given | {"exclude": tuple(dict.fromkeys((*excluded, *given.get("exclude", ()))))}
+    excluded = (pattern for place in (file.values, values, given) for pattern in place.get("exclude", ()))
+    values |= given | {"exclude": tuple(dict.fromkeys(excluded))}
     origins |= dict.fromkeys(given, "an option")
     waits = {_LOCKS[name]: values.pop(name) for name in _LOCKS if name in values}
     values["locks"] = replace(values.get("locks", LockOptions()), **waits)

@@ -9,24 +9,31 @@ PROGRAM = "m-migrate"
 _MENTION = re.compile(rf"\b{PROGRAM} (?=(?:--help|COMMAND|[a-z]+\b))([a-z]+\b)?")
 COMMANDS = frozenset(
     {
-        *(
-            "all",
-            "apply",
-            "config",
-            "create",
-            "doctor",
-            "history",
-            "init",
-            "lint",
-            "plan",
-            "prove",
-            "repair",
-            "rollback",
-            "run",
-        ),
-        *("show", "squash", "stamp", "status", "sync", "verify"),
+        "all",
+        "apply",
+        "config",
+        "create",
+        "current",
+        "doctor",
+        "explain",
+        "heads",
+        "history",
+        "init",
+        "lint",
+        "plan",
+        "prove",
+        "repair",
+        "rollback",
+        "run",
+        "show",
+        "squash",
+        "stamp",
+        "status",
+        "sync",
+        "verify",
     }
 )
+"""Before their options come those of the place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import pytest
 import framework_m_migrations
 from framework_m_migrations.cli.app import COMMANDS
 from framework_m_migrations.cli.options import Common
+from framework_m_migrations.domain import hints
 from framework_m_migrations.domain.errors import MigrationError
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -42,6 +43,10 @@ def error_classes() -> dict[str, str]:
 def every_error() -> list[type[MigrationError]]:
     classes = [getattr(importlib.import_module(module), name) for name, module in error_classes().items()]
     return sorted(classes, key=lambda kind: str(kind.code))
+
+
+def test_next_steps_are_spelled_for_every_command() -> None:
+    assert {name for name, _ in COMMANDS} | {"doctor"} == hints.COMMANDS
 
 
 def test_there_are_errors_to_document() -> None:

@@ -15,7 +15,7 @@ from framework_m_migrations.adapters.mariadb.privileges import missing_privilege
 from framework_m_migrations.adapters.mariadb.sizes import sizes
 from framework_m_migrations.adapters.mariadb.token import catalog_token
 from framework_m_migrations.adapters.mariadb.type_rules import type_change
-from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import sequence_options
+from framework_m_migrations.adapters.sql.object_options import sequence_options
 from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle

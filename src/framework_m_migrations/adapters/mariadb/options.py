@@ -16,7 +16,7 @@ from framework_m_migrations.domain.schema import Table
 type Options = tuple[tuple[str, str], ...]
 
 _BACK_TO = {
-    **dict.fromkeys(("engine",), "InnoDB"),
+    "engine": "InnoDB",
     **dict.fromkeys(
         ("row_format", "pack_keys", "stats_persistent", "stats_auto_recalc", "stats_sample_pages"), "DEFAULT"
     ),

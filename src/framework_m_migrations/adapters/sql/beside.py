@@ -12,7 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.dialects.postgresql.named_types import CreateDomainType
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import sequence_clauses, sequence_options
+from framework_m_migrations.adapters.sql.object_options import (
+    declared_sequence_options,
+    domain_clauses,
+    sequence_clauses,
+)
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain.schema import SchemaObject, TableName
 
@@ -64,17 +68,8 @@ def wanted_sequence(sequence: sa.Sequence, target: Target) -> SchemaObject:
     name = target.names.table(sequence.name, sequence.schema)
     type_: Any = sequence.data_type
     base = "bigint" if type_ is None else target.spelling.column_type(type_).base
-    options = sequence_options(
-        base,
-        start=sequence.start,
-        increment=1 if sequence.increment is None else sequence.increment,
-        minimum=None if sequence.nominvalue else sequence.minvalue,
-        maximum=None if sequence.nomaxvalue else sequence.maxvalue,
-        cycle=bool(sequence.cycle),
-        cache=1 if sequence.cache is None else sequence.cache,
-    )
     own = () if base == "bigint" else (("as", base),)
-    return SchemaObject("sequence", name, (*own, *options), sequence)
+    return SchemaObject("sequence", name, (*own, *declared_sequence_options(sequence, base)), sequence)
 
 
 def wanted_domain(domain: DOMAIN, target: Target) -> SchemaObject:
@@ -152,18 +147,7 @@ def created(item: SchemaObject, text: SqlText) -> str:
         case _ if isinstance(item.native, DOMAIN):
             return text.statement(CreateDomainType(item.native))
         case _:
-            return f"CREATE DOMAIN {text.table(item.name)} AS {domain_clauses(options, text)}"
-
-
-def domain_clauses(options: dict[str, str], text: SqlText) -> str:
-    """The type of a domain and what follows it."""
-    parts = [options["type"]]
-    parts += [f"DEFAULT {options['default']}"] if "default" in options else []
-    parts += ["NOT NULL"] if "not_null" in options else []
-    for name, check in options.items():
-        if name.startswith("check."):
-            parts.append(f"CONSTRAINT {text.quote(name.removeprefix('check.'))} CHECK ({check})")
-    return " ".join(parts)
+            return f"CREATE DOMAIN {text.table(item.name)} AS {domain_clauses(options, text.quote)}"
 
 
 def altered(before: SchemaObject, item: SchemaObject, text: SqlText) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -14,6 +15,7 @@ from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
 
 if TYPE_CHECKING:
     from framework_m_migrations.domain.renames import Rename
+    from framework_m_migrations.domain.results import HistoryResult
     from framework_m_migrations.domain.revision_previews import PreviewResult
 
 
@@ -249,16 +251,7 @@ def history(
         app: Only revisions of this app.
         common: The options of every command.
     """
-
-    def body(work: Work) -> int:
-        result = work.manager.history(app)
-        from framework_m_migrations.cli.reports.versioned import history_report
-
-        work.output.show(history_report(result))
-        work.output.show_json(result.to_dict())
-        return DONE
-
-    return execute(common, body)
+    return _listed(common, app, "history", lambda result: result)
 
 
 def heads(
@@ -272,7 +265,7 @@ def heads(
         app: Only heads of this app.
         common: The options of every command.
     """
-    return _ends(common, app, "heads")
+    return _listed(common, app, "heads", lambda result: result.heads())
 
 
 def current(
@@ -286,15 +279,16 @@ def current(
         app: Only revisions of this app.
         common: The options of every command.
     """
-    return _ends(common, app, "current")
+    return _listed(common, app, "current", lambda result: result.current())
 
 
-def _ends(common: Common, app: str | None, command: Literal["heads", "current"]) -> int:
+def _listed(common: Common, app: str | None, command: str, chosen: Callable[[HistoryResult], HistoryResult]) -> int:
+    """Show those revisions of the history that ``chosen`` takes out of it."""
+
     def body(work: Work) -> int:
         from framework_m_migrations.cli.reports.versioned import history_report
 
-        result = work.manager.history(app)
-        found = result.heads() if command == "heads" else result.current()
+        found = chosen(work.manager.history(app))
         work.output.show(history_report(found))
         work.output.show_json({**found.to_dict(), "command": command})
         return DONE

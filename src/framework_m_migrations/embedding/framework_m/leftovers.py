@@ -148,9 +148,7 @@ def _send_key(connection: sa.Connection, table: TableName, key: PrimaryKey) -> N
     quote = connection.dialect.identifier_preparer
     named = "" if key.name is None else f"CONSTRAINT {quote.quote(key.name)} "
     columns = ", ".join(map(quote.quote, key.columns))
-    whole = (
-        quote.quote(table.name) if table.schema is None else f"{quote.quote(table.schema)}.{quote.quote(table.name)}"
-    )
+    whole = quote.format_table(sa.table(table.name, schema=table.schema))
     connection.exec_driver_sql(f"ALTER TABLE {whole} ADD {named}PRIMARY KEY ({columns})")
 
 

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.postgresql.altering import regclass, sequence_name, sequence_of
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import cut, unquote, written
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import text
-from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import option_clause, sequence_clauses
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import computed_sql, qualified, type_sql
+from framework_m_migrations.adapters.sql.object_options import option_clause, sequence_clauses
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.schema import Generated
 

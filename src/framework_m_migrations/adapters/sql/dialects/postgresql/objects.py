@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.postgresql.expressions import canonical_expression
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import MAIN, TEXTS, text
-from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import sequence_options
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import is_inside_autocommit_block, taken_back
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import canonical_default
 from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import canonical_collation, parse_type
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute
+from framework_m_migrations.adapters.sql.object_options import domain_clauses, sequence_options
 from framework_m_migrations.domain.schema import ColumnType, SchemaObject, TableName
 
 _DOMAIN = """
@@ -132,11 +132,4 @@ def _respelt(connection: sa.Connection, wanted: Sequence[SchemaObject]) -> dict[
 
 
 def _tried(name: str, domain: SchemaObject) -> str:
-    options = dict(domain.options)
-    parts = [f"CREATE DOMAIN pg_temp.{name} AS {options['type']}"]
-    parts += [f"DEFAULT {options['default']}"] if "default" in options else []
-    parts += ["NOT NULL"] if "not_null" in options else []
-    for key, check in options.items():
-        if key.startswith("check."):
-            parts.append(f"CONSTRAINT {written(key.removeprefix('check.'))} CHECK ({check})")
-    return f"{' '.join(parts)};"
+    return f"CREATE DOMAIN pg_temp.{name} AS {domain_clauses(dict(domain.options), written)};"

@@ -9,13 +9,13 @@ from typing import Any
 from framework_m_migrations.adapters.sql.dialects.postgresql.expressions import canonical_expression
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import quote
 from framework_m_migrations.adapters.sql.dialects.postgresql.index_definitions import parse_definition
-from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import sequence_options
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import canonical_default
 from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import (
     canonical_collation,
     named_type,
     parse_type,
 )
+from framework_m_migrations.adapters.sql.object_options import sequence_options
 from framework_m_migrations.domain.schema import (
     Check,
     Column,

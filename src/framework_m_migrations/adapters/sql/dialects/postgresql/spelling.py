@@ -11,10 +11,10 @@ from framework_m_migrations.adapters.sql.dialects.postgresql import expressions
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import cut
 from framework_m_migrations.adapters.sql.dialects.postgresql.index_keys import canonical_storage, split_key
 from framework_m_migrations.adapters.sql.dialects.postgresql.newer import refuse_newer_type, refuse_virtual
-from framework_m_migrations.adapters.sql.dialects.postgresql.sequences import identity_options
 from framework_m_migrations.adapters.sql.dialects.postgresql.table_options import declared_options
 from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import ParsedType, named_type, parse_type
 from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import is_built_in_type
+from framework_m_migrations.adapters.sql.object_options import declared_sequence_options
 from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, TableName
 
 _PRIMITIVES = (str, int, float, bool, type(None))
@@ -117,7 +117,9 @@ class PostgresqlSpelling:
         if column.identity is not None and self._supports("supports_identity_columns"):
             identity = column.identity
             type_ = self.column_type(column.type)
-            return Generated("identity", always=bool(identity.always), options=identity_options(identity, type_.base))
+            return Generated(
+                "identity", always=bool(identity.always), options=declared_sequence_options(identity, type_.base)
+            )
         return Generated("serial") if self._is_serial(column) else None
 
     def _computed(self, computed: sa.Computed) -> Generated:

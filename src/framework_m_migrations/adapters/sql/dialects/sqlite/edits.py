@@ -70,11 +70,7 @@ def merged(operations: Sequence[Operation]) -> list[Operation | TableEdit]:
     for operation in operations:
         last = made[-1] if made else None
         if isinstance(operation, AddCheck | AddForeignKey | AlterType | SetNotNull | SetDefault | DropNotNull):
-            name = (
-                operation.column.name
-                if isinstance(operation, AlterType | SetNotNull | SetDefault | DropNotNull)
-                else None
-            )
+            name = None if isinstance(operation, AddCheck | AddForeignKey) else operation.column.name
             if isinstance(last, TableEdit) and last.table == operation.table and name not in columns:
                 last.edits.append(operation)
             else:
@@ -85,6 +81,11 @@ def merged(operations: Sequence[Operation]) -> list[Operation | TableEdit]:
         else:
             made.append(operation)
     return [one.edits[0] if isinstance(one, TableEdit) and len(one.edits) == 1 else one for one in made]
+
+
+def edits_of(operation: EditOperation) -> Sequence[Addition | Removal]:
+    """The edits that are one operation."""
+    return operation.edits if isinstance(operation, TableEdit) else (operation,)
 
 
 def edit_text(before: str | None, operation: EditOperation) -> TextEdit:
@@ -254,11 +255,10 @@ def _list(names: tuple[str, ...]) -> str:
 
 def is_as_meant(before: Table, after: Table, operation: EditOperation) -> bool:
     """Whether what the catalog reader finds after an edit is what was meant, and all else as before."""
-    if isinstance(operation, DropConstraint | DropColumn):
-        return only_removed(before, after)
-    edits = operation.edits if isinstance(operation, TableEdit) else (operation,)
     columns = {column.name: column for column in before.columns}
-    for edit in edits:
+    for edit in edits_of(operation):
+        if isinstance(edit, DropConstraint | DropColumn):
+            return only_removed(before, after)
         if isinstance(edit, AddCheck | AddForeignKey):
             before = _with_constraint(before, edit)
         else:

@@ -10,7 +10,6 @@ SQLite checks the table.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import read_raw
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_table
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import compare_types
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction, server_version
-from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation, TableEdit, edit_text, is_as_meant
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EditOperation, edit_text, edits_of, is_as_meant
 from framework_m_migrations.adapters.sql.dialects.sqlite.questions import ask
 from framework_m_migrations.adapters.sql.dialects.sqlite.short_rows import written_out
 from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table, rowid_alias
@@ -127,11 +126,6 @@ def _try_out(before: str, after: str, operation: EditOperation) -> None:
             f"The definition of table {operation.table} cannot be changed in place without changing more than that.",
             next_step="Change the table with a revision: `m-migrate create`.",
         )
-
-
-def edits_of(operation: EditOperation) -> Sequence[EditOperation]:
-    """The edits that are one operation."""
-    return operation.edits if isinstance(operation, TableEdit) else (operation,)
 
 
 def _adds_constraints(operation: EditOperation) -> bool:

@@ -1,6 +1,8 @@
-"""Options of sequences, without those that a sequence of the type has anyway, and the clauses that say them."""
+"""Options of sequences without what their type gives them anyway, and clauses of sequences and domains."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
@@ -44,16 +46,16 @@ def sequence_options(
     return tuple(sorted(options.items()))
 
 
-def identity_options(identity: sa.Identity, base: str) -> tuple[tuple[str, str], ...]:
-    """The options that a wanted identity column asks for."""
+def declared_sequence_options(declared: sa.Identity | sa.Sequence, base: str) -> tuple[tuple[str, str], ...]:
+    """The options that a wanted identity column or sequence asks for."""
     return sequence_options(
         base,
-        start=identity.start,
-        increment=1 if identity.increment is None else identity.increment,
-        minimum=None if identity.nominvalue else identity.minvalue,
-        maximum=None if identity.nomaxvalue else identity.maxvalue,
-        cycle=bool(identity.cycle),
-        cache=1 if identity.cache is None else identity.cache,
+        start=declared.start,
+        increment=1 if declared.increment is None else declared.increment,
+        minimum=None if declared.nominvalue else declared.minvalue,
+        maximum=None if declared.nomaxvalue else declared.maxvalue,
+        cycle=bool(declared.cycle),
+        cache=1 if declared.cache is None else declared.cache,
     )
 
 
@@ -78,3 +80,14 @@ def sequence_clauses(had: dict[str, str], has: dict[str, str]) -> list[str]:
     names = ("increment", "minvalue", "maxvalue", "start", "cache", "cycle")
     typed = [] if had.get("as") == has.get("as") else [f"AS {has.get('as', 'bigint')}"]
     return typed + [option_clause(name, has) for name in names if had.get(name) != has.get(name) or name in bounds]
+
+
+def domain_clauses(options: Mapping[str, str], quote: Callable[[str], str]) -> str:
+    """The type of a domain and what follows it; ``quote`` writes a name."""
+    parts = [options["type"]]
+    parts += [f"DEFAULT {options['default']}"] if "default" in options else []
+    parts += ["NOT NULL"] if "not_null" in options else []
+    for name, check in options.items():
+        if name.startswith("check."):
+            parts.append(f"CONSTRAINT {quote(name.removeprefix('check.'))} CHECK ({check})")
+    return " ".join(parts)
