@@ -46,7 +46,7 @@ class Capabilities:
         options_as_named: a table has more options than models name; only those that a model names are compared.
         folds_tables: names of tables that differ in the case of ASCII letters only are one.
         folds_columns: names of columns that differ in it only are one.
-        naming: how constraints are named that nobody named.
+        naming: how constraints without a name are named.
         keys_to_any_index: a foreign key may point to columns that have an index, be it unique or not.
     """
 

@@ -1,4 +1,4 @@
-"""Names for constraints that nobody named: those that the database itself would choose in CREATE TABLE.
+"""Names for constraints without one: those that the database itself would choose in CREATE TABLE.
 
 They are chosen once, when a plan is made, by the rule of the database (``Capabilities.naming``), so that sync, plan,
 ``create`` and the helpers use the same one, and a schema is the same whichever way it came about.

@@ -306,7 +306,7 @@ class Catalog:
     """What the database has, as far as it was asked for.
 
     ``tables`` holds the tables read; ``names`` every table that exists in the schemas looked at, read or not, those in
-    ``excluded`` among them, which are nobody's business here.
+    ``excluded`` among them, which no command looks at.
     """
 
     tables: dict[TableName, Table]

@@ -91,7 +91,7 @@ class Inspector(Protocol):
         ...
 
     def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
-        """What stands on tables and ``read`` does not tell of: triggers, rules, policies; by table, in words.
+        """What tables have and ``read`` does not return: triggers, rules, policies; by table, in words.
 
         What belongs to an extension, to the engine's own online changes or to the database itself is left out. A
         constant number of statements.

@@ -163,5 +163,5 @@ def _leaving() -> Check:
     found = [f"renames are declared: {', '.join(renamed)}"] if renamed else []
     found += [f"revisions use this package: {', '.join(files)}"] if files else []
     return Check(
-        "uninstalling", True, "; ".join(found) or "nothing in the files; `m migrate status` tells of the database"
+        "uninstalling", True, "; ".join(found) or "nothing in the files; `m migrate status` reports on the database"
     )

@@ -112,7 +112,7 @@ def _default_source(sql: str) -> str:
 
 
 class _Fixer(ast.NodeTransformer):
-    """Mends what Alembic leaves to the reader: colons in SQL."""
+    """Escapes colons in SQL, which Alembic leaves to the reader."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)

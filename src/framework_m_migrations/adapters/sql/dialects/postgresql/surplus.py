@@ -1,4 +1,4 @@
-"""What stands on tables beside what the models declare: triggers, rules, policies, row level security."""
+"""What tables have and no model declares: triggers, rules, policies, row level security."""
 
 # ruff: noqa: S608 - a constant
 

@@ -17,7 +17,7 @@ _LONGEST = 100
 def holders(connection: sa.Connection) -> tuple[str, ...]:
     """The processes with a write lock on the connection's files, as "process 4711 (python app.py)".
 
-    Without a write lock those with any lock, which hold up a commit. This process counts where nobody else does:
+    If no process has a write lock, those with any lock, which block a commit. This process counts if no other does:
     it has another connection then. Empty where the system does not tell, as for the processes of other containers.
     """
     try:
