@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,15 +31,34 @@ def schema_source(context: Context) -> SchemaSource:
         AppBroken: a module failed to import.
         MissingDependency: an app has DocTypes, and Framework M is not installed.
     """
+    apps = named_apps(context.settings, context.make("discovery"))
+    return source_of(declared(context.settings, apps), context, apps)
+
+
+def source_of(
+    doctypes: Sequence[DocTypeTables],
+    context: Context,
+    apps: Sequence[App] = (),
+    excluded: Callable[[Sequence[DocTypeTables]], Iterable[str]] | None = None,
+) -> SchemaSource:
+    """The wanted schema of a session from DocTypes that are at hand.
+
+    Args:
+        doctypes: all that are declared; the session keeps those that belong into its schema.
+        context: of the session.
+        apps: that were asked for, whether they declare a DocType or not.
+        excluded: gives patterns of what is not ours, for the DocTypes that are kept, beside those of the settings.
+    """
     from framework_m_migrations.adapters.doctypes.metadata import MetadataSource
     from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
     from framework_m_migrations.adapters.sql.wanted import Target
 
-    target = Target.of(context.live.dialect, context.sql, schema=context.settings.schema)
-    apps = named_apps(context.settings, context.make("discovery"))
-    doctypes = kept(declared(context.settings, apps), context)
-    reserved = (*ENGINE_TABLES, context.settings.version_table)
-    return MetadataSource(doctypes, target, [app.name for app in apps], reserved, exclusion(context.settings))
+    settings = context.settings
+    target = Target.of(context.live.dialect, context.sql, schema=settings.schema)
+    own = kept(doctypes, context)
+    reserved = (*ENGINE_TABLES, settings.version_table)
+    left_out = exclusion(settings, excluded(own) if excluded is not None else ())
+    return MetadataSource(own, target, [app.name for app in apps], reserved, left_out)
 
 
 def named_apps(settings: MigrationSettings, discovery: AppDiscovery) -> tuple[App, ...]:

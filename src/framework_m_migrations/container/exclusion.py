@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.settings import MigrationSettings
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
-def exclusion(settings: MigrationSettings) -> Exclusion:
+def exclusion(settings: MigrationSettings, more: Iterable[str] = ()) -> Exclusion:
     """What the settings leave out; what models leave out themselves is their source's to add.
+
+    Args:
+        settings: of the session.
+        more: patterns beside the settings' own.
 
     Raises:
         ConfigurationError: a pattern is none, or the hook cannot be imported.
@@ -27,7 +31,7 @@ def exclusion(settings: MigrationSettings) -> Exclusion:
         from framework_m_migrations.container.desired import load_attribute
 
         include = load_attribute(include, settings.path)
-    return Exclusion.of(settings.exclude, None if include is None else _hook(include))
+    return Exclusion.of((*settings.exclude, *more), None if include is None else _hook(include))
 
 
 def _hook(include: Callable[..., Any]) -> Hook:

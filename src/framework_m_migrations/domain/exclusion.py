@@ -1,8 +1,8 @@
 """What is not ours: tables, schemas and parts of tables that no command looks at.
 
 A pattern is a name with ``*``, ``?`` and ``[...]``, and a kind before a colon: ``celery_*`` or ``table:celery_*``,
-``table:audit.*``, ``schema:tiger``, ``index:ix_legacy_*``, ``constraint:...``, or ``object:...`` for anything within or
-beside a table. ``@postgis`` stands for the patterns of ``PRESETS``.
+``table:audit.*``, ``schema:tiger``, ``index:ix_legacy_*``, ``constraint:...``, ``trigger:...``, or ``object:...`` for
+anything within or beside a table. ``@postgis`` stands for the patterns of ``PRESETS``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
     ),
 }
 """Patterns for what well-known tools keep in a database, by the name that follows ``@``."""
-_KINDS = ("table", "schema", "index", "constraint", "object")
+_KINDS = ("table", "schema", "index", "constraint", "trigger", "object")
 
 type Hook = Callable[[str, str, TableName, object], bool]
 """Whether something is left out: its kind, its name, its table, and what the model declares it as (None: nothing)."""
@@ -77,7 +77,7 @@ class Exclusion:
     @property
     def salt(self) -> str:
         """What a checksum must hold of it: which parts of a table are left out. Empty where none are."""
-        parts = [pattern for pattern in self.patterns if pattern[0] not in {"table", "schema"}]
+        parts = [pattern for pattern in self.patterns if pattern[0] not in {"table", "schema", "trigger"}]
         return f"{parts!r} {self.hook is not None}" if parts or self.hook else ""
 
     def excludes(self, name: TableName, native: object = None) -> bool:

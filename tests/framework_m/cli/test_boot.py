@@ -49,6 +49,19 @@ def test_whatever_installed_apps_says_this_engine_boots(on_sqlite: Project, inst
     assert on_sqlite.plan() == []
 
 
+def test_the_hosts_triggers_are_no_drift_and_others_are(on_sqlite: Project) -> None:
+    on_sqlite.things("title: str = ''", meta="tamper_proof = True")
+    run = on_sqlite.start("boot")
+    assert run.wait() == 0, run.err
+    made = "select count(*) from sqlite_master where type = 'trigger' and tbl_name = 'thing'"
+    assert on_sqlite.sql(made) == [(2,)]
+    on_sqlite.m("verify", "--strict")
+    on_sqlite.sql("create trigger trg_prevent_more before insert on thing begin select 1; end")
+    found = [finding["what"] for finding in on_sqlite.json("verify", "--strict", code=3)["findings"]]
+    assert found == ["thing: trigger trg_prevent_more is in no model"]
+    on_sqlite.m("verify", "--strict", "--exclude", "trigger:trg_prevent_*")
+
+
 @pytest.fixture
 def container() -> Iterator[object]:
     """The host's container keeps its providers for the life of the process; what a boot leaves is taken out again."""

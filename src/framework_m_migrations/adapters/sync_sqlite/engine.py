@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -52,5 +53,8 @@ def create_sync_engine(url: str | sa.URL) -> sa.Engine:
         )
     with engine_made_from(parsed):
         if is_memory(parsed):
-            return sa.create_engine(parsed, poolclass=StaticPool, connect_args={"check_same_thread": False})
+            engine = sa.create_engine(parsed, poolclass=StaticPool, connect_args={"check_same_thread": False})
+            # Nobody else ends the one connection, and Python warns of one that is forgotten.
+            weakref.finalize(engine, engine.pool.dispose)
+            return engine
         return sa.create_engine(parsed, poolclass=NullPool)

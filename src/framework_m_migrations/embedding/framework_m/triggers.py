@@ -32,26 +32,32 @@ async def attach_triggers(engine: AsyncEngine, doctypes: Iterable[DocTypeTables]
         engine: the container's.
         doctypes: whose tables exist.
     """
-    tables = sorted({table.name for doctype in doctypes for table in doctype.tables})
     async with engine.begin() as connection:
-        return await connection.run_sync(_attach, _wanted(tables, engine.dialect.name))
+        return await connection.run_sync(_attach, _wanted(doctypes, engine.dialect.name))
 
 
-def _wanted(tables: Iterable[str], dialect: str) -> list[str]:
+def patterns(doctypes: Iterable[DocTypeTables], dialect: str) -> list[str]:
+    """What to exclude, so that the host's triggers are no drift: they are made and replaced at boot.
+
+    Args:
+        doctypes: whose tables are compared.
+        dialect: SQLAlchemy's name of it.
+    """
+    return [f"trigger:{found[1]}" for one in _wanted(doctypes, dialect) if (found := _TRIGGER.search(one))]
+
+
+def _wanted(doctypes: Iterable[DocTypeTables], dialect: str) -> list[str]:
     from framework_m_core.registry import MetaRegistry
     from framework_m_standard.adapters.db.schema_mapper import SchemaMapper
-    from framework_m_standard.adapters.db.table_registry import TableRegistry
 
-    registry, published = MetaRegistry.get_instance(), TableRegistry()
-    known = set(tables)
+    registry = MetaRegistry.get_instance()
+    sealed = {name for name in registry.list_doctypes() if registry.get_doctype(name).get_tamper_proof()}
     found: list[str] = []
-    if OUTBOX in known:
-        found.extend(SchemaMapper.get_outbox_protection_trigger_statements(dialect=dialect))
-    for name in registry.list_doctypes():
-        if registry.get_doctype(name).get_tamper_proof() and published.table_exists(name):
-            table = published.get_table(name).name
-            if table in known:
-                found.extend(SchemaMapper.get_tamper_proof_trigger_statements(table, dialect=dialect))
+    for doctype in doctypes:
+        if any(table.name == OUTBOX for table in doctype.tables):
+            found.extend(SchemaMapper.get_outbox_protection_trigger_statements(dialect=dialect))
+        if doctype.name in sealed:
+            found.extend(SchemaMapper.get_tamper_proof_trigger_statements(doctype.tables[0].name, dialect=dialect))
     return [statement for statement in found if not statement.startswith("DROP ")]
 
 

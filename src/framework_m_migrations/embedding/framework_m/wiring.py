@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from framework_m_migrations.container import factories
 from framework_m_migrations.container.context import Context, Factory
-from framework_m_migrations.container.tenancy import kept
 from framework_m_migrations.embedding.framework_m.discovery import HostDiscovery
 
 if TYPE_CHECKING:
@@ -46,15 +45,17 @@ def host_source(context: Context) -> SchemaSource:
     Raises:
         AppBroken, InvalidMetadata: as the sources.
     """
-    from framework_m_migrations.container.desired import schema_source
+    from framework_m_migrations.container.desired import schema_source, source_of
 
     if context.settings.metadata:
         return schema_source(context)
-    from framework_m_migrations.adapters.doctypes.metadata import MetadataSource
-    from framework_m_migrations.adapters.sql.wanted import Target
+    from framework_m_migrations.embedding.framework_m.triggers import patterns
 
-    doctypes = kept(host_doctypes(context.make("discovery").apps()), context)
-    return MetadataSource(doctypes, Target.of(context.live.dialect, context.sql, schema=context.settings.schema))
+    return source_of(
+        host_doctypes(context.make("discovery").apps()),
+        context,
+        excluded=lambda doctypes: patterns(doctypes, context.sql.name),
+    )
 
 
 def host_doctypes(apps: Sequence[App]) -> list[DocTypeTables]:
