@@ -162,5 +162,8 @@ class PlainDialect:
     def revision_impl(self) -> type[Any] | None:
         return None
 
+    def waits(self) -> None:
+        return None
+
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         return None

@@ -55,6 +55,14 @@ def operation_label(operation: o.AdditiveOperation) -> str:
     return f"{words} {'of' if words.startswith('set') else 'on'} {operation.table}"
 
 
+def _waits(event: e.WaitingForLock | e.LockAwaited) -> str:
+    """``Waiting for a lock for 2 s: process 4711 (psql), holds item``, as a sentence."""
+    if isinstance(event, e.WaitingForLock):
+        return f"Waiting for another migrator: {event.holder or 'the database does not say who'}."
+    who = "; ".join(event.holders) or "the database does not say who holds it"
+    return f"Waiting for a lock for {event.seconds:.0f} s: {who}."
+
+
 class ProgressSink:
     """An EventSink for one command. Never raises: a closed terminal must not stop a migration half way."""
 
@@ -134,8 +142,8 @@ class ProgressSink:
                 self._say(f"Try {event.attempt}: {event.reason} Trying again in {event.wait:.1f} s.")
             case e.BackfillMoved():
                 self._tell_of_rows(event)
-            case e.WaitingForLock(holder=holder):
-                self._say(f"Waiting for another migrator: {holder or 'the database does not say who'}.")
+            case e.WaitingForLock() | e.LockAwaited():
+                self._say(_waits(event))
             case e.RevisionStarted(revision=revision, app=app, direction=direction):
                 self._detail(f"Revision {revision} of {app or 'no app'}: {direction} ...")
             case e.RevisionFinished(revision=revision, app=app, direction=direction):
@@ -194,8 +202,8 @@ class ProgressSink:
         match event:
             case e.StepRetried(wait=wait, reason=reason) | e.StatementRetried(wait=wait, reason=reason):
                 self._say(f"{tenant}: {reason} Trying again in {wait:.1f} s.")
-            case e.WaitingForLock(holder=holder):
-                self._say(f"{tenant}: waiting for another migrator: {holder or 'the database does not say who'}.")
+            case e.WaitingForLock() | e.LockAwaited():
+                self._say(f"{tenant}: {_waits(event)}")
             case e.StepFinished(number=number, total=total, step=step):
                 self._detail(f"{tenant}: step {number} of {total}: {step_label(step)}")
             case _:

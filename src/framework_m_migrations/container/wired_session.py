@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
+from framework_m_migrations.adapters.sql.watching import watch
 from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.container.desired import declared_metadata, named_apps
 from framework_m_migrations.container.exclusion import ExcludingInspector, ExcludingLedger, exclusion
 from framework_m_migrations.container.models import Models, Named
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import UnsupportedDatabase
+from framework_m_migrations.domain.events import Event
 from framework_m_migrations.domain.exclusion import Exclusion
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.ports.clock import Clock
@@ -80,6 +82,10 @@ class WiredSession:
         self._connection = context.live
         self._dialect = context.sql
         self._scopes = ConnectionScopes(self._dialect, self._connection)
+        self._end_watch = watch(self._connection, self._dialect.waits(), self._emit)
+
+    def _emit(self, event: Event) -> None:
+        self.events.emit(event)
 
     def _make(self, name: str) -> Any:
         if name in LASTING:
@@ -194,5 +200,6 @@ class WiredSession:
     def close(self) -> None:
         """See ports.session.Session."""
         self._models.restore()
+        self._end_watch()
         if "lock" in self._made:
             self.lock.release()

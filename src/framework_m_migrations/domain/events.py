@@ -125,6 +125,14 @@ class WaitingForLock:
 
 
 @dataclass(frozen=True, slots=True)
+class LockAwaited:
+    """A statement has waited for a lock for ``seconds`` and goes on waiting, for the sessions of ``holders``."""
+
+    seconds: float
+    holders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HookStarted:
     """A hook is about to be called."""
 
@@ -170,6 +178,7 @@ Event = (
     | RevisionRetried
     | RevisionFinished
     | WaitingForLock
+    | LockAwaited
     | HookStarted
     | FleetSurveyed
     | TenantFinished

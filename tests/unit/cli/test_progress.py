@@ -31,6 +31,8 @@ ALL_EVENTS: tuple[e.Event, ...] = (
     e.RevisionFinished("a1", "shop", "upgrade"),
     e.WaitingForLock("pid 7"),
     e.WaitingForLock(None),
+    e.LockAwaited(2.0, ("process 7 (psql), idle in transaction",)),
+    e.LockAwaited(4.0, ()),
 )
 
 

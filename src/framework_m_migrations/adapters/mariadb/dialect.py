@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.mariadb import scopes
+from framework_m_migrations.adapters.mariadb.blockers import MariadbWaits, holders_named
 from framework_m_migrations.adapters.mariadb.failures import translate
 from framework_m_migrations.adapters.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.mariadb.lock import NamedLock
@@ -17,6 +18,7 @@ from framework_m_migrations.adapters.mariadb.spelling import NAME_LIMIT, Mariadb
 from framework_m_migrations.adapters.mariadb.statements import Writer, lock_levels
 from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Statement
 from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError, UnsupportedDatabase
@@ -86,9 +88,11 @@ class MariadbDialect:
         """GET_LOCK on the session's own connection."""
         return NamedLock(connection, schema=schema)
 
-    def transaction(self, connection: sa.Connection, limits: Limits) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self, connection: sa.Connection, limits: Limits) -> Iterator[None]:
         """A transaction that the first DDL statement ends; see scopes.py. A statement there changes one table."""
-        return scopes.transaction(connection, limits)
+        with holders_named(connection), scopes.transaction(connection, limits):
+            yield
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""
@@ -147,6 +151,10 @@ class MariadbDialect:
         from framework_m_migrations.adapters.mariadb.dump import MariadbRehearsal
 
         return MariadbRehearsal()
+
+    def waits(self) -> Waits | None:
+        """See SqlDialect."""
+        return MariadbWaits()
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""

@@ -14,6 +14,7 @@ from framework_m_migrations.domain.errors import AppBroken, AppNotFound, Invalid
 from framework_m_migrations.domain.events import (
     Event,
     HookStarted,
+    LockAwaited,
     PlanMade,
     RevisionFinished,
     RevisionStarted,
@@ -220,6 +221,7 @@ class EventSinkContract(ContractSuite):
         RevisionStarted("a1", "app", "upgrade"),
         RevisionFinished("a1", None, "downgrade"),
         WaitingForLock(None),
+        LockAwaited(2.0, ()),
         WaitingForLock("it's [red]somebody[/red] 100%"),
         HookStarted("app", "before_sync"),
     )

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.definitions import Dump
 from framework_m_migrations.domain.errors import MigrationError
@@ -218,6 +219,10 @@ class SqlDialect(Protocol):
 
     def rehearsal(self) -> Rehearsal | None:
         """What it takes to try a revision out on a scratch database; None where that is not possible."""
+        ...
+
+    def waits(self) -> Waits | None:
+        """What the server says of waits for locks; None where a wait is told of as it is tried again."""
         ...
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:

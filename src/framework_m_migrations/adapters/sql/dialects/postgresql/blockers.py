@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.masking import without_values
+from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import known_to_be_pooled
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXTS, text
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
@@ -21,28 +23,33 @@ from framework_m_migrations.domain.schema import TableName
 
 _LONGEST = 200
 _LATE = "57014"
-_BLOCKING = text(
-    """
+_SESSIONS = """
 SELECT a.pid, NULLIF(a.application_name, ''), a.state,
        EXTRACT(epoch FROM clock_timestamp() - a.xact_start)::float8,
        EXTRACT(epoch FROM clock_timestamp() - a.query_start)::float8,
-       pg_catalog.array_agg(DISTINCT c.relname::text), pg_catalog.array_agg(DISTINCT l.mode::text),
+       pg_catalog.array_remove(pg_catalog.array_agg(DISTINCT h.name), NULL),
+       pg_catalog.array_remove(pg_catalog.array_agg(DISTINCT h.mode), NULL),
        NULLIF(pg_catalog.left(a.query, 2000), '')
-FROM pg_catalog.pg_locks l
-JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm')
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-WHERE l.granted AND l.locktype = 'relation' AND l.pid <> pg_catalog.pg_backend_pid()
-  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-  AND (CAST(:tables AS text[]) = '{}'
-       OR c.oid IN (SELECT pg_catalog.to_regclass(t) FROM pg_catalog.unnest(CAST(:tables AS text[])) AS t))
+FROM pg_catalog.pg_stat_activity a
+LEFT JOIN (
+    SELECT l.pid, c.oid, c.relname::text AS name, l.mode::text AS mode
+    FROM pg_catalog.pg_locks l
+    JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm')
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE l.granted AND l.locktype = 'relation'
+      AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+) h ON h.pid = a.pid
+WHERE a.pid <> pg_catalog.pg_backend_pid() AND """
+_OLDEST_FIRST = """
 GROUP BY a.pid, a.application_name, a.state, a.xact_start, a.query_start, a.query
 ORDER BY a.xact_start NULLS LAST
 LIMIT 10
-""",
-    tables=TEXTS,
-)
+"""
+_HOLDS = """h.oid IS NOT NULL AND (CAST(:tables AS text[]) = '{}'
+       OR h.oid IN (SELECT pg_catalog.to_regclass(t) FROM pg_catalog.unnest(CAST(:tables AS text[])) AS t))"""
+_BLOCKING = text(f"{_SESSIONS} {_HOLDS} {_OLDEST_FIRST}", tables=TEXTS)
+_WAITED_FOR = text(f"{_SESSIONS} a.pid = ANY (pg_catalog.pg_blocking_pids(CAST(:waiting AS int4))) {_OLDEST_FIRST}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,9 @@ class BlockingSession:
     def __str__(self) -> str:
         who = f"process {self.pid}" + (f" ({self.application})" if self.application else "")
         age = "" if self.transaction_age is None else f", in a transaction for {self.transaction_age:.0f} s"
-        said = f"{who}, {self.state or 'state unknown'}{age}, holds {', '.join(self.tables)}"
+        said = f"{who}, {self.state or 'state unknown'}{age}"
+        if self.tables:
+            said += f", holds {', '.join(self.tables)}"
         if self.query is None:
             return said
         since = "" if self.query_age is None else f" {self.query_age:.0f} s ago"
@@ -85,11 +94,32 @@ def blocking_sessions(
     """
     with taken_back(connection):
         parameters = {"tables": [qualified(table, schema) for table in tables]}
-        rows = connection.execute(_BLOCKING, parameters).all()
+        return _sessions(connection.execute(_BLOCKING, parameters).all())
+
+
+def _sessions(rows: Iterable[Sequence[Any]]) -> tuple[BlockingSession, ...]:
     return tuple(
         BlockingSession(pid, name, state, age, query_age, tuple(held), tuple(modes), query and _shown(query))
         for pid, name, state, age, query_age, held, modes, query in rows
     )
+
+
+class PostgresqlWaits:
+    """Implements adapters.sql.watching.Waits."""
+
+    def number(self, connection: sa.Connection) -> int | None:
+        """See Waits. Behind a proxy that pools transactions a session has no number of its own."""
+        driver: Any = connection.connection.driver_connection
+        if known_to_be_pooled(connection):
+            return None
+        number = driver.get_server_pid() if hasattr(driver, "get_server_pid") else None  # asyncpg
+        number = number or getattr(getattr(driver, "info", None), "backend_pid", None)  # psycopg
+        return number if isinstance(number, int) else None
+
+    def holders(self, connection: sa.Connection, waiting: int) -> tuple[str, ...] | None:
+        """See Waits."""
+        found = _sessions(connection.execute(_WAITED_FOR, {"waiting": waiting}).all())
+        return tuple(map(str, found)) or None
 
 
 def _shown(query: str) -> str:

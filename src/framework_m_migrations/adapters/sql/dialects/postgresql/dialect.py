@@ -11,7 +11,11 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Statement
 from framework_m_migrations.adapters.sql.dialects.postgresql import settings
-from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named, lateness_as_waiting
+from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import (
+    PostgresqlWaits,
+    blockers_named,
+    lateness_as_waiting,
+)
 from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.filling import batch
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT
@@ -20,6 +24,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.lock import Postgre
 from framework_m_migrations.adapters.sql.dialects.postgresql.lock_levels import lock_levels
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
 from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
+from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
@@ -132,6 +137,10 @@ class PostgresqlDialect:
         from framework_m_migrations.adapters.sql.dialects.postgresql.dump import PostgresqlRehearsal
 
         return PostgresqlRehearsal()
+
+    def waits(self) -> Waits | None:
+        """See SqlDialect."""
+        return PostgresqlWaits()
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """See SqlDialect."""

@@ -17,11 +17,11 @@ from time import monotonic
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
-from framework_m_migrations.adapters.sql.dialects.postgresql.heartbeat import Heartbeat
 from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import mark_pooled
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute
 from framework_m_migrations.adapters.sql.errors import translated
+from framework_m_migrations.adapters.sql.heartbeat import Heartbeat
 from framework_m_migrations.adapters.sql.ledger_names import in_postgresql, only_tables
 from framework_m_migrations.adapters.sql.ledger_tables import LEASE_TABLE
 from framework_m_migrations.domain.errors import ConfigurationError, ConnectionFailed

@@ -18,6 +18,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.inspector import MAIN, 
 from framework_m_migrations.adapters.sql.dialects.sqlite.lock import SqliteLock
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import SqliteSpelling
 from framework_m_migrations.adapters.sql.dialects.sqlite.statements import locked_tables, statements
+from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.naming import Naming, standard_name
@@ -117,6 +118,10 @@ class SqliteDialect:
         from framework_m_migrations.adapters.sql.dialects.sqlite.dump import SqliteRehearsal
 
         return SqliteRehearsal()
+
+    def waits(self) -> Waits | None:
+        """See SqlDialect: its transactions report their own waits."""
+        return None
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""

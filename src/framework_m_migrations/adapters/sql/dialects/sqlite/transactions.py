@@ -18,6 +18,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, 
 from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
 from framework_m_migrations.adapters.sql.dialects.sqlite.holders import holders
 from framework_m_migrations.adapters.sql.dialects.sqlite.schema_edit import forget_edits, verify_edits
+from framework_m_migrations.adapters.sql.watching import PATIENCE, next_report, still_waiting
 from framework_m_migrations.domain.errors import DatabaseError, LockTimeout
 from framework_m_migrations.domain.options import Limits
 
@@ -69,14 +70,19 @@ class _Patience:
 
     def run[T](self, statement: Callable[[], T]) -> T:
         """Run a statement until it has its lock or the time is over, and return what it returns."""
-        end = time.monotonic() + self._seconds
+        began = time.monotonic()
+        due = PATIENCE
         while True:
             try:
                 return statement()
             except sa.exc.DBAPIError as error:
                 busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == _BUSY
-                if not busy or time.monotonic() >= end:
+                waited = time.monotonic() - began
+                if not busy or waited >= self._seconds:
                     raise
+            if waited >= due:
+                due = next_report(waited)
+                still_waiting(self.connection, waited, lambda: holders(self.connection))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class Heartbeat:
             coroutine = sa.util.greenlet_spawn(self._in_loop)
             self._task = asyncio.get_running_loop().create_task(coroutine)
         else:
-            self._thread = threading.Thread(target=self._in_thread, name="m-migrate lease", daemon=True)
+            self._thread = threading.Thread(target=self._in_thread, name="m-migrate beside", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
