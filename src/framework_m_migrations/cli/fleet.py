@@ -11,7 +11,7 @@ from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.failures import report_failure
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.redaction import hide_deeply
-from framework_m_migrations.cli.work import DIRTY, DONE
+from framework_m_migrations.cli.work import DIRTY, DONE, check_format
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,25 +50,29 @@ def _refuse(**options: bool) -> None:
             )
 
 
-def plan(common: Common, *, force: bool, out: Path | None, check: bool) -> int:
+def plan(common: Common, *, force: bool, out: Path | None, check: bool, form: str | None) -> int:
     """``plan`` for each; 0 unless one failed."""
 
     def ask(tenants: TenantCommands) -> FleetResult:
         _refuse(**{"--out": out is not None, "--check": check})
         return tenants.plan(force=force)
 
-    return _execute(common, ask, lambda _: DONE)
+    return _execute(common, ask, lambda _: DONE, form=form)
 
 
-def verify(common: Common, fail_on: Callable[[], Risk]) -> int:
+def verify(common: Common, fail_on: Callable[[], Risk], *, form: str | None) -> int:
     """``verify`` for each; DIRTY when one of them is.
 
     Args:
         common: the options that every command has.
         fail_on: tells the least risk that makes a schema dirty; may raise.
+        form: the format that was asked for.
     """
     return _execute(
-        common, lambda tenants: tenants.verify(fail_on=fail_on()), lambda result: DIRTY if result.dirty else DONE
+        common,
+        lambda tenants: tenants.verify(fail_on=fail_on()),
+        lambda result: DIRTY if result.dirty else DONE,
+        form=form,
     )
 
 
@@ -96,6 +100,8 @@ def _execute(
     ask: Callable[[TenantCommands], FleetResult],
     judge: Callable[[FleetResult], int],
     more: Callable[[FleetResult], dict[str, Any]] = lambda _: {},
+    *,
+    form: str | None = None,
 ) -> int:
     """Run a command over many tenants and show what came of it.
 
@@ -104,13 +110,18 @@ def _execute(
         ask: the command.
         judge: the exit code when no tenant failed.
         more: further values for ``--json``.
+        form: the format that was asked for: text or JSON, the formats of CI systems show one schema.
 
     Returns:
         The exit code. When tenants failed, it is that of their failures where these have the same, else 1.
     """
     output = common.output(dict(os.environ))
+    if form == "json":
+        output = replace(output, json=True)
     url = common.database_url or os.environ.get("DATABASE_URL", "")
     try:
+        check_format(form, json=common.json)
+        _refuse(**{f"--format {form}": form not in {None, "text", "json"}})
         with output.stdout_kept_clean():
             from framework_m_migrations.cli.progress import ProgressSink
             from framework_m_migrations.cli.reports.fleet import fleet_report

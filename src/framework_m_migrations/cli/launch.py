@@ -34,7 +34,7 @@ def launch(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"{version()}\n")
         return 0
     app = make_app(fancy=is_terminal(sys.stdout))
-    output = Output(json="--json" in tokens)
+    output = Output(json=_wants_json(tokens))
     asked = io.StringIO()
     console = _help_console(tokens, asked if output.json else None)
     try:
@@ -61,6 +61,13 @@ def _help_console(tokens: Sequence[str], asked: io.StringIO | None) -> Console |
     from rich.console import Console
 
     return Console(file=asked or sys.stdout, width=160, color_system=None, force_terminal=False)
+
+
+def _wants_json(tokens: Sequence[str]) -> bool:
+    return any(
+        one in {"--json", "--format=json"} or (one == "--format" and after == "json")
+        for one, after in zip(tokens, (*tokens[1:], ""), strict=True)
+    )
 
 
 def _usage(error: CycloptsError, tokens: Sequence[str]) -> UsageError:

@@ -26,6 +26,8 @@ DATABASE = Group("What to migrate", sort_key=10)
 LOCKS = Group("Waiting for locks", sort_key=11)
 DISPLAY = Group("Output", sort_key=12)
 
+Format = Annotated[str | None, Parameter(name="--format", group=DISPLAY, metavar="FORMAT")]
+
 JOBS = 4
 """Tenants worked on at a time, unless the command line says otherwise."""
 

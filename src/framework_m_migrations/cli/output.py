@@ -124,8 +124,12 @@ class Output:
             case _:
                 return block
 
+    def words(self, text: str) -> str:
+        """A text as it may be shown: next steps as the caller can type them, passwords of URLs left out."""
+        return hide_urls(self.invocation.spell(text))
+
     def _texts(self, spans: tuple[Span, ...]) -> tuple[Span, ...]:
-        return tuple(replace(span, text=hide_urls(self.invocation.spell(span.text))) for span in spans)
+        return tuple(replace(span, text=self.words(span.text)) for span in spans)
 
     def _spelled(self, value: Any) -> Any:
         """Plain values with the next steps in them; text of several lines is a file's or a statement's."""

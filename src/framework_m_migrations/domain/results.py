@@ -155,12 +155,17 @@ class AllResult:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that verify reports. ``kind`` is stable; ``dirty`` when it fails the judgement."""
+    """One thing that verify reports. ``kind`` is stable; ``dirty`` when it fails the judgement.
+
+    ``risk``, ``rule`` and ``table`` are those of a change, None for other kinds.
+    """
 
     kind: str
     what: str
     dirty: bool
     risk: Risk | None = None
+    rule: str | None = None
+    table: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -169,6 +174,8 @@ class Finding:
             "what": self.what,
             "dirty": self.dirty,
             "risk": None if self.risk is None else self.risk.label,
+            "rule": self.rule,
+            "table": self.table,
         }
 
 

@@ -47,6 +47,8 @@ class Verifier:
                 f"{planned.change.table}: {sentence(planned.change)}. {planned.judgement.reason}",
                 planned.judgement.risk >= self.fail_on,
                 planned.judgement.risk,
+                planned.judgement.rule,
+                str(planned.change.table),
             )
             for planned in plan.changes
         ]

@@ -82,7 +82,7 @@ def test_every_option_of_a_command_is_in_its_section() -> None:
         section = CLI.split(f"\n## {name}\n")[1].split("\n## ")[0]
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "common":
-                option = f"--{parameter.name.replace('_', '-')}"
+                option = f"--{parameter.name.rstrip('_').replace('_', '-')}"
                 shared = name == "all" and "options are those of\n`sync`" in section
                 assert option in section or shared, (name, option)
 

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from framework_m_migrations.cli import fleet
 from framework_m_migrations.cli.confirm import require_consent
 from framework_m_migrations.cli.errors import UsageError
-from framework_m_migrations.cli.options import Common
+from framework_m_migrations.cli.options import Common, Format
 from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def plan(
     force: bool = False,
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     check: bool = False,
+    format_: Format = None,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Show what sync would do; change nothing.
@@ -147,10 +148,11 @@ def plan(
         force: Compare everything, whatever the ledger says.
         out: Also write the plan to a file, for `m-migrate apply FILE`.
         check: Exit with 3 if sync would apply or withhold anything, for CI.
+        format_: text, json, or for CI: github, gitlab, junit, markdown, sarif.
         common: The options of every command.
     """
     if common.many:
-        return fleet.plan(common, force=force, out=out, check=check)
+        return fleet.plan(common, force=force, out=out, check=check, form=format_)
 
     def body(work: Work) -> int:
         result = work.manager.plan(force=force)
@@ -160,11 +162,11 @@ def plan(
             _write_plan(out, plan_document(result, work.output.database))
         from framework_m_migrations.cli.reports.declarative import plan_report
 
-        work.output.show(plan_report(result, verbose=work.output.verbose))
-        work.output.show_json({"command": "plan", **result.to_dict()})
+        document = plan_report(result, verbose=work.output.verbose)
+        work.present(format_, result, document, {"command": "plan", **result.to_dict()})
         return DIRTY if check and not result.plan.is_empty else DONE
 
-    return execute(common, body)
+    return execute(common, body, form=format_)
 
 
 def _write_plan(file: Path, document: dict[str, Any]) -> None:
@@ -210,6 +212,7 @@ def verify(
     *,
     strict: bool = False,
     fail_on: Literal["safe", "warning", "breaking"] | None = None,
+    format_: Format = None,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Judge the schema, read-only; exit code 3 when dirty.
@@ -219,6 +222,7 @@ def verify(
     Args:
         strict: Any difference is dirty; the same as --fail-on safe.
         fail_on: The least risk of a change that makes the schema dirty. Default: breaking.
+        format_: text, json, or for CI: github, gitlab, junit, markdown, sarif.
         common: The options of every command.
     """
 
@@ -230,14 +234,13 @@ def verify(
         return Risk.SAFE if strict else Risk[(fail_on or "breaking").upper()]
 
     if common.many:
-        return fleet.verify(common, least)
+        return fleet.verify(common, least, form=format_)
 
     def body(work: Work) -> int:
         from framework_m_migrations.cli.reports.declarative import verify_report
 
         result = work.manager.verify(fail_on=least())
-        work.output.show(verify_report(result))
-        work.output.show_json(result.to_dict())
+        work.present(format_, result, verify_report(result), result.to_dict())
         return DIRTY if result.dirty else DONE
 
-    return execute(common, body)
+    return execute(common, body, form=format_)

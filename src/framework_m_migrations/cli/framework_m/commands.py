@@ -16,6 +16,7 @@ from framework_m_migrations.cli.commands import declarative, lint, maintenance, 
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.failures import report_failure
 from framework_m_migrations.cli.framework_m.options import HostCommon
+from framework_m_migrations.cli.options import Format
 from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
 from framework_m_migrations.domain.errors import MigrationError
 
@@ -164,6 +165,7 @@ def verify(
     engine: str = "sqlalchemy",
     strict: bool = False,
     fail_on: Annotated[str | None, Parameter(metavar="RISK")] = None,
+    format_: Format = None,
     common: HostCommon = HOST,
 ) -> int:
     """Judge the schema, read-only; exit code 3 when dirty.
@@ -174,16 +176,17 @@ def verify(
         engine: Taken for the host's sake: this engine reads the catalog by itself.
         strict: Any difference is dirty; the same as --fail-on safe.
         fail_on: The least risk of a change that makes the schema dirty: safe, warning or breaking. Default: breaking.
+        format_: text, json, or for CI: github, gitlab, junit, markdown, sarif.
         common: The options of every command.
     """
     del engine
-    return _verify(strict=strict, fail_on=fail_on, common=common)
+    return _verify(strict=strict, fail_on=fail_on, format_=format_, common=common)
 
 
-def _verify(*, strict: bool, fail_on: str | None, common: HostCommon) -> int:
+def _verify(*, strict: bool, fail_on: str | None, format_: str | None, common: HostCommon) -> int:
     match fail_on:
         case None | "safe" | "warning" | "breaking":
-            return declarative.verify(strict=strict, fail_on=fail_on, common=common)
+            return declarative.verify(strict=strict, fail_on=fail_on, format_=format_, common=common)
         case _:
 
             def refuse(_: Work) -> int:

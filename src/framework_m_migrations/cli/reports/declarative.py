@@ -156,21 +156,21 @@ def _sizes(result: PlanResult) -> Grid:
             (
                 Span(str(name), "bold"),
                 Span("not counted yet" if size.rows is None else f"about {size.rows:,}"),
-                Span("" if size.bytes is None else _amount(size.bytes)),
+                Span("" if size.bytes is None else amount(size.bytes)),
             )
             for name, size in result.sizes.items()
         ),
     )
 
 
-def _amount(size: int) -> str:
+def amount(size: int) -> str:
     """Bytes in the unit that leaves one to four digits before the point."""
-    amount = float(size)
+    number = float(size)
     for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < 10_000:
-            return f"{amount:,.0f} {unit}"
-        amount /= 1024
-    return f"{amount:,.0f} TB"
+        if number < 10_000:
+            return f"{number:,.0f} {unit}"
+        number /= 1024
+    return f"{number:,.0f} TB"
 
 
 def terminated(statement: str) -> str:
