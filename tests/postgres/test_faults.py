@@ -17,6 +17,7 @@ from framework_m_migrations.domain.errors import (
     MigrationError,
     MissingPrivilege,
     StatementCancelled,
+    StorageFull,
 )
 from framework_m_migrations.domain.options import LockOptions
 from tests._postgres import PostgresDatabase
@@ -32,6 +33,13 @@ def upgrade():
     {body}
     op.execute("INSERT INTO made VALUES (1)")
 def downgrade(): op.execute("DROP TABLE made")
+"""
+FAILING = """
+CREATE FUNCTION fail() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF EXISTS (SELECT 1 FROM pg_event_trigger_ddl_commands() WHERE object_identity IN ('public.t', 'public.made')) THEN
+        RAISE EXCEPTION 'no room' USING errcode = '{state}';
+    END IF;
+END $$
 """
 FAULTS: dict[str, tuple[str, type[MigrationError]]] = {
     "ended by an administrator": ("SELECT pg_terminate_backend(pg_backend_pid())", ConnectionFailed),
@@ -89,6 +97,41 @@ def test_a_fault_in_a_revision_has_its_own_code(site: Path, url: str, fault: str
     assert error.details["rolled_back"] is True
     file.write_text(REVISION.format(body="pass"))
     assert manager(site, url).run().revisions == ("f1",), "nothing of it stood"
+
+
+@pytest.mark.parametrize("fault", ["ended by an administrator", "missing right"])
+def test_a_fault_that_a_revision_catches_is_the_reason_for_what_follows(site: Path, url: str, fault: str) -> None:
+    statements, kind = FAULTS[fault]
+    *before, last = [*statements.split("; "), *(["CREATE TABLE no_right (id int)"] if fault == "missing right" else [])]
+    body = "\n    ".join(
+        [*(f'op.execute("{one}")' for one in before), f'try: op.execute("{last}")', "except Exception: pass"]
+    )
+    file = site / "faulty_shop/migrations/versions/f1.py"
+    file.write_text(REVISION.format(body=body))
+    with pytest.raises(MigrationError) as failure:
+        manager(site, url).run()
+    assert type(failure.value) is kind, failure.value
+    assert not OF_THE_DRIVER.search(str(failure.value)), failure.value
+    assert "rollback()" not in str(failure.value)
+
+
+@pytest.mark.parametrize(("state", "kind"), [("53100", StorageFull), ("57P02", ConnectionFailed)])
+@pytest.mark.parametrize("command", ["sync", "run"])
+def test_a_fault_of_the_server_has_its_own_code_in_both_tracks(
+    site: Path, url: str, postgres_database: PostgresDatabase, command: str, state: str, kind: type[MigrationError]
+) -> None:
+    engine = sa.create_engine(postgres_database.sync_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        for sql in (
+            FAILING.format(state=state),
+            "CREATE EVENT TRIGGER fails ON ddl_command_end EXECUTE FUNCTION fail()",
+        ):
+            connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+    (site / "faulty_shop/migrations/versions/f1.py").write_text(REVISION.format(body="pass"))
+    with pytest.raises(MigrationError) as failure:
+        getattr(manager(site, url), command)()
+    assert type(failure.value) is kind, failure.value
+    assert "no room" in failure.value.what
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.adapters.sql import connections
 from framework_m_migrations.adapters.sql.sinks import ListSink
 from framework_m_migrations.domain.errors import ConnectionFailed
 from framework_m_migrations.domain.events import ConnectionRetried, Event
@@ -89,9 +90,22 @@ def test_a_server_that_stays_away_is_given_up(driver: str, wait: float) -> None:
     assert "secret-word" not in f"{failure.value}{retried}"
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_server_that_takes_connections_and_does_not_answer_is_given_up(
+    driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_LEAST_TRY", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{driver}://someone:secret-word@127.0.0.1:{silent.getsockname()[1]}/none"
+        with pytest.raises(ConnectionFailed, match="did not answer within"):
+            MigrationManager(settings(url, 0.3)).status()
+
+
 @pytest.mark.postgres
-def test_a_server_that_comes_up_later_is_reached(postgres_database: PostgresDatabase) -> None:
-    url = sa.make_url(postgres_database.sync_url)
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_a_server_that_comes_up_later_is_reached(postgres_database: PostgresDatabase, driver: str) -> None:
+    """The proxy keeps its side open when the server closes, which a driver must not wait for."""
+    url = sa.make_url(postgres_database.url if driver == "asyncpg" else postgres_database.sync_url)
     sink = Opening()
     with late_server((url.host or "127.0.0.1", url.port or 5432), sink.refused) as port:
         shown = url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from framework_m_migrations.domain.errors import RevisionError, RevisionFailed
+from framework_m_migrations.domain.errors import RevisionError, RevisionFailed, StorageFull
 from tests.versions.support import Apps, Bench
 
 A1, A2 = "aaaaaaaaaaa1", "aaaaaaaaaaa2"
@@ -56,6 +56,23 @@ def test_rebuild_without_the_guard_would_cascade(sqlite_bench: Bench) -> None:
     enforce(sqlite_bench)
     sqlite_bench.run("DROP TABLE parent")
     assert sqlite_bench.rows("SELECT * FROM child") == []
+
+
+def test_a_full_disk_that_a_revision_catches_leaves_nothing(sqlite_bench: Bench, apps: Apps) -> None:
+    """SQLite rolls back by itself then: what the revision sends next would be committed at once."""
+    body = """
+op.execute("CREATE TABLE made (a BLOB)")
+op.execute("PRAGMA max_page_count = 20")
+try:
+    op.execute("INSERT INTO made VALUES (zeroblob(1000000))")
+except Exception:
+    pass
+op.execute("CREATE TABLE left_behind (a INTEGER)")
+"""
+    apps.revision("wms", A1, body)
+    with pytest.raises(StorageFull, match="full"):
+        sqlite_bench.track().upgrade(A1)
+    assert sqlite_bench.rows("SELECT name FROM sqlite_master WHERE name IN ('made', 'left_behind')") == []
 
 
 def test_orphans_made_by_a_revision_are_refused(sqlite_bench: Bench, apps: Apps) -> None:

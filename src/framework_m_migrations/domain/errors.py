@@ -122,7 +122,7 @@ class DatabaseReadOnly(DatabaseError):
     """The database, or its file, cannot be written."""
 
     code = "M203"
-    default_next_step = "Make the database writable; nothing was changed."
+    default_next_step = "Make the database writable, then run the same command: it resumes where it stopped."
 
 
 class StorageFull(DatabaseError):

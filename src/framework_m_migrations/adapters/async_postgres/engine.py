@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -15,6 +17,8 @@ _PLAIN = frozenset({"postgresql", "postgres"})
 _ASYNCPG = "postgresql+asyncpg"
 # libpq's words for what asyncpg takes under another name, so that one URL serves both.
 _RENAMED = {"sslmode": "ssl"}
+CLOSING = 2.0
+"""Seconds to wait for the server when a connection is closed."""
 WITHOUT_CACHES = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
 """What asyncpg's and SQLAlchemy's caches of prepared statements are switched off by."""
 _SETTINGS = {"application_name": "application_name", "fallback_application_name": "application_name"}
@@ -35,6 +39,21 @@ def asyncpg_url(url: sa.URL) -> sa.URL:
         )
     query = {_RENAMED.get(key, key): value for key, value in url.query.items() if key not in _SETTINGS}
     return url.set(query=query)
+
+
+def _closing_in_time() -> type[Any]:
+    """The driver's connection with a limit for ``close``, which waits for the server to close, as a proxy may not."""
+    import asyncpg
+
+    class Connection(asyncpg.Connection):  # type: ignore[misc]
+        """See _closing_in_time."""
+
+        async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's own
+            """Close it, and abort it where the server does not answer."""
+            with contextlib.suppress(TimeoutError):
+                await super().close(timeout=CLOSING if timeout is None else timeout)
+
+    return Connection
 
 
 def asyncpg_engine(url: sa.URL, *, application_name: str = APPLICATION_NAME) -> AsyncEngine:
@@ -61,5 +80,9 @@ def asyncpg_engine(url: sa.URL, *, application_name: str = APPLICATION_NAME) -> 
         return create_async_engine(
             target,
             poolclass=sa.pool.NullPool,
-            connect_args={**WITHOUT_CACHES, "server_settings": {"application_name": str(given)}},
+            connect_args={
+                **WITHOUT_CACHES,
+                "connection_class": _closing_in_time(),
+                "server_settings": {"application_name": str(given)},
+            },
         )

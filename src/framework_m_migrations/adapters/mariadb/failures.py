@@ -12,7 +12,10 @@ from framework_m_migrations.domain import errors as e
 _LOCKED = {
     1205: "a lock was not had in time",
     1213: "two sessions waited for each other (deadlock)",
-    1969: "the time limit for a statement was reached",
+}
+_CANCELLED = {
+    1317: "another session ended it (KILL QUERY)",
+    1969: "the time limit for a statement was reached (max_statement_time)",
 }
 _PRIVILEGES = frozenset({1044, 1142, 1143, 1227, 1370, 1410})
 _READ_ONLY = frozenset({1036, 1290, 1792, 1836})
@@ -54,6 +57,8 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
     details = {} if code is None else {"code": code}
     if code in _LOCKED:
         return e.LockTimeout(f"The statement was taken back: {_LOCKED[code]}.", details=details)
+    if code in _CANCELLED:
+        return e.StatementCancelled(f"The server cancelled a statement: {_CANCELLED[code]}.", details=details)
     if code in _PRIVILEGES:
         return e.MissingPrivilege(f"The role lacks a right: {text}.", details=details)
     if code in _READ_ONLY:

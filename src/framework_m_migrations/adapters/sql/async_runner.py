@@ -17,6 +17,7 @@ from framework_m_migrations.adapters.sql.connections import (
     call_arguments,
     connection_failed,
     hook_failures,
+    no_answer,
     to_the_end,
 )
 from framework_m_migrations.adapters.sql.runner import finish, settled
@@ -117,13 +118,17 @@ class AsyncSqlRunner:
             attempts = None if self._attempts is None else self._attempts()
             while connection is None:
                 pause = 0.0
+                limit = None if attempts is None else attempts.limit
+                trying = asyncio.timeout(limit)
                 try:
-                    connection = await engine.connect()
+                    async with trying:
+                        connection = await engine.connect()
                 except Exception as error:
-                    failed = connection_failed(engine.url, error, self._translate)
+                    reason = no_answer(limit) if limit is not None and trying.expired() else error
+                    failed = connection_failed(engine.url, reason, self._translate)
                     if attempts is None:
                         raise failed from error
-                    pause = attempts.pause(engine.url, error, failed)
+                    pause = attempts.pause(engine.url, reason, failed)
                 if pause:
                     await self._sleep(pause)
             yield connection

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -17,6 +19,7 @@ from framework_m_migrations.domain.events import ConnectionRetried
 from framework_m_migrations.domain.hook_arguments import CallArguments, describe_hook, hook_arguments
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
+_LEAST_TRY, _LONGEST_TRY, _ONLY_TRY = 5.0, 30.0, 60.0
 _STARTING = frozenset({"57P01", "57P02", "57P03", "53300"})
 _NOT_YET = re.compile(
     r"refused|starting up|shutting down|not yet accepting|name or service not known|name resolution|translate host name"
@@ -62,6 +65,12 @@ class Attempts:
         self._began = time.monotonic()
         self._tried = 0
 
+    @property
+    def limit(self) -> float:
+        """Seconds that the next try may take: a proxy may take a connection and never answer on it."""
+        left = self._seconds - (time.monotonic() - self._began)
+        return min(_LONGEST_TRY, max(_LEAST_TRY, left)) if self._seconds else _ONLY_TRY
+
     def pause(self, url: sa.URL, error: Exception, failed: MigrationError) -> float:
         """Seconds to wait before the next try.
 
@@ -83,6 +92,40 @@ class Attempts:
         self._tried += 1
         self._emit(ConnectionRetried(self._tried, wait, waited, failed.what))
         return wait
+
+
+def no_answer(seconds: float) -> TimeoutError:
+    """The error of a try that took longer than its limit."""
+    return TimeoutError(f"the server did not answer within {seconds:.0f} s")
+
+
+def connected_within(engine: sa.Engine, seconds: float) -> sa.Connection:
+    """A connection of a synchronous driver, few of which know a limit for all that it takes to open one.
+
+    Raises:
+        TimeoutError: it took longer; what comes of the try later is closed.
+        Exception: as ``connect``.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine.connect()
+    made: Future[sa.Connection] = Future()
+
+    def connect() -> None:
+        try:
+            connection = engine.connect()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            made.set_exception(error)
+            return
+        made.set_result(connection)
+
+    threading.Thread(target=connect, name="m-migrate connect", daemon=True).start()
+    try:
+        return made.result(seconds)
+    except TimeoutError:
+        if made.done():
+            raise
+        made.add_done_callback(lambda late: None if late.exception() else late.result().close())
+        raise no_answer(seconds) from None
 
 
 def _may_start(url: sa.URL, error: BaseException) -> bool:

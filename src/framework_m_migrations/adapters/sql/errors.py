@@ -13,6 +13,8 @@ from framework_m_migrations.domain.errors import ConnectionFailed, DatabaseError
 type Translate = Callable[[sa.exc.DBAPIError], MigrationError | None]
 """SqlDialect.translate."""
 
+FOLLOWS = "follows"
+"""Among the details of an error: an earlier one, which the caller's code caught, is the reason for it."""
 _LONGEST = 2000
 
 

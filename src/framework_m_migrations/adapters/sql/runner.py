@@ -13,6 +13,7 @@ from framework_m_migrations.adapters.sql.connections import (
     Attempts,
     Translate,
     call_arguments,
+    connected_within,
     connection_failed,
     hook_failures,
 )
@@ -119,7 +120,7 @@ def opened(
         while connection is None:
             pause = 0.0
             try:
-                connection = engine.connect()
+                connection = engine.connect() if attempts is None else connected_within(engine, attempts.limit)
             except Exception as error:
                 failed = connection_failed(engine.url, error, translate)
                 if attempts is None:

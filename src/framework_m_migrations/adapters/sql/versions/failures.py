@@ -124,9 +124,7 @@ def revision_failed(
             "is in its way. Then run the same command again."
         )
     elif known is not None and not locked:
-        # Of the revision nothing may stand, but those before it do.
-        own = known.next_step.replace("; nothing was changed", "")
-        next_step = own if next_step is None else f"{own} {next_step}"
+        next_step = known.next_step if next_step is None else f"{known.next_step} {next_step}"
     return kind(
         f"Revision {revision}{owner} {verb} in {direction} ({place}): {cause}. {fate}",
         next_step=next_step,

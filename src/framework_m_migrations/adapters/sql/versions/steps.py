@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import get_ident
 from typing import Any, NoReturn
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.runtime.migration import RevisionStep
 
-from framework_m_migrations.adapters.sql.errors import from_driver
+from framework_m_migrations.adapters.sql.errors import FOLLOWS, from_driver
 from framework_m_migrations.adapters.sql.versions.bookkeeping import ExactStep, make_room
 from framework_m_migrations.adapters.sql.versions.failures import OF_THE_DATABASE, revision_failed
 from framework_m_migrations.adapters.sql.versions.half_built import half_built_again
@@ -227,6 +227,11 @@ class RevisionRun:
     def _failed(self, error: Exception, committed: bool | None) -> MigrationError:
         known = self._translate(error) if isinstance(error, sa.exc.DBAPIError) else None
         told: Exception = error
+        earlier = self._transaction.refused
+        follows = isinstance(error, sa.exc.PendingRollbackError) or (known is not None and known.details.get(FOLLOWS))
+        if follows and earlier is not None:
+            error = told = earlier
+            known = self._translate(earlier)
         if known is not None or isinstance(error, (*OF_THE_DATABASE, ValuesWouldBeLost)):
             told = known or error
         if told is not error:
@@ -250,7 +255,8 @@ class RevisionRun:
         """A revision of which nothing stands is no unfinished one; what it was about to do may have been noted."""
         if self._work is None or self._foreign or self._connection.invalidated or self._connection.in_transaction():
             return
-        with self._scopes.transaction(self._connection, self._limits):
+        # The first error is the one to report.
+        with suppress(sa.exc.DBAPIError, MigrationError), self._scopes.transaction(self._connection, self._limits):
             self._work.forget()
 
 

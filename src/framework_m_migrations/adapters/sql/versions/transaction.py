@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from sqlalchemy import event
 
+from framework_m_migrations.adapters.sql.errors import FOLLOWS
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError, RevisionError
 from framework_m_migrations.domain.options import Limits
@@ -70,6 +71,7 @@ class RevisionTransaction:
         before_leaving: called inside the transaction before the revision leaves it for autocommit.
         restarted: the revision has committed or rolled back, and is in another transaction now.
         by_commit: a part was committed by a call of ``commit``, which no statement shows.
+        refused: the last error of a statement, which the revision may have caught.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class RevisionTransaction:
         self._by_itself = False
         self.restarted = False
         self.by_commit = False
+        self.refused: sa.exc.DBAPIError | None = None
         self.before_leaving: Callable[[], None] | None = None
 
     @property
@@ -116,6 +119,7 @@ class RevisionTransaction:
             )
         event.listen(self._connection, "before_execute", self._on_execute, retval=True)
         event.listen(self._connection, "commit", self._on_commit)
+        event.listen(self._connection.engine, "handle_error", self._on_error)
         try:
             with self._shadowed():
                 self._enter(autocommit=False)
@@ -129,6 +133,7 @@ class RevisionTransaction:
         finally:
             event.remove(self._connection, "before_execute", self._on_execute)
             event.remove(self._connection, "commit", self._on_commit)
+            event.remove(self._connection.engine, "handle_error", self._on_error)
 
     @contextmanager
     def _shadowed(self) -> Iterator[None]:
@@ -159,6 +164,25 @@ class RevisionTransaction:
         del connection
         if not self._switching:
             self._left = self.by_commit = self._by_itself = True
+
+    def _on_error(self, context: sa.engine.ExceptionContext) -> None:
+        error = context.sqlalchemy_exception
+        if context.connection is self._connection and isinstance(error, sa.exc.DBAPIError) and not self._switching:
+            known = self._scopes.translate(error)
+            if known is None or not known.details.get(FOLLOWS):
+                self.refused = error
+
+    def _refuse_after_the_end(self) -> None:
+        """SQLite itself rolls back where its disk is full: what a revision that catches the error sent next would stay.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: the error that the revision caught.
+        """
+        if self.refused is None or self._scope is None or self._in_autocommit:
+            return
+        # Only drivers whose database does so say it.
+        if getattr(self._connection.connection.driver_connection, "in_transaction", True) is False:
+            raise self.refused
 
     def commit(self) -> None:
         """Commit what the revision has done so far, and be in a new transaction."""
@@ -217,6 +241,7 @@ class RevisionTransaction:
         self._left = self._left or autocommit
 
     def _leave(self) -> None:
+        self._refuse_after_the_end()
         if not self._in_autocommit and self._before_commit is not None:
             self._before_commit()
         scope, self._scope = self._scope, None
@@ -252,6 +277,8 @@ class RevisionTransaction:
     ) -> tuple[Any, Any, Any]:
         """Carry out COMMIT and BEGIN in place of sending them."""
         del connection, options
+        if not self._switching:
+            self._refuse_after_the_end()
         if self._switching or not isinstance(element, sa.TextClause):
             return element, multiparams, params
         if _COMMIT.fullmatch(element.text):

@@ -6,15 +6,17 @@ import re
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.errors import FOLLOWS
 from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.domain import errors as e
 
 _LOCKED = {"55P03": "a lock was not had in time", "40P01": "two sessions waited for each other (deadlock)"}
-_ENDED = frozenset({"3D000", "57P01", "57P02", "57P03", "57P05", "53300", "25P03", "25P04"})
+_ENDED = frozenset({"3D000", "57P01", "57P02", "57P03", "57P05", "53300", "25P03", "25P04", "57P04"})
 """No database, shutdown, crash, start, idle session, too many connections, idle in transaction, transaction timeout."""
 _OF_THE_DRIVER = re.compile(
     r"cannot (perform|call|use)\b|connection (is|was) closed|another operation|unexpected(ly)? (eof|closed)"
 )
+_ABORTED = "25P02"
 _OUT_OF_LOCKS = "53200"
 _MIXED_UP = {"26000", "42P05"}
 """invalid_sql_statement_name and duplicate_prepared_statement: the engine's SQL prepares nothing by name itself."""
@@ -63,6 +65,12 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
         return e.LockTimeout(f"The step was rolled back: {_LOCKED[state]}.", details=details)
     if state in _MIXED_UP:
         return e.PreparedStatementLost(f"A proxy lends the server's sessions in turns: {text}.", details=details)
+    if state == _ABORTED:
+        return e.DatabaseError(
+            f"An earlier statement of the transaction failed, and its error was caught: {text}.",
+            next_step="Let the error through, or run the statement that may fail in a savepoint (begin_nested).",
+            details={**details, FOLLOWS: True},
+        )
     if state == "57014":
         return e.StatementCancelled(f"The server cancelled a statement: {text}.", details=details)
     if state == "42501":

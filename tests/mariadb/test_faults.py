@@ -1,0 +1,91 @@
+"""Faults of the server in the middle of a revision: the code of the fault, never of the revision."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.domain.errors import (
+    ConnectionFailed,
+    DatabaseReadOnly,
+    MigrationError,
+    StatementCancelled,
+)
+from framework_m_migrations.domain.options import LockOptions
+from tests._mariadb import MariadbDatabase
+
+pytestmark = pytest.mark.mariadb
+
+REVISION = """
+import time
+from alembic import op
+revision, down_revision, branch_labels = "f1", None, ("faulty_shop",)
+def kill(what):
+    op.execute(f"KILL {what} {op.get_bind().exec_driver_sql('SELECT CONNECTION_ID()').scalar()}")
+def upgrade():
+    BODY
+    op.execute("CREATE TABLE made (id int)")
+    op.execute("INSERT INTO made VALUES (1)")
+def downgrade(): op.execute("DROP TABLE made")
+"""
+FAULTS: dict[str, tuple[str, type[MigrationError]]] = {
+    "killed": ("kill('')", ConnectionFailed),
+    "killed and caught": ("try: kill('')\n    except Exception: pass", ConnectionFailed),
+    "cancelled": ("kill('QUERY')", StatementCancelled),
+    "statement timeout": (
+        "op.execute('SET SESSION max_statement_time = 0.05'); op.execute('SELECT SLEEP(9) FROM one')",
+        StatementCancelled,
+    ),
+    "read-only": (
+        "op.execute('SET SESSION TRANSACTION READ ONLY'); op.get_bind().commit(); op.execute('DELETE FROM one')",
+        DatabaseReadOnly,
+    ),
+    "idle": ("op.execute('SET SESSION wait_timeout = 1'); time.sleep(2.5)", ConnectionFailed),
+}
+OF_THE_DRIVER = re.compile(r"InterfaceError|greenlet|rollback\(\)|Traceback|Packet sequence")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Path]:
+    versions = tmp_path / "faulty_shop/migrations/versions"
+    versions.mkdir(parents=True)
+    (tmp_path / "faulty_shop/__init__.py").touch()
+    before = list(sys.path)
+    yield tmp_path
+    sys.path[:] = before
+    sys.modules.pop("faulty_shop", None)
+
+
+@pytest.fixture(params=["async", "sync"])
+def url(request: pytest.FixtureRequest, mariadb_database: MariadbDatabase) -> str:
+    return mariadb_database.url if request.param == "async" else mariadb_database.sync_url
+
+
+def manager(site: Path, url: str) -> MigrationManager:
+    metadata = sa.MetaData()
+    sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    settings = MigrationSettings(
+        metadata=(metadata,), database_url=url, apps=("faulty_shop",), path=site, locks=LockOptions(retries=1)
+    )
+    return MigrationManager(settings)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_a_revision_has_its_own_code(
+    site: Path, url: str, mariadb_database: MariadbDatabase, fault: str
+) -> None:
+    body, kind = FAULTS[fault]
+    mariadb_database.execute("CREATE TABLE one (id int)", "INSERT INTO one VALUES (1)")
+    (site / "faulty_shop/migrations/versions/f1.py").write_text(REVISION.replace("BODY", body))
+    with pytest.raises(MigrationError) as failure:
+        manager(site, url).run()
+    error = failure.value
+    assert type(error) is kind, error
+    assert not OF_THE_DRIVER.search(str(error)), error
+    assert "f1" in error.what
