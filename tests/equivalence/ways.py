@@ -118,6 +118,11 @@ class Apps:
         """See AppDiscovery."""
         return (App(APP, APP, self._folder if self._folder.is_dir() else None, self._folder),)
 
+    def holding(self, revision: str) -> tuple[str, ...]:
+        """See AppDiscovery."""
+        del revision
+        return ()
+
 
 def metadata_of(define: Define) -> sa.MetaData:
     """What a function declares."""

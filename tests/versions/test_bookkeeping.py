@@ -38,6 +38,10 @@ class Fixed:
     def apps(self) -> tuple[App, ...]:
         return tuple(App(name, name, self.root / name / "migrations/versions") for name in APPS)
 
+    def holding(self, revision: str) -> tuple[str, ...]:
+        del revision
+        return ()
+
 
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])

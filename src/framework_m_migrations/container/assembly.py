@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,11 @@ from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.wired_session import WiredSession
 from framework_m_migrations.domain.effects import UseCase
-from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
+from framework_m_migrations.domain.errors import ConfigurationError, UnknownRevision, UnsupportedDatabase
 from framework_m_migrations.domain.events import DatabaseAbsent
 from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.results import InitResult
-from framework_m_migrations.ports.app_discovery import App
+from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.session import AsyncRunner, Runner, Session
 
@@ -148,13 +149,33 @@ class Assembly:
             drops: its session gets a pruner.
             looks: it changes nothing, so that a missing SQLite file is not created either.
         """
-        if self.needs_loop:
-            return self.in_loop(lambda: self.async_runner(drops=drops, looks=looks).run(use_case))
-        return self.runner(drops=drops, looks=looks).run(use_case)
+        with self._missing_app_named():
+            if self.needs_loop:
+                return self.in_loop(lambda: self.async_runner(drops=drops, looks=looks).run(use_case))
+            return self.runner(drops=drops, looks=looks).run(use_case)
 
     async def run_async[T](self, use_case: Callable[[Session], UseCase[T]], *, drops: bool, looks: bool = False) -> T:
         """Run a use case inside the running event loop."""
-        return await self.async_runner(drops=drops, looks=looks).run(use_case)
+        with self._missing_app_named():
+            return await self.async_runner(drops=drops, looks=looks).run(use_case)
+
+    @contextmanager
+    def _missing_app_named(self) -> Iterator[None]:
+        """Where a revision is unknown because its app was not asked for, the error says which app that is."""
+        try:
+            yield
+        except UnknownRevision as error:
+            missing = error.details.get("missing") or next(iter(error.details.get("unknown", ())), None)
+            discovery: AppDiscovery = self._make_lasting("discovery")
+            holding = discovery.holding(missing) if isinstance(missing, str) else ()
+            if holding:
+                names = ",".join(dict.fromkeys((*(app.name for app in discovery.apps()), *holding)))
+                error.what = error.what.replace(
+                    "which no installed app has", f"a revision of app {' or '.join(holding)}"
+                )
+                error.next_step = f"Name that app too: `--apps {names}` or INSTALLED_APPS={names}."
+                error.details["apps"] = list(holding)
+            raise
 
     def runner(self, *, drops: bool = False, looks: bool = False) -> Runner:
         """The runner for a synchronous driver."""
@@ -251,7 +272,8 @@ class Assembly:
                     project=layout.ini,
                     folders=(*layout.folders, *self.settings.version_folders),
                 )
-                return lint(track.library(), names, connection, project=self.settings.path, use_squawk=use_squawk)
+                with self._missing_app_named():
+                    return lint(track.library(), names, connection, project=self.settings.path, use_squawk=use_squawk)
         finally:
             engine.dispose()
 

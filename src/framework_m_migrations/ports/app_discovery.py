@@ -38,3 +38,7 @@ class AppDiscovery(Protocol):
             AppBroken: its package cannot be imported, or has no folder of its own.
         """
         ...
+
+    def holding(self, revision: str) -> tuple[str, ...]:
+        """Names of apps that were not asked for and have a revision of this id; empty where none is found."""
+        ...

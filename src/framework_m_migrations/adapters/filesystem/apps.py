@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 from framework_m_migrations.adapters.filesystem import folders
 from framework_m_migrations.adapters.filesystem.packages import Located, is_module_name, locate
-from framework_m_migrations.domain.errors import AppBroken, AppNotFound
+from framework_m_migrations.domain.errors import AppBroken, AppNotFound, MigrationError
 from framework_m_migrations.ports.app_discovery import App
 
 ENTRY_POINT_GROUP = "framework_m.apps"
@@ -54,6 +56,21 @@ class FilesystemDiscovery:
             app = self._app(*self._resolve(name, known))
             found.setdefault(app.name, app)
         return tuple(found.values())
+
+    def holding(self, revision: str) -> tuple[str, ...]:
+        """See the port: looked for among the entry points, and among the packages beside those that were asked for."""
+        asked = self.apps()
+        known = self._known()
+        places = {located.folder.parent for app in asked if (located := locate(app.package)) and located.folder}
+        beside = [init.parent.name for place in sorted(places) for init in sorted(place.glob("*/__init__.py"))]
+        found: list[str] = []
+        for name in (*sorted(known), *beside):
+            with suppress(MigrationError, OSError):
+                app = self._app(*self._resolve(name, known))
+                has = app.version_folder is not None and folders.declares(Path(app.version_folder), revision)
+                if has and app.name not in {*found, *(one.name for one in asked)}:
+                    found.append(app.name)
+        return tuple(found)
 
     def _known(self) -> dict[str, str]:
         """Entry point name to the module it names."""

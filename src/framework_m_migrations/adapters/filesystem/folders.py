@@ -24,6 +24,17 @@ def declares_revision(file: Path) -> bool:
         return True
 
 
+def declares(folder: Path, revision: str) -> bool:
+    """True where a file of the folder has this revision, as far as its text shows."""
+    quoted = re.compile(rf"""["']{re.escape(revision)}["']""")
+    for file in folder.glob("*.py"):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        line = _REVISION_LINE.search(text)
+        if line is not None and quoted.search(text, line.start(), text.find("\n", line.end())):
+            return True
+    return False
+
+
 def version_folder(package_folder: Path, app: str, configured: str | None = None) -> Path | None:
     """The folder with an app's revisions, None when it has none.
 

@@ -33,6 +33,11 @@ class MemoryDiscovery:
             raise AppBroken(f"The app {name!r} cannot be imported.", details={"app": name})
         return self._apps
 
+    def holding(self, revision: str) -> tuple[str, ...]:
+        """None: the twin knows no other apps."""
+        del revision
+        return ()
+
 
 class MemoryHooks:
     """Implements ports.hooks.HookRegistry.

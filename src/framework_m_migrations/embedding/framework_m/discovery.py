@@ -58,6 +58,10 @@ class HostDiscovery:
         """See ``host_apps``."""
         return host_apps(self._names, self._project)
 
+    def holding(self, revision: str) -> tuple[str, ...]:
+        """See the port."""
+        return FilesystemDiscovery(tuple(app.package for app in self.apps())).holding(revision)
+
 
 def _normal(name: str) -> str:
     return name.strip().replace("-", "_")
