@@ -13,28 +13,90 @@ if TYPE_CHECKING:
     from framework_m_migrations.container.mode import RuntimeMode
     from framework_m_migrations.container.settings import MigrationSettings
     from framework_m_migrations.domain.errors import MigrationError
-    from framework_m_migrations.domain.plan import Risk
+    from framework_m_migrations.domain.lint import LintFinding, LintResult
+    from framework_m_migrations.domain.options import LockOptions
+    from framework_m_migrations.domain.plan import PlannedChange, Risk
+    from framework_m_migrations.domain.results import (
+        AllResult,
+        AppStatus,
+        CreateResult,
+        Finding,
+        HistoryResult,
+        InitResult,
+        PlanResult,
+        ProveResult,
+        RenderedChange,
+        RepairResult,
+        RunResult,
+        StatusResult,
+        SyncResult,
+        VerifyResult,
+    )
+    from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
+    from framework_m_migrations.domain.squashing import SquashResult
     from framework_m_migrations.embedding.aio import AsyncMigrationManager
     from framework_m_migrations.embedding.sync import MigrationManager
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "SquashResult": "domain.squashing",
+    "ShowResult": "domain.revision_previews",
+    "PreviewResult": "domain.revision_previews",
+    "AllResult": "domain.results",
+    "AppStatus": "domain.results",
     "AsyncMigrationManager": "embedding.aio",
+    "CreateResult": "domain.results",
+    "Finding": "domain.results",
+    "HistoryResult": "domain.results",
+    "InitResult": "domain.results",
+    "LintFinding": "domain.lint",
+    "LintResult": "domain.lint",
+    "LockOptions": "domain.options",
     "MigrationError": "domain.errors",
     "MigrationManager": "embedding.sync",
     "MigrationSettings": "container.settings",
+    "PlanResult": "domain.results",
+    "PlannedChange": "domain.plan",
+    "ProveResult": "domain.results",
+    "RenderedChange": "domain.results",
+    "RepairResult": "domain.results",
     "Risk": "domain.plan",
+    "RunResult": "domain.results",
     "RuntimeMode": "container.mode",
+    "StatusResult": "domain.results",
+    "SyncResult": "domain.results",
+    "VerifyResult": "domain.results",
 }
 
 __all__ = [
+    "AllResult",
+    "AppStatus",
     "AsyncMigrationManager",
+    "CreateResult",
+    "Finding",
+    "HistoryResult",
+    "InitResult",
+    "LintFinding",
+    "LintResult",
+    "LockOptions",
     "MigrationError",
     "MigrationManager",
     "MigrationSettings",
+    "PlanResult",
+    "PlannedChange",
+    "PreviewResult",
+    "ProveResult",
+    "RenderedChange",
+    "RepairResult",
     "Risk",
+    "RunResult",
     "RuntimeMode",
+    "ShowResult",
+    "SquashResult",
+    "StatusResult",
+    "SyncResult",
+    "VerifyResult",
     "__version__",
 ]
 

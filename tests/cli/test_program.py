@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -41,6 +42,17 @@ def test_the_console_script_is_installed_and_tells_its_version(project: Project)
     script = Path(sys.executable).with_name("m-migrate")
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=False, timeout=PROGRAM_LIMIT)
     assert (done.returncode, done.stdout) == (0, f"m-migrate {__version__}\n")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_bash_completes_commands_and_options(project: Project) -> None:
+    script = project.run("completion", "bash").out
+    function = "f=$(complete -p m-migrate | sed 's/.*-F \\([^ ]*\\).*/\\1/')"
+    ask = f"COMP_WORDS=(m-migrate ver); COMP_CWORD=1; {function}; $f; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(
+        ["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True, check=True, timeout=PROGRAM_LIMIT
+    )
+    assert done.stdout.split() == ["verify"]
 
 
 @pytest.mark.slow

@@ -282,6 +282,9 @@ def test_heads_and_current_are_what_alembic_calls_so(apps: Project) -> None:
     current = apps.run("current", *names, "--json").json
     assert (current["command"], [one["id"] for one in current["revisions"]]) == ("current", ["aa01"])
     assert [one["id"] for one in apps.run("heads", *names, "--app", "stock", "--json").json["revisions"]] == ["bb01"]
+    assert apps.run("branches", *names, "--json").json["revisions"] == []
+    apps.app("shop", {"id": "aa03", "down": "aa01"})
+    assert [one["id"] for one in apps.run("branches", *names, "--json").json["revisions"]] == ["aa01"]
 
 
 def test_codes_are_explained(project: Project) -> None:

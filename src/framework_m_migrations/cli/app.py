@@ -29,6 +29,7 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("history", versioned.history),
     ("heads", versioned.heads),
     ("current", versioned.current),
+    ("branches", versioned.branches),
     ("show", versioned.show),
     ("squash", versioned.squash),
     ("lint", lint.lint),
@@ -37,6 +38,7 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("repair", maintenance.repair),
     ("config", maintenance.config),
     ("explain", maintenance.explain),
+    ("completion", maintenance.completion),
 )
 
 

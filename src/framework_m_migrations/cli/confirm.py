@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from framework_m_migrations.cli.document import clean
 from framework_m_migrations.cli.errors import ConfirmationNeeded, Declined
 from framework_m_migrations.cli.output import Output
 
@@ -14,6 +15,16 @@ def ask(output: Output, question: str) -> bool:
     if not answer.endswith("\n"):
         output.stderr.write("\n")
     return answer.strip().lower() in {"y", "yes"}
+
+
+def ask_text(output: Output, question: str, default: str) -> str:
+    """Ask for a text; an empty answer, and the end of the input, stand for the default."""
+    output.stderr.write(f"{question} [{clean(default)}]: ")
+    output.stderr.flush()
+    answer = output.stdin.readline()
+    if not answer.endswith("\n"):
+        output.stderr.write("\n")
+    return answer.strip() or default
 
 
 def require_consent(output: Output, *, yes: bool, question: str, details: dict[str, object]) -> None:

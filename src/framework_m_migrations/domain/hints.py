@@ -11,6 +11,8 @@ COMMANDS = frozenset(
     {
         "all",
         "apply",
+        "branches",
+        "completion",
         "config",
         "create",
         "current",

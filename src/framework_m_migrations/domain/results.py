@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -303,6 +304,11 @@ class HistoryResult:
         """The applied ones that no applied one follows."""
         return HistoryResult(tuple(one for one in self.revisions if one[1])).heads()
 
+    def branches(self) -> HistoryResult:
+        """Those that several others follow."""
+        followers = Counter(parent for revision, _ in self.revisions for parent in revision.down_revisions)
+        return HistoryResult(tuple(one for one in self.revisions if followers[one[0].id] > 1))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values: id, app, message, parents, depends_on, applied."""
         return {
@@ -388,13 +394,14 @@ class RepairResult:
 
 @dataclass(frozen=True, slots=True)
 class InitResult:
-    """Files that ``init`` wrote."""
+    """Files that ``init`` wrote, and what else to know, a sentence each."""
 
     files: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return {"command": "init", "files": list(self.files)}
+        return {"command": "init", "files": list(self.files), "remarks": list(self.remarks)}
 
 
 def counts(plan: Plan) -> dict[str, int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
-from framework_m_migrations import MigrationSettings
+import framework_m_migrations
+from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.adapters.sql.url import parse_url
 from framework_m_migrations.domain.errors import ConfigurationError
 
@@ -47,3 +49,15 @@ def test_apps_are_names() -> None:
 def test_the_scheme_of_hosting_services_is_understood() -> None:
     assert parse_url("postgres://me:x@db/shop").drivername == "postgresql"
     assert parse_url("postgres+asyncpg://me:x@db/shop").drivername == "postgresql+asyncpg"
+
+
+def test_every_public_name_can_be_imported_from_the_root() -> None:
+    for name in framework_m_migrations.__all__:
+        assert getattr(framework_m_migrations, name) is not None, name
+    returned = {
+        inspect.signature(method).return_annotation
+        for _, method in inspect.getmembers(MigrationManager)
+        if inspect.isfunction(method) and not method.__name__.startswith("_")
+    }
+    results = {name for name in returned if isinstance(name, str) and name.endswith("Result")}
+    assert results <= set(framework_m_migrations.__all__), results - set(framework_m_migrations.__all__)

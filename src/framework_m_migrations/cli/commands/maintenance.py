@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -12,6 +13,8 @@ from framework_m_migrations.cli.confirm import require_consent
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
+from framework_m_migrations.domain.errors import ConfigurationError
+from framework_m_migrations.domain.hints import PROGRAM
 
 if TYPE_CHECKING:
     from framework_m_migrations.domain.results import RepairResult
@@ -56,16 +59,36 @@ def init(
     *,
     common: Common = Common(),  # noqa: B008
 ) -> int:
-    """Write alembic.ini and a thin env.py for the alembic command.
+    """Write the project's settings, and alembic.ini with a thin env.py for the alembic command.
+
+    Finds models of SQLAlchemy, SQLModel, Flask-SQLAlchemy and advanced-alchemy, and asks on a terminal. An existing
+    history of Alembic or Flask-Migrate is joined: its files are left as they are.
 
     Args:
         common: The options of every command.
     """
 
     def body(work: Work) -> int:
-        result = work.manager.init()
+        from framework_m_migrations.adapters.sql.versions.layouts import layout_of
         from framework_m_migrations.cli.reports.versioned import init_report
+        from framework_m_migrations.cli.setup import ProjectSetup, set_up
+        from framework_m_migrations.domain.results import InitResult
 
+        settings = work.manager.settings
+        hosted = common.program != PROGRAM
+        made = ProjectSetup(None, ()) if hosted else set_up(settings, work.output)
+        layout = layout_of(settings.path)
+        if not hosted and (layout.ini is not None or layout.folders):
+            if made.file is None:
+                raise ConfigurationError(
+                    "The project has its settings and its revision history already.",
+                    next_step="See `m-migrate config`; change the files by hand.",
+                )
+            place = layout.ini.name if layout.ini is not None else layout.folders[0].relative_to(settings.path)
+            result = InitResult((made.file,), (*made.remarks, f"Joins the history of {place}."))
+        else:
+            files = work.manager.init().files
+            result = InitResult((*((made.file,) if made.file else ()), *files), made.remarks)
         work.output.show(init_report(result))
         work.output.show_json(result.to_dict())
         return DONE
@@ -189,3 +212,26 @@ def explain(
         return DONE
 
     return execute(common, body, database=False)
+
+
+def completion(
+    shell: Literal["bash", "zsh", "fish"],
+    /,
+    *,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Print the completion script of a shell; open no database.
+
+    Args:
+        shell: bash, zsh or fish.
+        common: The options of every command.
+    """
+    from framework_m_migrations.cli.app import make_app
+
+    output = common.output(dict(os.environ))
+    script = make_app(fancy=False).generate_completion(prog_name=PROGRAM, shell=shell)
+    if output.json:
+        output.show_json({"command": "completion", "script": script})
+    else:
+        output.show_code(script)
+    return DONE

@@ -282,6 +282,20 @@ def current(
     return _listed(common, app, "current", lambda result: result.current())
 
 
+def branches(
+    *,
+    app: str | None = None,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """List the revisions at which the history of an app branches: several others follow them.
+
+    Args:
+        app: Only revisions of this app.
+        common: The options of every command.
+    """
+    return _listed(common, app, "branches", lambda result: result.branches())
+
+
 def _listed(common: Common, app: str | None, command: str, chosen: Callable[[HistoryResult], HistoryResult]) -> int:
     """Show those revisions of the history that ``chosen`` takes out of it."""
 

@@ -328,6 +328,7 @@ _FUNCTIONS: dict[str, Command] = {
     "status": maintenance.status,
     "history": versioned.history,
     "heads": versioned.heads,
+    "branches": versioned.branches,
     "current": versioned.current,
     "show": versioned.show,
     "squash": versioned.squash,

@@ -176,11 +176,13 @@ def init_report(result: InitResult) -> Document:
     return (
         Heading("Wrote"),
         *(line(Span(name, "bold"), indent=1) for name in result.files),
-        line(
-            "Plain ",
-            Span("alembic upgrade heads", "command"),
-            ", current, history and check now work on this project too.",
+        *(line(remark) for remark in result.remarks),
+        *(
+            (line("Plain ", Span("alembic upgrade heads", "command"), ", current, history and check now work too."),)
+            if any(name.endswith("env.py") for name in result.files)
+            else ()
         ),
+        line("Next: ", Span("m-migrate plan", "command")),
     )
 
 
