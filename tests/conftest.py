@@ -35,7 +35,7 @@ SLOW_FOLDERS = frozenset({"crowds", "demo", "histories", "hostile", "killed", "o
 
 CORPUS_ABSENT = "the corpus is not at {}: the tests marked corpus are deselected"
 
-
+pytest.register_assert_rewrite("framework_m_migrations.testing.contracts")
 sync_path.install()
 
 

@@ -339,8 +339,7 @@ def test_the_package_works_without_pytest() -> None:
     assert done.stdout == "False\n"
 
 
-def test_the_plugin_is_registered() -> None:
-    from importlib.metadata import entry_points
+def test_the_options_are_there_only_where_the_plugin_is_asked_for(tmp_path: Path) -> None:
+    from importlib.metadata import distribution
 
-    (found,) = [entry for entry in entry_points(group="pytest11") if entry.name == "framework_m_migrations"]
-    assert found.value == "framework_m_migrations.testing.plugin"
+    assert not [entry for entry in distribution("framework-m-migrations").entry_points if entry.group == "pytest11"]

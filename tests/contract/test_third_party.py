@@ -68,7 +68,15 @@ def test_a_package_of_its_own_brings_a_dialect_and_proves_it(tmp_path: Path) -> 
     suite.mkdir()
     (suite / "test_theirs.py").write_text(SUITE)
     report = tmp_path / "report.json"
-    options = ("-q", "-p", "no:cacheprovider", f"--rootdir={suite}", "--contract-report")
+    options = (
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "framework_m_migrations.testing.plugin",
+        f"--rootdir={suite}",
+        "--contract-report",
+    )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, f"--contract-report-json={report}", str(suite)],
         capture_output=True,

@@ -7,8 +7,9 @@
 
     class TestExecutor(Mine, ExecutorContract): ...
 
-``pytest --contract-report`` shows which obligations each adapter holds. Names are loaded when they are first used, so
-that the pytest plugin, which lives here too, costs a run that does not use it nothing.
+``pytest -p framework_m_migrations.testing.plugin --contract-report`` shows which obligations each adapter holds. Names
+are loaded when they are first used, so that a run which does not use them pays nothing. For the tests of a project's
+own migrations see ``framework_m_migrations.testing.migrations``.
 """
 
 from __future__ import annotations

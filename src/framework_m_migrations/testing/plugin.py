@@ -1,4 +1,4 @@
-"""The pytest plugin behind ``--contract-report``. Without its options it does nothing."""
+"""The pytest plugin behind ``--contract-report``: ``pytest -p framework_m_migrations.testing.plugin``."""
 
 from __future__ import annotations
 
