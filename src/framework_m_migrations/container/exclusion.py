@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.exclusion import Exclusion, Hook
 from framework_m_migrations.domain.ownership import Ownership
-from framework_m_migrations.domain.schema import Catalog, TableName
+from framework_m_migrations.domain.schema import Catalog, SchemaObject, TableName
 from framework_m_migrations.ports.inspector import Inspector
 from framework_m_migrations.ports.ledger import Ledger
 
@@ -73,12 +73,17 @@ class ExcludingInspector:
         """See Inspector."""
         return self._exclusion().narrowed(self._inner.read(tables))
 
-    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+    def surplus(
+        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+    ) -> Mapping[TableName, tuple[str, ...]]:
         """See Inspector."""
-        found, hides = self._inner.surplus(tables), self._exclusion().hides
+        exclusion = self._exclusion()
         return {
-            table: tuple(one for one in said if not hides(one.partition(" ")[0], one.partition(" ")[2], table))
-            for table, said in found.items()
+            table: tuple(
+                one for one in said if not exclusion.hides(one.partition(" ")[0], one.partition(" ")[2], table)
+            )
+            for table, said in self._inner.surplus(tables, objects).items()
+            if table in tables or not exclusion.excludes(table)
         }
 
     def __getattr__(self, name: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.defined import blocked
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
 from framework_m_migrations.domain.renames import occurs
 from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName
@@ -171,9 +172,13 @@ def _once_more(
             case _:
                 pass
     result: list[PlannedChange] = []
+    absent = [p.change.table for p in planned if p.withheld and isinstance(p.change, c.TableAdded | c.TableRenamed)]
+    needs = {table: (*standing.missing.get(table, ()), *standing.retyped.get(table, ())) for table in standing.missing}
     for p in planned:
         if p.withheld:
             result.append(p)
+        elif (needed := blocked(p.change, needs, absent)) is not None:
+            result.append(replace(p, judgement=_waits(needed)))
         elif isinstance(p.change, c.TableAdded):
             result.extend(_without_blocked_keys(p, p.change.definition, standing))
         else:

@@ -48,6 +48,8 @@ class Capabilities:
         folds_columns: names of columns that differ in it only are one.
         naming: how constraints without a name are named.
         keys_to_any_index: a foreign key may point to columns that have an index, be it unique or not.
+        defines: kinds of objects with a definition that it has; see ``domain.defined.DEFINED``.
+        views_hold_types: the type of a column cannot be changed while a view uses it.
     """
 
     dialect: str
@@ -80,3 +82,5 @@ class Capabilities:
     folds_columns: bool = False
     naming: Naming = STANDARD
     keys_to_any_index: bool = False
+    defines: frozenset[str] = frozenset()
+    views_hold_types: bool = False

@@ -5,7 +5,7 @@ A change states what differs, never what to do about it: risk.py judges it, lowe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from framework_m_migrations.domain.schema import (
     Check,
@@ -51,7 +51,7 @@ class EnumValuesIncompatible:
 
 @dataclass(frozen=True, slots=True)
 class ObjectAdded:
-    """A wanted sequence, domain or schema does not exist. ``table`` is one that uses it, or its own name."""
+    """A wanted object beside tables does not exist. ``table`` is one that uses it, or its own name."""
 
     table: TableName
     object: SchemaObject
@@ -59,7 +59,7 @@ class ObjectAdded:
 
 @dataclass(frozen=True, slots=True)
 class ObjectChanged:
-    """A sequence or domain exists with other options."""
+    """An object beside tables exists with other options or another definition."""
 
     table: TableName
     before: SchemaObject
@@ -137,11 +137,16 @@ class ColumnRenamed:
 
 @dataclass(frozen=True, slots=True)
 class ColumnTypeChanged:
-    """The type differs. Other differences of the same column are changes of their own."""
+    """The type differs. Other differences of the same column are changes of their own.
+
+    ``views`` are those that exist over the column, in the order in which they can be created. The database refuses the
+    new type while they exist.
+    """
 
     table: TableName
     before: Column
     column: Column
+    views: tuple[SchemaObject, ...] = field(default=(), compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

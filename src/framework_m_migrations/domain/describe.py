@@ -21,11 +21,8 @@ def sentence(change: c.Change) -> str:
             return f"new label {value!r} of enumeration {name}"
         case c.EnumValuesIncompatible(before=before, after=after):
             return f"labels of {after.name}: ({', '.join(before.values)}) to ({', '.join(after.values)})"
-        case c.ObjectAdded(object=wanted):
-            return f"new {wanted.kind} {wanted.name}"
-        case c.ObjectChanged(before=was, object=wanted):
-            names = sorted({name for name, _ in set(was.options) ^ set(wanted.options)})
-            return f"{wanted.kind} {wanted.name} has other options ({', '.join(names)})"
+        case c.ObjectAdded() | c.ObjectChanged():
+            return _object(change)
         case c.TableAdded(definition=table):
             return f"new table, {_many(table.columns, 'column', 'columns')}, {_many(table.indexes, 'index', 'indexes')}"
         case c.TableRemoved():
@@ -56,6 +53,17 @@ def sentence(change: c.Change) -> str:
             return _column(change)
         case _:
             return _constraint(change)
+
+
+def _object(change: c.ObjectAdded | c.ObjectChanged) -> str:
+    wanted = change.object
+    called = wanted.kind if wanted.kind == str(wanted.name) else f"{wanted.kind} {wanted.name}"
+    if isinstance(change, c.ObjectAdded):
+        return f"new {called}"
+    if wanted.definition is not None:
+        return f"{called} has another definition"
+    names = sorted({name for name, _ in set(change.before.options) ^ set(wanted.options)})
+    return f"{called} has other options ({', '.join(names)})"
 
 
 def _options(options: Sequence[tuple[str, str]]) -> str:

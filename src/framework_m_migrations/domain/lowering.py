@@ -16,7 +16,17 @@ from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.filling import BATCH
 from framework_m_migrations.domain.naming import Place, known_as
 from framework_m_migrations.domain.partitions import index_operations
-from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, IndexKey, Table, TableName, Unique
+from framework_m_migrations.domain.schema import (
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    IndexKey,
+    SchemaObject,
+    Table,
+    TableName,
+    Unique,
+)
 
 _ADOPTABLE = frozenset({"deferrable", "initially", "nulls_not_distinct"})
 """Options of a unique constraint that it can have over an index that was built before it."""
@@ -139,8 +149,8 @@ class Lowering:
         change: c.ColumnTypeChanged | c.ColumnNullabilityChanged | c.ColumnDefaultChanged | c.ColumnGenerationChanged,
     ) -> tuple[o.Operation, ...]:
         match change:
-            case c.ColumnTypeChanged(table=name, before=before, column=column):
-                return (o.AlterType(name, before, column),)
+            case c.ColumnTypeChanged(table=name, before=before, column=column, views=views):
+                return under_views(views, o.AlterType(name, before, column))
             case c.ColumnNullabilityChanged(table=name, column=column) if column.nullable:
                 return (o.DropNotNull(name, column),)
             case c.ColumnNullabilityChanged(table=name, column=column):
@@ -178,6 +188,12 @@ class Lowering:
                 return (o.AddForeignKey(table, key, validate=key.valid),)
 
 
+def under_views(views: Sequence[SchemaObject], *operations: o.Operation) -> tuple[o.Operation, ...]:
+    """Operations that the database refuses while views are over the column: these are dropped and created again."""
+    dropped = [o.DropObject(view) for view in reversed(views)]
+    return (*dropped, *operations, *(o.CreateObject(view) for view in views))
+
+
 def differing(table: TableName, before: Column, column: Column) -> tuple[o.Operation, ...]:
     """What else a renamed column changes, under its new name: a comparison reports the rename alone."""
     found: list[o.Operation] = []
@@ -210,6 +226,8 @@ def _beside(
 ) -> tuple[o.Operation, ...]:
     match change:
         case c.ObjectAdded(object=wanted):
+            return (o.CreateObject(wanted),)
+        case c.ObjectChanged(object=wanted) if wanted.definition is not None:
             return (o.CreateObject(wanted),)
         case c.ObjectChanged(before=former, object=wanted):
             changeable = dict(former.options).get("type") == dict(wanted.options).get("type")

@@ -40,7 +40,7 @@ class AddEnumValue:
 
 @dataclass(frozen=True, slots=True)
 class CreateObject:
-    """Create a sequence, a domain or a schema."""
+    """Create an object beside tables. One with a definition is replaced where it exists: its ``up`` is carried out."""
 
     object: SchemaObject
 
@@ -354,7 +354,7 @@ class AlterObject:
 
 @dataclass(frozen=True, slots=True)
 class DropObject:
-    """Drop a sequence, a domain or a schema that nothing uses."""
+    """Drop an object beside tables that nothing uses. Of one with a definition ``down`` is carried out."""
 
     object: SchemaObject
 

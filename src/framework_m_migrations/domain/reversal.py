@@ -7,7 +7,7 @@ from typing import assert_never
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
-from framework_m_migrations.domain.lowering import differing, is_required
+from framework_m_migrations.domain.lowering import differing, is_required, under_views
 from framework_m_migrations.domain.naming import known_as
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
@@ -80,6 +80,8 @@ def _beside(change: c.EnumAdded | c.ObjectAdded | c.ObjectChanged) -> tuple[o.Op
             return (o.DropEnum(enum.name),)
         case c.ObjectAdded(object=wanted):
             return (o.DropObject(wanted),)
+        case c.ObjectChanged(object=wanted) if wanted.definition is not None:
+            return (o.DropObject(wanted),)
         case c.ObjectChanged(before=former, object=wanted):
             return (o.AlterObject(wanted, former),)
 
@@ -107,8 +109,8 @@ def _column(
             # NULLs that the revision allowed are for a person to fill; what it filled stays filled.
             changed = differing(table, column, moved)
             return (*(one for one in changed if not isinstance(one, o.Backfill)), *back)
-        case c.ColumnTypeChanged(before=before, column=column):
-            return (o.AlterType(table, column, before),)
+        case c.ColumnTypeChanged(before=before, column=column, views=views):
+            return under_views(views, o.AlterType(table, column, before))
         case c.ColumnNullabilityChanged(before=before):
             return (o.DropNotNull(table, before) if before.nullable else o.SetNotNull(table, before),)
         case c.ColumnDefaultChanged(before=before, column=column):

@@ -82,7 +82,13 @@ def _beside(
                 MANUAL,
             )
         case c.ObjectAdded(object=wanted):
-            return _safe("object-added", f"A new {wanted.kind} touches nothing that exists.")
+            several = wanted.kind.endswith("s")
+            what = f"New {wanted.kind} touch" if several else f"A new {wanted.kind} touches"
+            return _safe("object-added", f"{what} nothing that exists.")
+        case c.ObjectChanged(object=wanted) if wanted.definition is not None:
+            if wanted.reason is None:
+                return _safe("object-replaced", f"The {wanted.kind} is replaced in place.")
+            return _review("object-replaced", wanted.reason)
         case c.ObjectChanged(before=was, object=wanted):
             if dict(was.options).get("type") != dict(wanted.options).get("type"):
                 what = "The type of a domain cannot be changed: create another domain and change the columns to it."
@@ -201,8 +207,13 @@ def _column_changed(
     known: Knowledge,
 ) -> Judgement:
     match change:
-        case c.ColumnTypeChanged(table=table, before=before, column=column):
-            return _type(table, before, column, known)
+        case c.ColumnTypeChanged(table=table, before=before, column=column, views=views):
+            judgement = _type(table, before, column, known)
+            if views and judgement.risk is Risk.SAFE:
+                names = ", ".join(str(view.name) for view in views)
+                what = f"The database refuses it while {names} exists: a revision drops the view and creates it again."
+                return _review("type-under-view", what)
+            return judgement
         case c.ColumnNullabilityChanged(table=table, column=column):
             if column.nullable:
                 return _review("null-allowed", "Takes a constraint away, which the sync path has no code for.")

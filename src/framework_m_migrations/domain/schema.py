@@ -38,17 +38,34 @@ class EnumType:
 
 @dataclass(frozen=True, slots=True)
 class SchemaObject:
-    """What tables need beside them: a ``sequence``, a ``domain``, or a ``schema`` (``kind``).
+    """What a database has beside tables: a ``sequence``, a ``domain``, a ``schema``, or one of ``DEFINED`` (``kind``).
 
     ``options`` are canonical (name, value) pairs, sorted, without the database's defaults. Of a sequence: ``as``,
     ``start``, ``increment``, ``minvalue``, ``maxvalue``, ``cycle``, ``cache``; of a domain: ``type``, ``default``,
-    ``not_null``, and each check as ``check.NAME``.
+    ``not_null``, and each check as ``check.NAME``; of any other kind: ``definition``, which nothing looks into.
+
+    An object with a definition carries its own SQL once it is compared: ``up`` brings it about, ``down`` takes that
+    back. ``reason`` says why only a revision may do so. ``on`` is the table of a trigger.
     """
 
     kind: str
     name: TableName
     options: tuple[tuple[str, str], ...] = ()
     native: object = field(default=None, compare=False, repr=False)
+    on: TableName | None = None
+    up: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    down: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    reason: str | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is a view, materialized or not."""
+        return self.kind in {"view", "materialized view"}
+
+    @property
+    def definition(self) -> str | None:
+        """The text that defines it; None for a sequence, a domain or a schema."""
+        return next((value for name, value in self.options if name == "definition"), None)
 
 
 @quick

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.defined import FIRST, needed_first
 from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
 from framework_m_migrations.domain.plan import LockLevel, Step, TableLock
 from framework_m_migrations.domain.schema import TableName
@@ -29,9 +30,10 @@ def phase(operation: o.AdditiveOperation) -> int:
     A column's new type comes before new columns: one of these may be computed of it, and would hold the type fast.
     """
     match operation:
-        case o.CreateObject(object=wanted) if wanted.kind == "schema":
-            return -1
-        case o.CreateEnum() | o.CreateObject():
+        case o.CreateObject(object=wanted):
+            late = 0 if wanted.definition is None or wanted.kind in FIRST else 14
+            return {"roles": -2, "schema": -1}.get(wanted.kind, late)
+        case o.CreateEnum():
             return 0
         case o.AddEnumValue():
             return 1
@@ -72,7 +74,8 @@ def build_steps(
     """
     groups: list[list[Work]] = []
     weight = 0
-    for item in sorted(work, key=lambda item: phase(item.operation)):
+    first = needed_first(item.operation for item in work)
+    for item in sorted(work, key=lambda item: _place(item.operation, first)):
         cost = _weight(item.operation)
         joins = groups and _may_share(groups[-1][-1].operation, item.operation, capabilities)
         if joins and weight + cost <= capabilities.step_weight:
@@ -93,6 +96,11 @@ def build_steps(
         )
         for number, group in enumerate(groups)
     )
+
+
+def _place(operation: o.AdditiveOperation, first: Collection[TableName]) -> int:
+    """The phase of an operation; what tables use comes with the types."""
+    return 0 if isinstance(operation, o.CreateObject) and operation.table in first else phase(operation)
 
 
 def _step(
@@ -140,7 +148,7 @@ def _may_share(before: o.AdditiveOperation, after: o.AdditiveOperation, capabili
         return True
     made = (o.CreateEnum, o.CreateObject, o.CreateTable)
     if isinstance(before, made) or isinstance(after, made):
-        return isinstance(before, made) and isinstance(after, made)
+        return isinstance(before, made) and isinstance(after, made) and _trigger_of(before) == _trigger_of(after)
     slow = (o.ValidateConstraint, o.ValidateNotNull)
     if isinstance(before, slow) or isinstance(after, slow):
         return False
@@ -148,6 +156,11 @@ def _may_share(before: o.AdditiveOperation, after: o.AdditiveOperation, capabili
         # What one of them holds must not be kept while the other waits for another table.
         return _ends(before) is not None and _ends(before) == _ends(after)
     return _table(before) is not None and _table(before) == _table(after)
+
+
+def _trigger_of(operation: o.AdditiveOperation) -> TableName | None:
+    """The table that a new trigger locks."""
+    return operation.object.on if isinstance(operation, o.CreateObject) else None
 
 
 def _ends(operation: o.AdditiveOperation) -> tuple[TableName, TableName] | None:

@@ -90,8 +90,13 @@ class Inspector(Protocol):
         """
         ...
 
-    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+    def surplus(
+        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+    ) -> Mapping[TableName, tuple[str, ...]]:
         """What tables have and ``read`` does not return: triggers, rules, policies; by table, in words.
+
+        Beside them, by its own name, what exists and is not declared of a kind of which ``objects`` are declared as
+        all there are: views, functions, procedures.
 
         What belongs to an extension, to the engine's own online changes or to the database itself is left out. A
         constant number of statements.

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.defined import with_views
 from framework_m_migrations.domain.describe import surplus
 from framework_m_migrations.domain.diff import diff_doctype
 from framework_m_migrations.domain.diff_constraints import Item
@@ -116,12 +117,15 @@ class SyncPlanner:
             voids=_voids(fills, doctypes, catalog),
         )
         made = builder.build(compared, changes)
-        return replace(made, notes=self._notes(drift)) if verdict.full else made
+        objects = [item for doctype in doctypes for item in doctype.objects]
+        return replace(made, notes=self._notes(drift, objects)) if verdict.full else made
 
-    def _notes(self, drift: Mapping[TableName, Sequence[Item]]) -> tuple[Note, ...]:
+    def _notes(self, drift: Mapping[TableName, Sequence[Item]], objects: Sequence[SchemaObject]) -> tuple[Note, ...]:
         """What was added to our tables by hand, and what is declared and not managed."""
-        held = self.session.inspector.surplus(tuple(drift))
-        words = {name: [*map(surplus, items), *held.get(name, ())] for name, items in drift.items()}
+        triggers = {(one.on, f"trigger {one.name.name}") for one in objects if one.on is not None}
+        held = self.session.inspector.surplus(tuple(drift), objects)
+        words = {name: [*map(surplus, drift.get(name, ())), *held.get(name, ())] for name in {**drift, **held}}
+        words = {name: [one for one in said if (name, one) not in triggers] for name, said in words.items()}
         listed = [Note("listener", what) for what in self.session.source.unmanaged()]
         return (
             *(Note("drift", f"{name}: {what} is in no model") for name, several in words.items() for what in several),
@@ -198,10 +202,14 @@ class SyncPlanner:
         self, doctypes: Sequence[DocTypeSchema], found: dict[str, list[c.Change]]
     ) -> dict[str, list[c.Change]]:
         """The differences, those of sequences, domains and schemas first."""
-        wanted = list(dict.fromkeys(item for doctype in doctypes for item in doctype.objects))
+        retyped = any(isinstance(one, c.ColumnTypeChanged) for changes in found.values() for one in changes)
+        held = retyped and self.session.capabilities.views_hold_types
+        views = [item for doctype in self._load() for item in doctype.objects if item.is_view] if held else []
+        wanted = list(dict.fromkeys((*(item for doctype in doctypes for item in doctype.objects), *views)))
         if not wanted:
             return found
         known = dict(zip(wanted, self.session.inspector.objects(wanted), strict=True))
+        found = with_views(found, [actual for item in views if (actual := known[item][1]) is not None])
         return {
             doctype.name: [*object_changes(doctype, [known[item] for item in doctype.objects]), *found[doctype.name]]
             for doctype in doctypes
@@ -265,7 +273,7 @@ def object_changes(
 ) -> Iterator[c.Change]:
     """What a DocType changes of objects beside tables, given each with what the inspector found of it."""
     for wanted, actual in pairs:
-        table = doctype.tables[0].name if doctype.tables else wanted.name
+        table = wanted.on or (doctype.tables[0].name if doctype.tables else wanted.name)
         if actual is None:
             yield c.ObjectAdded(table, wanted)
         elif actual.options != wanted.options:

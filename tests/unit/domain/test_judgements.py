@@ -31,6 +31,7 @@ from tests.unit.domain.build import column, index, key, table, unique
 T, OLD = TableName("t"), TableName("old")
 HAS_ROWS = Question(FactKind.HAS_ROWS, T)
 NUMBERS = SchemaObject("sequence", TableName("numbers"))
+VIEW = SchemaObject("view", TableName("v"), (("definition", "SELECT 1"),))
 CYCLING = replace(NUMBERS, options=(("cycle", "true"),))
 EMPTY, FULL, UNKNOWN = Knowledge({HAS_ROWS: 0}), Knowledge({HAS_ROWS: 1}), Knowledge()
 PARTED = Knowledge({HAS_ROWS: 1}, partitioned=frozenset({T}), unvalidated_parts=False)
@@ -132,6 +133,11 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
     (c.TableOptionsChanged(T, (), (("strict", "true"),)), EMPTY, "table-options-changed", "create", ("options",)),
     (c.ObjectAdded(T, NUMBERS), EMPTY, "object-added", "sync", ("sequence",)),
     (c.ObjectChanged(T, NUMBERS, CYCLING), EMPTY, "object-changed", "create", ("sequence",)),
+    (c.ObjectAdded(T, replace(VIEW, kind="grants")), EMPTY, "object-added", "sync", ("New grants touch",)),
+    (c.ObjectChanged(T, VIEW, VIEW), FULL, "object-replaced", "sync", ("in place",)),
+    (c.ObjectChanged(T, VIEW, replace(VIEW, reason="It loses a.")), FULL, "object-replaced", "create", ("loses a",)),
+    (replace(RETYPED, views=(VIEW,)), typed(TypeChange.WIDENING), "type-under-view", "create", ("while v exists",)),
+    (replace(RETYPED, views=(VIEW,)), typed(TypeChange.NARROWING), "type-narrowed", "create", ("cut or refuse",)),
     *(
         (change, EMPTY, "definition-changed", "create", ("dropped",))
         for change in (

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOMAIN
 
 from framework_m_migrations.adapters.sql.beside import Declared, alone, listeners, wanted_domain, wanted_sequence
+from framework_m_migrations.adapters.sql.defined import Defined, defined_in, wanted_defined
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
 from framework_m_migrations.adapters.sql.mysql_names import adopt_mysql_names
@@ -17,6 +18,7 @@ from framework_m_migrations.adapters.sql.names import hostile
 from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.adapters.sql.wanted import Target, WantedTable, wanted_table
 from framework_m_migrations.adapters.sql.wanted_texts import refuse_labels
+from framework_m_migrations.domain.defined import in_order
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
 from framework_m_migrations.domain.exclusion import Exclusion
 from framework_m_migrations.domain.schema import DocTypeSchema, EnumType, SchemaObject, Table, TableName
@@ -88,7 +90,8 @@ def doctypes_of(metadata: sa.MetaData, *, app: str | None = None) -> tuple[DocTy
         DocTypeTables(f"{'sequence' if isinstance(one, sa.Sequence) else 'type'} {one.name}", app, (), (one,))
         for one in alone(metadata)
     ]
-    return (*found.values(), *objects)
+    defined = [DocTypeTables(one.title, app, (), (one,)) for one in defined_in(metadata)]
+    return (*found.values(), *objects, *defined)
 
 
 def _text(table: sa.Table, key: str, default: str | None = None) -> str | None:
@@ -154,12 +157,13 @@ class MetadataSource:
         self._target = target
         self._fingerprints = Fingerprints(target)
         self._doctypes: dict[str, DocTypeTables] = {}
+        self._unmanaged: list[str] = []
         owners: dict[tuple[str | None, str], str] = {}
         schemas: set[str] = set()
         self._own = own = frozenset(target.names.key(name) for name in self._reserved)
         for doctype in self._kept(doctypes):
-            if doctype.objects and not (target.capabilities.named_enums and target.capabilities.schemas):
-                continue  # This database has no such objects.
+            if doctype.objects and not self._has(doctype.objects[0]):
+                continue
             title = self._name(doctype)
             if title in self._doctypes:
                 raise InvalidMetadata(f"Two DocTypes are called {title}.")
@@ -185,6 +189,15 @@ class MetadataSource:
                 owners[key] = title
         self._schemas = frozenset(schemas)
 
+    def _has(self, declared: Declared) -> bool:
+        """Whether this database has such objects."""
+        can = self._target.capabilities
+        if not isinstance(declared, Defined):
+            return can.named_enums and can.schemas
+        if declared.kind not in can.defines:
+            self._unmanaged.append(f"The {declared.title} is not managed: not supported on this database")
+        return declared.kind in can.defines
+
     def aimed_at(self, target: Target) -> MetadataSource:
         """The same DocTypes, spelled for another database or schema."""
         return MetadataSource(self._given, target, self._apps, self._reserved, self._chosen)
@@ -204,10 +217,18 @@ class MetadataSource:
                     excluded.add(name)
                 else:
                     tables.append(table)
-            if tables or doctype.objects:
+            if tables or (doctype.objects and not self._hidden(doctype.objects[0])):
                 found.append(doctype if len(tables) == len(doctype.tables) else replace(doctype, tables=tuple(tables)))
         self.exclusion = replace(self._chosen, tables=frozenset(excluded))
         return found
+
+    def _hidden(self, one: Declared) -> bool:
+        """Whether an object with a definition is left out."""
+        if not isinstance(one, Defined):
+            return False
+        name = self._target.names.table(one.name, one.schema)
+        view = one.kind.endswith("view") and self._chosen.excludes(name, one.item)
+        return view or self._chosen.hides(one.kind, one.name, name, one.item)
 
     def apps(self) -> frozenset[str]:
         """The apps asked for and those that declare something."""
@@ -222,10 +243,11 @@ class MetadataSource:
         return {name: self._checksum(doctype) for name, doctype in self._doctypes.items()}
 
     def unmanaged(self) -> tuple[str, ...]:
-        """The listeners of the app's own to create_all and drop_all, which no command calls."""
+        """The app's own listeners to create_all and drop_all, which no command calls, and objects that are left out."""
         tables = [table for doctype in self._doctypes.values() for table in doctype.tables]
         targets: list[sa.MetaData | sa.Table] = [*{id(one.metadata): one.metadata for one in tables}.values(), *tables]
-        return tuple(line for one in targets for line in listeners(one, self._target.dialect.name))
+        called = (line for one in targets for line in listeners(one, self._target.dialect.name))
+        return (*called, *self._unmanaged)
 
     def _name(self, doctype: DocTypeTables) -> str:
         if doctype.name is not None:
@@ -253,7 +275,7 @@ class MetadataSource:
         chosen = [item for item in self._doctypes.items() if wanted is None or item[0] in wanted]
         loaded = tuple(self._load(name, doctype) for name, doctype in chosen)
         _check_enums(loaded)
-        return loaded
+        return in_order(loaded)
 
     def _load(self, name: str, doctype: DocTypeTables) -> DocTypeSchema:
         tables: list[Table] = []
@@ -263,6 +285,9 @@ class MetadataSource:
             match one:
                 case sa.Sequence():
                     objects.setdefault(wanted_sequence(one, self._target))
+                case Defined():
+                    with _declared_by(name):
+                        objects.setdefault(wanted_defined(one, self._target))
                 case DOMAIN():
                     objects.setdefault(wanted_domain(one, self._target))
                 case _:

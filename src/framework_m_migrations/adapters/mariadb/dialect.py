@@ -67,6 +67,7 @@ class MariadbDialect:
             folds_columns=True,
             naming=NAMING,
             keys_to_any_index=True,
+            defines=frozenset({"view", "function", "procedure", "trigger", "rows"}),
         )
 
     def spelling(self, dialect: sa.Dialect) -> MariadbSpelling:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from framework_m_migrations.adapters.mariadb.privileges import missing_privilege
 from framework_m_migrations.adapters.mariadb.sizes import sizes
 from framework_m_migrations.adapters.mariadb.token import catalog_token
 from framework_m_migrations.adapters.mariadb.type_rules import type_change
+from framework_m_migrations.adapters.mariadb.views import MariadbViews
+from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects
 from framework_m_migrations.adapters.sql.object_options import sequence_options
 from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
@@ -34,6 +37,11 @@ _TRIGGERS = sa.text(
     "SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_SCHEMA = COALESCE(:main, DATABASE()), EVENT_OBJECT_TABLE, TRIGGER_NAME "
     "FROM information_schema.TRIGGERS ORDER BY TRIGGER_NAME"
 )
+
+
+def _without_width(type_: str) -> str:
+    """A type of whole numbers without the width for display, which the server adds."""
+    return re.sub(r"(?i)int\(\d+\)", "int", type_)
 
 
 def sequence(connection: sa.Connection, wanted: SchemaObject, *, schema: str | None) -> SchemaObject | None:
@@ -110,12 +118,22 @@ class MariadbInspector:
         return dependents(self._connection, drops, everything, schema=self._schema)
 
     def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
-        """See the port: sequences, of which each tells its options itself."""
-        return [(one, sequence(self._connection, one, schema=self._schema)) for one in wanted]
+        """See the port: sequences, of which each tells its options itself, and what a definition makes."""
+        own = self._schema
+        return self._defined.compared(
+            wanted, lambda rest: [(one, sequence(self._connection, one, schema=own)) for one in rest]
+        )
 
-    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+    @property
+    def _defined(self) -> DefinedObjects:
+        views = MariadbViews(self._connection, schema=self._schema)
+        return DefinedObjects(self._connection, views, known_as="mysql", spelled=_without_width)
+
+    def surplus(
+        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+    ) -> Mapping[TableName, tuple[str, ...]]:
         """See the port: triggers, in one statement."""
-        found: dict[TableName, tuple[str, ...]] = {}
+        found = dict(self._defined.surplus(objects))
         for schema, is_main, owner, name in self._connection.execute(_TRIGGERS, {"main": self._schema}):
             table = TableName(owner, None if is_main else schema)
             if table in tables:

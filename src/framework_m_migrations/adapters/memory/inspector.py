@@ -89,9 +89,11 @@ class MemoryInspector:
         """See the port: this database has no such objects, and needs none."""
         return [(one, one) for one in wanted]
 
-    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+    def surplus(
+        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+    ) -> Mapping[TableName, tuple[str, ...]]:
         """Nothing: there are no triggers here."""
-        del tables
+        del tables, objects
         return {}
 
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.dialects.postgresql.named_types import CreateDomainType
 
+from framework_m_migrations.adapters.sql.defined import LIBRARY, Defined
 from framework_m_migrations.adapters.sql.object_options import (
     declared_sequence_options,
     domain_clauses,
@@ -23,7 +24,7 @@ from framework_m_migrations.domain.schema import SchemaObject, TableName
 if TYPE_CHECKING:
     from framework_m_migrations.adapters.sql.wanted import Target
 
-type Declared = sa.Sequence | sa.Enum | DOMAIN
+type Declared = sa.Sequence | sa.Enum | DOMAIN | Defined
 """What a MetaData declares beside its tables."""
 
 
@@ -125,6 +126,8 @@ def listeners(target: sa.MetaData | sa.Table, dialect: str) -> Iterator[str]:
             inner: Any = getattr(listener, "func", listener)
             if isinstance(getattr(inner, "__self__", None), sa.types.SchemaType):
                 continue  # SQLAlchemy's own, for named types.
+            if (getattr(inner, "__module__", None) or "").partition(".")[0] == LIBRARY:
+                continue  # What it would create is compared as declared.
             condition = getattr(inner, "_ddl_if", None)
             if condition is not None and dialect not in (condition.dialect or dialect):
                 continue

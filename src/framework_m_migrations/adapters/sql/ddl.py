@@ -62,6 +62,13 @@ class DdlWriter:
             InvalidMetadata: it cannot be written for this database.
             DatabaseError: it needs something that the database does not have.
         """
+        match operation:
+            case o.CreateObject(object=item) if item.definition is not None:
+                return item.up
+            case o.DropObject(object=item) if item.definition is not None:
+                return item.down
+            case _:
+                pass
         own = self._sql_dialect.statements(operation, self._connection, schema=self._schema)
         if own is not None:
             return tuple(self._text.statement(statement) for statement in own)

@@ -65,7 +65,7 @@ ddl create_sequence                     - A A
 ddl create_schema                       - A -
 ddl create_enum_type                    - A -
 ddl create_domain_type                  - W -
-ddl create_view                         R R R   a table that is mapped to a view is left alone
+ddl create_view                         A A A   replaced in place where no column is lost; see docs/defined.md
 ddl create_table_as                     R R R
 ddl set_table_comment                   - A A
 ddl set_column_comment                  - A A
@@ -85,7 +85,7 @@ ddl add_constraint                      A A A
 MetaData.schema                         A A A
 MetaData.quote_schema                   P P P
 MetaData.naming_convention              A A A
-MetaData.info                           P P P
+MetaData.info                           P P P   objects of sqlalchemy-declarative-extensions: see docs/defined.md
 # Options of a table
 Table.name                              A A A
 Table.metadata                          P P P

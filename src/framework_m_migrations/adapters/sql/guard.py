@@ -27,6 +27,9 @@ _HARMLESS = re.compile(
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 """Definitions of SQLite, a value written over itself, and values for rows that have none."""
+_GRANTS = re.compile(r"\s*(?:ALTER\s+DEFAULT\s+PRIVILEGES\b.*?\s)?GRANT\s", re.IGNORECASE | re.DOTALL)
+_ROUTINE = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE|TRIGGER)\s", re.IGNORECASE)
+_BODY = re.compile(r"\bBEGIN\s+ATOMIC\b.*\bEND\b", re.IGNORECASE | re.DOTALL)
 
 
 def refuse_destruction(sql: str, dialect_name: str, *, backslash_escapes: bool = False, fills: bool = False) -> None:
@@ -52,6 +55,11 @@ def destructive_word(
     sql: str, dialect_name: str, *, backslash_escapes: bool = False, fills: bool = False
 ) -> str | None:
     """The word by which a statement would destroy something, None where there is none; see refuse_destruction."""
+    if _GRANTS.match(sql) is not None and ";" not in sql:
+        return None
+    if _ROUTINE.match(sql) is not None:
+        # What a routine does when it is called is part of its definition. Only PostgreSQL takes further statements.
+        sql = _BODY.sub("", sql) if dialect_name == "postgresql" else ""
     found = ["", *words(sql, dialect_name, backslash_escapes=backslash_escapes)]
     updates = 0
     for position, word in enumerate(found[1:], start=1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from framework_m_migrations.adapters.sql.versions.directives import Directives
@@ -11,6 +11,7 @@ from framework_m_migrations.adapters.sql.versions.pieces import Piece, Script, S
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.defined import FIRST, needed_first
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.lowering import Lowering, creation_order, is_required
 from framework_m_migrations.domain.plan import PlannedChange
@@ -56,9 +57,15 @@ def phase_of(change: c.Change) -> float:
     if isinstance(change, c.TableOptionsChanged) and not change.options:
         # What goes may rest on what goes later, as a conflict clause rests on NOT NULL.
         return _PHASE_OF[c.ColumnTypeChanged] - 0.5
-    if isinstance(change, c.ObjectAdded) and change.object.kind == "schema":
-        return -1
+    if isinstance(change, c.ObjectAdded | c.ObjectChanged):
+        kind = change.object.kind
+        late = len(_PHASES) if change.object.definition is not None and kind not in FIRST else _PHASE_OF[type(change)]
+        return {"roles": -2.0, "schema": -1.0}.get(kind, late)
     return _PHASE_OF[type(change)]
+
+
+def _is_first(change: c.Change, first: Collection[TableName]) -> bool:
+    return isinstance(change, c.ObjectAdded | c.ObjectChanged) and change.object.name in first
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,9 @@ class ScriptWriter:
             InvalidMetadata: a type or an expression cannot be written down.
         """
         script = Script()
-        ordered = sorted((planned.change for planned in changes), key=phase_of)
+        listed = [planned.change for planned in changes]
+        first = needed_first(one for change in listed for one in Lowering(self.capabilities).operations(change))
+        ordered = sorted(listed, key=lambda change: 0 if _is_first(change, first) else phase_of(change))
         rules = {id(planned.change): planned.judgement.rule for planned in changes}
         tables = [change.definition for change in ordered if isinstance(change, c.TableAdded)]
         retyped = {_key(change.table, change.column) for change in ordered if isinstance(change, c.ColumnTypeChanged)}
@@ -169,16 +178,15 @@ class ScriptWriter:
         was = before.default if default is None else default.before.default
         apart = was is not None and (convert or default is not None)
         gets = after.default if default is not None or apart else None
-        script.add(
-            self._typed(table, before, after, off=apart, on=gets is not None),
-            self._typed(
-                table,
-                after,
-                before,
-                off=gets is not None,
-                on=was is not None and (apart or gets is not None),
-            ),
+        up = self._typed(table, before, after, off=apart, on=gets is not None)
+        down = self._typed(
+            table, after, before, off=gets is not None, on=was is not None and (apart or gets is not None)
         )
+        for view in change.views:
+            script.note(f"Views: {view.name} is dropped and created again, without privileges that were granted on it.")
+        dropped = self._all([o.DropObject(view) for view in reversed(change.views)])
+        created = self._all([o.CreateObject(view) for view in change.views])
+        script.add((*dropped, *up, *created), (*dropped, *down, *created))
 
     def _typed(self, table: TableName, before: Column, after: Column, *, off: bool, on: bool) -> Pieces:
         pieces: list[Piece] = []

@@ -26,6 +26,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import Pos
 from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.defined import DEFINED
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.options import Limits
@@ -71,6 +72,8 @@ class PostgresqlDialect:
             unvalidated_part_keys=version >= (18,),
             distinct_defaults=DISTINCT_DEFAULTS,
             typed_plans=True,
+            views_hold_types=True,
+            defines=frozenset(DEFINED),
             unique_is_index=False,
             table_locks=True,
             options_as_named=True,

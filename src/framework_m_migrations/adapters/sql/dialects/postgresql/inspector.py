@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.asking import PROBE_TIMEOUT
+from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects
 from framework_m_migrations.adapters.sql.dialects.postgresql import needed_rights as rights
 from framework_m_migrations.adapters.sql.dialects.postgresql import questions as probes
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
@@ -15,11 +17,13 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.normalise import no
 from framework_m_migrations.adapters.sql.dialects.postgresql.objects import objects
 from framework_m_migrations.adapters.sql.dialects.postgresql.obstacles import obstacles
 from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import missing_privileges
+from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
 from framework_m_migrations.adapters.sql.dialects.postgresql.sizes import sizes
 from framework_m_migrations.adapters.sql.dialects.postgresql.surplus import surplus
 from framework_m_migrations.adapters.sql.dialects.postgresql.token import catalog_token
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_rules import type_change
 from framework_m_migrations.adapters.sql.dialects.postgresql.type_trial import try_type_change
+from framework_m_migrations.adapters.sql.dialects.postgresql.views import PostgresViews
 from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
 from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
@@ -90,12 +94,19 @@ class PostgresqlInspector:
         return dependents(self._connection, drops, schema=self._schema)
 
     def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
-        """See the port: one statement, and a trial of the domains that look different."""
-        return objects(self._connection, wanted, schema=self._schema)
+        """See the port: one statement a kind, and a trial of the domains and views that look different."""
+        return self._defined.compared(wanted, lambda rest: objects(self._connection, rest, schema=self._schema))
 
-    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+    @property
+    def _defined(self) -> DefinedObjects:
+        views = PostgresViews(self._connection, schema=self._schema)
+        return DefinedObjects(self._connection, views, trial=(partial(taken_back, self._connection), "pg_temp"))
+
+    def surplus(
+        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+    ) -> Mapping[TableName, tuple[str, ...]]:
         """See the port: triggers, rules, policies and row level security, in one statement."""
-        return surplus(self._connection, tables, schema=self._schema)
+        return {**surplus(self._connection, tables, schema=self._schema), **self._defined.surplus(objects)}
 
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
         """See the port: the server's counters and the lengths of files."""

@@ -19,6 +19,9 @@ PARTS = (
     ("pg_attrdef", "JOIN c ON c.oid = x.adrelid"),
     ("pg_description", "JOIN c ON c.oid = x.objoid AND x.classoid = 'pg_catalog.pg_class'::regclass"),
     ("pg_sequence", "JOIN c ON c.oid = x.seqrelid"),
+    ("pg_rewrite", "JOIN c ON c.oid = x.ev_class"),
+    ("pg_trigger", "JOIN c ON c.oid = x.tgrelid WHERE NOT x.tgisinternal"),
+    ("pg_proc", "JOIN s ON s.oid = x.pronamespace"),
     ("pg_type", "JOIN s ON s.oid = x.typnamespace WHERE x.typtype IN ('e', 'd')"),
     ("pg_enum", "JOIN pg_catalog.pg_type y ON y.oid = x.enumtypid JOIN s ON s.oid = y.typnamespace"),
 )

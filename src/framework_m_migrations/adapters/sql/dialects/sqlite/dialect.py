@@ -57,6 +57,7 @@ class SqliteDialect:
             drop_unique=False,
             folds_tables=True,
             folds_columns=True,
+            defines=frozenset({"view", "rows"}),
             naming=Naming(standard_name, written=(Unique,)),
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects
 from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import Execute, RawCatalog, read_raw
 from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import compare_types
 from framework_m_migrations.adapters.sql.dialects.sqlite.dependents import dependents
@@ -18,6 +19,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.obstacles import obstac
 from framework_m_migrations.adapters.sql.dialects.sqlite.questions import ask
 from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table, primary_key_columns
 from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted
+from framework_m_migrations.adapters.sql.dialects.sqlite.views import SqliteViews
 from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.facts import Facts, Question
 from framework_m_migrations.domain.obstacles import Obstacle
@@ -120,12 +122,19 @@ class SqliteInspector:
         return dependents(executor(self._connection), drops, schema=self._schema or MAIN)
 
     def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
-        """See the port: this database has no such objects, and needs none."""
-        return [(one, one) for one in wanted]
+        """See the port: views and rows; of other objects this database has none, and needs none."""
+        return self._defined.compared(wanted, lambda rest: [(one, one) for one in rest])
 
-    def surplus(self, tables: Collection[TableName]) -> Mapping[TableName, tuple[str, ...]]:
+    @property
+    def _defined(self) -> DefinedObjects:
+        views = SqliteViews(self._connection, schema=self._schema or MAIN)
+        return DefinedObjects(self._connection, views)
+
+    def surplus(
+        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+    ) -> Mapping[TableName, tuple[str, ...]]:
         """See the port: triggers, in one statement for each schema."""
-        found: dict[TableName, tuple[str, ...]] = {}
+        found = dict(self._defined.surplus(objects))
         named = {(table.schema, lower(table.name)): table for table in tables}
         for schema in {table.schema for table in tables}:
             master = f"{quoted(schema or self._schema or MAIN)}.sqlite_master"
