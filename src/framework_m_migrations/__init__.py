@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from framework_m_migrations.adapters.sql.sinks import CallbackSink, LoggingSink, OpenTelemetrySink, StructlogSink
     from framework_m_migrations.container.mode import RuntimeMode
     from framework_m_migrations.container.settings import MigrationSettings
     from framework_m_migrations.domain.errors import MigrationError
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CallbackSink": "adapters.sql.sinks",
+    "LoggingSink": "adapters.sql.sinks",
+    "OpenTelemetrySink": "adapters.sql.sinks",
+    "StructlogSink": "adapters.sql.sinks",
     "SquashResult": "domain.squashing",
     "ShowResult": "domain.revision_previews",
     "PreviewResult": "domain.revision_previews",
@@ -73,6 +78,7 @@ __all__ = [
     "AllResult",
     "AppStatus",
     "AsyncMigrationManager",
+    "CallbackSink",
     "CreateResult",
     "Finding",
     "HistoryResult",
@@ -80,9 +86,11 @@ __all__ = [
     "LintFinding",
     "LintResult",
     "LockOptions",
+    "LoggingSink",
     "MigrationError",
     "MigrationManager",
     "MigrationSettings",
+    "OpenTelemetrySink",
     "PlanResult",
     "PlannedChange",
     "PreviewResult",
@@ -95,6 +103,7 @@ __all__ = [
     "ShowResult",
     "SquashResult",
     "StatusResult",
+    "StructlogSink",
     "SyncResult",
     "VerifyResult",
     "__version__",

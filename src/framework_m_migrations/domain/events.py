@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from framework_m_migrations.domain.plan import Plan, Step
@@ -184,3 +185,33 @@ Event = (
     | TenantFinished
     | TenantEvent
 )
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def event_name(event: Event) -> str:
+    """The name under which logs and traces have an event: ``step_finished``. Names are stable."""
+    return _WORD.sub("_", type(event.event if isinstance(event, TenantEvent) else event).__name__).lower()
+
+
+def event_values(event: Event) -> dict[str, str | int | float]:
+    """An event as plain values. What is None is left out."""
+    if isinstance(event, TenantEvent):
+        return {"tenant": event.tenant, **event_values(event.event)}
+    values: dict[str, str | int | float] = {}
+    for field in fields(event):
+        match getattr(event, field.name):
+            case str() | int() | float() as value:
+                values[field.name] = value
+            case tuple() as several:
+                values[field.name] = ", ".join(map(str, several))
+            case Plan() as plan:
+                values |= {"applied": len(plan.applied), "withheld": len(plan.withheld), "steps": len(plan.steps)}
+            case Step() as step:
+                tables = dict.fromkeys(str(lock.table) for lock in step.locks)
+                values |= {"operations": len(step.operations), "tables": ", ".join(tables)}
+            case None:
+                pass
+            case outcome:
+                values |= {"tenant": outcome.tenant or "", "state": outcome.state, "seconds": outcome.seconds}
+    return values
