@@ -24,6 +24,7 @@ from framework_m_migrations.adapters.sql.online.columns import (
     add_enum_value,
     drop_not_null,
     execute,
+    set_enum_values,
     set_not_null,
 )
 from framework_m_migrations.adapters.sql.online.constraints import (
@@ -74,6 +75,7 @@ __all__ = [
     "require_unswappable",
     "restore_conversion",
     "restore_table_rename",
+    "set_enum_values",
     "set_not_null",
     "start_conversion",
     "start_rename",

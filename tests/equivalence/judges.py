@@ -4,8 +4,9 @@ Normalised is only what is no difference:
 
 - the order of columns: sync and revisions append a column, ``create_all`` has it where it is declared;
 - the order of constraints and indexes;
-- on SQLite white space, the quotes of names, whether a constraint is written at its column or behind the columns, and
-  whether a unique constraint of a table is a unique index of its name and columns (docs/revisions.md says when it is);
+- on SQLite white space, the quotes of names, whether a constraint is written at its column or behind the columns, the
+  name of a primary key, by which no statement calls it, and whether a unique constraint of a table is a unique
+  index of its name and columns (docs/revisions.md says when it is);
 - on MariaDB the counter of AUTO_INCREMENT, and the numbers in names that the server counts (CONSTRAINT_1), which depend
   on what was there before;
 - on PostgreSQL the names that the server chose from a former name (``under_new_names``).
@@ -184,7 +185,7 @@ def _split(tokens: Sequence[str], start: int) -> tuple[list[list[str]], int]:
 
 
 def _table_constraint(group: Sequence[str]) -> str:
-    return " ".join(group)
+    return " ".join(group[2:] if group[2:3] == ["PRIMARY"] else group)
 
 
 def _column(group: Sequence[str]) -> Iterator[str]:

@@ -259,6 +259,7 @@ def _online(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof)
         return
     proof.text = "\n".join([proof.text, *(half.text for half in halves)])
     proof.left = _left_out(made)
+    proof.left |= {new for old, new in proof.former if old in proof.left}
     review = [line for half in halves for line in half.review]
     try:
         manager.run()

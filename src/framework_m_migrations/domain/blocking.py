@@ -13,6 +13,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.defined import blocked
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
 from framework_m_migrations.domain.renames import occurs
+from framework_m_migrations.domain.risk import DROP
 from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName
 
 _WHOLE_NUMBERS = {"smallint", "integer", "int", "bigint"}
@@ -78,13 +79,28 @@ def withhold_dependents(
             still wanted or not.
         any_index: a foreign key may point to any indexed columns, be they unique or not.
     """
-    found = _without_types_under_keys(planned, tables)
+    found = _without_types_under_keys(_with_renames(planned), tables)
     while True:
         result = _once_more(found, existing, tables, any_index=any_index)
         if sum(p.withheld for p in result) == sum(p.withheld for p in found):
             return result
         # What waits now is waited for in its turn: an index over a column that is computed of one of another type.
         found = result
+
+
+def _with_renames(planned: Sequence[PlannedChange]) -> list[PlannedChange]:
+    """What a table that gets another name changes beside it waits for the revision that renames it."""
+    renames = {p.change.before: p.change.table for p in planned if isinstance(p.change, c.TableRenamed)}
+    renames |= {name: name for name in renames.values()}
+
+    def waiting(p: PlannedChange) -> PlannedChange:
+        new = renames.get(p.change.table)
+        if new is None or isinstance(p.change, c.TableRenamed) or (p.withheld and p.judgement.handled_by != DROP):
+            return p
+        waits = _waits(f"the rename to {new}")
+        return replace(p, judgement=replace(p.judgement, handled_by=waits.handled_by) if p.withheld else waits)
+
+    return [waiting(p) for p in planned]
 
 
 def _stale_types(planned: Sequence[PlannedChange]) -> dict[str, str]:

@@ -31,13 +31,17 @@ class EnumAdded:
 
 @dataclass(frozen=True, slots=True)
 class EnumValueAdded:
-    """A label is missing. It goes after ``after``, or before ``before`` when it comes first."""
+    """A label is missing. It goes after ``after``, or before ``before`` when it comes first.
+
+    ``former`` are the labels that the enumeration has as long as none is added.
+    """
 
     table: TableName
     enum: TableName
     value: str
     after: str | None = None
     before: str | None = None
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +88,15 @@ class TableRemoved:
 
 @dataclass(frozen=True, slots=True)
 class TableRenamed:
-    """A table is declared as the new name of one that exists."""
+    """A table is declared as the new name of one that exists.
+
+    ``constraints`` are old and new names of its constraints that get another one by the table's.
+    """
 
     table: TableName
     before: TableName
     definition: Table
+    constraints: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.diff_constraints import Item, constraint_changes
+from framework_m_migrations.domain.diff_constraints import Item, anew, constraint_changes, other_names
 from framework_m_migrations.domain.letter_case import refuse_column, refuse_table
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership
 from framework_m_migrations.domain.renames import same_expression, stands_on, superseded_columns
@@ -66,10 +66,41 @@ def diff_doctype(
             refuse_table(table.name, catalog.names)
         before = TableName(table.renamed_from, table.name.schema) if table.renamed_from else None
         if before is not None and before in catalog.names:
-            found.append(c.TableRenamed(table.name, before, table))
+            former = catalog.tables.get(before)
+            if former is None:
+                found.append(c.TableRenamed(table.name, before, table))
+            else:
+                found.extend(_renamed(table, former, ownership.get(before), capabilities))
         else:
             found.append(c.TableAdded(table.name, table))
     return found
+
+
+def _renamed(wanted: Table, actual: Table, owned: OwnedTable | None, capabilities: Capabilities) -> Iterator[c.Change]:
+    """A rename, and what else the table changes, under its former name: it is changed first, and renamed afterwards.
+
+    What came along for DDL names the table as it will be called, so that only columns keep it. A foreign key may refer
+    to another table of a new name, and waits for all names where the database looks for its target.
+    """
+    as_was = replace(
+        wanted,
+        name=actual.name,
+        native=None,
+        indexes=tuple(replace(index, native=None) for index in wanted.indexes),
+        uniques=tuple(replace(unique, native=None) for unique in wanted.uniques),
+        checks=tuple(replace(check, native=None) for check in wanted.checks),
+    )
+    called = list(other_names(wanted, actual))
+    found = diff_table(as_was, actual, owned, capabilities)
+    names: tuple[tuple[str, str], ...] = ()
+    if capabilities.rename_constraints:
+        names = tuple((before.name or "", item.name or "") for before, item in called)
+    else:
+        found += anew(actual.name, called)
+    yield c.TableRenamed(wanted.name, actual.name, wanted, names)
+    for change in found:
+        waits = isinstance(change, c.ForeignKeyAdded | c.ForeignKeyChanged) and not capabilities.forward_references
+        yield replace(change, table=wanted.name) if waits else change
 
 
 def diff_table(
@@ -223,5 +254,5 @@ def _enum_changes(table: TableName, wanted: EnumType, actual: EnumType | None) -
     for value in wanted.values:
         if value not in present:
             first = actual.values[0] if previous is None and actual.values else None
-            yield c.EnumValueAdded(table, wanted.name, value, previous, first)
+            yield c.EnumValueAdded(table, wanted.name, value, previous, first, actual.values)
         previous = value

@@ -7,7 +7,7 @@ an index that a database administrator made is none of our business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from framework_m_migrations.domain import changes as c
@@ -15,9 +15,19 @@ from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.naming import Place
 from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
 from framework_m_migrations.domain.renames import same_expression
-from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, Table, TableName, Unique
+from framework_m_migrations.domain.schema import (
+    Check,
+    ForeignKey,
+    Index,
+    IndexKey,
+    PrimaryKey,
+    Table,
+    TableName,
+    Unique,
+)
 
 type Item = Index | Unique | Check | ForeignKey
+type Named = PrimaryKey | Unique | Check | ForeignKey
 
 _WHEN_CHECKED = frozenset({"deferrable", "initially"})
 """What a constraint says for itself: an index that it adopts need not say so."""
@@ -39,6 +49,34 @@ def constraint_changes(
         yield from _checks(wanted, actual, owned, drift)
     if wanted.foreign_keys != actual.foreign_keys:
         yield from _foreign_keys(wanted, actual, owned, drift)
+
+
+def other_names(wanted: Table, actual: Table) -> Iterator[tuple[Named, Named]]:
+    """The constraints that are as they are wanted but for their names, as a comparison lets them be."""
+    pairs: list[tuple[Named | None, Named]] = []
+    if wanted.primary_key is not None and wanted.primary_key == actual.primary_key:
+        pairs.append((actual.primary_key, wanted.primary_key))
+    uniques, checks, keys = list(actual.uniques), list(actual.checks), list(actual.foreign_keys)
+    pairs += [(_take(uniques, _rule, _rule(unique)), unique) for unique in wanted.uniques]
+    pairs += [(_take(checks, _expression, check.expression), check) for check in wanted.checks]
+    pairs += [(_take(keys, _shape, _shape(key)), key) for key in wanted.foreign_keys]
+    for before, item in pairs:
+        if before is not None and None not in {before.name, item.name} and before.name != item.name:
+            yield before, item
+
+
+def anew(table: TableName, pairs: Iterable[tuple[Named, Named]]) -> Iterator[c.Change]:
+    """The changes that give constraints other names where none can be renamed; a primary key keeps its own."""
+    for before, item in pairs:
+        match before, item:
+            case Unique(), Unique():
+                yield c.UniqueChanged(table, before, replace(item, native=None))
+            case Check(), Check():
+                yield c.CheckChanged(table, before, replace(item, native=None))
+            case ForeignKey(), ForeignKey():
+                yield c.ForeignKeyChanged(table, before, replace(item, native=None))
+            case _:
+                pass
 
 
 def _is_ours(item: Unique | Check | ForeignKey, owned: OwnedTable | None) -> bool:

@@ -101,8 +101,8 @@ class Lowering:
                 | c.ForeignKeyChanged()
             ):
                 return _dropped(change, unnamed=self.revision)
-            case c.TableRenamed(table=name, before=former):
-                return (o.RenameTable(former, name),)
+            case c.TableRenamed(table=name, before=former, constraints=constraints):
+                return (o.RenameTable(former, name, constraints),)
             case c.ColumnRenamed(table=name, before=old, column=column):
                 return (o.RenameColumn(name, old, column), *differing(name, replace(old, name=column.name), column))
             case c.PrimaryKeyChanged():
@@ -236,8 +236,8 @@ def _beside(
             return (o.CreateEnum(enum),)
         case c.EnumValueAdded(enum=name, value=value, after=after, before=before):
             return (o.AddEnumValue(name, value, after, before),)
-        case c.EnumValuesIncompatible():
-            return ()
+        case c.EnumValuesIncompatible(before=old, after=new):
+            return (o.SetLabels(old, new),)
 
 
 def _dropped(

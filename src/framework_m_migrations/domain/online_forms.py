@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.renames import stands_on
 from framework_m_migrations.domain.revisions import Phase
@@ -9,9 +11,7 @@ from framework_m_migrations.domain.schema import Catalog, Check, Column, Foreign
 
 _NEVER: dict[type, str] = {
     c.PrimaryKeyChanged: "rows and foreign keys depend on the primary key",
-    c.EnumValuesIncompatible: (
-        "labels cannot be taken out of an enumeration; it needs another type and a conversion of your own"
-    ),
+    c.EnumValuesIncompatible: ("another type takes the place of the enumeration, for each of its columns under a lock"),
     c.TableOptionsChanged: "the options of a table are changed under its lock, and may rewrite it",
     c.ColumnGenerationChanged: "how the database fills a column cannot be changed in place",
 }
@@ -19,14 +19,19 @@ _NEVER: dict[type, str] = {
 _KNOWN_OPTIONS = frozenset({"deferrable", "initially", "match"})
 
 
-def obstacle(change: c.Change, catalog: Catalog, *, widens: bool = False) -> str | None:
+def obstacle(
+    change: c.Change, catalog: Catalog, *, widens: bool = False, renamed: Collection[TableName] = ()
+) -> str | None:
     """Why no revision can be written that makes a change while old and new code run; None where one can.
 
     Args:
         change: withheld by sync.
         catalog: of all tables, for the foreign keys that point to a column.
         widens: the new type of a renamed column has room for every value, and sync applies it after the contract step.
+        renamed: former and new names of tables that are renamed in the same revision.
     """
+    if change.table in renamed and not isinstance(change, c.TableRenamed):
+        return "the table is renamed: change it in the next revision"
     if type(change) in _NEVER:
         return _NEVER[type(change)]
     match change:
@@ -74,7 +79,14 @@ def has_half(change: c.Change, phase: Phase) -> bool:
             return phase is Phase.EXPAND or not column.nullable
         case c.ColumnRemoved(column=column):
             return phase is Phase.CONTRACT or (not column.nullable and column.default is None)
-        case c.IndexAdded() | c.UniqueAdded() | c.CheckAdded() | c.ForeignKeyAdded() | c.ConstraintNotValidated():
+        case (
+            c.EnumAdded()
+            | c.IndexAdded()
+            | c.UniqueAdded()
+            | c.CheckAdded()
+            | c.ForeignKeyAdded()
+            | c.ConstraintNotValidated()
+        ):
             return phase is Phase.EXPAND
         case _:
             return phase is Phase.CONTRACT

@@ -285,10 +285,11 @@ DestructiveOperation = DropTable | DropColumn | DropIndex | DropConstraint | Dro
 
 @dataclass(frozen=True, slots=True)
 class RenameTable:
-    """Give a table another name; what depends on it follows."""
+    """Give a table another name; what depends on it follows. ``constraints`` are old and new names of its own."""
 
     before: TableName
     table: TableName
+    constraints: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +332,19 @@ class DropEnum:
 
 
 @dataclass(frozen=True, slots=True)
+class SetLabels:
+    """Give a named enumeration other labels, in this order; no row may hold one that goes."""
+
+    before: EnumType
+    enum: EnumType
+
+    @property
+    def table(self) -> TableName:
+        """The enumeration's name, which shares the tables' namespace."""
+        return self.enum.name
+
+
+@dataclass(frozen=True, slots=True)
 class SetTableOptions:
     """Give a table other options; see TableOptionsChanged."""
 
@@ -365,7 +379,15 @@ class DropObject:
 
 
 RevisionOperation = (
-    RenameTable | RenameColumn | SetGenerated | Backfill | DropEnum | SetTableOptions | AlterObject | DropObject
+    RenameTable
+    | RenameColumn
+    | SetGenerated
+    | Backfill
+    | DropEnum
+    | SetLabels
+    | SetTableOptions
+    | AlterObject
+    | DropObject
 )
 """What neither sync nor a pruner does. A revision does it, and a plan shows it."""
 

@@ -225,10 +225,11 @@ def through_renames(doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> Cata
     wanted = [table for doctype in doctypes for table in doctype.tables]
     tables = dict(_table_renames(wanted, catalog))
     columns: dict[TableName, Mapping[str, str]] = {}
+    former = {new: old for old, new in tables.items()}
     for table in wanted:
-        actual = catalog.tables.get(table.name)
+        actual = catalog.tables.get(former.get(table.name, table.name))
         if actual is not None and (names := _declared(table, actual)):
-            columns[table.name] = names
+            columns[actual.name] = names
     if not tables and not columns:
         return catalog
     renaming = _Renaming(tables, columns)

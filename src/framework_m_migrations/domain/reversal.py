@@ -9,14 +9,13 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.lowering import differing, is_required, under_views
 from framework_m_migrations.domain.naming import known_as
-from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, Table, TableName, Unique
+from framework_m_migrations.domain.schema import Check, EnumType, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
 
 def reversal(change: c.Change, former: Table | None = None) -> tuple[o.Operation, ...]:
     """The operations that take a change back, in their order; empty where nothing can.
 
-    A column comes back without its values, and nullable where only they would satisfy NOT NULL. A label of an
-    enumeration stays: no row may hold it, which nobody can know beforehand.
+    A column comes back without its values, and nullable where only they would satisfy NOT NULL.
 
     Args:
         change: as the revision brings it about.
@@ -24,14 +23,14 @@ def reversal(change: c.Change, former: Table | None = None) -> tuple[o.Operation
     """
     table = change.table
     match change:
-        case c.EnumAdded() | c.ObjectAdded() | c.ObjectChanged():
+        case c.EnumAdded() | c.EnumValueAdded() | c.EnumValuesIncompatible() | c.ObjectAdded() | c.ObjectChanged():
             return _beside(change)
         case c.TableAdded():
             return (o.DropTable(table),)
         case c.TableRemoved():
             return () if former is None else (o.CreateTable(former, former.foreign_keys),)
-        case c.TableRenamed(before=before):
-            return (o.RenameTable(table, before),)
+        case c.TableRenamed(before=before, constraints=constraints):
+            return (o.RenameTable(table, before, tuple((new, old) for old, new in constraints)),)
         case (
             c.ColumnAdded()
             | c.ColumnRemoved()
@@ -61,21 +60,20 @@ def reversal(change: c.Change, former: Table | None = None) -> tuple[o.Operation
             return (_drop(table, now), _add(table, was))
         case c.ForeignKeyChanged(before=was, foreign_key=now):
             return (_drop(table, now), _add(table, was))
-        case (
-            c.EnumValueAdded()
-            | c.EnumValuesIncompatible()
-            | c.PrimaryKeyChanged()
-            | c.ColumnUnfilled()
-            | c.IndexInvalid()
-            | c.ConstraintNotValidated()
-        ):
+        case c.PrimaryKeyChanged() | c.ColumnUnfilled() | c.IndexInvalid() | c.ConstraintNotValidated():
             return ()
         case _ as unreachable:
             assert_never(unreachable)
 
 
-def _beside(change: c.EnumAdded | c.ObjectAdded | c.ObjectChanged) -> tuple[o.Operation, ...]:
+def _beside(
+    change: c.EnumAdded | c.EnumValueAdded | c.EnumValuesIncompatible | c.ObjectAdded | c.ObjectChanged,
+) -> tuple[o.Operation, ...]:
     match change:
+        case c.EnumValueAdded(enum=name, value=value, former=former):
+            return (o.SetLabels(EnumType(name, (*former, value)), EnumType(name, former)),)
+        case c.EnumValuesIncompatible(before=old, after=new):
+            return (o.SetLabels(new, old),)
         case c.EnumAdded(enum=enum):
             return (o.DropEnum(enum.name),)
         case c.ObjectAdded(object=wanted):

@@ -79,7 +79,7 @@ def _beside(
                 Risk.BREAKING,
                 "enum-values-incompatible",
                 "Labels were removed or reordered; rows may hold them.",
-                MANUAL,
+                CREATE,
             )
         case c.ObjectAdded(object=wanted):
             several = wanted.kind.endswith("s")

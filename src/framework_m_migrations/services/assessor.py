@@ -211,15 +211,17 @@ def _new_columns(changes: Sequence[c.Change]) -> dict[TableName, tuple[Column, .
     return added
 
 
-_SHARED = (c.EnumAdded, c.EnumValueAdded, c.ObjectAdded, c.ObjectChanged)
+_SHARED = (c.EnumAdded, c.EnumValueAdded, c.EnumValuesIncompatible, c.ObjectAdded, c.ObjectChanged)
 
 
-def _enum_key(change: c.EnumAdded | c.EnumValueAdded | c.ObjectAdded | c.ObjectChanged) -> object:
+def _enum_key(
+    change: c.EnumAdded | c.EnumValueAdded | c.EnumValuesIncompatible | c.ObjectAdded | c.ObjectChanged,
+) -> object:
     """Several DocTypes may use one enumeration or object; it is changed once."""
     match change:
         case c.ObjectAdded(object=wanted) | c.ObjectChanged(object=wanted):
             return (wanted.kind, wanted.name)
-        case c.EnumAdded(enum=enum):
-            return ("added", enum.name)
+        case c.EnumAdded(enum=enum) | c.EnumValuesIncompatible(after=enum):
+            return (type(change), enum.name)
         case c.EnumValueAdded(enum=name, value=value):
             return ("value", name, value)

@@ -199,10 +199,10 @@ def test_enumerations_grow_in_place_and_anything_else_is_incompatible() -> None:
         return diff_doctype(one, catalog(table("t"), enums=(EnumType(name, actual),)), {}, SERVER)
 
     assert found(("a", "b"), ("a", "b")) == []
-    assert found(("a", "x", "b"), ("a", "b")) == [c.EnumValueAdded(T, name, "x", "a", None)]
+    assert found(("a", "x", "b"), ("a", "b")) == [c.EnumValueAdded(T, name, "x", "a", None, ("a", "b"))]
     assert found(("x", "y", "a"), ("a",)) == [
-        c.EnumValueAdded(T, name, "x", None, "a"),
-        c.EnumValueAdded(T, name, "y", "x", None),
+        c.EnumValueAdded(T, name, "x", None, "a", ("a",)),
+        c.EnumValueAdded(T, name, "y", "x", None, ("a",)),
     ]
     for incompatible in (("a",), ("b", "a")):
         assert [type(change) for change in found(incompatible, ("a", "b"))] == [c.EnumValuesIncompatible]

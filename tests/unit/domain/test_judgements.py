@@ -69,7 +69,7 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
     (c.TableRenamed(T, OLD, table("t")), FULL, "table-renamed", "create", ("old",)),
     (c.EnumAdded(T, EnumType(T, ("a",))), FULL, "enum-added", "sync", ("enumeration",)),
     (c.EnumValueAdded(T, T, "x", "a"), FULL, "enum-value-added", "sync", ("label",)),
-    (c.EnumValuesIncompatible(T, EnumType(T, ()), EnumType(T, ())), FULL, "enum-values-incompatible", "manual",
+    (c.EnumValuesIncompatible(T, EnumType(T, ()), EnumType(T, ())), FULL, "enum-values-incompatible", "create",
      ("removed or reordered",)),
     (c.ColumnAdded(T, NEEDED), EMPTY, "column-added", "sync", ("table is empty",)),
     (c.ColumnAdded(T, NEEDED), FULL, "column-required", "create", ("NOT NULL", "default")),

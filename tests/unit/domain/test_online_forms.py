@@ -46,7 +46,7 @@ def renamed(of: Table, *others: Table, column: str = "a") -> str | None:
         (c.PrimaryKeyChanged(T, None, PrimaryKey(("id",))), "rows and foreign keys depend on the primary key"),
         (
             c.EnumValuesIncompatible(T, MOOD, MOOD),
-            "labels cannot be taken out of an enumeration; it needs another type and a conversion of your own",
+            "another type takes the place of the enumeration, for each of its columns under a lock",
         ),
         (c.ColumnGenerationChanged(T, A, COMPUTED), "how the database fills a column cannot be changed in place"),
         (c.ColumnAdded(T, COMPUTED), "the database would fill the column row by row under a lock"),

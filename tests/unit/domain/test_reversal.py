@@ -67,12 +67,22 @@ def test_a_dropped_table_comes_back_where_its_definition_is_known() -> None:
     assert reversal(c.TableRemoved(T, owned=True), former) == (o.CreateTable(former, (KEY,)),)
 
 
+def test_labels_go_as_they_came() -> None:
+    added = c.EnumValueAdded(T, E, "y", former=("x",))
+    assert reversal(added) == (o.SetLabels(EnumType(E, ("x", "y")), EnumType(E, ("x",))),)
+    other = EnumType(E, ("b",))
+    assert reversal(c.EnumValuesIncompatible(T, ENUM, other)) == (o.SetLabels(other, ENUM),)
+
+
+def test_constraints_of_a_renamed_table_get_their_names_back() -> None:
+    renamed = c.TableRenamed(T, TableName("old"), table("t"), (("pk_old", "pk_t"),))
+    assert reversal(renamed) == (o.RenameTable(T, TableName("old"), (("pk_t", "pk_old"),)),)
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        c.EnumValueAdded(T, E, "y"),
         c.PrimaryKeyChanged(T, None, PrimaryKey(("id",))),
-        c.EnumValuesIncompatible(T, ENUM, EnumType(E, ("b",))),
         c.IndexInvalid(T, INDEX),
         c.ConstraintNotValidated(T, CHECK),
         c.ColumnUnfilled(T, BEFORE, AFTER),

@@ -37,6 +37,8 @@ def rendered(operation: o.Operation) -> tuple[str, ...]:
         case o.SetTableOptions(table=table, options=options):
             said = ", ".join(f"{name} = {literal(value)}" for name, value in options)
             return (f"ALTER TABLE {_name(table)} SET ({said})",)
+        case o.SetLabels(enum=labels):
+            return (f"ALTER TYPE {_name(labels.name)} SET ({', '.join(literal(value) for value in labels.values)})",)
         case o.DropEnum(enum=enum):
             return (f"DROP TYPE {_name(enum)}",)
         case o.AlterObject(object=wanted) | o.DropObject(object=wanted):

@@ -48,6 +48,8 @@ def revise(state: MemoryState, operation: o.RevisionOperation) -> None:
             state.tables[table.name] = replace(table, options=tuple(sorted(chosen.items())))
         case o.DropEnum(enum=name):
             state.enums.pop(name, None)
+        case o.SetLabels(enum=enum):
+            state.enums[enum.name] = enum
         case o.AlterObject() | o.DropObject():
             pass
         case _ as unreachable:

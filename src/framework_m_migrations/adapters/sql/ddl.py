@@ -140,6 +140,7 @@ class SharedForms:
                 | o.SetGenerated()
                 | o.Backfill()
                 | o.DropEnum()
+                | o.SetLabels()
                 | o.SetTableOptions()
                 | o.AlterObject()
                 | o.DropObject()
@@ -163,11 +164,8 @@ class SharedForms:
                 yield f"{alter} DROP CONSTRAINT {text.quote(name)}"
             case o.DropNotNull(column=column):
                 yield f"{alter} ALTER COLUMN {text.quote(column.name)} DROP NOT NULL"
-            case o.RenameTable(before=before, table=after):
-                if before != after:
-                    yield f"ALTER TABLE {text.table(before)} RENAME TO {text.quote(after.name)}"
-            case o.RenameColumn(before=before_column, column=column):
-                yield f"{alter} RENAME COLUMN {text.quote(before_column.name)} TO {text.quote(column.name)}"
+            case o.RenameTable() | o.RenameColumn():
+                yield from self._rename(operation)
             case o.SetGenerated(column=column):
                 raise InvalidMetadata(f"How the database fills {operation.table}.{column.name} cannot be changed.")
             case o.Backfill(table=table, column=column, value=value):
@@ -178,10 +176,24 @@ class SharedForms:
                 yield from self._object(operation)
             case o.DropEnum(enum=name_of_enum):
                 yield f"DROP TYPE {text.table(name_of_enum)}"
+            case o.SetLabels(enum=enum):
+                raise InvalidMetadata(f"The labels of {enum.name} cannot be changed.")
             case o.SetTableOptions():
                 raise InvalidMetadata(f"The options of table {operation.table} are changed by a revision.")
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _rename(self, operation: o.RenameTable | o.RenameColumn) -> Iterator[str]:
+        text = self._text
+        alter = f"ALTER TABLE {text.table(operation.table)}"
+        match operation:
+            case o.RenameTable(before=before, table=after, constraints=constraints):
+                if before != after:
+                    yield f"ALTER TABLE {text.table(before)} RENAME TO {text.quote(after.name)}"
+                for old, new in constraints:
+                    yield f"{alter} RENAME CONSTRAINT {text.quote(old)} TO {text.quote(new)}"
+            case o.RenameColumn(before=column, column=renamed):
+                yield f"{alter} RENAME COLUMN {text.quote(column.name)} TO {text.quote(renamed.name)}"
 
     def _object(self, operation: o.AlterObject | o.DropObject) -> Iterator[str]:
         if isinstance(operation, o.AlterObject):

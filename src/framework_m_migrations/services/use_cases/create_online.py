@@ -13,7 +13,7 @@ from framework_m_migrations.domain.renames import Rename, stands_on, with_rename
 from framework_m_migrations.domain.results import CreateResult
 from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
-from framework_m_migrations.domain.schema import Catalog, Check, ForeignKey, Index, Table, Unique
+from framework_m_migrations.domain.schema import Catalog, Check, ForeignKey, Index, Table, TableName, Unique
 from framework_m_migrations.domain.type_change import TypeChange
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.mixed_apps import BESIDE_SYNC
@@ -46,10 +46,14 @@ def write_halves(
     chosen, said = _withheld(changes)
     with session.reading():
         catalog = session.inspector.read(None)
-        found = [(one, obstacle(one.change, catalog, widens=_widens(session, one.change))) for one in chosen]
+        renamed = {name for one in chosen if isinstance(one.change, c.TableRenamed) for name in _both_names(one.change)}
+        found = [
+            (one, obstacle(one.change, catalog, widens=_widens(session, one.change), renamed=renamed)) for one in chosen
+        ]
     reasons = _with_dependents(found)
     said += [f"{_named(planned)}: {reason}; write it by hand" for planned, reason in reasons if reason is not None]
     chosen = [planned for planned, reason in reasons if reason is None]
+    chosen = [*_types_of(chosen, changes), *chosen]
     out = (*left_out, *said)
     if not chosen:
         return CreateResult(draft.app, None, None, "", (), out)
@@ -77,6 +81,20 @@ def write_halves(
         tables=tables,
     )
     return replace(expand, left_out=out, contract=_write(session, second, chosen, dry_run=dry_run))
+
+
+def _types_of(chosen: Sequence[PlannedChange], changes: Sequence[PlannedChange]) -> list[PlannedChange]:
+    """The new enumerations of columns that the revisions add or convert: both come before sync."""
+    used = {
+        planned.change.column.type.enum
+        for planned in chosen
+        if isinstance(planned.change, c.ColumnAdded | c.ColumnTypeChanged | c.ColumnRenamed)
+    }
+    return [one for one in changes if isinstance(one.change, c.EnumAdded) and one.change.enum.name in used]
+
+
+def _both_names(change: c.TableRenamed) -> tuple[TableName, TableName]:
+    return change.before, change.table
 
 
 def _widens(session: Session, change: c.Change) -> bool:

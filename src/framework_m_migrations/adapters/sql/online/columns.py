@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
+from framework_m_migrations.adapters.sql.ddl import DdlWriter
+from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT, cut, written
+from framework_m_migrations.adapters.sql.dialects.postgresql.labels import labels_of, refuse_lost_labels
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
+from framework_m_migrations.adapters.sql.executor import send_text
 from framework_m_migrations.adapters.sql.online.backfill import fill_nulls
 from framework_m_migrations.adapters.sql.online.constraints import ensure_check
 from framework_m_migrations.adapters.sql.online.reading import as_stored, read_table, target_of
 from framework_m_migrations.adapters.sql.online.sending import Sender, on_postgresql, sender
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import ConnectionFailed, DatabaseError, RevisionError
-from framework_m_migrations.domain.schema import Check, Column, ColumnType, Table, TableName
+from framework_m_migrations.domain.schema import Check, Column, ColumnType, EnumType, Table, TableName
 
 _MARK = "m_migrate_not_null"
 """In the names of the checks that stand in for NOT NULL until it is there."""
@@ -124,6 +129,45 @@ def add_enum_value(
         return
     with sender() as sending:
         sending.perform([o.AddEnumValue(TableName(enum_name, schema), value, after, before)])
+
+
+def set_enum_values(enum_name: str, values: Sequence[str], *, schema: str | None = None) -> None:
+    """Give an enumeration just these labels, in this order; it is made where there is none.
+
+    Not for a table in use: PostgreSQL can only add labels, so another type takes its place, and each table with a
+    column of it is rewritten under a lock. All is done in the revision's own transaction. On databases without
+    enumerations of their own nothing is done.
+
+    Args:
+        enum_name: of the type.
+        values: all labels that it shall have.
+        schema: of the type, None for the connection's own.
+
+    Raises:
+        ValuesWouldBeLost: rows hold a label that goes; nothing was changed.
+        RevisionError: the revision is printed and not run: which columns there are is read from the database.
+    """
+    if not on_postgresql():
+        return
+    context = op.get_context()
+    connection = context.connection
+    if context.as_sql or connection is None:
+        raise RevisionError(
+            f"The columns of {enum_name} are not known without the database.", next_step="Run it there."
+        )
+    name = TableName(enum_name, schema)
+    before, after = labels_of(connection, qualified(name, None)), tuple(values)
+    if before == after:
+        return
+    writer = DdlWriter(connection, PostgresqlDialect())
+    if before is None:
+        found = writer.statements(o.CreateEnum(EnumType(name, after)))
+    else:
+        operation = o.SetLabels(EnumType(name, before), EnumType(name, after))
+        refuse_lost_labels(operation, connection, None)
+        found = writer.statements(operation)
+    for sql in found:
+        send_text(connection, PostgresqlDialect(), sql)
 
 
 def execute(*statements: str) -> None:

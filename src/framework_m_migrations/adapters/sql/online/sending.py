@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.migration import MigrationContext
 
+from framework_m_migrations.adapters.sql.ddl import SharedForms
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named, lateness_as_waiting
@@ -21,6 +22,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.statements import s
 from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.executor import send_text
 from framework_m_migrations.adapters.sql.online.surroundings import surroundings_of
+from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.backoff import pauses
 from framework_m_migrations.domain.errors import LockTimeout
@@ -39,6 +41,7 @@ class Sender:
         self.offline = bool(context.as_sql)
         self.dialect = context.dialect
         self.sql_dialect: SqlDialect = PostgresqlDialect()
+        self._forms = SharedForms(SqlText(context.dialect, str, schema=None), comments=True)
         self.surroundings = surroundings_of(None if self.offline else context.connection)
 
     @property
@@ -58,9 +61,7 @@ class Sender:
         """The engine's own statements for an operation."""
         connection = None if self.offline else self.connection
         found = statements(operation, connection, schema=None)
-        if found is None:
-            raise RuntimeError(f"{type(operation).__name__} has no statement of its own.")
-        return found
+        return self._forms.statements(operation) if found is None else found
 
     def perform(self, operations: Sequence[o.Operation]) -> None:
         """Carry out a sequence that ``domain.lowering`` made, each operation with the limits that it needs."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
+from collections.abc import Mapping
+
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
 from framework_m_migrations.adapters.sql.online.exchange import table_of
 from framework_m_migrations.adapters.sql.online.sending import Sender, on_postgresql, sender
+from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.schema import TableName
 
 _INVOKER = (15,)
@@ -36,7 +38,9 @@ END
 $m_migrate$"""
 
 
-def start_table_rename(old: str, new: str, *, schema: str | None = None) -> None:
+def start_table_rename(
+    old: str, new: str, *, constraints: Mapping[str, str] | None = None, schema: str | None = None
+) -> None:
     """Rename a table, and leave a view under the old name through which old code reads and writes the same rows.
 
     Both happen in one transaction under a short lock. Whoever had rights on the table has them on the view. A view
@@ -46,6 +50,7 @@ def start_table_rename(old: str, new: str, *, schema: str | None = None) -> None
     Args:
         old: the table that there is.
         new: what it shall be called.
+        constraints: new names of its constraints, by the old ones.
         schema: of the table, None for the connection's own.
     """
     if not on_postgresql():
@@ -56,8 +61,10 @@ def start_table_rename(old: str, new: str, *, schema: str | None = None) -> None
         if there is not None and there[0] == "v" and there[1] is not None:
             return
         halfway = there is not None and there[0] is None and there[1] is not None
-        renamed = f"ALTER TABLE {qualified(before, None)} RENAME TO {written(after.name)}"
-        sending.short([*(() if halfway else (renamed,)), *_view(sending, before, after)])
+        renamed = (
+            () if halfway else sending.statements(o.RenameTable(before, after, tuple((constraints or {}).items())))
+        )
+        sending.short([*renamed, *_view(sending, before, after)])
 
 
 def finish_table_rename(old: str, new: str, *, schema: str | None = None) -> None:
@@ -91,12 +98,15 @@ def restore_table_rename(old: str, new: str, *, schema: str | None = None) -> No
             sending.short(_view(sending, before, after))
 
 
-def undo_table_rename(old: str, new: str, *, schema: str | None = None) -> None:
+def undo_table_rename(
+    old: str, new: str, *, constraints: Mapping[str, str] | None = None, schema: str | None = None
+) -> None:
     """Take ``start_table_rename`` back: the view goes and the table has its old name again, under one short lock.
 
     Args:
         old: the name of the view, and again of the table.
         new: the table.
+        constraints: names that ``start_table_rename`` gave its constraints, by the old ones.
         schema: of both, None for the connection's own.
     """
     if not on_postgresql():
@@ -104,12 +114,9 @@ def undo_table_rename(old: str, new: str, *, schema: str | None = None) -> None:
     with sender() as sending:
         before, after = table_of(sending, old, schema), table_of(sending, new, schema)
         if sending.offline or _kind(sending, after) is not None:
-            sending.short(
-                [
-                    f"DROP VIEW IF EXISTS {qualified(before, None)}",
-                    f"ALTER TABLE {qualified(after, None)} RENAME TO {written(before.name)}",
-                ]
-            )
+            names = tuple((now, was) for was, now in (constraints or {}).items())
+            back = sending.statements(o.RenameTable(after, before, names))
+            sending.short([f"DROP VIEW IF EXISTS {qualified(before, None)}", *back])
 
 
 def _kind(sending: Sender, name: TableName) -> str | None:

@@ -43,6 +43,9 @@ class Directives:
             InvalidMetadata: a type or an expression cannot be written down.
         """
         match operation:
+            case o.SetLabels(enum=enum):
+                arguments = f"{string_literal(enum.name.name)}, {list(enum.values)!r}{_schema(enum.name)}"
+                return (Source(f"online.set_enum_values({arguments})"),)
             case o.CreateEnum() | o.AddEnumValue() | o.DropEnum():
                 return (self._enum(operation),)
             case o.CreateTable() | o.DropTable() | o.RenameTable() | o.SetTableOptions():
@@ -118,12 +121,14 @@ class Directives:
                 )
             case o.DropTable(table=name):
                 return (Directive(ops.DropTableOp(name.name, schema=name.schema)),)
-            case o.RenameTable(before=before, table=after):
+            case o.RenameTable(before=before, table=after, constraints=constraints):
                 if before == after:
                     return ()
                 schema = _schema(before)
                 code = f"op.rename_table({string_literal(before.name)}, {string_literal(after.name)}{schema})"
-                return (Source(code),)
+                quote, alter = self._objects.quote, f"ALTER TABLE {self._objects.table_sql(after)} RENAME CONSTRAINT"
+                renamed = (_on_postgresql(f"{alter} {quote(old)} TO {quote(new)}") for old, new in constraints)
+                return (Source(code), *renamed)
 
     def _column(
         self,

@@ -23,8 +23,9 @@ def rename_table(halves: Halves, change: c.TableRenamed) -> None:
     halves.review.append(
         f"{old} stays as a view until the contract step: code that sends TRUNCATE, COPY or LOCK TABLE needs {new}."
     )
-    halves.expand_up.append(call("start_table_rename", old, new, table=schema))
-    halves.expand_down.append(call("undo_table_rename", old, new, table=schema))
+    names = source.mapping(dict(change.constraints)) if change.constraints else None
+    halves.expand_up.append(call("start_table_rename", old, new, constraints=names, table=schema))
+    halves.expand_down.append(call("undo_table_rename", old, new, constraints=names, table=schema))
     halves.contract_up.append(call("finish_table_rename", old, new, table=schema))
     halves.contract_down.append(call("restore_table_rename", old, new, table=schema))
 
@@ -178,7 +179,7 @@ def require_column(halves: Halves, table: TableName, column: Column) -> None:
         halves.expand_up.append(Source(comments=words))
     else:
         halves.review.append(f"Data migration: rows get {fill} for {table}.{column.name}; is it right for all?")
-        values = source.mapping(column.name, fill)
+        values = source.mapping({column.name: fill})
         halves.expand_up.append(call("backfill", table.name, values, where=f"{name} IS NULL", table=table))
     halves.contract_up.append(call("set_not_null", table.name, column.name, fill=fill, table=table))
     halves.contract_down.append(call("drop_not_null", table.name, column.name, table=table))
@@ -195,7 +196,7 @@ def add_column(halves: Halves, table: TableName, column: Column) -> None:
     if column.default is None:
         require_column(halves, table, column)
         return
-    values = source.mapping(column.name, column.default)
+    values = source.mapping({column.name: column.default})
     halves.expand_up.append(call("backfill", table.name, values, where=f"{name} IS NULL", table=table))
     if not column.nullable:
         # Old code leaves the column out and so gets the default: nothing has to wait.

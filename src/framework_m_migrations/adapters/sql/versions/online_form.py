@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
 from framework_m_migrations.adapters.sql.versions import online_columns as columns
 from framework_m_migrations.adapters.sql.versions import online_source as source
 from framework_m_migrations.adapters.sql.versions.online_source import Halves, Item, call
@@ -81,6 +82,9 @@ def _write(halves: Halves, planned: PlannedChange, tables: Mapping[TableName, tu
     change = planned.change
     wanted, actual = tables.get(change.table, (None, None))
     match change:
+        case c.EnumAdded(enum=enum):
+            halves.expand_up.append(call("set_enum_values", enum.name.name, enum.values, table=enum.name))
+            halves.expand_down.append(call("execute", f"DROP TYPE IF EXISTS {qualified(enum.name, None)}"))
         case c.TableRenamed():
             columns.rename_table(halves, change)
         case c.ColumnRenamed() if wanted is not None and actual is not None:

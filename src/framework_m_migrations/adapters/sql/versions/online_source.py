@@ -63,9 +63,11 @@ def _argument(value: Argument) -> str:
     return f"[{', '.join(string_literal(one) for one in value)}]"
 
 
-def mapping(key: str, value: str) -> Raw:
-    """A dictionary with one entry."""
-    return Raw(f"{{{string_literal(key)}: {string_literal(value)}}}")
+def mapping(entries: Mapping[str, str]) -> Raw:
+    """A dictionary."""
+    return Raw(
+        "{" + ", ".join(f"{string_literal(key)}: {string_literal(value)}" for key, value in entries.items()) + "}"
+    )
 
 
 def under(condition: str, calls: Sequence[Source]) -> Source:

@@ -87,7 +87,8 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
             and not _altered(piece) & _altered(last)
         ):
             found[-1] = last.joined(piece)
-        else:
+        elif not (isinstance(piece, Source) and piece == last):
+            # Labels that were added one by one go together, by one and the same call.
             found.append(piece)
     return found
 

@@ -23,7 +23,6 @@ type ColumnKey = tuple[TableName, str]
 
 _PHASES: tuple[tuple[type, ...], ...] = (
     (c.EnumAdded, c.EnumValueAdded, c.ObjectAdded, c.ObjectChanged),
-    (c.TableRenamed,),
     (c.ColumnRenamed,),
     (c.IndexRemoved,),
     (c.ForeignKeyRemoved,),
@@ -36,6 +35,7 @@ _PHASES: tuple[tuple[type, ...], ...] = (
     (c.IndexChanged, c.IndexAdded, c.IndexInvalid),
     (c.UniqueChanged, c.UniqueAdded),
     (c.CheckChanged, c.CheckAdded),
+    (c.TableRenamed,),
     (c.ForeignKeyChanged, c.ForeignKeyAdded, c.ConstraintNotValidated),
     (c.TableOptionsChanged,),
     (c.CommentChanged,),
@@ -68,6 +68,21 @@ def _is_first(change: c.Change, first: Collection[TableName]) -> bool:
     return isinstance(change, c.ObjectAdded | c.ObjectChanged) and change.object.name in first
 
 
+def in_order(changes: Sequence[c.Change], first: Collection[TableName]) -> list[c.Change]:
+    """The changes in the order of work; what a renamed table changes under its former name comes before its rename.
+
+    ``first`` are objects that come before all else.
+    """
+    renamed = {change.before for change in changes if isinstance(change, c.TableRenamed)}
+    latest = _PHASE_OF[c.TableRenamed] - 0.5
+
+    def place(change: c.Change) -> float:
+        phase = 0 if _is_first(change, first) else phase_of(change)
+        return min(phase, latest) if change.table in renamed else phase
+
+    return sorted(changes, key=place)
+
+
 @dataclass(frozen=True, slots=True)
 class ScriptWriter:
     """Puts a revision together.
@@ -96,7 +111,7 @@ class ScriptWriter:
         script = Script()
         listed = [planned.change for planned in changes]
         first = needed_first(one for change in listed for one in Lowering(self.capabilities).operations(change))
-        ordered = sorted(listed, key=lambda change: 0 if _is_first(change, first) else phase_of(change))
+        ordered = in_order(listed, first)
         rules = {id(planned.change): planned.judgement.rule for planned in changes}
         tables = [change.definition for change in ordered if isinstance(change, c.TableAdded)]
         retyped = {_key(change.table, change.column) for change in ordered if isinstance(change, c.ColumnTypeChanged)}
@@ -133,14 +148,7 @@ class ScriptWriter:
             script.note(f"Not written: {what}; add it by hand.")
             script.add(Source(comments=(f"REVIEW: {what}; write it by hand.",)), ())
             return
-        up, down = self._all(operations), self._all(reversal(change, former))
-        if isinstance(change, c.EnumValueAdded):
-            down = (
-                Source(
-                    comments=(f"PostgreSQL cannot remove the label {change.value!r} from {change.enum}: it stays.",)
-                ),
-            )
-        script.add(up, down)
+        script.add(self._all(operations), self._all(reversal(change, former)))
 
     def pieces(self, operation: o.Operation) -> Pieces:
         """The pieces of one operation."""
@@ -231,9 +239,10 @@ def _notes(change: c.Change) -> list[str]:
             asked = f"ON DELETE: is what happens to the rows of {table} right when a row of {key.target} goes?"
             return [_SCAN, asked] if key.on_delete is not None or isinstance(change, c.ForeignKeyChanged) else [_SCAN]
         case c.EnumValueAdded():
-            return ["Enumerations: a label stays in PostgreSQL after downgrade; no row may hold it then."]
+            return ["Enumerations: downgrade takes the new labels away, and is refused while rows hold one."]
         case c.EnumValuesIncompatible(after=enum):
-            return [f"Labels of {enum.name} were removed or reordered; decide what rows with them get."]
+            what = f"Labels of {enum.name} are removed or reordered: refused while rows hold one that goes."
+            return [what, f"Locks: each table with a column of {enum.name} is rewritten while nobody may use it."]
         case _:
             return []
 

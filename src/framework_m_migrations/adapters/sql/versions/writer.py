@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from framework_m_migrations.adapters.sql.versions.pieces import Script
 from framework_m_migrations.adapters.sql.versions.python_source import INDENT, docstring, layout
 from framework_m_migrations.adapters.sql.versions.rendering import Renderer
 from framework_m_migrations.adapters.sql.versions.script import ScriptWriter
+from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.errors import RevisionError, VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange, removals
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
@@ -72,6 +74,8 @@ class RevisionWriter:
         else:
             functions, review = self._online(renderer, draft, changes)
         body = [line for _, lines in functions for line in lines]
+        if _calls_online(body):
+            renderer.imports.add(ONLINE)
         imports = _imports(renderer.imports, body, by_hand=not changes)
         drops = () if draft.contract_of is None else removals(changes)
         header = [
@@ -103,7 +107,8 @@ class RevisionWriter:
         phase = draft.phase or Phase.EXPAND
         halves = online_halves(changes, draft)
         renderer.imports.add(ONLINE)
-        plain = self._script(changes) if phase is Phase.EXPAND else Script()
+        elsewhere = [one for one in changes if not isinstance(one.change, c.EnumAdded)]
+        plain = self._script(elsewhere) if phase is Phase.EXPAND else Script()
         functions: list[tuple[str, list[str]]] = []
         later: list[tuple[str, list[str]]] = []
         pairs = zip(("upgrade", "downgrade"), half(halves, phase), (plain.upgrade(), plain.downgrade()), strict=True)
@@ -174,7 +179,7 @@ def _imports(extra: set[str], body: Sequence[str], *, by_hand: bool) -> list[str
     unused = "  # noqa: F401" if by_hand else ""
     plain = sorted(line for line in extra if line.startswith("import "))
     # A half may use it in a comment alone, for a person to complete.
-    written = any("online." in line and not line.lstrip().startswith("#") for line in body)
+    written = _calls_online(body)
     froms = sorted(
         f"{line}  # noqa: F401" if line == ONLINE and not written else line
         for line in extra
@@ -185,6 +190,10 @@ def _imports(extra: set[str], body: Sequence[str], *, by_hand: bool) -> list[str
     if by_hand or "op." in joined:
         froms.insert(0, f"from alembic import op{unused}")
     return ["from __future__ import annotations", *([""] if plain or froms else []), *sorted(plain), *froms]
+
+
+def _calls_online(body: Sequence[str]) -> bool:
+    return any(re.match(r"[^#]*\bonline\.\w+\(", line) for line in body)
 
 
 def _description(draft: RevisionDraft, review: Sequence[str], *, reviewed: bool) -> str:

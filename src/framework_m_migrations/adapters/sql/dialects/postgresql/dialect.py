@@ -74,6 +74,7 @@ class PostgresqlDialect:
             typed_plans=True,
             views_hold_types=True,
             defines=frozenset(DEFINED),
+            rename_constraints=True,
             unique_is_index=False,
             table_locks=True,
             options_as_named=True,

@@ -18,7 +18,15 @@ type Levels = tuple[tuple[TableName, LockLevel], ...]
 def lock_levels(operation: o.Operation) -> Levels:
     """See SqlDialect.lock_levels."""
     match operation:
-        case o.CreateEnum() | o.AddEnumValue() | o.DropEnum() | o.CreateObject() | o.AlterObject() | o.DropObject():
+        case (
+            o.CreateEnum()
+            | o.AddEnumValue()
+            | o.DropEnum()
+            | o.SetLabels()
+            | o.CreateObject()
+            | o.AlterObject()
+            | o.DropObject()
+        ):
             return ()
         case o.CreateTable(foreign_keys=keys):
             targets = dict.fromkeys(key.target for key in keys if key.target != operation.table)

@@ -11,6 +11,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.altering import alt
 from framework_m_migrations.adapters.sql.dialects.postgresql.filling import settled
 from framework_m_migrations.adapters.sql.dialects.postgresql.generating import set_generated
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
+from framework_m_migrations.adapters.sql.dialects.postgresql.labels import set_labels
 from framework_m_migrations.adapters.sql.dialects.postgresql.partitions import partitioned_index
 from framework_m_migrations.adapters.sql.dialects.postgresql.table_options import set_options
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
@@ -32,9 +33,6 @@ def statements(
     Without a connection they are written for a script: nothing is asked of the database.
     """
     match operation:
-        case o.CreateEnum(enum=enum):
-            labels = ", ".join(string_literal(value) for value in enum.values)
-            return (f"CREATE TYPE {qualified(enum.name, schema)} AS ENUM ({labels})",)
         case o.AddEnumValue():
             return (_enum_value(operation, schema),)
         case o.CreateIndex() | o.AttachIndex() | o.RebuildIndex():
@@ -66,6 +64,8 @@ def statements(
             # To take a default away is to set it to NULL: the additive path has no word for the other way.
             default = column.default_text or "NULL"
             return (f"{_alter(table, schema)} ALTER COLUMN {written(column.name)} SET DEFAULT {default}",)
+        case o.SetLabels():
+            return tuple(set_labels(operation, connection, schema))
         case o.SetTableOptions():
             return tuple(set_options(operation, schema))
         case o.SetComment():

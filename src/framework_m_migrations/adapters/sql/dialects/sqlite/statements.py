@@ -53,6 +53,7 @@ from framework_m_migrations.domain.operations import (
     SetComment,
     SetDefault,
     SetGenerated,
+    SetLabels,
     SetNotNull,
     SetTableOptions,
     ValidateConstraint,
@@ -104,6 +105,7 @@ def statements(operation: Operation | TableEdit, connection: sa.Connection, *, s
             | CreateEnum()
             | AddEnumValue()
             | DropEnum()
+            | SetLabels()
             | CreateObject()
             | AlterObject()
             | DropObject()
@@ -160,7 +162,16 @@ def _mentions(sql: str, column: str) -> bool:
 def locked_tables(operation: Operation) -> tuple[TableName, ...]:
     """Tables that exist before an operation and are changed by it."""
     match operation:
-        case CreateTable() | CreateEnum() | AddEnumValue() | DropEnum() | CreateObject() | AlterObject() | DropObject():
+        case (
+            CreateTable()
+            | CreateEnum()
+            | AddEnumValue()
+            | DropEnum()
+            | SetLabels()
+            | CreateObject()
+            | AlterObject()
+            | DropObject()
+        ):
             return ()
         case (
             AddColumn(table=table)
