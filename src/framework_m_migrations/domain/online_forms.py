@@ -53,6 +53,8 @@ def obstacle(
             return _options(unique)
         case c.IndexAdded(index=index) | c.IndexChanged(index=index):
             return _options(index)
+        case c.ForeignKeyAdded(table=table) if table not in catalog.tables:
+            return "sync adds it, once it has made the table"
         case c.ForeignKeyAdded(foreign_key=key) | c.ForeignKeyChanged(foreign_key=key):
             return _options(key)
         case c.CheckAdded(check=check) | c.CheckChanged(check=check):
