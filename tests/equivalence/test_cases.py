@@ -527,6 +527,12 @@ CASES: dict[str, Case] = {
     ),
     # PostgreSQL.
     "an identity": case(t(), t(col("a", sa.Integer, lambda: sa.Identity(start=5))), ONE, PG),
+    "an identity with options goes": case(
+        t(A, col("b", sa.Integer, lambda: sa.Identity(start=10, increment=5))), t(A), SEVEN, PG
+    ),
+    "a column goes under an exclusion constraint": case(
+        t(A, col("b", sa.Integer), lambda: postgresql.ExcludeConstraint(("b", "="), name="ex")), t(A), SEVEN, PG
+    ),
     "a plain column becomes an identity": case(
         t(col("a", sa.Integer, nullable=False)), t(col("a", sa.Integer, lambda: sa.Identity(always=True))), SEVEN, PG
     ),

@@ -74,7 +74,9 @@ def anew(table: TableName, pairs: Iterable[tuple[Named, Named]]) -> Iterator[c.C
             case Check(), Check():
                 yield c.CheckChanged(table, before, replace(item, native=None))
             case ForeignKey(), ForeignKey():
-                yield c.ForeignKeyChanged(table, before, replace(item, native=None))
+                # Gone before the index under it is another, and back once that one is there.
+                yield c.ForeignKeyRemoved(table, before)
+                yield c.ForeignKeyAdded(table, replace(item, native=None))
             case _:
                 pass
 

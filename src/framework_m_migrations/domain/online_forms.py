@@ -44,7 +44,8 @@ def obstacle(
         case c.ColumnRenamed(table=table, before=before) | c.ColumnTypeChanged(table=table, before=before):
             return _on_column(table, before, catalog)
         case c.ColumnRemoved(table=table, column=column, superseded_by=None):
-            return _pointed_at(table, column.name, catalog)
+            on_it = (_options(item) for item in standing_on(catalog.tables[table], column.name))
+            return next((found for found in on_it if found), None) or _pointed_at(table, column.name, catalog)
         case c.ColumnRemoved():
             return "an online change is between its phases: its contract revision drops the column"
         case c.UniqueAdded(table=table) | c.UniqueChanged(table=table) if _is_partitioned(table, catalog):
@@ -57,7 +58,7 @@ def obstacle(
             return "sync adds it, once it has made the table"
         case c.ForeignKeyAdded(foreign_key=key) | c.ForeignKeyChanged(foreign_key=key):
             return _options(key)
-        case c.CheckAdded(check=check) | c.CheckChanged(check=check):
+        case c.CheckAdded(check=check) | c.CheckChanged(check=check) | c.CheckRemoved(check=check):
             return _options(check)
         case _:
             return None

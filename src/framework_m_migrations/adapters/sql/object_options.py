@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
+from framework_m_migrations.domain.schema import Generated
+
 _WORDS = {"increment": "INCREMENT BY", "cache": "CACHE", "start": "START WITH"}
 _LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
@@ -71,6 +73,14 @@ def option_clause(name: str, options: dict[str, str]) -> str:
         first = options.get("maxvalue", "-1") if down else options.get("minvalue", "1")
         value = first if name == "start" else "1"
     return f"{_WORDS[name]} {value}"
+
+
+def identity_sql(generated: Generated) -> str:
+    """``GENERATED ... AS IDENTITY`` with its options."""
+    options = dict(generated.options)
+    listed = [option_clause(name, options) for name in sorted(options)]
+    clause = f"GENERATED {'ALWAYS' if generated.always else 'BY DEFAULT'} AS IDENTITY"
+    return f"{clause} ({' '.join(listed)})" if listed else clause
 
 
 def sequence_clauses(had: dict[str, str], has: dict[str, str]) -> list[str]:

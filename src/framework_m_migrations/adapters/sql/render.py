@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from framework_m_migrations.adapters.sql.object_options import identity_sql
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain.schema import (
     Check,
@@ -31,7 +32,7 @@ def column(text: SqlText, item: Column, *, default: str | None = None) -> str:
     parts = [text.quote(item.name), item.type.spelling]
     value = item.default if item.default is not None else default
     if item.generated is not None:
-        parts.append(_generated(item.generated))
+        parts.append(generated_sql(item.generated))
     elif value is not None:
         parts.append(f"DEFAULT {default_value(value)}")
     if not item.nullable:
@@ -45,11 +46,12 @@ def default_value(sql: str) -> str:
     return sql if bare or sql.startswith("(") else f"({sql})"
 
 
-def _generated(generated: Generated) -> str:
+def generated_sql(generated: Generated) -> str:
+    """What fills a column; empty for a sequence, which is its default's."""
     if generated.kind == "computed":
         return f"GENERATED ALWAYS AS ({generated.expression}) {'STORED' if generated.stored else 'VIRTUAL'}"
     if generated.kind == "identity":
-        return f"GENERATED {'ALWAYS' if generated.always else 'BY DEFAULT'} AS IDENTITY"
+        return identity_sql(generated)
     return ""
 
 

@@ -122,6 +122,10 @@ def _with_dependents(reasons: Sequence[tuple[PlannedChange, str | None]]) -> lis
                 pass
             case c.ForeignKeyAdded(foreign_key=item) | c.ForeignKeyChanged(foreign_key=item):
                 pass
+            case c.IndexRemoved(index=item) | c.UniqueRemoved(unique=item) | c.CheckRemoved(check=item):
+                pass
+            case c.ForeignKeyRemoved(foreign_key=item):
+                pass
             case _:
                 return None
         return next((name for table, name in held if table == change.table and stands_on(item, [name])), None)

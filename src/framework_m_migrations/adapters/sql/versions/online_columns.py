@@ -8,10 +8,12 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.conversions import 
 from framework_m_migrations.adapters.sql.dialects.postgresql.expressions import is_volatile
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
+from framework_m_migrations.adapters.sql.render import generated_sql
 from framework_m_migrations.adapters.sql.versions import online_source as source
 from framework_m_migrations.adapters.sql.versions.online_source import Halves, Item, call
 from framework_m_migrations.adapters.sql.versions.pieces import Source
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.lowering import is_required
 from framework_m_migrations.domain.online_forms import standing_on
 from framework_m_migrations.domain.renames import copy_name, former_name, in_text, on_columns
 from framework_m_migrations.domain.schema import Check, Column, Index, Table, TableName, Unique
@@ -157,13 +159,15 @@ def drop_column(halves: Halves, change: c.ColumnRemoved, actual: Table) -> None:
     table, column = change.table, change.column
     place, name = qualified(table, None), written(column.name)
     halves.review.append(f"Data: {table}.{column.name} is dropped with its values; downgrade brings back the column.")
-    if not column.nullable and column.default is None:
+    if is_required(column):
         halves.expand_up.append(call("drop_not_null", table.name, column.name, table=table))
         halves.review.append(f"NOT NULL: downgrade leaves {table}.{column.name} nullable; new code wrote no values.")
     items = standing_on(actual, column.name)
     halves.contract_up.extend(source.drop(table, item) for item in reversed(items))
     halves.contract_up.append(call("execute", f"ALTER TABLE {place} DROP COLUMN IF EXISTS {name}"))
     default = "" if column.default is None else f" DEFAULT {column.default_text}"
+    if column.generated is not None and column.generated.kind != "serial":
+        default = f" {generated_sql(column.generated)}"
     again = f"ALTER TABLE {place} ADD COLUMN IF NOT EXISTS {name} {column.type.spelling}{default}"
     halves.contract_down.append(call("execute", again))
     halves.contract_down.extend(source.create(table, item) for item in items)

@@ -15,7 +15,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import 
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import text
 from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import computed_sql, qualified, type_sql
-from framework_m_migrations.adapters.sql.object_options import option_clause, sequence_clauses
+from framework_m_migrations.adapters.sql.object_options import identity_sql, sequence_clauses
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.schema import Generated
 
@@ -221,14 +221,6 @@ class _Change:
             return []
         found = self._connection.execute(_STANDING, {"tab": self._name, "col": self._before.name})
         return [sql for (sql,) in found]
-
-
-def identity_sql(generated: Generated) -> str:
-    """``GENERATED ... AS IDENTITY`` with its options."""
-    options = dict(generated.options)
-    listed = [option_clause(name, options) for name in sorted(options)]
-    clause = f"GENERATED {'ALWAYS' if generated.always else 'BY DEFAULT'} AS IDENTITY"
-    return f"{clause} ({' '.join(listed)})" if listed else clause
 
 
 def _parts(name: str) -> list[str]:
