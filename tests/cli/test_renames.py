@@ -141,11 +141,12 @@ def test_two_renames_of_one_column_are_refused(shop: Project) -> None:
 
 
 def test_a_table_and_a_column_of_it(shop: Project) -> None:
-    """The column follows in a second revision: it is compared once the table has its new name."""
+    """Both in one revision; where the table alone is named, the column is offered."""
     shop.models(BOTH)
-    assert shop.run("create", "client", *APP, "--rename", "customer:client").code == 0
-    assert shop.run("run", "--apps", "shop").code == 0
-    assert shop.run("create", "name", *APP, "--rename", "client.title:name").code == 0
+    table = ("--rename", "customer:client")
+    offered = shop.run("create", "client", *APP, *table, "--json", "--dry-run").json["review"]
+    assert any("`--rename client.title:name`" in line for line in offered)
+    assert shop.run("create", "client", *APP, *table, "--rename", "client.title:name").code == 0
     assert shop.run("run", "--apps", "shop").code == 0
     assert shop.query("SELECT id, name FROM client") == [(1, "first")]
 

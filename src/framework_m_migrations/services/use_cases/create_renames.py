@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.errors import ConfigurationError
@@ -42,7 +42,8 @@ def parsed_renames(session: Session, texts: Iterable[str]) -> tuple[Rename, ...]
 
 def require_renamed(renames: Sequence[Rename], chosen: Sequence[PlannedChange], app: str) -> None:
     """Raise ConfigurationError for a rename that is none of the app's differences."""
-    made = {_renamed(planned.change) for planned in chosen}
+    names = _new_names(chosen)
+    made = {_renamed(planned.change, names) for planned in chosen}
     for rename in renames:
         if rename not in made:
             what = (
@@ -68,14 +69,15 @@ def candidates(session: Session, made: Plan, app: str) -> tuple[Rename, ...]:
     come: dict[TableName, list[Column]] = {}
     new_tables = []
     former: set[TableName] = set(made.unmanaged)
+    names = _new_names(made.changes)
     for planned in made.changes:
         if planned.app not in {app, None}:
             continue
         match planned.change:
             case c.ColumnRemoved(table=table, column=column, superseded_by=None):
-                gone.setdefault(table, []).append(column)
+                gone.setdefault(names.get(table, table), []).append(column)
             case c.ColumnAdded(table=table, column=column):
-                come.setdefault(table, []).append(column)
+                come.setdefault(names.get(table, table), []).append(column)
             case c.TableAdded(definition=definition):
                 new_tables.append(definition)
             case c.TableRemoved(table=table):
@@ -116,11 +118,16 @@ def differing(chosen: Sequence[PlannedChange]) -> list[str]:
     return found
 
 
-def _renamed(change: c.Change) -> Rename | None:
+def _new_names(changes: Sequence[PlannedChange]) -> dict[TableName, TableName]:
+    """Of each table that is renamed the name that its other changes go by, and its new one."""
+    return {one.change.before: one.change.table for one in changes if isinstance(one.change, c.TableRenamed)}
+
+
+def _renamed(change: c.Change, names: Mapping[TableName, TableName]) -> Rename | None:
     match change:
         case c.TableRenamed(table=table, before=before):
             return Rename(table, before.name)
         case c.ColumnRenamed(table=table, before=before, column=column):
-            return Rename(table, before.name, column.name)
+            return Rename(names.get(table, table), before.name, column.name)
         case _:
             return None
