@@ -48,6 +48,12 @@ def _cells(result: dict[str, Any] | None) -> list[str]:
     return [
         f"{result['longest_statement_ms']} ms",
         f"{result['longest_stall_ms']} ms",
-        str(result["refused"]),
+        _refused(result),
         f"{result['seconds']:.0f} s",
     ]
+
+
+def _refused(result: dict[str, Any]) -> str:
+    """``2``; or ``2; psycopg 80``, where clients that prepare were refused statements too."""
+    prepared = result.get("refused_prepared", {})
+    return "; ".join([str(result["refused"]), *(f"{kind} {number}" for kind, number in sorted(prepared.items()))])

@@ -34,6 +34,11 @@ def reads(table: str) -> tuple[str, ...]:
     return (f"SELECT qty, code FROM {table} WHERE id = %(id)s", LATE_READ)
 
 
+def whole(table: str) -> tuple[str, ...]:
+    """What the clients that prepare ask: all columns, which a change of one of them changes."""
+    return (f"SELECT * FROM {table} WHERE id = %(id)s",)
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What is measured under.
@@ -127,7 +132,9 @@ class LoadRun:
         """The probes alone: what the machine itself makes them wait."""
         database = self.copy()
         try:
-            with probing(database.dsn, WRITES, reads("item"), rate=self.load.rate, rows=self.load.rows) as probed:
+            with probing(
+                database.dsn, WRITES, reads("item"), whole("item"), rate=self.load.rate, rows=self.load.rows
+            ) as probed:
                 time.sleep(seconds)
         finally:
             self.server.drop_database(database.name)
@@ -148,6 +155,7 @@ class LoadRun:
             "longest_stall_ms": round(waits.longest * 1000),
             "slower_than_100_ms": waits.slow,
             "refused": waits.failures,
+            "refused_prepared": waits.prepared,
             "first_refusal": waits.message,
         }
 
@@ -176,7 +184,7 @@ class _UnderLoad:
     """Probes, and a reader whose transaction stays open, round a change."""
 
     def __init__(self, load: Load, database: PostgresDatabase, writes: tuple[str, ...], table: str) -> None:
-        self._probes = probing(database.dsn, writes, reads(table), rate=load.rate, rows=load.rows)
+        self._probes = probing(database.dsn, writes, reads(table), whole(table), rate=load.rate, rows=load.rows)
         self._reader = long_reader(database.dsn, table, load.reader)
 
     def __enter__(self) -> Probed:

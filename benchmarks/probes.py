@@ -1,21 +1,75 @@
 """A writer and a reader that probe tables at a fixed rate from processes of their own, and what they had to wait.
 
 Each operation has its time by the clock, and waits are counted from that time: while one operation hangs, those behind
-it wait as well, as the users of an application would.
+it wait as well, as the users of an application would. Beside them the clients of PREPARING read whole rows as drivers
+do by default, with what they prepare and keep; what the database refuses them is counted by client.
 """
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.synchronize import Event
 from typing import Any
 
 import psycopg
+
+PLAIN = "psycopg, nothing prepared"
+PREPARING = ("psycopg", "asyncpg", "SQLAlchemy over asyncpg")
+"""Clients with the defaults of their drivers; each keeps one connection."""
+_RATE_OF_PREPARING = 20.0
+
+type Send = Callable[[str, int], object]
+"""Sends a statement with one parameter, ``id``, and raises where the database refuses it."""
+
+
+@contextmanager
+def client(kind: str, dsn: str) -> Iterator[Send]:
+    """A connection in autocommit, for libpq's kind of DSN or URL."""
+    if kind in {PLAIN, "psycopg"}:
+        prepare = False if kind == PLAIN else None
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            yield lambda sql, number: connection.execute(sql, {"id": number}, prepare=prepare).rowcount
+        return
+    # Imported here: each probe is a process of its own, and most need neither.
+    import asyncpg
+    import sqlalchemy as sa
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    given = psycopg.conninfo.conninfo_to_dict(dsn)
+    url = sa.URL.create(
+        "postgresql+asyncpg",
+        str(given["user"]),
+        None if given.get("password") is None else str(given["password"]),
+        str(given["host"]),
+        int(given.get("port") or 5432),
+        str(given["dbname"]),
+    )
+    with asyncio.Runner() as runner:
+        if kind == "asyncpg":
+            plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+            async def connect() -> Any:
+                return await asyncpg.connect(plain)
+
+            raw = runner.run(connect())
+            yield lambda sql, number: runner.run(raw.fetch(sql.replace("%(id)s", "$1"), number))
+            runner.run(raw.close())
+            return
+        engine = create_async_engine(url, pool_size=1)
+
+        async def send(sql: str, number: int) -> None:
+            async with engine.connect() as connection:
+                await connection.exec_driver_sql(sql.replace("%(id)s", "$1"), (number,))
+
+        yield lambda sql, number: runner.run(send(sql, number))
+        runner.run(engine.dispose())
 
 
 @dataclass(slots=True)
@@ -28,6 +82,7 @@ class Waits:
         longest: seconds from the time of an operation by the clock to its end, the worst: what piled up is in it.
         slow: how many took longer than a tenth of a second.
         failures: how many the database refused, with the first message.
+        prepared: how many it refused each client of PREPARING, those with none left out.
     """
 
     operations: int = 0
@@ -36,6 +91,7 @@ class Waits:
     slow: int = 0
     failures: int = 0
     message: str = ""
+    prepared: dict[str, int] = field(default_factory=dict)
 
     def merge(self, other: Waits) -> Waits:
         """Both together."""
@@ -46,6 +102,7 @@ class Waits:
             self.slow + other.slow,
             self.failures + other.failures,
             self.message or other.message,
+            dict(Counter(self.prepared) + Counter(other.prepared)),
         )
 
 
@@ -67,6 +124,7 @@ class _Work:
     rows: int
     stop: Event
     ready: Event
+    kind: str = PLAIN
 
 
 def _probe(work: _Work, out: Any) -> None:
@@ -79,9 +137,9 @@ def _probe(work: _Work, out: Any) -> None:
         work.ready,
     )
     found, chance = Waits(), random.Random(7)
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with client(work.kind, dsn) as send:
         for statement in statements:
-            connection.execute(statement, {"id": 1}, prepare=False)
+            send(statement, 1)
         ready.set()
         due = time.monotonic()
         while not stop.is_set():
@@ -91,8 +149,8 @@ def _probe(work: _Work, out: Any) -> None:
             sent = time.monotonic()
             statement = statements[found.operations % len(statements)]
             try:
-                connection.execute(statement, {"id": chance.randrange(1, rows)}, prepare=False)
-            except psycopg.Error as error:
+                send(statement, chance.randrange(1, rows))
+            except Exception as error:  # noqa: BLE001 - of any driver
                 found.failures += 1
                 found.message = found.message or str(error).splitlines()[0]
             ended = time.monotonic()
@@ -102,28 +160,35 @@ def _probe(work: _Work, out: Any) -> None:
             found.longest = max(found.longest, waited)
             found.slow += waited > 0.1
             due += 1 / rate
+    if work.kind != PLAIN:
+        # Their waits are those of the plain probes; what counts is what they were refused.
+        found = Waits(prepared={work.kind: found.failures} if found.failures else {})
     out.put(found)
 
 
 @contextmanager
-def probing(dsn: str, writes: Sequence[str], reads: Sequence[str], *, rate: float, rows: int) -> Iterator[Probed]:
+def probing(
+    dsn: str, writes: Sequence[str], reads: Sequence[str], whole: Sequence[str], *, rate: float, rows: int
+) -> Iterator[Probed]:
     """Probe as long as the body runs: ``rate`` operations a second by a writer, and as many by a reader.
 
     Args:
         dsn: for psycopg.
         writes: statements with the parameter ``id``, in turn.
         reads: likewise.
+        whole: likewise, of whole rows: for the clients of PREPARING.
         rate: operations a second of each of the two.
         rows: ids to choose from.
     """
     context = multiprocessing.get_context("spawn")
     stop, out = context.Event(), context.Queue()
     workers = []
-    for statements in (writes, reads):
+    works = [(PLAIN, writes, rate), (PLAIN, reads, rate)]
+    works += [(kind, whole, _RATE_OF_PREPARING) for kind in PREPARING]
+    for kind, statements, often in works:
         ready = context.Event()
-        worker = context.Process(
-            target=_probe, args=(_Work(dsn, tuple(statements), rate, rows, stop, ready), out), daemon=True
-        )
+        work = _Work(dsn, tuple(statements), often, rows, stop, ready, kind)
+        worker = context.Process(target=_probe, args=(work, out), daemon=True)
         worker.start()
         workers.append((worker, ready))
     for worker, ready in workers:

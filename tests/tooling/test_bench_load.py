@@ -11,6 +11,8 @@ from alembic.operations import Operations
 
 from benchmarks import load
 from benchmarks.load_changes import CASES, LoadCase
+from benchmarks.probes import PLAIN, PREPARING, client
+from tests._postgres import PostgresDatabase
 
 
 def _broken(op: Operations) -> None:
@@ -43,3 +45,22 @@ def test_a_failing_class_is_told_and_a_run_goes_on(tmp_path: Path, monkeypatch: 
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| broken", "| nullable column"]
     with pytest.raises(SystemExit, match="no class nonsense"):
         load.main(["--only", "nonsense"])
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("kind", [PLAIN, *PREPARING])
+def test_the_clients_keep_what_their_drivers_prepare(postgres_database: PostgresDatabase, kind: str) -> None:
+    """A wider column, after which psycopg in autocommit is refused each time, and SQLAlchemy over asyncpg once."""
+    engine = sa.create_engine(postgres_database.sync_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection, client(kind, postgres_database.dsn) as send:
+        connection.exec_driver_sql("CREATE TABLE item (id int, code varchar(9))")
+        for _ in range(10):
+            send("SELECT * FROM item WHERE id = %(id)s", 1)
+        connection.exec_driver_sql("ALTER TABLE item ALTER code TYPE varchar(10)")
+        refused = 0
+        for _ in range(5):
+            try:
+                send("SELECT * FROM item WHERE id = %(id)s", 1)
+            except Exception as error:  # noqa: BLE001 - of any driver
+                refused += "cached" in str(error)
+    assert refused == {"psycopg": 5, "SQLAlchemy over asyncpg": 1}.get(kind, 0)
