@@ -323,3 +323,19 @@ def test_a_revision_brings_back_what_it_replaced(site: Site, tmp_path: Path) -> 
     assert "dropped and created again" in text
     assert site.rows("SELECT id, n, name FROM t") == [(1, 4, "one")]
     assert site.rows("SELECT * FROM w") == [(1,)]
+
+
+@BOTH
+def test_several_metadata_that_refer_to_each_other_keep_their_objects(site: Site) -> None:
+    """SQLAlchemy resolves a foreign key within one MetaData only, so that the tables are brought together."""
+    first = declared(views=[View("v", "SELECT id FROM t")])
+    sa.Sequence("numbers", metadata=first)
+    sa.schema.CreateView(sa.select(first.tables["t"].c.n), "w", metadata=first)
+    second = sa.MetaData()
+    sa.Table("u", second, sa.Column("id", sa.Integer, primary_key=True), sa.Column("t", sa.ForeignKey("t.id")))
+    manager = site.manager(first, second)
+    manager.sync()
+    assert manager.plan(force=True).to_dict()["changes"] == []
+    assert sorted(site.inspect().get_view_names()) == ["v", "w"]
+    assert sorted(site.inspect().get_table_names())[-2:] == ["t", "u"]
+    assert site.is_sqlite or site.inspect().get_sequence_names().count("numbers") == 1

@@ -77,11 +77,9 @@ def declared(settings: MigrationSettings, apps: Sequence[App]) -> list[DocTypeTa
     Raises:
         ConfigurationError, AppBroken, MissingDependency: as schema_source.
     """
-    from framework_m_migrations.adapters.doctypes.metadata import doctypes_of
-
     if settings.metadata:
         named = declared_metadata(settings, apps)
-        return [one for app, found in joined(named) for one in doctypes_of(found, app=app)]
+        return doctypes_in(named)
     if not apps:
         raise ConfigurationError(
             "There is nothing to migrate: no --metadata was named and no app was found.",
@@ -90,7 +88,7 @@ def declared(settings: MigrationSettings, apps: Sequence[App]) -> list[DocTypeTa
         )
     with_doctypes = [app for app in apps if _has_module(f"{app.package}.doctypes")]
     named = declared_metadata(settings, apps)
-    doctypes = [one for app_name, found in joined(named) for one in doctypes_of(found, app=app_name)]
+    doctypes = doctypes_in(named)
     if with_doctypes:
         from framework_m_migrations.adapters.doctypes.framework_m import framework_m_doctypes
 
@@ -126,7 +124,18 @@ def declared_metadata(settings: MigrationSettings, apps: Sequence[App]) -> list[
     ]
 
 
-def joined(named: Sequence[tuple[str | None, sa.MetaData]]) -> Sequence[tuple[str | None, sa.MetaData]]:
+def doctypes_in(named: Sequence[tuple[str | None, sa.MetaData]]) -> list[DocTypeTables]:
+    """What several MetaData declare, each with its app: their tables, and the objects of each beside them."""
+    from framework_m_migrations.adapters.doctypes.metadata import doctypes_of
+
+    whole = _joined(named)
+    found = [one for app, metadata in whole for one in doctypes_of(metadata, app=app)]
+    if whole is not named:
+        found += [one for app, metadata in named for one in doctypes_of(metadata, app=app) if one.objects]
+    return found
+
+
+def _joined(named: Sequence[tuple[str | None, sa.MetaData]]) -> Sequence[tuple[str | None, sa.MetaData]]:
     """The same, with tables that one MetaData references in another brought together.
 
     Apps keep MetaData of their own and still have foreign keys to each other's tables, which SQLAlchemy resolves
@@ -148,7 +157,8 @@ def joined(named: Sequence[tuple[str | None, sa.MetaData]]) -> Sequence[tuple[st
     together = sa.MetaData()
     for app, metadata in named:
         for table in metadata.tables.values():
-            if table.key not in together.tables:
+            # A view stays with its own MetaData.
+            if table.key not in together.tables and table._creator_ddl is None:  # noqa: SLF001
                 table.to_metadata(together).info.setdefault("app", app)
     return [(None, together)]
 

@@ -61,8 +61,7 @@ def host_source(context: Context) -> SchemaSource:
 def host_doctypes(apps: Sequence[App]) -> list[DocTypeTables]:
     """The host's DocTypes, those of the apps, and the models of apps that have none."""
     from framework_m_migrations.adapters.doctypes.framework_m import framework_m_doctypes
-    from framework_m_migrations.adapters.doctypes.metadata import doctypes_of
-    from framework_m_migrations.container.desired import joined, models_metadata
+    from framework_m_migrations.container.desired import doctypes_in, models_metadata
 
     models: list[tuple[str | None, sa.MetaData]] = []
     for app in apps:
@@ -70,7 +69,7 @@ def host_doctypes(apps: Sequence[App]) -> list[DocTypeTables]:
             metadata = models_metadata(app)
             if metadata is not None:
                 models.append((app.name, metadata))
-    own = [doctype for name, metadata in joined(models) for doctype in doctypes_of(metadata, app=name)]
+    own = doctypes_in(models)
     return [*framework_m_doctypes(apps), *own]
 
 

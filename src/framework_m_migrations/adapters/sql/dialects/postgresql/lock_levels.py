@@ -18,6 +18,8 @@ type Levels = tuple[tuple[TableName, LockLevel], ...]
 def lock_levels(operation: o.Operation) -> Levels:
     """See SqlDialect.lock_levels."""
     match operation:
+        case o.CreateObject(object=wanted) if wanted.on is not None:
+            return ((wanted.on, LockLevel.SHARE_ROW_EXCLUSIVE),)
         case (
             o.CreateEnum()
             | o.AddEnumValue()
