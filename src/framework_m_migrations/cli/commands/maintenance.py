@@ -220,7 +220,7 @@ def completion(
     *,
     common: Common = Common(),  # noqa: B008
 ) -> int:
-    """Print the completion script of a shell; open no database.
+    """Print the completion script of a shell for m-migrate; open no database.
 
     Args:
         shell: bash, zsh or fish.

@@ -338,6 +338,7 @@ _FUNCTIONS: dict[str, Command] = {
     "repair": repair,
     "config": maintenance.config,
     "explain": maintenance.explain,
+    "completion": maintenance.completion,
     "doctor": doctor,
 }
 COMMANDS = {name: hosted(name, function) for name, function in _FUNCTIONS.items()}

@@ -103,7 +103,7 @@ def make_report(
             return Report("plan", database, summary, issues, _subjects(issues), result, words)
         case VerifyResult(findings=findings):
             dirty = sum(1 for finding in findings if finding.dirty)
-            summary = f"Dirty: {plural(dirty, 'finding')} of {len(findings)} fail." if dirty else "Clean."
+            summary = f"Dirty: {dirty} of {plural(len(findings), 'finding')} fail." if dirty else "Clean."
             issues = tuple(_found(finding, file, words) for finding in findings)
             return Report("verify", database, summary, issues, _subjects(issues), result, words)
         case LintResult(findings=found, revisions=revisions):
