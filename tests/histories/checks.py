@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import PlannedChange
@@ -142,10 +142,13 @@ class History:
             if not any(explained(one.change, key, pair, renames) for one in withheld) and not self._is_kept(key, pair)
         }
         assert not unexplained, (world.name, unexplained)
+        # A table of another name differs as a whole; what else it changes goes by its former name.
+        renamed = {one.change.before for one in withheld if isinstance(one.change, c.TableRenamed)}
         phantoms = [
             one.change
             for one in withheld
-            if not any(explained(one.change, key, pair, renames) for key, pair in differing.items())
+            if one.change.table not in renamed
+            and not any(explained(one.change, key, pair, renames) for key, pair in differing.items())
         ]
         assert not phantoms, (world.name, phantoms)
 
@@ -267,9 +270,15 @@ def _identities(changes: Sequence[PlannedChange]) -> set[tuple[str, ...]]:
 
 
 def _ours(changes: Sequence[PlannedChange]) -> list[PlannedChange]:
-    """Without what is told of columns made by hand: that depends on whether the database tells that it was changed."""
+    """Without what is told of columns made by hand: that depends on whether the database tells that it was changed.
+
+    What a renamed table changes beside its name goes by the new one.
+    """
+    renamed = {one.change.before: one.change.table for one in changes if isinstance(one.change, c.TableRenamed)}
     return [
-        one
+        replace(one, change=replace(one.change, table=renamed[one.change.table]))
+        if one.change.table in renamed and not isinstance(one.change, c.TableRemoved)
+        else one
         for one in changes
         if not (isinstance(one.change, c.ColumnRemoved) and one.change.column.name == BY_HAND and one.withheld)
     ]
