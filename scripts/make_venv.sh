@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # Creates or completes a virtual environment of this project.
 #   make_venv.sh FOLDER MINOR WHAT...
-# MINOR is "any" (3.12 or later) or an exact one such as 3.13; WHAT are the extras to install.
+# MINOR is "any" (3.12 or later) or an exact one such as 3.13; WHAT are the extras to install, and "lowest" for the
+# lowest versions that pyproject.toml allows.
 # Exit code 3: no such Python on this machine.
 set -euo pipefail
 
 folder=$1
 minor=$2
 shift 2
+what=("$@")
+pins=constraints/dev.txt
+if [ "$1" = lowest ]; then
+    shift
+    pins="$folder/lowest.txt"
+fi
 extras=$(IFS=,; echo "$*")
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 
@@ -42,7 +49,7 @@ find_python() {
 
 if command -v flock >/dev/null && [ -z "${FMM_VENV_LOCKED:-}" ]; then
     # Two makes in one tree take turns.
-    FMM_VENV_LOCKED=1 exec flock "$folder.lock" "$0" "$folder" "$minor" "$@"
+    FMM_VENV_LOCKED=1 exec flock "$folder.lock" "$0" "$folder" "$minor" "${what[@]}"
 fi
 
 if ! fits "$folder/bin/python"; then
@@ -57,11 +64,16 @@ if ! fits "$folder/bin/python"; then
     "$python" -m venv "$folder"
 fi
 
-# Modules are compiled when first imported, not when installed: half of what is installed never is.
+# Modules are compiled here, by all cores at once: some machines forbid Python to keep what it compiles later.
 # Only this install waits for the pins; what builds the project is no part of it.
 stamp="$folder/.inputs"
-inputs=$(cat pyproject.toml constraints/dev.txt; echo "$extras")
+if [ "$pins" != constraints/dev.txt ]; then
+    # The lowest versions, and those of dev.txt for the rest.
+    { cat constraints/lowest.txt; grep -vE "^($(cut -d= -f1 constraints/lowest.txt | paste -sd '|'))==" constraints/dev.txt; } >"$pins"
+fi
+inputs=$(cat pyproject.toml "$pins"; echo "$extras")
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$inputs" ]; then
-    "$folder/bin/python" -m pip install --quiet --no-compile --editable ".[$extras]" --constraint constraints/dev.txt
+    "$folder/bin/python" -m pip install --quiet --no-compile --editable ".[$extras]" --constraint "$pins"
+    "$folder/bin/python" -m compileall -q -j 0 "$folder/lib" >/dev/null || true # A package may hold templates of Python.
     printf '%s\n' "$inputs" >"$stamp"
 fi

@@ -7,6 +7,7 @@ process that started the session. Where it cannot be started, the tests that nee
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +38,10 @@ CORPUS_ABSENT = "the corpus is not at {}: the tests marked corpus are deselected
 
 pytest.register_assert_rewrite("framework_m_migrations.testing.contracts")
 sync_path.install()
+# Python tells a compiled module from its source by second and size: what a test writes twice within a second would be
+# run as it was first. What is installed has been compiled before (scripts/make_venv.sh).
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+sys.dont_write_bytecode = True
 
 
 @pytest.fixture(autouse=True)

@@ -143,10 +143,12 @@ def _joined(named: Sequence[tuple[str | None, sa.MetaData]]) -> Sequence[tuple[s
     """
     if len(named) == 1:
         return named
+    from framework_m_migrations.adapters.sql.references import tokens
+
     own = [{(table.schema, table.name) for table in metadata.tables.values()} for _, metadata in named]
     every = set().union(*own)
     if not any(
-        tuple(key.target_tokens[:2]) in every - known
+        tokens(key)[:2] in every - known
         for (_, metadata), known in zip(named, own, strict=True)
         for table in metadata.tables.values()
         for key in table.foreign_keys

@@ -105,8 +105,10 @@ def _standing_alone(doctypes: Sequence[DocTypeTables]) -> list[DocTypeTables]:
 
 
 def _drop_foreign_keys(table: sa.Table, own: Container[str]) -> None:
+    from framework_m_migrations.adapters.sql.references import tokens
+
     for key in list(table.foreign_key_constraints):
-        schema, name, _ = key.elements[0].target_tokens
+        schema, name, _ = tokens(key.elements[0])
         if schema is not None or name in own:
             continue
         table.constraints.discard(key)

@@ -75,7 +75,8 @@ def doctypes_of(metadata: sa.MetaData, *, app: str | None = None) -> tuple[DocTy
     """
     found: dict[str | int, DocTypeTables] = {}
     for table in metadata.tables.values():
-        if isinstance(table._creator_ddl, (sa.schema.CreateView, sa.schema.CreateTableAs)):  # noqa: SLF001
+        # SQLAlchemy 2.1 keeps what creates a view, or a table from a query, at the table; 2.0 knows neither.
+        if getattr(getattr(table, "_creator_ddl", None), "selectable", None) is not None:
             continue
         name = _text(table, DOCTYPE_KEY)
         declared = _text(table, APP_KEY, app)

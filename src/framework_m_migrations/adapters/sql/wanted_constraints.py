@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.sql import coercions, roles
 from sqlalchemy.sql import elements as sa_elements
 
+from framework_m_migrations.adapters.sql.references import given_column, table_key, tokens
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, TableName, Unique, plain_key
 
@@ -287,19 +288,19 @@ def foreign_key_target(element: sa.ForeignKey) -> tuple[sa.Table, sa.Column[Any]
     Raises:
         InvalidMetadata: the MetaData has no such table, or the table no such column.
     """
-    given: Any = element.target_column
+    given: Any = given_column(element)
     if given is not None:
         if not isinstance(given.table, sa.Table):
             raise InvalidMetadata(f"{_describe(element)} refers to column {given.name}, which belongs to no table.")
         return given.table, given
     metadata = element.parent.table.metadata
-    remote = metadata.tables.get(element.target_table_key or "")
+    remote = metadata.tables.get(table_key(element) or "")
     if remote is None:
         raise InvalidMetadata(
-            f"{_describe(element)} refers to table {element.target_table_key}, which the MetaData does not have.",
-            details={"target": element.target_table_key},
+            f"{_describe(element)} refers to table {table_key(element)}, which the MetaData does not have.",
+            details={"target": table_key(element)},
         )
-    name = element.target_tokens.column_name or element.parent.key
+    name = tokens(element)[2] or element.parent.key
     columns: Any = {column.name: column for column in remote.columns} if element.link_to_name else remote.columns
     if name not in columns:
         raise InvalidMetadata(

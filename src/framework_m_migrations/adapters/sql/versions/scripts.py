@@ -6,13 +6,16 @@ names the files. What Alembic gets is a ScriptDirectory of its own kind, so that
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import alembic.util as alembic_util
 from alembic.config import Config
@@ -236,7 +239,7 @@ def _load(locations: Sequence[Location], skip: frozenset[Path]) -> tuple[dict[st
 
 def _load_file(location: Location, file: Path) -> Script | None:
     try:
-        module = alembic_util.load_python_file(str(file.parent), file.name)
+        module = _module(file)
     # A revision file is the user's own code: it can raise anything, and must not be passed over.
     except (Exception, SystemExit) as error:
         if not location.strict and not _REVISION_LINE.search(file.read_text(encoding="utf-8", errors="replace")):
@@ -254,6 +257,26 @@ def _load_file(location: Location, file: Path) -> Script | None:
         raise RevisionCycle(
             f"Revision {revision!r} waits for itself: {file}.", details={"revision": revision, "file": str(file)}
         ) from error
+
+
+class _FileAsItIs(SourceFileLoader):
+    """Compiles the file each time.
+
+    Python tells compiled code that it keeps from the source by its second and its size: what was edited within a second
+    and has as many letters as before would not be run.
+    """
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        raise OSError(f"nothing compiled is kept of {path}")
+
+
+def _module(file: Path) -> ModuleType:
+    name = re.sub(r"\W", "_", file.name)
+    loader = _FileAsItIs(name, str(file))
+    module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(file)))
+    module.__file__ = str(file)
+    loader.exec_module(module)
+    return module
 
 
 def _check_header(location: Location, file: Path, module: ModuleType, revision: object) -> None:
