@@ -143,7 +143,7 @@ def _joined(named: Sequence[tuple[str | None, sa.MetaData]]) -> Sequence[tuple[s
     """
     if len(named) == 1:
         return named
-    from framework_m_migrations.adapters.sql.references import tokens
+    from framework_m_migrations.adapters.sql.sqlalchemy_versions import query_behind, tokens
 
     own = [{(table.schema, table.name) for table in metadata.tables.values()} for _, metadata in named]
     every = set().union(*own)
@@ -160,7 +160,7 @@ def _joined(named: Sequence[tuple[str | None, sa.MetaData]]) -> Sequence[tuple[s
     for app, metadata in named:
         for table in metadata.tables.values():
             # A view stays with its own MetaData.
-            if table.key not in together.tables and table._creator_ddl is None:  # noqa: SLF001
+            if table.key not in together.tables and query_behind(table) is None:
                 table.to_metadata(together).info.setdefault("app", app)
     return [(None, together)]
 

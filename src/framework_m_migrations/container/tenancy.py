@@ -105,7 +105,7 @@ def _standing_alone(doctypes: Sequence[DocTypeTables]) -> list[DocTypeTables]:
 
 
 def _drop_foreign_keys(table: sa.Table, own: Container[str]) -> None:
-    from framework_m_migrations.adapters.sql.references import tokens
+    from framework_m_migrations.adapters.sql.sqlalchemy_versions import tokens
 
     for key in list(table.foreign_key_constraints):
         schema, name, _ = tokens(key.elements[0])

@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOMAIN
 
 from framework_m_migrations.adapters.sql.beside import Declared, alone, listeners, wanted_domain, wanted_sequence
-from framework_m_migrations.adapters.sql.defined import Defined, defined_in, wanted_defined
+from framework_m_migrations.adapters.sql.defined import Defined, defined_in, schemas_in, wanted_defined
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
 from framework_m_migrations.adapters.sql.mysql_names import adopt_mysql_names
 from framework_m_migrations.adapters.sql.names import hostile
+from framework_m_migrations.adapters.sql.sqlalchemy_versions import query_behind
 from framework_m_migrations.adapters.sql.url import redact
 from framework_m_migrations.adapters.sql.wanted import Target, WantedTable, wanted_table
 from framework_m_migrations.adapters.sql.wanted_texts import refuse_labels
@@ -75,8 +76,7 @@ def doctypes_of(metadata: sa.MetaData, *, app: str | None = None) -> tuple[DocTy
     """
     found: dict[str | int, DocTypeTables] = {}
     for table in metadata.tables.values():
-        # SQLAlchemy 2.1 keeps what creates a view, or a table from a query, at the table; 2.0 knows neither.
-        if getattr(getattr(table, "_creator_ddl", None), "selectable", None) is not None:
+        if query_behind(table) is not None:
             continue
         name = _text(table, DOCTYPE_KEY)
         declared = _text(table, APP_KEY, app)
@@ -90,6 +90,11 @@ def doctypes_of(metadata: sa.MetaData, *, app: str | None = None) -> tuple[DocTy
     objects = [
         DocTypeTables(f"{'sequence' if isinstance(one, sa.Sequence) else 'type'} {one.name}", app, (), (one,))
         for one in alone(metadata)
+    ]
+    owner = f" of {app}" if app else ""
+    objects += [
+        DocTypeTables(f"schema {name}{owner}", app, (), (sa.schema.CreateSchema(name),))
+        for name in schemas_in(metadata)
     ]
     defined = [DocTypeTables(one.title, app, (), (one,)) for one in defined_in(metadata)]
     return (*found.values(), *objects, *defined)
@@ -289,6 +294,8 @@ class MetadataSource:
                 case Defined():
                     with _declared_by(name):
                         objects.setdefault(wanted_defined(one, self._target))
+                case sa.schema.CreateSchema():
+                    objects.setdefault(SchemaObject("schema", TableName(str(one.element))))
                 case DOMAIN():
                     objects.setdefault(wanted_domain(one, self._target))
                 case _:

@@ -24,7 +24,7 @@ from framework_m_migrations.domain.schema import SchemaObject, TableName
 if TYPE_CHECKING:
     from framework_m_migrations.adapters.sql.wanted import Target
 
-type Declared = sa.Sequence | sa.Enum | DOMAIN | Defined
+type Declared = sa.Sequence | sa.Enum | DOMAIN | sa.schema.CreateSchema | Defined
 """What a MetaData declares beside its tables."""
 
 
@@ -47,7 +47,7 @@ def domain_of(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> DOMAIN | 
     return impl if isinstance(impl, DOMAIN) and impl.create_type else None
 
 
-def alone(metadata: sa.MetaData) -> Iterator[Declared]:
+def alone(metadata: sa.MetaData) -> Iterator[sa.Sequence | sa.Enum | DOMAIN]:
     """The sequences and named types that the MetaData itself declares and no column of its tables uses."""
     used: set[object] = set()
     for table in metadata.tables.values():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.sqlalchemy_versions import CREATE_VIEW, query_behind
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import SchemaObject
 
@@ -56,8 +57,8 @@ class Defined:
 def defined_in(metadata: sa.MetaData) -> Iterator[Defined]:
     """What a MetaData declares, in any order."""
     for table in metadata.tables.values():
-        view = table._creator_ddl  # noqa: SLF001 - SQLAlchemy has no other name for it
-        if isinstance(view, sa.schema.CreateView) and table.info.get("managed") is not False:
+        view = query_behind(table)
+        if isinstance(view, CREATE_VIEW) and table.info.get("managed") is not False:
             kind = "materialized view" if view.materialized else "view"
             yield Defined(kind, str(table.name), table.schema, view, metadata)
     info = metadata.__dict__.get("info") or {}
@@ -121,7 +122,7 @@ def view_query(item: Any, target: Target) -> str:
     Raises:
         InvalidMetadata: SQLAlchemy cannot write it.
     """
-    query: Any = item.selectable if isinstance(item, sa.schema.CreateView) else getattr(item, "view_def", None)
+    query: Any = item.selectable if isinstance(item, CREATE_VIEW) else getattr(item, "view_def", None)
     query = item.definition if query is None else query
     if isinstance(query, str):
         return query.strip().rstrip(";").strip()

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.sql import coercions, roles
 from sqlalchemy.sql import elements as sa_elements
 
-from framework_m_migrations.adapters.sql.references import given_column, table_key, tokens
+from framework_m_migrations.adapters.sql.sqlalchemy_versions import given_column, table_key, tokens
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, TableName, Unique, plain_key
 

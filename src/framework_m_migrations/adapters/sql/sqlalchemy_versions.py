@@ -1,4 +1,7 @@
-"""What a foreign key names, without resolving it: SQLAlchemy 2.1 tells it, 2.0 keeps it to itself."""
+"""What SQLAlchemy 2.0 and 2.1 tell in different ways.
+
+2.1 tells what a foreign key names without resolving it, which 2.0 keeps to itself, and has views.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+CREATE_VIEW: Any = getattr(sa.schema, "CreateView", ())
+"""The class of what creates a view; no class at all in 2.0."""
 _TELLS = hasattr(sa.ForeignKey, "target_tokens")
 
 
@@ -26,3 +31,9 @@ def tokens(element: sa.ForeignKey) -> tuple[str | None, str, str | None]:
     told: Any = element
     schema, table, column = told.target_tokens if _TELLS else told._column_tokens  # noqa: SLF001
     return schema, table, column
+
+
+def query_behind(table: sa.Table) -> Any:
+    """What creates the table from a query, as a view or once: a CreateView or CreateTableAs; None for a plain table."""
+    creator: Any = getattr(table, "_creator_ddl", None)
+    return creator if getattr(creator, "selectable", None) is not None else None
