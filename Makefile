@@ -59,7 +59,7 @@ test: $(STAMP) ## everything, on Postgres too, and the core on a second Python
 
 test-second: $(STAMP) ## what test-fast runs, on Python 3.13 (on 3.12 where 3.13 is the first) with the lowest versions allowed
 	@minor=3.13; if $(BIN)/python --version | grep -q ' 3\.13\.'; then minor=3.12; fi; \
-	scripts/make_venv.sh .venv-$$minor $$minor lowest dev; code=$$?; \
+	scripts/make_venv.sh .venv-$$minor $$minor lowest dev squawk; code=$$?; \
 	if [ $$code -eq 3 ]; then \
 	  echo; echo "!!! NO PYTHON $$minor HERE: all suites run on $$($(BIN)/python --version) only."; echo; \
 	elif [ $$code -ne 0 ]; then exit $$code; \

@@ -35,7 +35,7 @@ def below(kind: type[Any]) -> Iterator[type[Any]]:
 
 
 def own(kind: type[Any], base: type[Any]) -> bool:
-    return kind.__module__.startswith("sqlalchemy") and not kind.__name__.startswith(("_", "Annotated", base.__name__))
+    return kind.__module__.startswith("sqlalchemy.") and not kind.__name__.startswith(("_", "Annotated", base.__name__))
 
 
 def derived() -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -12,7 +14,10 @@ DIALECTS: dict[str, type[sa.Dialect]] = {"postgresql": postgresql.dialect, "sqli
 
 
 def target_of(name: str, *, schema: str | None = None) -> Target:
-    return Target.of(DIALECTS[name](), PlainDialect(name), schema=schema)
+    dialect: Any = DIALECTS[name]()
+    # A connection tells: the servers' default is standard_conforming_strings, and SQLAlchemy 2.0 expects the other.
+    dialect._backslash_escapes = False
+    return Target.of(dialect, PlainDialect(name), schema=schema)
 
 
 def wide_table(metadata: sa.MetaData, name: str = "wide", columns: int = 23, indexes: int = 8) -> sa.Table:

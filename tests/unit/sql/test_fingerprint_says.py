@@ -189,13 +189,15 @@ def typed(type_: Any, **traits: Any) -> sa.Table:
 
 
 LONG = "x" * 80
+# SQLAlchemy 2.0 has no WITH for tables.
+OPTION = "postgresql_with" if sa.__version__ >= "2.1" else "postgresql_tablespace"
+WITH: dict[str, Any] = {OPTION: {"fillfactor": 70}}
+OTHER_WITH: dict[str, Any] = {OPTION: {"fillfactor": 80}}
 DIFFERENT: list[tuple[Callable[[], sa.Table], Callable[[], sa.Table]]] = [
     (lambda: key("a", "b"), lambda: key("b", "a")),
     (lambda: labelled("x"), lambda: labelled("y")),
-    (lambda: table(sa.Column("a", sa.Integer), postgresql_with={"fillfactor": 70}),
-     lambda: table(sa.Column("a", sa.Integer), postgresql_with={"fillfactor": 80})),
-    (lambda: table(sa.Column("a", sa.Integer), postgresql_with={"fillfactor": 70}),
-     lambda: table(sa.Column("a", sa.Integer))),
+    (lambda: table(sa.Column("a", sa.Integer), **WITH), lambda: table(sa.Column("a", sa.Integer), **OTHER_WITH)),
+    (lambda: table(sa.Column("a", sa.Integer), **WITH), lambda: table(sa.Column("a", sa.Integer))),
     (lambda: indexed("a", postgresql_ops={"a": "text_pattern_ops"}),
      lambda: indexed("a", postgresql_ops={"a": "varchar_pattern_ops"})),
     (lambda: indexed("a", postgresql_ops={"a": "text_pattern_ops"}),

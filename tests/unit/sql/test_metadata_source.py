@@ -100,6 +100,7 @@ def test_labels_are_compared_across_tables() -> None:
         MetadataSource(doctypes_of(enums), POSTGRES).load()
 
 
+@pytest.mark.skipif(not hasattr(sa.schema, "CreateView"), reason="SQLAlchemy 2.0 has no views")
 def test_views_are_no_tables() -> None:
     metadata = sa.MetaData()
     base = table("a", metadata)

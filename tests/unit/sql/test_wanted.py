@@ -201,7 +201,7 @@ def test_foreign_keys_tell_their_actions_and_options() -> None:
             ["s.p.ex", "s.p.y"],
             name="fk",
             use_alter=True,
-            ondelete="set  null",
+            ondelete="set null",
             onupdate="no action",
             deferrable=True,
             initially="deferred",

@@ -21,6 +21,7 @@ from framework_m_migrations.adapters.sql.connections import (
     to_the_end,
 )
 from framework_m_migrations.adapters.sql.runner import finish, settled
+from framework_m_migrations.adapters.sql.sqlalchemy_versions import wait_for
 from framework_m_migrations.domain.effects import CallHook, Effect, Pause, UseCase
 from framework_m_migrations.domain.errors import HookFailed
 from framework_m_migrations.domain.hook_arguments import is_async_hook
@@ -164,7 +165,7 @@ def _call_plain(connection: sa.Connection, effect: CallHook) -> None:
     with settled(connection):
         answer = effect.hook.function(*positional, **named)
         if inspect.isawaitable(answer):
-            sa.util.await_(_awaited(answer))
+            wait_for(_awaited(answer))
 
 
 async def _awaited(answer: object) -> None:

@@ -124,7 +124,8 @@ def listeners(target: sa.MetaData | sa.Table, dialect: str) -> Iterator[str]:
     for event in ("before_create", "after_create", "before_drop", "after_drop"):
         for listener in getattr(target.dispatch, event):
             inner: Any = getattr(listener, "func", listener)
-            if isinstance(getattr(inner, "__self__", None), sa.types.SchemaType):
+            # SQLAlchemy 2.0 wraps the method.
+            if isinstance(getattr(inner, "__self__", getattr(inner, "target", None)), sa.types.SchemaType):
                 continue  # SQLAlchemy's own, for named types.
             if (getattr(inner, "__module__", None) or "").partition(".")[0] == LIBRARY:
                 continue  # What it would create is compared as declared.

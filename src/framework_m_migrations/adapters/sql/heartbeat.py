@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.sqlalchemy_versions import wait_for
 from framework_m_migrations.domain.errors import MigrationError
 
 
@@ -45,7 +46,7 @@ class Heartbeat:
             self._thread.join()
         if self._task is not None:
             self._task.cancel()
-            sa.util.await_(asyncio.wait([self._task]))
+            wait_for(asyncio.wait([self._task]))
 
     def _in_thread(self) -> None:
         while not self._stopped.wait(self._every):
@@ -54,7 +55,7 @@ class Heartbeat:
 
     def _in_loop(self) -> None:
         while True:
-            sa.util.await_(asyncio.sleep(self._every))
+            wait_for(asyncio.sleep(self._every))
             if not self._beaten():
                 return
 

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 CREATE_VIEW: Any = getattr(sa.schema, "CreateView", ())
 """The class of what creates a view; no class at all in 2.0."""
+wait_for: Any = getattr(sa.util, "await_", None) or sa.util.await_only
+"""Waits for an awaitable within ``run_sync``; 2.0 has it under its former name only."""
 _TELLS = hasattr(sa.ForeignKey, "target_tokens")
 
 
