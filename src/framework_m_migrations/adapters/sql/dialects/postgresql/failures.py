@@ -21,6 +21,21 @@ _OUT_OF_LOCKS = "53200"
 _MIXED_UP = {"26000", "42P05"}
 """invalid_sql_statement_name and duplicate_prepared_statement: the engine's SQL prepares nothing by name itself."""
 
+_UNDEFINED = "42704"
+_ABSENT = re.compile(r'(?:type|operator class) "(?:[^".]+\.)?([^"(]+)(?:\([^"]*\))?" does not exist')
+_NO_CLASS = re.compile(r'no default operator class for access method "(gist|gin)"')
+_EXTENSIONS: dict[str, tuple[str, ...]] = {
+    "citext": ("citext",),
+    "hstore": ("hstore",),
+    "ltree": ("ltree", "lquery", "ltxtquery"),
+    "cube": ("cube",),
+    "pg_trgm": ("gin_trgm_ops", "gist_trgm_ops"),
+    "postgis": ("geometry", "geography"),
+    "postgis_raster": ("raster",),
+    "vector": ("vector", "halfvec", "sparsevec", "vector_l2_ops", "vector_ip_ops", "vector_cosine_ops"),
+}
+"""The types and operator classes of well-known extensions, by the extension."""
+
 
 def sqlstate(error: sa.exc.DBAPIError) -> str | None:
     """The five characters that every driver keeps in a place of its own; None where it is no error of the server."""
@@ -71,6 +86,12 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
             next_step="Let the error through, or run the statement that may fail in a savepoint (begin_nested).",
             details={**details, FOLLOWS: True},
         )
+    if state == _UNDEFINED and (extension := _missing_extension(text)) is not None:
+        return e.DatabaseError(
+            f"The extension {extension} is missing: {text}.",
+            next_step=f"Let a role that may do so run CREATE EXTENSION {extension}; then run the same command again.",
+            details={**details, "extension": extension},
+        )
     if state == "57014":
         return e.StatementCancelled(f"The server cancelled a statement: {text}.", details=details)
     if state == "42501":
@@ -88,3 +109,11 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
     if state[:2] in {"08", "28"} or state in _ENDED:
         return e.ConnectionFailed(f"The server ended or refused the connection: {text}.", details=details)
     return None
+
+
+def _missing_extension(text: str) -> str | None:
+    if (found := _NO_CLASS.search(text)) is not None:
+        return f"btree_{found[1]}"
+    found = _ABSENT.search(text)
+    name = found[1].lower() if found is not None else None
+    return next((extension for extension, names in _EXTENSIONS.items() if name in names), None)
