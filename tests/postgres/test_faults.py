@@ -16,6 +16,7 @@ from framework_m_migrations.domain.errors import (
     DatabaseReadOnly,
     MigrationError,
     MissingPrivilege,
+    ServerFailed,
     StatementCancelled,
     StorageFull,
 )
@@ -115,7 +116,10 @@ def test_a_fault_that_a_revision_catches_is_the_reason_for_what_follows(site: Pa
     assert "rollback()" not in str(failure.value)
 
 
-@pytest.mark.parametrize(("state", "kind"), [("53100", StorageFull), ("57P02", ConnectionFailed)])
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [("53100", StorageFull), ("57P02", ConnectionFailed), ("53200", ServerFailed), ("58030", ServerFailed)],
+)
 @pytest.mark.parametrize("command", ["sync", "run"])
 def test_a_fault_of_the_server_has_its_own_code_in_both_tracks(
     site: Path, url: str, postgres_database: PostgresDatabase, command: str, state: str, kind: type[MigrationError]

@@ -158,6 +158,13 @@ class StatementCancelled(DatabaseError):
     )
 
 
+class ServerFailed(DatabaseError):
+    """The server failed for a reason of its own: memory, a limit of its configuration, its disk, damaged data."""
+
+    code = "M208"
+    default_next_step = "Look into the server's log and mend what it says; then run the same command: it goes on."
+
+
 class LockTimeout(DatabaseError):
     """A lock on a table was not had within the tries allowed. Transient: the step was rolled back."""
 

@@ -19,6 +19,7 @@ from framework_m_migrations.domain.errors import (
     MissingPrivilege,
     PreparedStatementLost,
     RevisionFailed,
+    ServerFailed,
     StatementCancelled,
     StorageFull,
     ValuesWouldBeLost,
@@ -32,6 +33,7 @@ OF_THE_DATABASE = (
     MissingPrivilege,
     PreparedStatementLost,
     StatementCancelled,
+    ServerFailed,
     StorageFull,
 )
 """What keeps its own kind when it ends a revision: the database has to be looked at, not the revision."""

@@ -13,6 +13,8 @@ from framework_m_migrations.domain import errors as e
 _LOCKED = {"55P03": "a lock was not had in time", "40P01": "two sessions waited for each other (deadlock)"}
 _ENDED = frozenset({"3D000", "57P01", "57P02", "57P03", "57P05", "53300", "25P03", "25P04", "57P04"})
 """No database, shutdown, crash, start, idle session, too many connections, idle in transaction, transaction timeout."""
+_OF_THE_SERVER = frozenset({"53000", "53200", "53400", "XX001", "XX002"})
+"""No resources, no memory, a limit of its configuration, damaged data, a damaged index; class 58 are system errors."""
 _OF_THE_DRIVER = re.compile(
     r"cannot (perform|call|use)\b|connection (is|was) closed|another operation|unexpected(ly)? (eof|closed)"
 )
@@ -106,6 +108,8 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
             next_step="Raise max_locks_per_transaction, or wait until other sessions have ended; then run it again.",
             details=details,
         )
+    if state in _OF_THE_SERVER or state[:2] == "58":
+        return e.ServerFailed(f"The server failed: {text}.", details=details)
     if state[:2] in {"08", "28"} or state in _ENDED:
         return e.ConnectionFailed(f"The server ended or refused the connection: {text}.", details=details)
     return None
