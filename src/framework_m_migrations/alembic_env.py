@@ -45,6 +45,8 @@ def run(target_metadata: Metadata | MetadataSource | None = None, **options: Any
     _configure_logging(config, shared)
     metadata = _metadata(target_metadata, config)
     settings = _settings(config, metadata) | options
+    if shared is None and settings["target_metadata"] is None:
+        settings["target_metadata"] = _Convention(lambda: _declared(target_metadata, config))
     if shared is not None:
         # m-migrate has taken its precautions already.
         _run_configured(shared, settings)
@@ -74,6 +76,29 @@ def include_name(metadata: Metadata | None) -> Callable[[str | None, str, Any], 
     return include
 
 
+class _Convention:
+    """Stands for the models where a revision runs: they are imported when it makes a constraint without a name.
+
+    Args:
+        load: gives the MetaData, raises what importing it raises.
+    """
+
+    def __init__(self, load: Callable[[], Metadata | None]) -> None:
+        self._load = load
+        self._found: list[Any] | None = None
+
+    @property
+    def naming_convention(self) -> Any:
+        """The one that all MetaData share. An AttributeError where there is none: Alembic asks with hasattr()."""
+        if self._found is None:
+            found = self._load()
+            several = [found] if isinstance(found, sa.MetaData) else found or ()
+            self._found = [one.naming_convention for one in several]
+        if not self._found or any(one != self._found[0] for one in self._found):
+            raise AttributeError("naming_convention")
+        return self._found[0]
+
+
 def _metadata(given: Metadata | MetadataSource | None, config: Config) -> Metadata | None:
     """What is declared, loaded only for a command that compares: importing every app costs time, and can fail."""
     if given is not None and not callable(given):
@@ -81,7 +106,13 @@ def _metadata(given: Metadata | MetadataSource | None, config: Config) -> Metada
     command = getattr(config.cmd_opts, "cmd", None)
     if config.attributes.get("connection") is not None or (command and command[0].__name__ not in _COMPARING):
         return None
-    return given() if given is not None else metadata_from_environment(_folder(config))
+    return _declared(given, config)
+
+
+def _declared(given: Metadata | MetadataSource | None, config: Config) -> Metadata | None:
+    if callable(given):
+        return given()
+    return given if given is not None else metadata_from_environment(_folder(config))
 
 
 def metadata_from_environment(path: Path) -> Metadata:

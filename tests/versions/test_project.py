@@ -142,6 +142,20 @@ def test_upgrade_imports_no_models(project: Path, tmp_path: Path, apps: Apps) ->
     assert "imported" in alembic(folder, url, "check", code=1, settings=settings)
 
 
+def test_a_constraint_without_a_name_is_named_by_the_models(tmp_path: Path, apps: Apps) -> None:
+    convention = 'metadata = sa.MetaData(naming_convention={"uq": "uq_%(table_name)s_%(column_0_name)s"})'
+    apps.file("wms", "models.py", f"import sqlalchemy as sa\n{convention}\nsa.Table('t', metadata)\n")
+    apps.revision("wms", "aaaaaaaaaaa1", 'op.create_table("t", sa.Column("a", sa.Integer), sa.UniqueConstraint("a"))')
+    folder = tmp_path / "second"
+    folder.mkdir()
+    init_project(folder, apps.discovery().apps())
+    settings = {"PYTHONPATH": str(apps.root), "INSTALLED_APPS": "wms"}
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    alembic(folder, url, "upgrade", "heads", settings=settings)
+    with connected(url) as connection:
+        assert [found["name"] for found in sa.inspect(connection).get_unique_constraints("t")] == ["uq_t_a"]
+
+
 def test_no_url_and_no_machine_path_in_the_files(project: Path, tmp_path: Path) -> None:
     for file in (project / "alembic.ini", project / "alembic/env.py", project / "alembic/script.py.mako"):
         text = file.read_text()
