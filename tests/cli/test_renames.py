@@ -168,3 +168,39 @@ def test_tables_that_revisions_made_are_renamed_too(project: Project) -> None:
     assert project.run("create", "client", *APP, "--rename", "customer:client").code == 0
     assert project.run("run", "--apps", "shop").code == 0
     assert project.query("SELECT id, name FROM client") == [(1, "first")]
+
+
+def tables(*shapes: str) -> str:
+    """Models with tables of these shapes: name, column, and the table's former name where it has one."""
+    made = ""
+    for shape in shapes:
+        name, column, *former = shape.split()
+        info = f', info={{"renamed_from": "{former[0]}"}}' if former else ""
+        columns = f'sa.Column("id", sa.Integer, primary_key=True), sa.Column("{column}", sa.String(50))'
+        made += f'sa.Table("{name}", metadata, {columns}{info})\n'
+    return f"import sqlalchemy as sa\nmetadata = sa.MetaData()\n{made}"
+
+
+def test_a_table_gets_the_name_that_another_one_leaves(shop: Project) -> None:
+    """Found by a random history: the columns of one were added to the other, whose own were offered for removal."""
+    shop.models(tables("customer title", "client number"))
+    assert shop.run("sync", "--quiet").code == 0
+    shop.query("INSERT INTO client (id, number) VALUES (1, '7')")
+    shop.models(tables("client title customer", "buyer number client"))
+    plan = shop.run("plan", "--json").json
+    assert {(one["kind"], one["table"]) for one in plan["changes"]} == {
+        ("TableRenamed", "client"),
+        ("TableRenamed", "buyer"),
+    }
+    assert shop.run("sync", "--allow-drop", "--yes", "--quiet").code == 0
+    assert shop.columns("client") == ["id", "number"]
+    assert shop.run("create", "names", *APP).code == 0
+    for command, titled, numbered in (
+        ("run", "client", "buyer"),
+        ("rollback", "customer", "client"),
+        ("run", "client", "buyer"),
+    ):
+        assert shop.run(command, "--apps", "shop").code == 0
+        assert shop.query(f"SELECT id, title FROM {titled}") == [(1, "first")]
+        assert shop.query(f"SELECT id, number FROM {numbered}") == [(1, "7")]
+    assert shop.run("verify", "--strict", "--apps", "shop").code == 0

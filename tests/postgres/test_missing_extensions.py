@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -18,7 +21,7 @@ class Vector(sa.types.UserDefinedType[object]):
         return "vector(3)"
 
 
-NEEDING = [
+NEEDING: list[tuple[str, Callable[[], Any]]] = [
     ("citext", lambda: (sa.Column("name", postgresql.CITEXT),)),
     ("hstore", lambda: (sa.Column("more", postgresql.HSTORE),)),
     ("vector", lambda: (sa.Column("at", Vector),)),
@@ -35,15 +38,17 @@ NEEDING = [
 
 @pytest.mark.parametrize(("extension", "parts"), NEEDING, ids=[name for name, _ in NEEDING])
 @pytest.mark.parametrize("exists", [False, True], ids=["new", "standing"])
-def test_it_is_named(postgres_database: PostgresDatabase, extension: str, parts: object, exists: bool) -> None:
-    def manager(*more: object) -> MigrationManager:
+def test_it_is_named(
+    postgres_database: PostgresDatabase, extension: str, parts: Callable[[], Any], exists: bool
+) -> None:
+    def manager(*more: Any) -> MigrationManager:
         metadata = sa.MetaData()
-        sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), *more)  # type: ignore[arg-type]
+        sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), *more)
         return MigrationManager(MigrationSettings(postgres_database.sync_url, metadata=(metadata,)))
 
     if exists:
         manager().sync()
     with pytest.raises(DatabaseError) as raised:
-        manager(*parts()).sync()  # type: ignore[operator]
+        manager(*parts()).sync()
     assert raised.value.details["extension"] == extension
     assert f"CREATE EXTENSION {extension}" in raised.value.next_step

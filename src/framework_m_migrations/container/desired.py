@@ -13,7 +13,7 @@ from framework_m_migrations.container.context import Context
 from framework_m_migrations.container.exclusion import exclusion
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.tenancy import kept
-from framework_m_migrations.domain.errors import AppBroken, ConfigurationError, NoTables
+from framework_m_migrations.domain.errors import AppBroken, ConfigurationError
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def source_of(
     own = kept(doctypes, context)
     reserved = (*ENGINE_TABLES, settings.version_table)
     left_out = exclusion(settings, excluded(own) if excluded is not None else ())
-    return MetadataSource(own, target, [app.name for app in apps], reserved, left_out)
+    return MetadataSource(own, target, [app.name for app in apps], reserved, left_out, _absent(settings))
 
 
 def named_apps(settings: MigrationSettings, discovery: AppDiscovery) -> tuple[App, ...]:
@@ -96,6 +96,17 @@ def declared(settings: MigrationSettings, apps: Sequence[App]) -> list[DocTypeTa
     return doctypes
 
 
+def _absent(settings: MigrationSettings) -> tuple[str, ...]:
+    """MetaData that declare nothing. Who says which tables of a database are not theirs may have none of their own."""
+    if settings.allow_empty or settings.exclude:
+        return ()
+    return tuple(
+        name if isinstance(name, str) else "given to the settings"
+        for name in settings.named_metadata
+        if not doctypes_in([(None, load_metadata(name, settings.path))])
+    )
+
+
 def declared_metadata(settings: MigrationSettings, apps: Sequence[App]) -> list[tuple[str | None, sa.MetaData]]:
     """The MetaData of the user's own: what the settings name, else that of the apps' ``models`` modules.
 
@@ -104,12 +115,6 @@ def declared_metadata(settings: MigrationSettings, apps: Sequence[App]) -> list[
     """
     if settings.metadata:
         named = [(app_of(name, apps), load_metadata(name, settings.path)) for name in settings.named_metadata]
-        for name, (_, metadata) in zip(settings.named_metadata, named, strict=True):
-            if not metadata.tables and not settings.allow_empty:
-                raise NoTables(
-                    f"The MetaData {name if isinstance(name, str) else 'given to the settings'} has no table.",
-                    details={"metadata": str(name)},
-                )
         # Modules may share one MetaData: it counts once, for the app that names it first.
         once: dict[int, tuple[str | None, sa.MetaData]] = {}
         for one in named:

@@ -55,6 +55,12 @@ def diff_doctype(
             user = doctype.tables[0].name if doctype.tables else enum.name
             found.extend(_enum_changes(user, enum, catalog.enums.get(enum.name)))
     for table in doctype.tables:
+        before = TableName(table.renamed_from, table.name.schema) if table.renamed_from else None
+        if table.name in catalog.leaving:
+            # What else it changes is compared, and what is new is created, once the name is free.
+            if before is not None and before in catalog.names:
+                found.append(c.TableRenamed(table.name, before, table))
+            continue
         actual = catalog.tables.get(table.name)
         if actual is not None:
             surplus: list[Item] = []
@@ -64,7 +70,6 @@ def diff_doctype(
             continue
         if capabilities.folds_tables and table.name not in catalog.names:
             refuse_table(table.name, catalog.names)
-        before = TableName(table.renamed_from, table.name.schema) if table.renamed_from else None
         if before is not None and before in catalog.names:
             former = catalog.tables.get(before)
             if former is None:

@@ -213,6 +213,12 @@ class _Renaming:
         )
 
 
+def leaving(doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> frozenset[TableName]:
+    """The tables that are to get another name while another table is wanted under the name that they have."""
+    wanted = [table for doctype in doctypes for table in doctype.tables]
+    return frozenset(old for old, _ in _table_renames(wanted, catalog)) & {table.name for table in wanted}
+
+
 def through_renames(doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> Catalog:
     """The catalog as it would be if the declared renames were done, but for the names of the columns themselves.
 
@@ -233,7 +239,8 @@ def through_renames(doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> Cata
     if not tables and not columns:
         return catalog
     renaming = _Renaming(tables, columns)
-    return replace(catalog, tables={name: renaming.table(table) for name, table in catalog.tables.items()})
+    seen = {name: renaming.table(table) for name, table in catalog.tables.items()}
+    return replace(catalog, tables=seen, leaving=frozenset(tables) & {table.name for table in wanted})
 
 
 def _declared(wanted: Table, actual: Table) -> dict[str, str]:

@@ -323,10 +323,12 @@ class Catalog:
     """What the database has, as far as it was asked for.
 
     ``tables`` holds the tables read; ``names`` every table that exists in the schemas looked at, read or not, those in
-    ``excluded`` among them, which no command looks at.
+    ``excluded`` among them, which no command looks at. Those in ``leaving`` get another name, while another table is
+    wanted under theirs.
     """
 
     tables: dict[TableName, Table]
     names: frozenset[TableName]
     enums: dict[TableName, EnumType] = field(default_factory=dict)
     excluded: frozenset[TableName] = frozenset()
+    leaving: frozenset[TableName] = frozenset()

@@ -38,6 +38,10 @@ class SchemaSource(Protocol):
         """
         ...
 
+    def absent(self) -> tuple[str, ...]:
+        """What was named and declares nothing, though it has to: most often the wrong name."""
+        ...
+
     def unmanaged(self) -> tuple[str, ...]:
         """What is declared and no command manages, one sentence each: listeners that send DDL of their own."""
         ...

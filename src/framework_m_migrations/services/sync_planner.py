@@ -14,10 +14,11 @@ from framework_m_migrations.domain.defined import with_views
 from framework_m_migrations.domain.describe import surplus
 from framework_m_migrations.domain.diff import diff_doctype
 from framework_m_migrations.domain.diff_constraints import Item
+from framework_m_migrations.domain.errors import NoTables
 from framework_m_migrations.domain.filling import Fill, pending
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, Ownership
 from framework_m_migrations.domain.plan import Judgement, Note, Plan, PlannedChange, Risk
-from framework_m_migrations.domain.renames import Rename, through_renames, with_renames
+from framework_m_migrations.domain.renames import Rename, leaving, through_renames, with_renames
 from framework_m_migrations.domain.risk import CONTRACT, DROP, MANUAL
 from framework_m_migrations.domain.schema import (
     Catalog,
@@ -75,8 +76,11 @@ class SyncPlanner:
 
         Raises:
             InvalidMetadata, AppBroken: the wanted schema cannot be told.
+            NoTables: nothing is wanted, where something has to be.
             LedgerCorrupt: the ledger cannot be read.
         """
+        for name in self.session.source.absent():
+            raise NoTables(f"The MetaData {name} has no table.", details={"metadata": name})
         wanted = self.session.source.checksums()
         with self.session.reading():
             snapshot = self.session.ledger.snapshot()
@@ -227,7 +231,8 @@ class SyncPlanner:
         # The former name of a table that waits for its rename is wanted as well. Where the new name stands too, nothing
         # is left to be renamed, and the old table must not be passed over in silence.
         former = _former_names(doctypes)
-        wanted_tables |= {old for old, name in former.items() if name not in catalog.names}
+        waiting = leaving(doctypes, catalog)
+        wanted_tables |= {old for old, name in former.items() if name not in catalog.names or name in waiting}
         compared = {doctype.name for doctype in doctypes}
         apps = self.session.source.apps()
         unwanted = [

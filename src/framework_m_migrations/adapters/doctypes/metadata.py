@@ -141,6 +141,7 @@ class MetadataSource:
         apps: apps that were asked for, whether they declare a DocType or not.
         reserved: names that nobody may declare in the session's schema: the tables of the engine itself.
         exclusion: what is not ours, beside the tables whose ``info`` says so.
+        absent: MetaData that were named and have no table.
 
     Attributes:
         exclusion: both.
@@ -156,7 +157,9 @@ class MetadataSource:
         apps: Iterable[str] = (),
         reserved: Iterable[str] = (),
         exclusion: Exclusion | None = None,
+        absent: tuple[str, ...] = (),
     ) -> None:
+        self._absent = absent
         self.exclusion = exclusion or Exclusion()
         self._apps = frozenset(apps)
         self._reserved = tuple(reserved)
@@ -206,7 +209,7 @@ class MetadataSource:
 
     def aimed_at(self, target: Target) -> MetadataSource:
         """The same DocTypes, spelled for another database or schema."""
-        return MetadataSource(self._given, target, self._apps, self._reserved, self._chosen)
+        return MetadataSource(self._given, target, self._apps, self._reserved, self._chosen, self._absent)
 
     def _kept(self, doctypes: Iterable[DocTypeTables]) -> list[DocTypeTables]:
         """The DocTypes with those of their tables that are ours; sets ``exclusion`` to what is not."""
@@ -247,6 +250,10 @@ class MetadataSource:
     def checksums(self) -> Mapping[str, str]:
         """DocType name to SHA-256 of its app and of what its tables are."""
         return {name: self._checksum(doctype) for name, doctype in self._doctypes.items()}
+
+    def absent(self) -> tuple[str, ...]:
+        """The MetaData that were named and have no table."""
+        return self._absent
 
     def unmanaged(self) -> tuple[str, ...]:
         """The app's own listeners to create_all and drop_all, which no command calls, and objects that are left out."""

@@ -42,6 +42,10 @@ class MemorySource:
         self._check()
         return {doctype.name: _checksum(doctype) for doctype in self._doctypes}
 
+    def absent(self) -> tuple[str, ...]:
+        """Nothing: no DocTypes at all are as good as some."""
+        return ()
+
     def unmanaged(self) -> tuple[str, ...]:
         """Nothing: domain values have no listeners."""
         return ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from framework_m_migrations.domain.effects import UseCase
-from framework_m_migrations.domain.plan import Risk
-from framework_m_migrations.domain.results import AppStatus, HistoryResult, StatusResult, VerifyResult
+from framework_m_migrations.domain.errors import NoTables
+from framework_m_migrations.domain.plan import Plan, Risk
+from framework_m_migrations.domain.results import AppStatus, Finding, HistoryResult, StatusResult, VerifyResult
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.sync_planner import SyncPlanner
@@ -22,10 +23,15 @@ def verify(session: Session, fail_on: Risk = Risk.BREAKING) -> UseCase[VerifyRes
     """
     yield from ()
     versions = resolver(session)
-    made = SyncPlanner(session).plan(force=True)
+    empty: list[Finding] = []
+    try:
+        made = SyncPlanner(session).plan(force=True)
+    except NoTables as error:
+        made, empty = Plan(), [Finding("no-tables", f"{error.what} {error.next_step}", dirty=True)]
     with session.reading():
         unfinished = session.versions.unfinished()
-    return VerifyResult(Verifier(fail_on).judge(made, versions, unfinished), render(session, made))
+    findings = (*empty, *Verifier(fail_on).judge(made, versions, unfinished))
+    return VerifyResult(findings, render(session, made))
 
 
 def status(session: Session, apps: tuple[App, ...], database: str) -> UseCase[StatusResult]:

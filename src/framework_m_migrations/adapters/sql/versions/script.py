@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from framework_m_migrations.adapters.sql.versions.directives import Directives
@@ -71,16 +71,27 @@ def _is_first(change: c.Change, first: Collection[TableName]) -> bool:
 def in_order(changes: Sequence[c.Change], first: Collection[TableName]) -> list[c.Change]:
     """The changes in the order of work; what a renamed table changes under its former name comes before its rename.
 
+    A table leaves its name before another one gets it.
     ``first`` are objects that come before all else.
     """
-    renamed = {change.before for change in changes if isinstance(change, c.TableRenamed)}
+    renamed = {change.before: change.table for change in changes if isinstance(change, c.TableRenamed)}
     latest = _PHASE_OF[c.TableRenamed] - 0.5
 
-    def place(change: c.Change) -> float:
+    def place(change: c.Change) -> tuple[float, int]:
         phase = 0 if _is_first(change, first) else phase_of(change)
-        return min(phase, latest) if change.table in renamed else phase
+        if isinstance(change, c.TableRenamed):
+            return phase, _in_its_way(change.table, renamed)
+        return min(phase, latest) if change.table in renamed else phase, 0
 
     return sorted(changes, key=place)
+
+
+def _in_its_way(name: TableName, renamed: Mapping[TableName, TableName]) -> int:
+    """How many tables have to leave their names, one after the other, before this one is free."""
+    count = 0
+    while name in renamed and count <= len(renamed):
+        name, count = renamed[name], count + 1
+    return count
 
 
 @dataclass(frozen=True, slots=True)
