@@ -15,7 +15,7 @@ COMPILE := -m compileall -q src tests scripts
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
 
-.PHONY: help venv check format lint types layers purity test test-second test-fast nightly mutation demo bench bench-load bench-browser playground constraints clean
+.PHONY: help venv check format lint types layers purity test test-second test-lowest test-fast nightly mutation demo bench bench-load bench-browser playground constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -57,16 +57,24 @@ test: $(STAMP) ## everything, on Postgres too, and the core on a second Python
 	if [ $$second -ne 0 ]; then echo "The run on the second Python failed; its findings are above." >&2; fi; \
 	exit $$(( first ? first : second ))
 
-test-second: $(STAMP) ## what test-fast runs, on Python 3.13 (on 3.12 where 3.13 is the first) with the lowest versions allowed
-	@minor=3.13; if $(BIN)/python --version | grep -q ' 3\.13\.'; then minor=3.12; fi; \
-	scripts/make_venv.sh .venv-$$minor $$minor lowest dev squawk; code=$$?; \
-	if [ $$code -eq 3 ]; then \
-	  echo; echo "!!! NO PYTHON $$minor HERE: all suites run on $$($(BIN)/python --version) only."; echo; \
-	elif [ $$code -ne 0 ]; then exit $$code; \
-	else \
-	  echo; echo "=== The quick tests with the lowest versions, on $$(.venv-$$minor/bin/python --version)"; \
-	  .venv-$$minor/bin/python $(COMPILE); .venv-$$minor/bin/python $(PYTEST) -m "$(QUICK)" --ignore=tests/framework_m; \
-	fi
+test-second: $(STAMP) ## the unit and contract suites on Python 3.13 (on 3.12 where 3.13 is the first), without servers
+	@$(call on_second,.venv,dev framework-m,$(wildcard tests/unit tests/contract))
+
+test-lowest: $(STAMP) ## what test-fast runs, on that Python with the lowest versions that pyproject.toml allows
+	@$(call on_second,.venv-lowest,lowest dev squawk,--ignore=tests/framework_m)
+
+# A folder, what to install into it, what to run.
+define on_second
+minor=3.13; if $(BIN)/python --version | grep -q ' 3\.13\.'; then minor=3.12; fi; \
+scripts/make_venv.sh $(1)-$$minor $$minor $(2); code=$$?; \
+if [ $$code -eq 3 ]; then \
+  echo; echo "!!! NO PYTHON $$minor HERE: all suites run on $$($(BIN)/python --version) only."; echo; \
+elif [ $$code -ne 0 ]; then exit $$code; \
+else \
+  echo; echo "=== $@, on $$($(1)-$$minor/bin/python --version)"; \
+  $(1)-$$minor/bin/python $(COMPILE); $(1)-$$minor/bin/python $(PYTEST) -m "$(QUICK)" $(3); \
+fi
+endef
 
 test-fast: $(STAMP) ## what needs no server and little time: under a minute
 	$(BIN)/python $(PYTEST) -m "$(QUICK)"
@@ -74,6 +82,7 @@ test-fast: $(STAMP) ## what needs no server and little time: under a minute
 NIGHTLY := $(wildcard tests/apps tests/hostile tests/histories tests/equivalence tests/killed tests/postgres/test_canonical.py)
 
 nightly: $(STAMP) ## generated cases by the ten thousand: hostile input, random histories; every kill point
+	@$(MAKE) --no-print-directory test-lowest
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python $(PYTEST) --timeout=14400 $(NIGHTLY)
 
 # In a copy of its own. ONLY="*services.drops*" judges a part, SHOW=1 prints what survived.

@@ -162,15 +162,21 @@ def fill(connection: sa.Connection, table: str, old: str) -> int:
     return len(VALUES[old])
 
 
-@pytest.mark.parametrize("mode", ["", None], ids=["lax", "default"])
-@pytest.mark.parametrize("old", VALUES)
+@pytest.mark.parametrize(
+    ("old", "mode"),
+    [
+        *(pytest.param(old, None, id=f"{old}-default") for old in VALUES),
+        *(pytest.param(old, "", id=f"{old}-lax") for old in sorted({old for old, _ in EXACT})),
+    ],
+)
 def test_each_value_is_kept_or_the_change_is_refused_with_their_count(
     mariadb_database: MariadbDatabase, old: str, mode: str | None
 ) -> None:
     wrong = []
     with operations(mariadb_database, mode) as (op, connection):
         for new in VALUES:
-            if new == old:
+            # A lax session differs in what it cuts in silence: the pairs with a count show whether that is told.
+            if new == old or (mode == "" and (old, new) not in EXACT):
                 continue
             count = fill(connection, "t", old)
             before, defined = rows(connection, "t"), definition(connection)
