@@ -78,14 +78,14 @@ def late_server(target: tuple[str, int], refused: threading.Event) -> Iterator[i
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.parametrize("wait", [0.0, 0.6])
+@pytest.mark.parametrize("wait", [0.0, 4.0])
 def test_a_server_that_stays_away_is_given_up(driver: str, wait: float) -> None:
     sink = ListSink()
     url = f"{driver}://someone:secret-word@127.0.0.1:1/none"
     with pytest.raises(ConnectionFailed) as failure:
         MigrationManager(settings(url, wait), events=sink).plan()
     retried = [event for event in sink.events if isinstance(event, ConnectionRetried)]
-    assert len(retried) == (0 if wait == 0 else pytest.approx(2, abs=1))
+    assert bool(retried) is bool(wait)
     assert ("Tried" in failure.value.what) is bool(wait)
     assert "secret-word" not in f"{failure.value}{retried}"
 
