@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -44,7 +43,6 @@ def test_the_console_script_is_installed_and_tells_its_version(project: Project)
     assert (done.returncode, done.stdout) == (0, f"m-migrate {__version__}\n")
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 def test_bash_completes_commands_and_options(project: Project) -> None:
     script = project.run("completion", "bash").out
     function = "f=$(complete -p m-migrate | sed 's/.*-F \\([^ ]*\\).*/\\1/')"

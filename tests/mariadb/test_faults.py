@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain.errors import (
     ConnectionFailed,
     DatabaseReadOnly,
     MigrationError,
     StatementCancelled,
 )
-from framework_m_migrations.domain.options import LockOptions
 from tests._mariadb import MariadbDatabase
+from tests.support.faults import manager, site
+
+__all__ = ["site"]
 
 pytestmark = pytest.mark.mariadb
 
@@ -51,29 +49,9 @@ FAULTS: dict[str, tuple[str, type[MigrationError]]] = {
 OF_THE_DRIVER = re.compile(r"InterfaceError|greenlet|rollback\(\)|Traceback|Packet sequence")
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Path]:
-    versions = tmp_path / "faulty_shop/migrations/versions"
-    versions.mkdir(parents=True)
-    (tmp_path / "faulty_shop/__init__.py").touch()
-    before = list(sys.path)
-    yield tmp_path
-    sys.path[:] = before
-    sys.modules.pop("faulty_shop", None)
-
-
 @pytest.fixture(params=["async", "sync"])
 def url(request: pytest.FixtureRequest, mariadb_database: MariadbDatabase) -> str:
     return mariadb_database.url if request.param == "async" else mariadb_database.sync_url
-
-
-def manager(site: Path, url: str) -> MigrationManager:
-    metadata = sa.MetaData()
-    sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    settings = MigrationSettings(
-        metadata=(metadata,), database_url=url, apps=("faulty_shop",), path=site, locks=LockOptions(retries=1)
-    )
-    return MigrationManager(settings)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

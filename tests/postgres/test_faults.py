@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain.errors import (
     ConnectionFailed,
     DatabaseReadOnly,
@@ -20,8 +17,10 @@ from framework_m_migrations.domain.errors import (
     StatementCancelled,
     StorageFull,
 )
-from framework_m_migrations.domain.options import LockOptions
 from tests._postgres import PostgresDatabase
+from tests.support.faults import manager, site
+
+__all__ = ["site"]
 
 pytestmark = pytest.mark.postgres
 
@@ -51,27 +50,6 @@ FAULTS: dict[str, tuple[str, type[MigrationError]]] = {
     "idle in transaction": ("SET LOCAL idle_in_transaction_session_timeout = 60; sleep", ConnectionFailed),
 }
 OF_THE_DRIVER = re.compile(r"cannot (perform|call|use)|another operation|greenlet|__asyncpg|InterfaceError|Traceback")
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Path]:
-    versions = tmp_path / "faulty_shop/migrations/versions"
-    versions.mkdir(parents=True)
-    (tmp_path / "faulty_shop/__init__.py").touch()
-    before = list(sys.path)
-    yield tmp_path
-    sys.path[:] = before
-    sys.modules.pop("faulty_shop", None)
-
-
-def manager(site: Path, url: str) -> MigrationManager:
-    metadata = sa.MetaData()
-    sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    return MigrationManager(
-        MigrationSettings(
-            metadata=(metadata,), database_url=url, apps=("faulty_shop",), path=site, locks=LockOptions(retries=1)
-        )
-    )
 
 
 @pytest.fixture(params=["async", "sync"])

@@ -11,7 +11,7 @@ from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.failures import report_failure
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.redaction import hide_deeply
-from framework_m_migrations.cli.work import DIRTY, DONE, check_format
+from framework_m_migrations.cli.work import DIRTY, DONE, check_format, output_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,9 +115,7 @@ def _execute(
     Returns:
         The exit code. When tenants failed, it is that of their failures where these have the same, else 1.
     """
-    output = common.output(dict(os.environ))
-    if form == "json":
-        output = replace(output, json=True)
+    output = output_in(common, form)
     url = common.database_url or os.environ.get("DATABASE_URL", "")
     try:
         check_format(form, json=common.json)

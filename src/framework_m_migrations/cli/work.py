@@ -71,9 +71,7 @@ def execute(
     Returns:
         The exit code; whatever was raised has been shown.
     """
-    output = common.output(dict(os.environ))
-    if form == "json":
-        output = replace(output, json=True)
+    output = output_in(common, form)
     url = common.database_url or os.environ.get("DATABASE_URL", "")
     try:
         check_format(form, json=common.json)
@@ -92,6 +90,12 @@ def execute(
                 return code
     except BaseException as error:  # noqa: BLE001 - the outermost boundary: all that is raised is shown, as one line
         return report_failure(error, output, url)
+
+
+def output_in(common: Common, form: str | None) -> Output:
+    """Where a command shows its result: ``--format json`` is ``--json``."""
+    output = common.output(dict(os.environ))
+    return replace(output, json=True) if form == "json" else output
 
 
 def check_format(form: str | None, *, json: bool) -> None:

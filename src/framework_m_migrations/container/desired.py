@@ -100,10 +100,11 @@ def _absent(settings: MigrationSettings) -> tuple[str, ...]:
     """MetaData that declare nothing. Who says which tables of a database are not theirs may have none of their own."""
     if settings.allow_empty or settings.exclude:
         return ()
+    named = ((name, load_metadata(name, settings.path)) for name in settings.named_metadata)
     return tuple(
         name if isinstance(name, str) else "given to the settings"
-        for name in settings.named_metadata
-        if not doctypes_in([(None, load_metadata(name, settings.path))])
+        for name, metadata in named
+        if not metadata.tables and not doctypes_in([(None, metadata)])
     )
 
 

@@ -59,13 +59,17 @@ def _sorted(objects: Sequence[SchemaObject]) -> tuple[SchemaObject, ...]:
     return tuple(placed)
 
 
-def needed_first(operations: Iterable[o.Operation]) -> frozenset[TableName]:
-    """The functions that tables of a plan use, and those that these use: they are created before the tables."""
-    listed = list(operations)
-    called = [one.object for one in listed if isinstance(one, o.CreateObject) and one.object.kind in CALLED]
+def needed_first(objects: Iterable[SchemaObject], operations: Iterable[o.Operation]) -> frozenset[TableName]:
+    """The functions that tables of a plan use, and those that these use: they are created before the tables.
+
+    Args:
+        objects: that the plan creates or replaces.
+        operations: all of the plan; looked at where a function is among the objects.
+    """
+    called = [one for one in objects if one.kind in CALLED]
     if not called:
         return frozenset()
-    texts = [repr(one) for one in listed if not isinstance(one, o.CreateObject)]
+    texts = [repr(one) for one in operations if not isinstance(one, o.CreateObject)]
     found: set[TableName] = set()
     while True:
         new = {one.name for one in called if one.name not in found and any(mentions(t, one.name.name) for t in texts)}

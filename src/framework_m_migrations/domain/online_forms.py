@@ -11,7 +11,7 @@ from framework_m_migrations.domain.schema import Catalog, Check, Column, Foreign
 
 _NEVER: dict[type, str] = {
     c.PrimaryKeyChanged: "rows and foreign keys depend on the primary key",
-    c.EnumValuesIncompatible: ("another type takes the place of the enumeration, for each of its columns under a lock"),
+    c.EnumValuesIncompatible: "another type takes the place of the enumeration, for each of its columns under a lock",
     c.TableOptionsChanged: "the options of a table are changed under its lock, and may rewrite it",
     c.ColumnGenerationChanged: "how the database fills a column cannot be changed in place",
 }

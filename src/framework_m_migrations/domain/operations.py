@@ -391,4 +391,7 @@ RevisionOperation = (
 )
 """What neither sync nor a pruner does. A revision does it, and a plan shows it."""
 
+BesideOperation = CreateEnum | AddEnumValue | DropEnum | SetLabels | CreateObject | AlterObject | DropObject
+"""What changes something beside tables, and no table itself."""
+
 Operation = AdditiveOperation | DestructiveOperation | RevisionOperation

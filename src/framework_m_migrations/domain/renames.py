@@ -240,7 +240,7 @@ def through_renames(doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> Cata
         return catalog
     renaming = _Renaming(tables, columns)
     seen = {name: renaming.table(table) for name, table in catalog.tables.items()}
-    return replace(catalog, tables=seen, leaving=frozenset(tables) & {table.name for table in wanted})
+    return replace(catalog, tables=seen, leaving=leaving(doctypes, catalog))
 
 
 def _declared(wanted: Table, actual: Table) -> dict[str, str]:

@@ -74,7 +74,8 @@ def build_steps(
     """
     groups: list[list[Work]] = []
     weight = 0
-    first = needed_first(item.operation for item in work)
+    made = (item.operation.object for item in work if isinstance(item.operation, o.CreateObject))
+    first = needed_first(made, (item.operation for item in work))
     for item in sorted(work, key=lambda item: _place(item.operation, first)):
         cost = _weight(item.operation)
         joins = groups and _may_share(groups[-1][-1].operation, item.operation, capabilities)

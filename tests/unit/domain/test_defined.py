@@ -56,8 +56,8 @@ def test_functions_that_a_table_uses_come_first_with_those_that_they_use() -> No
     table = Table(T, (column,), PrimaryKey(("n",)))
     functions = [made("function", "f", "SELECT g(1)"), made("function", "g", "1"), made("function", "h", "FROM t")]
     work: list[o.Operation] = [o.CreateTable(table, ()), *map(o.CreateObject, functions)]
-    assert needed_first(work) == {TableName("f"), TableName("g")}
-    assert needed_first([o.CreateTable(table, ())]) == frozenset()
+    assert needed_first(functions, work) == {TableName("f"), TableName("g")}
+    assert needed_first([], [o.CreateTable(table, ())]) == frozenset()
 
 
 def test_views_over_a_column_and_those_over_them_go_with_its_type() -> None:

@@ -171,7 +171,9 @@ class MetadataSource:
         schemas: set[str] = set()
         self._own = own = frozenset(target.names.key(name) for name in self._reserved)
         for doctype in self._kept(doctypes):
-            if doctype.objects and not self._has(doctype.objects[0]):
+            if doctype.objects and not self._has(one := doctype.objects[0]):
+                if isinstance(one, Defined):
+                    self._unmanaged.append(f"The {one.title} is not managed: not supported on this database")
                 continue
             title = self._name(doctype)
             if title in self._doctypes:
@@ -201,11 +203,7 @@ class MetadataSource:
     def _has(self, declared: Declared) -> bool:
         """Whether this database has such objects."""
         can = self._target.capabilities
-        if not isinstance(declared, Defined):
-            return can.named_enums and can.schemas
-        if declared.kind not in can.defines:
-            self._unmanaged.append(f"The {declared.title} is not managed: not supported on this database")
-        return declared.kind in can.defines
+        return declared.kind in can.defines if isinstance(declared, Defined) else can.named_enums and can.schemas
 
     def aimed_at(self, target: Target) -> MetadataSource:
         """The same DocTypes, spelled for another database or schema."""

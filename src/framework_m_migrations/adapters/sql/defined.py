@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.sqlalchemy_versions import CREATE_VIEW, query_behind
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.schema import SchemaObject
+from framework_m_migrations.domain.schema import SchemaObject, TableName
 
 if TYPE_CHECKING:
     from framework_m_migrations.adapters.sql.wanted import Target
@@ -100,20 +100,20 @@ def wanted_defined(one: Defined, target: Target) -> SchemaObject:
         InvalidMetadata: its query cannot be written for this database.
     """
     kind, item = one.kind, one.item
-    on = None
-    if kind == "trigger":
-        schema, _, table = item.on.rpartition(".")
-        on = target.names.table(table, schema or None)
-    name = target.names.table(one.name, one.schema)
-    if kind == "rows":
-        schema, _, table = one.name.rpartition(".")
-        name = target.names.table(table, schema or None)
+    on = _table(item.on, target) if kind == "trigger" else None
+    name = _table(one.name, target) if kind == "rows" else target.names.table(one.name, one.schema)
     text = view_query(item, target) + _options_of_view(item) if kind.endswith("view") else _text(item)
     if kind in {"roles", "grants", "default grants", "rows"}:
         # They may hold secrets, and are not looked into.
-        names = " ".join(sorted({name.name})) if kind == "rows" else ""
-        text = f"{names} {hashlib.sha256(text.encode()).hexdigest()}".strip()
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        text = f"{name.name} {digest}" if kind == "rows" else digest
     return SchemaObject(kind, name, (("definition", text),), dataclasses.replace(one, target=target), on)
+
+
+def _table(written: str, target: Target) -> TableName:
+    """A table that the library names in one text, with its schema or without."""
+    schema, _, table = written.rpartition(".")
+    return target.names.table(table, schema or None)
 
 
 def view_query(item: Any, target: Target) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from framework_m_migrations.domain.errors import MissingDependency
@@ -64,7 +64,7 @@ class LoggingSink:
     def emit(self, event: Event) -> None:
         """Write one record."""
         name, values = event_name(event), event_values(event)
-        level = logging.WARNING if "reason" in values or name in _WAITS else logging.INFO
+        level = logging.WARNING if _is_waited_for(name, values) else logging.INFO
         words = " ".join(f"{key}={value}" for key, value in values.items())
         self._logger.log(level, "%s %s", name, words, extra={"event": name, "values": values})
 
@@ -83,7 +83,7 @@ class StructlogSink:
         """Write one entry."""
         name, values = event_name(event), event_values(event)
         with contextlib.suppress(Exception):
-            (self._logger.warning if "reason" in values or name in _WAITS else self._logger.info)(name, **values)
+            (self._logger.warning if _is_waited_for(name, values) else self._logger.info)(name, **values)
 
 
 class OpenTelemetrySink:
@@ -136,4 +136,6 @@ class OpenTelemetrySink:
             next(reversed(self._open.values())).add_event(name, attributes)
 
 
-_WAITS = {"waiting_for_lock", "lock_awaited"}
+def _is_waited_for(name: str, values: Mapping[str, object]) -> bool:
+    """Whether an event says that something has to be waited for, or tried again."""
+    return "reason" in values or name in {"waiting_for_lock", "lock_awaited"}

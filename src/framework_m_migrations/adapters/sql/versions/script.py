@@ -121,7 +121,9 @@ class ScriptWriter:
         """
         script = Script()
         listed = [planned.change for planned in changes]
-        first = needed_first(one for change in listed for one in Lowering(self.capabilities).operations(change))
+        made = (change.object for change in listed if isinstance(change, c.ObjectAdded | c.ObjectChanged))
+        lowering = Lowering(self.capabilities)
+        first = needed_first(made, (one for change in listed for one in lowering.operations(change)))
         ordered = in_order(listed, first)
         rules = {id(planned.change): planned.judgement.rule for planned in changes}
         tables = [change.definition for change in ordered if isinstance(change, c.TableAdded)]

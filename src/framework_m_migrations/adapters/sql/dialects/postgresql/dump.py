@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import escaped_literal
 from framework_m_migrations.domain.definitions import Definition, Dump
 from framework_m_migrations.domain.schema import TableName
 
@@ -305,5 +306,4 @@ def _tables(connection: sa.Connection, *, single: bool) -> Iterator[_Object]:
 
 def _comment(entry: str, subject: str, comment: str | None) -> Iterator[_Object]:
     if comment is not None:
-        escaped = comment.replace("\\", "\\\\").replace("'", "''")
-        yield _Object(entry, f"COMMENT ON {subject} IS E'{escaped}'")
+        yield _Object(entry, f"COMMENT ON {subject} IS {escaped_literal(comment)}")

@@ -17,19 +17,10 @@ type Levels = tuple[tuple[TableName, LockLevel], ...]
 
 def lock_levels(operation: o.Operation) -> Levels:
     """See SqlDialect.lock_levels."""
+    if isinstance(operation, o.BesideOperation):
+        on = operation.object.on if isinstance(operation, o.CreateObject) else None
+        return () if on is None else ((on, LockLevel.SHARE_ROW_EXCLUSIVE),)
     match operation:
-        case o.CreateObject(object=wanted) if wanted.on is not None:
-            return ((wanted.on, LockLevel.SHARE_ROW_EXCLUSIVE),)
-        case (
-            o.CreateEnum()
-            | o.AddEnumValue()
-            | o.DropEnum()
-            | o.SetLabels()
-            | o.CreateObject()
-            | o.AlterObject()
-            | o.DropObject()
-        ):
-            return ()
         case o.CreateTable(foreign_keys=keys):
             targets = dict.fromkeys(key.target for key in keys if key.target != operation.table)
             return tuple((target, LockLevel.SHARE_ROW_EXCLUSIVE) for target in targets)

@@ -111,6 +111,11 @@ def string_value(token: str) -> str:
     return token[1:-1].replace("''", "'")
 
 
+def escaped_literal(value: str) -> str:
+    """A string as a literal that reads the same whatever ``standard_conforming_strings`` is."""
+    return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
 def string_literal(value: str) -> str:
     """A string as a canonical literal, under ``standard_conforming_strings``."""
     return "'" + value.replace("'", "''") + "'"

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
 from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
+from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import escaped_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import computed_sql, execute, index_sql, type_sql
 from framework_m_migrations.domain.schema import Check, Column, Index, Table
 
@@ -99,8 +100,7 @@ def _script(number: int, trial: Trial, schema: str | None) -> str:
 
 
 def _executed(sql: str) -> str:
-    escaped = sql.replace("\\", "\\\\").replace("'", "''")
-    return f"EXECUTE E'{escaped}';"
+    return f"EXECUTE {escaped_literal(sql)};"
 
 
 def _column(column: Column, trial: Trial, schema: str | None) -> str:

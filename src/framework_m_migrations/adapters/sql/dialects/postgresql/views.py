@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import MAIN, TEXTS, text
 from framework_m_migrations.adapters.sql.dialects.postgresql.settings import is_inside_autocommit_block, taken_back
+from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import escaped_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute
 from framework_m_migrations.adapters.sql.views import View, ViewIndex
 from framework_m_migrations.domain.schema import TableName
@@ -73,7 +74,7 @@ class PostgresViews:
             return {}
         named = {f"m_migrate_v{number}": name for number, name in enumerate(wanted)}
         tries = [
-            f"BEGIN EXECUTE {_literal(f'CREATE TEMP VIEW {place} AS {wanted[name].query}')}; "
+            f"BEGIN EXECUTE {escaped_literal(f'CREATE TEMP VIEW {place} AS {wanted[name].query}')}; "
             "EXCEPTION WHEN OTHERS THEN NULL; END;"
             for place, name in named.items()
         ]
@@ -90,11 +91,6 @@ class PostgresViews:
             return {}
         found = {named[row[2]]: _view(*row[3:]) for row in rows}
         return {name: view._replace(materialized=wanted[name].materialized) for name, view in found.items()}
-
-
-def _literal(sql: str) -> str:
-    """A text as a literal that reads the same whatever the session's settings are."""
-    return "E'" + sql.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _view(materialized: bool, query: str, columns: str | None, indexes: str | None) -> View:

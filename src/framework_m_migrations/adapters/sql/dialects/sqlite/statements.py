@@ -27,23 +27,18 @@ from framework_m_migrations.domain.naming import Place, standard_name
 from framework_m_migrations.domain.operations import (
     AddCheck,
     AddColumn,
-    AddEnumValue,
     AddForeignKey,
     AddUnique,
-    AlterObject,
     AlterType,
     AttachIndex,
     Backfill,
-    CreateEnum,
+    BesideOperation,
     CreateIndex,
-    CreateObject,
     CreateTable,
     DropColumn,
     DropConstraint,
-    DropEnum,
     DropIndex,
     DropNotNull,
-    DropObject,
     DropTable,
     FillColumn,
     Operation,
@@ -53,7 +48,6 @@ from framework_m_migrations.domain.operations import (
     SetComment,
     SetDefault,
     SetGenerated,
-    SetLabels,
     SetNotNull,
     SetTableOptions,
     ValidateConstraint,
@@ -73,6 +67,8 @@ def statements(operation: Operation | TableEdit, connection: sa.Connection, *, s
     Raises:
         DatabaseError: the definition cannot be edited in this way.
     """
+    if isinstance(operation, BesideOperation):
+        return ()
     match operation:
         case TableEdit():
             return edit_statements(operation, connection, schema=schema)
@@ -97,19 +93,7 @@ def statements(operation: Operation | TableEdit, connection: sa.Connection, *, s
             return drop_column(operation, connection, schema)
         case RebuildIndex(table=table, index=index):
             return (f"REINDEX {quoted(table.schema or schema)}.{quoted(index.name)}",)
-        case (
-            AttachIndex()
-            | ValidateConstraint()
-            | ValidateNotNull()
-            | SetComment()
-            | CreateEnum()
-            | AddEnumValue()
-            | DropEnum()
-            | SetLabels()
-            | CreateObject()
-            | AlterObject()
-            | DropObject()
-        ):
+        case AttachIndex() | ValidateConstraint() | ValidateNotNull() | SetComment():
             return ()
         case _:
             return None
@@ -161,17 +145,10 @@ def _mentions(sql: str, column: str) -> bool:
 
 def locked_tables(operation: Operation) -> tuple[TableName, ...]:
     """Tables that exist before an operation and are changed by it."""
+    if isinstance(operation, BesideOperation):
+        return ()
     match operation:
-        case (
-            CreateTable()
-            | CreateEnum()
-            | AddEnumValue()
-            | DropEnum()
-            | SetLabels()
-            | CreateObject()
-            | AlterObject()
-            | DropObject()
-        ):
+        case CreateTable():
             return ()
         case (
             AddColumn(table=table)
