@@ -1,7 +1,7 @@
 """Objects that a definition makes: views, functions, procedures, triggers, roles, grants, rows.
 
-A definition is a text that nothing here takes apart. What it uses is told by the names that occur in it, which is
-never too little: an object that is taken to use another one is only created later, or waits with it.
+A definition is a text that nothing here parses. It counts as using whatever it names. That is never too little: an
+object that seems to use another one is only created later, or waits with it.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class ServerFailed(DatabaseError):
     """The server failed for a reason of its own: memory, a limit of its configuration, its disk, damaged data."""
 
     code = "M208"
-    default_next_step = "Look into the server's log and mend what it says; then run the same command: it goes on."
+    default_next_step = "Fix what the server's log reports, then run the same command: it resumes where it stopped."
 
 
 class LockTimeout(DatabaseError):

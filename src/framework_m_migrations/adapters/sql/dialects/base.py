@@ -222,7 +222,7 @@ class SqlDialect(Protocol):
         ...
 
     def waits(self) -> Waits | None:
-        """What the server says of waits for locks; None where a wait is told of as it is tried again."""
+        """What the server says of waits for locks; None where the dialect's own scopes report a wait at each try."""
         ...
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
