@@ -132,7 +132,7 @@ async def test_the_cost_of_an_unchanged_fleet_does_not_grow_with_it(
     metadata = sa.MetaData()
     sa.Table("note", metadata, sa.Column("id", sa.Integer, primary_key=True), info={"tenant": True})
 
-    async def cost(number: int) -> tuple[int, int]:
+    async def cost(number: int) -> tuple[int, int, int]:
         manager = AsyncMigrationManager(settings(postgres_database, metadata), engine=engine)
         names = [f"tenant{n}" for n in range(number)]
         await manager.tenants(names, shared=True).sync()
@@ -140,13 +140,49 @@ async def test_the_cost_of_an_unchanged_fleet_does_not_grow_with_it(
             assert (await manager.tenants(names).sync()).states == {"unchanged": number}
         with recorded(engine.sync_engine) as looked:
             assert (await manager.tenants().status()).states == {"ready": number}
-        return len(synced.sent), len(looked.sent)
+        with recorded(engine.sync_engine) as verified:
+            assert (await manager.tenants().verify()).states == {"clean": number}
+        return len(synced.sent), len(looked.sent), len(verified.sent)
 
     few, many = await cost(3), await cost(60)
     assert many[0] == few[0] <= 6
     # status asks who holds the lock as well, which costs one more where the pool opened a connection for it.
     assert abs(many[1] - few[1]) <= 1
     assert many[1] <= 16
+    assert abs(many[2] - few[2]) <= 1
+
+
+BY_HAND = (
+    "ALTER TABLE {}.line ADD COLUMN more int",
+    "ALTER TABLE {}.line ALTER COLUMN parent SET DEFAULT 1",
+    "ALTER TABLE {}.line ALTER COLUMN parent TYPE bigint",
+    "ALTER TABLE {}.line ADD CHECK (id > 0)",
+    "CREATE INDEX more ON {}.line (id, parent)",
+    "CREATE UNIQUE INDEX more ON {}.line (id) WHERE parent > 7",
+    "ALTER TABLE {}.line ENABLE ROW LEVEL SECURITY",
+    "CREATE POLICY more ON {}.line USING (id > 1)",
+    "CREATE RULE more AS ON DELETE TO {}.line DO INSTEAD NOTHING",
+    "CREATE TRIGGER more BEFORE UPDATE ON {}.line FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "ALTER TYPE {}.order_state ADD VALUE 'sent'",
+    "COMMENT ON COLUMN {}.line.parent IS 'more'",
+    "CREATE TABLE {}.more (id int)",
+    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{}.ix_line_parent'::regclass",
+    "DELETE FROM {}.__schema_objects__ WHERE table_name = 'line'",
+)
+
+
+def test_verify_sees_what_sets_one_schema_apart(postgres_database: PostgresDatabase, plain: sa.Engine) -> None:
+    url, names = postgres_database.url, [f"t{number:02}" for number in range(len(BY_HAND))]
+    fleet = MigrationManager(settings(postgres_database)).tenants([*names, "y", "z"])
+    fleet.sync()
+    run(plain, *(sql.format(name) for name, sql in zip(names, BY_HAND, strict=True)))
+    outcomes = {one.tenant: one for one in fleet.verify(fail_on=Risk.SAFE).tenants}
+    for name, sql in zip(names, BY_HAND, strict=True):
+        alone = MigrationManager(MigrationSettings(url, metadata=(models(),), schema=name, tenant=True))
+        assert outcomes[name].answer == alone.verify(fail_on=Risk.SAFE), sql
+        assert outcomes[name].seconds > 0, sql
+    assert (outcomes["y"].seconds > 0, outcomes["z"].seconds) == (True, 0)
+    assert (outcomes["y"].state, outcomes["z"].state) == ("clean", "clean")
 
 
 def test_a_token_of_many_is_the_token_of_one(postgres_database: PostgresDatabase, plain: sa.Engine) -> None:

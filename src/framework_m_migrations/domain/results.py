@@ -192,6 +192,12 @@ class VerifyResult:
         """True when a finding fails the judgement."""
         return any(finding.dirty for finding in self.findings)
 
+    @property
+    def agrees(self) -> bool:
+        """True when the schema is as the models want it, whatever is found of revisions."""
+        plan = self.plan.plan
+        return plan.is_empty and not plan.notes and not plan.unmanaged
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {

@@ -5,7 +5,7 @@ The flow is a generator: it yields lists of jobs that may run side by side, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from framework_m_migrations.domain.errors import ConfigurationError, MigrationEr
 from framework_m_migrations.domain.events import Event, FleetSurveyed, TenantEvent
 from framework_m_migrations.domain.fleet import FleetResult, TenantAnswer, TenantOutcome
 from framework_m_migrations.domain.plan import Plan, Risk
-from framework_m_migrations.domain.results import PlanResult, RunResult, StatusResult, SyncResult
+from framework_m_migrations.domain.results import PlanResult, RunResult, StatusResult, SyncResult, VerifyResult
 from framework_m_migrations.embedding.commands import Command, Commands
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.session import Session
@@ -134,9 +134,17 @@ class FleetFlow:
         self._give_up_if_alone()
         for group in self._groups:
             self._conclude(group)
-        turns = self._turns()
+        turns, followers = self._turns()
         answers = yield turns
+        rest: list[Job] = []
         for turn, answer in zip(turns, answers, strict=True):
+            self._found[turn.tenant or ""] = answer.outcome(turn.tenant)
+            alike = followers.get(turn.tenant, ())
+            if isinstance(answer.value, VerifyResult) and answer.value.agrees:
+                self._found.update({one.tenant: TenantOutcome(one.tenant, answer.value) for one in alike if one.tenant})
+            else:
+                rest += alike
+        for turn, answer in zip(rest, (yield rest) if rest else (), strict=True):
             self._found[turn.tenant or ""] = answer.outcome(turn.tenant)
         shared = tuple(group.shared.outcome(None) for group in self._groups if group.shared is not None)
         order = [place.name for place in self.places] if self.places is not None else sorted(self._found)
@@ -187,9 +195,9 @@ class FleetFlow:
 
     def _look(self, schemas: dict[str, str] | None) -> Callable[[Session], UseCase[Survey]]:
         # verify judges by a full comparison, whatever the checksums say.
-        force = self.command.force or self.command.name == "verify"
+        full = self.command.name == "verify"
         names = None if schemas is None else tuple(schemas)
-        return lambda session: survey(session, tenants_of(session), names, force=force)
+        return lambda session: survey(session, tenants_of(session), names, force=self.command.force or full, alike=full)
 
     def _give_up_if_alone(self) -> None:
         """Where the only database cannot be worked on, the failure is the command's and not each tenant's."""
@@ -221,22 +229,34 @@ class FleetFlow:
             case _:
                 return SyncResult(plan, applied=not self.command.dry_run, up_to_date=True), None
 
-    def _turns(self) -> list[Job]:
+    def _turns(self) -> tuple[list[Job], Mapping[str | None, Sequence[Job]]]:
+        """The tenants' turns; and, by the tenant that has one, those whose schemas are like its own."""
         turns: list[tuple[str, Assembly]] = list(self._alone)
+        leaders: dict[str, str] = {}
         for group in self._groups:
             if group.error is None and group.survey is not None and group.schemas is not None:
                 overrides = passed_on(group.survey.source)
+                first: dict[Hashable, str] = {}
                 for schema in group.survey.others:
                     tenant = group.schemas[schema]
                     settings = replace(group.assembly.settings, schema=schema, tenant=True)
                     turns.append((tenant, self._within(settings, group.assembly, tenant=tenant, overrides=overrides)))
+                    if schema in group.survey.alike:
+                        leaders[tenant] = first.setdefault(group.survey.alike[schema], tenant)
         total = len(self._found) + len(turns)
-        if self.events is not None:
-            self.events.emit(FleetSurveyed(total, total - len(turns)))
-        return [
+        jobs = [
             Job(assembly, self._ask(assembly, alone=not assembly.settings.tenant).use_case, tenant, total)
             for tenant, assembly in turns
         ]
+        followers: dict[str | None, list[Job]] = {}
+        for job in jobs:
+            leader = leaders.get(job.tenant or "", job.tenant)
+            if leader != job.tenant:
+                followers.setdefault(leader, []).append(job)
+        own = [job for job in jobs if leaders.get(job.tenant or "", job.tenant) == job.tenant]
+        if self.events is not None:
+            self.events.emit(FleetSurveyed(total, total - len(own)))
+        return own, followers
 
     def _ask(self, assembly: Assembly, *, alone: bool = False) -> Command[Any]:
         """The command in one schema, or (``alone``) in a tenant's whole database."""

@@ -39,6 +39,14 @@ class Tenants(Protocol):
         """Every schema that was asked for, those that do not exist included."""
         ...
 
+    def alike(self, schemas: Collection[str]) -> Mapping[str, str]:
+        """A text for each schema; of two with the same text, a full comparison finds the same, rows apart.
+
+        Checksums and state, which ``look`` gives, are not in it; who owns what is. A schema that cannot be read is left
+        out.
+        """
+        ...
+
     def with_ledger(self) -> tuple[str, ...]:
         """Names of all schemas that hold a ledger of this engine, in order; the default one is left out."""
         ...

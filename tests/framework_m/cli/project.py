@@ -22,6 +22,8 @@ from tests.framework_m.apps import HEADER
 
 ROOT = Path(__file__).parents[3]
 NUMBERS = itertools.count()
+OTHERS = frozenset({"boot", "serve", "prod", "start"})
+"""What is no command of ``m migrate``: a boot of the host, its web server, and ``m``'s own commands that start it."""
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "VIRTUAL_ENV")
 
 
@@ -86,6 +88,12 @@ class Run:
     def kill(self) -> None:
         os.kill(int((self.folder / "pid").read_text()), signal.SIGKILL)
 
+    def stop(self) -> None:
+        """End it, if it has not ended, with the processes that it has started."""
+        if not (self.folder / "rc").exists():
+            os.killpg(int((self.folder / "pid").read_text()), signal.SIGTERM)
+        self.wait()
+
     def json(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.out)
         return found
@@ -142,13 +150,13 @@ class Project:
         return {**kept, "NO_COLOR": "1", "DATABASE_URL": self.url, **self.env}
 
     def start(self, *argv: str) -> Run:
-        """Start ``m migrate ...``, or a boot of the host, or its web server."""
+        """Start ``m migrate ...``, or another command of OTHERS."""
         job = self.folder / "jobs" / str(next(NUMBERS))
         job.mkdir(parents=True)
         self.server.start(
             {
                 "folder": str(job),
-                "argv": list(argv) if argv[0] in {"boot", "serve"} else ["migrate", *argv],
+                "argv": list(argv) if argv[0] in OTHERS else ["migrate", *argv],
                 "cwd": str(self.home),
                 "env": self.environment(),
                 "path": [str(self.site)],

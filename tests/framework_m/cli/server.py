@@ -93,6 +93,7 @@ def _supervise(app: Any, job: dict[str, Any]) -> None:
     folder = Path(job["folder"])
     worker = os.fork()
     if worker == 0:
+        os.setpgid(0, 0)
         _work(app, job, folder)
     (folder / "pid").write_text(str(worker))
     _, status = os.waitpid(worker, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -70,19 +69,16 @@ def _await_answer(port: int, run: Run) -> None:
 
 
 @contextmanager
-def serving(project: Project, replicas: int = 1) -> Iterator[list[tuple[int, Run]]]:
+def serving(project: Project, replicas: int = 1, *command: str) -> Iterator[list[tuple[int, Run]]]:
     """That many web servers that start at once; all of them answer."""
-    found = [(port, project.start("serve", str(port))) for port in free_ports(replicas)]
+    found = [(port, project.start(*(command or ("serve",)), str(port))) for port in free_ports(replicas)]
     try:
         for port, run in found:
             _await_answer(port, run)
         yield found
     finally:
         for _, run in found:
-            if not (run.folder / "rc").exists():
-                os.kill(int((run.folder / "pid").read_text()), signal.SIGTERM)
-        for _, run in found:
-            run.wait()
+            run.stop()
 
 
 def assert_in_order(project: Project) -> None:
@@ -153,11 +149,30 @@ def test_ten_replicas_serve_from_an_empty_and_from_an_old_database(on_postgres: 
     assert_in_order(on_postgres)
 
 
-def test_one_server_and_what_it_says_of_a_boot_that_failed(on_sqlite: Project) -> None:
+def test_m_prod_boots_an_empty_database(on_sqlite: Project) -> None:
     write_app(on_sqlite)
-    with serving(on_sqlite) as [(port, _)]:
-        assert get(port, "/ready") == (200, {"status": "ready"})
-    assert_in_order(on_sqlite)
+    by_command(on_sqlite, "prod")
+
+
+def test_m_start_boots_an_old_database(on_postgres: Project) -> None:
+    write_app(on_postgres)
+    on_postgres.settle()
+    on_postgres.insert(title="kept")
+    write_app(on_postgres, "title: str = ''\nextra: int = 7")
+    by_command(on_postgres, "start")
+    assert on_postgres.sql("select title, extra from thing") == [("kept", 7)]
+
+
+def by_command(project: Project, command: str) -> None:
+    """Serve by a command of ``m``, which starts the web server as a process with an interpreter of its own."""
+    project.env["PYTHONPATH"] = str(project.site)
+    with serving(project, 1, command, "--host", "127.0.0.1", "--port") as [(port, run)]:
+        assert get(port, "/ready") == (200, {"status": "ready"}), run.err
+    assert_in_order(project)
+
+
+def test_a_server_says_that_its_boot_failed(on_sqlite: Project) -> None:
+    write_app(on_sqlite)
     on_sqlite.app("bad", {"doctypes/bad.py": "import no_such_module\n"})
     with serving(on_sqlite) as [(port, run)]:
         status, answer = get(port, "/ready") or (0, {})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
 from framework_m_migrations.domain.fleet import TENANT
 from framework_m_migrations.domain.options import LockOptions, SyncOptions
-from framework_m_migrations.domain.ownership import LedgerForm
+from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerForm
 from framework_m_migrations.domain.results import AllResult, RepairResult, SyncResult
 from framework_m_migrations.ports.schema_source import SchemaSource
 from framework_m_migrations.ports.session import Session
@@ -30,12 +30,14 @@ class Survey:
         others: tenants to be worked on one by one, in the order in which they were named.
         doctypes: how many DocTypes each tenant has tables for.
         source: the wanted schema of tenants, which need not be loaded again for each.
+        alike: of ``others``, those whose schemas were compared with each other: equal values stand for equal schemas.
     """
 
     unchanged: Mapping[str, str | None]
     others: tuple[str, ...]
     doctypes: int
     source: SchemaSource
+    alike: Mapping[str, Hashable]
 
     @property
     def tenants(self) -> tuple[str, ...]:
@@ -44,7 +46,7 @@ class Survey:
 
 
 def survey(
-    session: Session, tenants: Tenants, names: Collection[str] | None, *, force: bool = False
+    session: Session, tenants: Tenants, names: Collection[str] | None, *, force: bool = False, alike: bool = False
 ) -> UseCase[Survey]:
     """Tell the tenants that have nothing to do from the others, by checksums and catalog tokens alone.
 
@@ -55,6 +57,7 @@ def survey(
         tenants: over the same connection.
         names: the schemas; None for all that the database knows as tenants'.
         force: take none for unchanged.
+        alike: compare the schemas with each other.
 
     Raises:
         UnsupportedDatabase: the database has no schemas.
@@ -83,7 +86,20 @@ def survey(
     cheap = not force and not session.source.schemas()
     unchanged = {name: looks[name].token for name in chosen if cheap and _has_nothing_to_do(name, looks[name], wanted)}
     others = tuple(name for name in chosen if name not in unchanged)
-    return Survey(unchanged, others, len(wanted), session.source)
+    groups: dict[str, Hashable] = {}
+    # What a definition brings about may be rows, which no catalog has.
+    if alike and not session.source.schemas() and not any(one.objects for one in session.source.load()):
+        with session.reading():
+            groups = {name: (text, _remembered(looks[name])) for name, text in tenants.alike(others).items()}
+    return Survey(unchanged, others, len(wanted), session.source, groups)
+
+
+def _remembered(look: TenantLook) -> Hashable:
+    """What a comparison takes from a tenant's ledger, beside ownership."""
+    if look.snapshot is None:
+        return None
+    state = frozenset((key, value) for key, value in look.snapshot.state.items() if key not in {TENANT, CATALOG_TOKEN})
+    return frozenset(look.snapshot.checksums.items()), state
 
 
 def _known(name: str, look: TenantLook) -> bool:

@@ -4,18 +4,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
+from framework_m_migrations.adapters.sql.dialects.postgresql.likeness import LIKENESS
 from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXTS, text
 from framework_m_migrations.adapters.sql.dialects.postgresql.token import MARK, PARTS, RELATIONS
 from framework_m_migrations.adapters.sql.errors import from_driver, translated
 from framework_m_migrations.adapters.sql.ledger import snapshot_of
-from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES, STATE_TABLE, VERSIONS_TABLE
+from framework_m_migrations.adapters.sql.ledger_tables import (
+    ENGINE_TABLES,
+    OBJECTS_TABLE,
+    STATE_TABLE,
+    VERSIONS_TABLE,
+)
 from framework_m_migrations.domain.errors import DatabaseError, MigrationError
 from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot
 from framework_m_migrations.ports.tenants import TenantLook
@@ -27,7 +32,8 @@ CREATE_KEY = 0x464D5473
 """Of the advisory lock under which schemas are made, for the transaction: CREATE SCHEMA IF NOT EXISTS is no match for
 two of its kind."""
 
-_COLUMNS = (("v", VERSIONS_TABLE, "doctype_name, checksum"), ("s", STATE_TABLE, "key, value"))
+_LEDGER = (("'v', doctype_name, checksum", VERSIONS_TABLE), ("'s', key, value", STATE_TABLE))
+_OWNED = (("md5(string_agg(o::text, ',' ORDER BY o::text COLLATE \"C\"))", OBJECTS_TABLE),)
 
 _FOUND = text(
     """
@@ -104,6 +110,19 @@ class PostgresqlTenants:
             found.update(self._batch(names[start : start + BATCH]))
         return found
 
+    def alike(self, schemas: Collection[str]) -> Mapping[str, str]:
+        """See the port: two statements for every BATCH schemas."""
+        names = list(dict.fromkeys(schemas))
+        found: dict[str, str] = {}
+        for start in range(0, len(names), BATCH):
+            batch = names[start : start + BATCH]
+            with translated(translate):
+                rows = self._connection.execute(LIKENESS, {"names": batch, "ignored": sorted(self._ignored)}).all()
+            read = {name: text for name, text in rows if text is not None}
+            owned = self._read(list(read), _OWNED)
+            found.update({name: f"{read[name]} {owned[name]}" for name in owned})
+        return found
+
     def with_ledger(self) -> tuple[str, ...]:
         """See the port."""
         with translated(translate):
@@ -133,42 +152,39 @@ class PostgresqlTenants:
         }
 
     def _snapshots(self, names: Sequence[str]) -> dict[str, LedgerSnapshot]:
-        """The ledgers; when they cannot be read in one statement, each half is tried, so that one spoils no other."""
-        if not names:
-            return {}
-        try:
-            rows = self._ledgers(names)
-        except MigrationError as error:
-            if not isinstance(error, DatabaseError) or self._connection.invalidated:
-                raise
-            if len(names) == 1:
-                return {}
-            middle = len(names) // 2
-            return self._snapshots(names[:middle]) | self._snapshots(names[middle:])
         found: dict[str, LedgerSnapshot] = {}
-        for number, name in enumerate(names):
+        for name, rows in self._read(names, _LEDGER).items():
             try:
-                found[name] = snapshot_of(rows[number], LedgerForm.CURRENT)
+                found[name] = snapshot_of(rows, LedgerForm.CURRENT)
             except MigrationError:
                 # It is damaged. Whoever works on this schema reads it again, and says so.
                 continue
         return found
 
-    def _ledgers(self, names: Sequence[str]) -> dict[int, list[tuple[Any, ...]]]:
+    def _read(self, names: Sequence[str], parts: Sequence[tuple[str, str]]) -> dict[str, list[tuple[Any, ...]]]:
+        """Rows of the ledgers; when they cannot be read in one statement, each half is tried: one spoils no other."""
+        if not names:
+            return {}
         quote = self._connection.dialect.identifier_preparer.quote_identifier
-        parts = [
-            f"SELECT {number}, '{kind}', {columns} FROM {quote(name)}.{quote(table)}"
+        selects = [
+            f"SELECT {number}, {columns} FROM {quote(name)}.{quote(table)} o"
             for number, name in enumerate(names)
-            for kind, table, columns in _COLUMNS
+            for columns, table in parts
         ]
-        rows: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
         try:
             # The savepoint keeps the transaction usable when one of the ledgers cannot be read.
             with self._connection.begin_nested():
-                for number, *row in self._connection.execute(_verbatim(" UNION ALL ".join(parts))):
-                    rows[number].append(tuple(row))
+                for number, *row in self._connection.execute(_verbatim(" UNION ALL ".join(selects))):
+                    rows[names[number]].append(tuple(row))
         except sa.exc.DBAPIError as error:
-            raise from_driver(error, translate, "the ledgers of all tenants") from error
+            failure = from_driver(error, translate, "the ledgers of all tenants")
+            if not isinstance(failure, DatabaseError) or self._connection.invalidated:
+                raise failure from error
+            if len(names) == 1:
+                return {}
+            middle = len(names) // 2
+            return self._read(names[:middle], parts) | self._read(names[middle:], parts)
         return rows
 
     def _tokens(self, names: list[str]) -> dict[str, str]:
