@@ -67,3 +67,28 @@ def test_a_fault_in_a_revision_has_its_own_code(
     assert type(error) is kind, error
     assert not OF_THE_DRIVER.search(str(error)), error
     assert "f1" in error.what
+
+
+@pytest.mark.parametrize(
+    ("body", "rolled_back"),
+    [
+        ("op.execute('INSERT INTO one VALUES (2)')", True),
+        ("raw('INSERT INTO one VALUES (2)'); op.get_bind().connection.dbapi_connection.commit()", False),
+        ("raw('INSERT INTO one VALUES (2)'); raw('COMMIT'); raw('INSERT INTO one VALUES (3)')", False),
+        ("raw('INSERT INTO one VALUES (2)'); raw('COMMIT'); op.execute('CREATE TABLE one (id int)')", False),
+        ("raw('CREATE TABLE two (id int)')", False),
+        ("op.execute('INSERT INTO one VALUES (2)'); op.execute('CREATE TABLE one (id int)')", False),
+        ("op.execute('CREATE TABLE one (id int)')", True),
+    ],
+)
+def test_what_the_driver_commits_is_told(
+    site: Path, url: str, mariadb_database: MariadbDatabase, body: str, *, rolled_back: bool
+) -> None:
+    mariadb_database.execute("CREATE TABLE one (id int)", "INSERT INTO one VALUES (1)")
+    body = f"raw = op.get_bind().connection.cursor().execute; {body}; raise ValueError('no')"
+    (site / "faulty_shop/migrations/versions/f1.py").write_text(REVISION.replace("BODY", body))
+    with pytest.raises(MigrationError) as failure:
+        manager(site, url).run()
+    assert failure.value.details["rolled_back"] is rolled_back
+    found = (mariadb_database.execute("SELECT id FROM one"), mariadb_database.execute("SHOW TABLES LIKE 'two'"))
+    assert (found == ([(1,)], [])) is rolled_back

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Statement
+from framework_m_migrations.adapters.sql.dialects.base import Mark, Statement
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
@@ -158,6 +158,10 @@ class PlainDialect:
 
     def rehearsal(self) -> None:
         return None
+
+    def mark(self, connection: sa.Connection) -> Mark:
+        del connection
+        return lambda refused, *, within: False
 
     def revision_impl(self) -> type[Any] | None:
         return None

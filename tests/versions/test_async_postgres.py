@@ -30,13 +30,18 @@ def test_asyncpg_alone(postgres_database: PostgresDatabase, apps: Apps) -> None:
         down=A1,
     )
     apps.revision("wms", "aaaaaaaaaaa3", f'{CREATE.format("never")}\nop.execute("SELECT 1/0")', down=A2)
+    apps.revision(
+        "wms", "aaaaaaaaaaa4", 'op.get_bind().connection.cursor().execute("COMMIT")\nop.execute("SELECT 1/0")', down=A2
+    )
 
     def migrate(connection: sa.Connection) -> None:
         track = Bench(connection, apps).track()
         track.upgrade(A1)
         track.upgrade(A2)
-        with pytest.raises(RevisionFailed, match="division by zero"):
-            track.upgrade("aaaaaaaaaaa3")
+        for revision, rolled_back in (("aaaaaaaaaaa3", True), ("aaaaaaaaaaa4", False)):
+            with pytest.raises(RevisionFailed, match="division by zero") as caught:
+                track.upgrade(revision)
+            assert caught.value.details["rolled_back"] is rolled_back
         assert track.current() == {A2}
         assert not connection.in_transaction()
         assert set(sa.inspect(connection).get_table_names()) == {"first", "alembic_version"}

@@ -14,6 +14,7 @@ from framework_m_migrations.domain.revisions import Position, Revision, Revision
 from tests.versions.support import Apps, Bench
 
 A1, A2 = "aaaaaaaaaaa1", "aaaaaaaaaaa2"
+RAW = "op.get_bind().connection"
 CREATE = 'op.create_table("{}", sa.Column("id", sa.Integer, primary_key=True))'
 
 
@@ -24,6 +25,11 @@ CREATE = 'op.create_table("{}", sa.Column("id", sa.Integer, primary_key=True))'
         "op.get_bind().connection.commit()",
         "op.get_bind().get_transaction().commit()",
         'op.execute("COMMIT")',
+        'op.get_bind().exec_driver_sql("COMMIT")',
+        "op.get_bind().connection.driver_connection.commit()",
+        'op.get_bind().connection.cursor().execute("COMMIT")',
+        f"{RAW}.driver_connection.commit()\n{RAW}.cursor().execute('SELECT 1')",
+        f"{RAW}.driver_connection.commit()\n{RAW}.cursor().execute('INSERT INTO t VALUES (9)')",
     ],
 )
 def test_a_commit_within_a_revision_that_fails_is_told(bench: Bench, apps: Apps, commit: str) -> None:
@@ -38,7 +44,15 @@ def test_a_commit_within_a_revision_that_fails_is_told(bench: Bench, apps: Apps,
     assert track.current() == {A1}
 
 
-@pytest.mark.parametrize("way", ["op.get_bind().commit()", "op.get_bind().connection.commit()"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "op.get_bind().commit()",
+        "op.get_bind().connection.commit()",
+        "op.get_bind().connection.driver_connection.commit()",
+        'op.get_bind().connection.cursor().execute("COMMIT")',
+    ],
+)
 def test_a_revision_may_commit_and_go_on(bench: Bench, apps: Apps, way: str) -> None:
     apps.revision("wms", A1, f'{CREATE.format("t")}\n{way}\nop.execute("INSERT INTO t VALUES (1)")')
     track = bench.track()

@@ -16,7 +16,7 @@ from framework_m_migrations.adapters.mariadb.lock import NamedLock
 from framework_m_migrations.adapters.mariadb.naming import NAMING
 from framework_m_migrations.adapters.mariadb.spelling import NAME_LIMIT, MariadbSpelling
 from framework_m_migrations.adapters.mariadb.statements import Writer, lock_levels
-from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Statement
+from framework_m_migrations.adapters.sql.dialects.base import Mark, Rehearsal, Statement
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain import operations as o
@@ -98,6 +98,10 @@ class MariadbDialect:
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""
         return scopes.autocommit(connection)
+
+    def mark(self, connection: sa.Connection) -> Mark:
+        """A savepoint, which ends with its transaction."""
+        return scopes.mark(connection)
 
     def merged(self, operations: Sequence[o.Operation]) -> Sequence[o.Operation]:
         """See SqlDialect: each by itself."""

@@ -13,11 +13,13 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.mariadb.failures import code_of
+from framework_m_migrations.adapters.sql.dialects.base import Mark
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import Limits
 
 _FOR_EVER = 31536000
-_NO_SAVEPOINT = 1305
+_NO_SAVEPOINT, _DEADLOCK = 1305, 1213
+_MARK = "m_migrate_revision"
 _SETTINGS = ("lock_wait_timeout", "innodb_lock_wait_timeout", "max_statement_time", "sql_mode")
 _STRICT = ("STRICT_TRANS_TABLES", "STRICT_ALL_TABLES")
 _OTHER_SQL = ("ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT")
@@ -81,6 +83,27 @@ def taken_back(connection: sa.Connection) -> Iterator[None]:
     finally:
         if not open_before:
             _leave(connection)
+
+
+def mark(connection: sa.Connection) -> Mark:
+    """A savepoint, which is gone once its transaction has ended."""
+    # It is none of the revision's own statements.
+    options = {"m_migrate_probe": True}
+    connection.exec_driver_sql(f"SAVEPOINT {_MARK}", execution_options=options).close()
+
+    def committed(refused: sa.exc.DBAPIError | None, *, within: bool) -> bool:
+        if not within or connection.invalidated or (refused is not None and code_of(refused) == _DEADLOCK):
+            # For a deadlock the server has rolled it back.
+            return False
+        try:
+            connection.exec_driver_sql(f"RELEASE SAVEPOINT {_MARK}", execution_options=options).close()
+        except sa.exc.DBAPIError as error:
+            if code_of(error) != _NO_SAVEPOINT:
+                raise
+            return True
+        return False
+
+    return committed
 
 
 @contextmanager

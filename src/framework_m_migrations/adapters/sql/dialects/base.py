@@ -133,6 +133,17 @@ class Rehearsal(Protocol):
         ...
 
 
+class Mark(Protocol):
+    """Set in a transaction; tells whether somebody has committed it past SQLAlchemy, through the driver itself."""
+
+    def __call__(self, refused: sa.exc.DBAPIError | None, *, within: bool) -> bool:
+        """Asked twice when the transaction is given up: just before the rollback (``within``) and after it.
+
+        ``refused`` is the last error of the database.
+        """
+        ...
+
+
 class SqlDialect(Protocol):
     """The services of one dialect. Instances hold no connection and no state."""
 
@@ -182,6 +193,10 @@ class SqlDialect(Protocol):
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """A scope without a transaction and without timeouts; settings are as before afterwards."""
+        ...
+
+    def mark(self, connection: sa.Connection) -> Mark:
+        """Mark the transaction that the connection is in, which must not be a savepoint of a caller's."""
         ...
 
     def merged(self, operations: Sequence[Operation]) -> Sequence[Any]:

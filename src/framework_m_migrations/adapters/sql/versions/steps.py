@@ -86,7 +86,12 @@ class RevisionRun:
         if not scopes.capabilities(connection.dialect).transactional_ddl:
             self._work = UnfinishedWork(connection, version_table_schema)
             self._progress = Progress(
-                self._work, connection, revision, self._direction, lambda: self._transaction.in_autocommit
+                self._work,
+                connection,
+                revision,
+                self._direction,
+                lambda: self._transaction.in_autocommit,
+                self._transaction.settle,
             )
         self.started = False
         self.finished = False
@@ -160,6 +165,7 @@ class RevisionRun:
                 return
             with self._noted(), half_built_again(self._connection), writing(context, self._scopes):
                 self.started = True
+                self._transaction.mark()
                 _call(function, arguments)
                 # The row of the version table belongs to the same transaction as the work, so it must be open again.
                 self._transaction.resume()

@@ -3,20 +3,22 @@
 Alembic offers ``autocommit_block`` for what a database refuses inside a transaction, and many patches say
 ``op.execute("COMMIT")`` to the same end. Both are carried out through the dialect's own scopes, so that the driver's
 idea of the transaction and the database's never part. So are ``commit()`` and ``rollback()`` of the connection and of
-the driver's connection under it: the next statement is in a new transaction, and that a part stands is known.
+the pool's under it: the next statement is in a new transaction, and that a part stands is known. What goes to the
+driver's own connection or cursor is seen by nobody; the database itself is asked about it where a revision fails.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from sqlalchemy import event
 
+from framework_m_migrations.adapters.sql.dialects.base import Mark
 from framework_m_migrations.adapters.sql.errors import FOLLOWS
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError, RevisionError
@@ -49,6 +51,10 @@ class Scopes(Protocol):
         """As SqlDialect.autocommit."""
         ...
 
+    def mark(self, connection: sa.Connection) -> Mark:
+        """As SqlDialect.mark."""
+        ...
+
     def revision_impl(self) -> type[Any] | None:
         """As SqlDialect.revision_impl."""
         ...
@@ -70,7 +76,7 @@ class RevisionTransaction:
     Attributes:
         before_leaving: called inside the transaction before the revision leaves it for autocommit.
         restarted: the revision has committed or rolled back, and is in another transaction now.
-        by_commit: a part was committed by a call of ``commit``, which no statement shows.
+        by_commit: a part was committed by what no statement shows: a call of ``commit``, or the driver's own.
         refused: the last error of a statement, which the revision may have caught.
     """
 
@@ -90,6 +96,8 @@ class RevisionTransaction:
         self._in_autocommit = False
         self._switching = False
         self._nested = False
+        self._mark: Mark | None = None
+        self._marking = False
         self._ddl_commits = not scopes.capabilities(connection.dialect).transactional_ddl
         self._left = False
         self._by_itself = False
@@ -178,11 +186,14 @@ class RevisionTransaction:
         Raises:
             sqlalchemy.exc.DBAPIError: the error that the revision caught.
         """
-        if self.refused is None or self._scope is None or self._in_autocommit:
-            return
-        # Only drivers whose database does so say it.
-        if getattr(self._connection.connection.driver_connection, "in_transaction", True) is False:
+        if self.refused is not None and self._ended():
             raise self.refused
+
+    def _ended(self) -> bool:
+        """Whether the transaction has ended without us; only SQLite's drivers tell."""
+        if self._scope is None or self._in_autocommit:
+            return False
+        return getattr(self._connection.connection.driver_connection, "in_transaction", True) is False
 
     def commit(self) -> None:
         """Commit what the revision has done so far, and be in a new transaction."""
@@ -237,7 +248,9 @@ class RevisionTransaction:
         )
         with self._own_statements():
             scope.__enter__()
-        self._scope, self._in_autocommit = scope, autocommit
+            self._scope, self._in_autocommit = scope, autocommit
+        if self._marking:
+            self.mark()
         self._left = self._left or autocommit
 
     def _leave(self) -> None:
@@ -246,13 +259,45 @@ class RevisionTransaction:
             self._before_commit()
         scope, self._scope = self._scope, None
         if scope is not None:
+            try:
+                with self._own_statements():
+                    scope.__exit__(None, None, None)
+            except BaseException:
+                self._look_at_the_end(within=False)
+                raise
+        self._mark = None
+
+    def mark(self) -> None:
+        """From now on it is the revision's own code that works: see what it commits past SQLAlchemy."""
+        self._marking = True
+        if not self._in_autocommit and not self._nested:
             with self._own_statements():
-                scope.__exit__(None, None, None)
+                self._mark = self._scopes.mark(self._connection)
+
+    def _look_at_the_end(self, *, within: bool = True) -> None:
+        """See whether the revision has committed past SQLAlchemy; once ``within`` the transaction, once behind it."""
+        # What led here is the error to be told.
+        with suppress(sa.exc.DBAPIError):
+            self._look(within=within)
+
+    def _look(self, *, within: bool) -> None:
+        if self._mark is None:
+            return
+        with self._own_statements():
+            if self._mark(self.refused, within=within):
+                self._left = self.by_commit = True
+                self._mark = None
+
+    def settle(self) -> None:
+        """Look for the last time: what comes next commits by itself."""
+        self._look(within=True)
+        self._mark = None
 
     def _abandon(self, error: BaseException) -> None:
         scope, self._scope = self._scope, None
         if scope is None:
             return
+        self._look_at_the_end()
         try:
             with self._own_statements():
                 scope.__exit__(type(error), error, error.__traceback__)
@@ -263,6 +308,8 @@ class RevisionTransaction:
             # The first error is the one to be told; that the rollback failed too (a lost connection) is added to it.
             if second is not error:
                 error.add_note(f"The rollback failed too: {second}")
+        finally:
+            self._look_at_the_end(within=False)
 
     @contextmanager
     def _own_statements(self) -> Iterator[None]:
@@ -279,6 +326,11 @@ class RevisionTransaction:
         del connection, options
         if not self._switching:
             self._refuse_after_the_end()
+            if self._ended():
+                # Committed or rolled back through the driver: what comes next would be in no transaction.
+                self._look_at_the_end(within=False)
+                self._switch(autocommit=False)
+                self.restarted = True
         if self._switching or not isinstance(element, sa.TextClause):
             return element, multiparams, params
         if _COMMIT.fullmatch(element.text):

@@ -107,6 +107,7 @@ class Progress:
         revision: its id.
         direction: ``upgrade`` or ``downgrade``.
         outside: whether the revision is outside any transaction now, where each statement commits.
+        before_first: called before the first statement that commits.
     """
 
     def __init__(
@@ -116,8 +117,9 @@ class Progress:
         revision: str,
         direction: str,
         outside: Callable[[], bool],
+        before_first: Callable[[], None],
     ) -> None:
-        self._work, self._connection, self._outside = work, connection, outside
+        self._work, self._connection, self._outside, self._before_first = work, connection, outside, before_first
         self._revision, self._direction = revision, direction
         self._sent, self._answered, self._wrote = 0, 0, False
         self._last: str | None = None
@@ -144,6 +146,8 @@ class Progress:
         """Note a statement that is about to commit."""
         self._noting = True
         try:
+            if not self._sent:
+                self._before_first()
             self._work.add(self._revision, self._sent, self._direction, statement)
         finally:
             self._noting = False

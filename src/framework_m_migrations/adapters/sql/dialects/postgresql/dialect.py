@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Statement
+from framework_m_migrations.adapters.sql.dialects.base import Mark, Rehearsal, Statement
 from framework_m_migrations.adapters.sql.dialects.postgresql import settings
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import (
     PostgresqlWaits,
@@ -111,6 +111,10 @@ class PostgresqlDialect:
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """See SqlDialect."""
         return settings.autocommit(connection)
+
+    def mark(self, connection: sa.Connection) -> Mark:
+        """See SqlDialect."""
+        return settings.mark(connection)
 
     def merged(self, operations: Sequence[Operation]) -> Sequence[Operation]:
         """See SqlDialect: each by itself."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.base import Mark
 from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import known_to_be_pooled
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import Limits
@@ -90,6 +91,21 @@ def unlimited(connection: sa.Connection) -> Iterator[None]:
     finally:
         if not connection.invalidated:
             _set(connection, before, local=False)
+
+
+def mark(connection: sa.Connection) -> Mark:
+    """The server's number of the transaction, of which it says later what became of it."""
+    number = connection.exec_driver_sql("SELECT txid_current()").scalar_one()
+
+    def committed(refused: object, *, within: bool) -> bool:
+        del refused
+        # Within a transaction that has failed nothing can be asked.
+        if within or connection.invalidated or connection.closed:
+            return False
+        with taken_back(connection):
+            return bool(connection.exec_driver_sql(f"SELECT txid_status({int(number)}) = 'committed'").scalar_one())
+
+    return committed
 
 
 def set_limits(connection: sa.Connection, *, lock: float | None, statement: float | None = None) -> None:

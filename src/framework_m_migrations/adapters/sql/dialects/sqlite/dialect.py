@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, Spelling, Statement
+from framework_m_migrations.adapters.sql.dialects.base import Mark, Rehearsal, Spelling, Statement
 from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
 from framework_m_migrations.adapters.sql.dialects.sqlite.edits import TableEdit, merged
@@ -88,6 +88,10 @@ class SqliteDialect:
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""
         return transactions.autocommit(connection)
+
+    def mark(self, connection: sa.Connection) -> Mark:
+        """A number in the connection's own temporary database, which the transaction takes along."""
+        return transactions.mark(connection)
 
     def merged(self, operations: Sequence[Operation]) -> Sequence[Operation | TableEdit]:
         """The edits of one table's text that follow each other, together."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.base import Mark
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, driver_autocommit, in_transaction
 from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
 from framework_m_migrations.adapters.sql.dialects.sqlite.holders import holders
@@ -22,6 +23,7 @@ from framework_m_migrations.adapters.sql.watching import PATIENCE, next_report, 
 from framework_m_migrations.domain.errors import DatabaseError, LockTimeout
 from framework_m_migrations.domain.options import Limits
 
+_MARK = "PRAGMA temp.user_version"
 _TURN = 0.5
 _BUSY = 5
 
@@ -117,7 +119,8 @@ def _commit(connection: sa.Connection) -> None:
     if driver_autocommit(connection) is False:
         # COMMIT said aloud would leave this mode without the transaction that it counts on.
         _commit_of_driver(connection)
-    else:
+    elif in_transaction(connection):
+        # A revision may have committed through the driver.
         control(connection, "COMMIT")
 
 
@@ -154,6 +157,18 @@ def _savepoint(patience: _Patience) -> Iterator[None]:
         raise
     if ours:
         patience.run(lambda: control(connection, "COMMIT"))
+
+
+def mark(connection: sa.Connection) -> Mark:
+    """Number the transaction in the header of the connection's temporary database, which is rolled back with it."""
+    before = int(control(connection, _MARK)[0][0])
+    control(connection, f"{_MARK} = {before + 1}")
+
+    def committed(refused: object, *, within: bool) -> bool:
+        del refused
+        return not within and not connection.invalidated and int(control(connection, _MARK)[0][0]) != before
+
+    return committed
 
 
 @contextmanager
