@@ -51,6 +51,8 @@ class ExactForm:
         self._spelling = sql_dialect.spelling(self._dialect)
         self._objects = objects
         self._rendered = rendered
+        offline = {"as_sql": True, "literal_binds": True}
+        self._offline = Operations(MigrationContext.configure(dialect=self._dialect, opts=offline))
 
     def settle(self, operation: o.Operation, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
         """The pieces as they are where they do exactly what the writer says, else with its statements for its dialect.
@@ -115,12 +117,11 @@ class ExactForm:
 
     def _said(self, pieces: tuple[Piece, ...]) -> list[str] | None:
         """What the pieces send, None where Alembic cannot carry them out."""
-        context = MigrationContext.configure(dialect=self._dialect, opts={"as_sql": True, "literal_binds": True})
         said: list[str] = []
-        context.impl.static_output = said.append  # type: ignore[assignment, method-assign]
+        self._offline.migration_context.impl.static_output = said.append  # type: ignore[assignment, method-assign]
         lines, imports = self._rendered(pieces)
         source = "\n".join([*sorted(imports), "def upgrade():", *lines])
-        names: dict[str, Any] = {"op": Operations(context), "sa": sa}
+        names: dict[str, Any] = {"op": self._offline, "sa": sa}
         try:
             exec(compile(source, "<revision>", "exec"), names)  # noqa: S102 - source that was written here
             names["upgrade"]()

@@ -236,7 +236,7 @@ class Objects:
         """An index, on a table that has just the columns it needs."""
         native = index.native if isinstance(index.native, sa.Index) else None
         if native is not None and native.table is not None:
-            return self._native_index(table, index, native, native.table)
+            return self._native_index(table, index, native)
         quote = self._text.quote
         names = [key.column for key in index.keys if key.column is not None]
         made = sa.Table(
@@ -256,11 +256,12 @@ class Objects:
             options["postgresql_where"] = options["sqlite_where"] = sa.text(escape_binds(index.where))
         return sa.Index(index.name, *keys, unique=index.unique, _table=made, **options)
 
-    def _native_index(self, table: TableName, index: Index, native: sa.Index, owner: sa.Table) -> sa.Index:
+    def _native_index(self, table: TableName, index: Index, native: sa.Index) -> sa.Index:
+        named = [key for key in native.expressions if isinstance(key, sa.Column)]
         made = sa.Table(
             table.name,
             sa.MetaData(),
-            *(sa.Column(column.name, column.type, key=column.key) for column in owner.columns),
+            *(sa.Column(column.name, column.type, key=column.key) for column in dict.fromkeys(named)),
             schema=table.schema,
         )
         keys = [

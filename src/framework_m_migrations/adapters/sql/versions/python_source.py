@@ -71,7 +71,14 @@ def statement(node: ast.stmt, depth: int) -> list[str]:
 
 
 def flat(node: ast.expr) -> str:
-    """An expression on one line."""
+    """An expression on one line, kept with it: each bracket round it asks again whether it fits."""
+    kept = vars(node)
+    if "flat" not in kept:
+        kept["flat"] = _flat(node)
+    return str(kept["flat"])
+
+
+def _flat(node: ast.expr) -> str:
     match node:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return f"not {flat(operand)}"

@@ -42,6 +42,8 @@ class Renderer:
         # A dialect alone: rendering asks the database nothing, and percent signs stay as they are.
         self._context = MigrationContext.configure(dialect=SqlText(connection.dialect, str, schema=None).dialect)
         self.imports: set[str] = set()
+        self._done: dict[tuple[int, int], tuple[Piece, list[str], frozenset[str]]] = {}
+        self._needed: set[str] = set()
 
     def body(self, pieces: Sequence[Piece], depth: int = 1) -> list[str]:
         """The lines of a function's body at a depth of indentation; ``pass`` where it does nothing."""
@@ -62,9 +64,13 @@ class Renderer:
                 effective = True
         return lines if effective else [*lines, f"{start}pass"]
 
-    def source(self, pieces: Sequence[Piece]) -> tuple[Sequence[str], set[str]]:
-        """The lines of pieces at the depth of a function's body, and all imports so far."""
-        return self.body(pieces), self.imports
+    def tried(self, pieces: Sequence[Piece]) -> tuple[Sequence[str], set[str]]:
+        """The lines of pieces at the depth of a function's body, and the imports that they need by themselves."""
+        before, self.imports = self.imports, set()
+        try:
+            return self.body(pieces), self.imports
+        finally:
+            self.imports = before
 
     def _chosen(self, piece: Choice, depth: int) -> list[str]:
         """One dialect's own statements; for the others what Alembic says."""
@@ -74,6 +80,17 @@ class Renderer:
         return [*lines, *([f"{start}else:", *self.body(piece.otherwise, depth + 1)] if piece.otherwise else [])]
 
     def _rendered(self, piece: Directive | Batch, depth: int) -> list[str]:
+        """Once, though a piece is tried out first and then written; the imports are those of what is used."""
+        key = id(piece), depth
+        if key not in self._done:
+            self._needed = set()
+            lines = self._lines(piece, depth)
+            self._done[key] = piece, lines, frozenset(self._needed)
+        _, lines, needed = self._done[key]
+        self.imports |= needed
+        return lines
+
+    def _lines(self, piece: Directive | Batch, depth: int) -> list[str]:
         operation: ops.MigrateOperation = (
             ops.ModifyTableOps(piece.table, piece.operations, schema=piece.schema)
             if isinstance(piece, Batch)
@@ -88,12 +105,12 @@ class Renderer:
         # It comes indented for a template; a block of its own makes it parse as it is.
         tree = cast(ast.If, ast.parse(f"if True:\n    {code}").body[0])
         fixer = _Fixer()
-        return [line for node in tree.body for line in statement(ast.fix_missing_locations(fixer.visit(node)), depth)]
+        return [line for node in tree.body for line in statement(fixer.visit(node), depth)]
 
     def _render_item(self, kind: str, item: Any, context: Any) -> str | Literal[False]:
         del context
         if kind == "type":
-            return type_source(item, self.imports)
+            return type_source(item, self._needed)
         if kind == "server_default":
             clause = item.arg if isinstance(item, sa.DefaultClause) else item
             if isinstance(clause, sa.TextClause):

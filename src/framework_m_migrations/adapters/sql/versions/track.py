@@ -93,6 +93,7 @@ class AlembicTrack:
         self._models = models
         self._connection = connection
         self._scopes = scopes
+        self._writer = RevisionWriter(connection, scopes)
         self._discovery = discovery
         self._version_table = version_table
         self._version_table_schema = version_table_schema
@@ -231,7 +232,7 @@ class AlembicTrack:
 
     def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:
         """Write a revision file in the app's own folder; raises VersionFolderMissing, never overwrites."""
-        return self._writer().write(self._app(draft.app), draft, changes)
+        return self._writer.write(self._app(draft.app), draft, changes)
 
     def squash(self, draft: SquashDraft, *, dry_run: bool) -> SquashResult:
         """Replace revisions by one; see the port."""
@@ -244,10 +245,7 @@ class AlembicTrack:
 
     def preview(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
         """The text that ``write`` would write."""
-        return self._writer().text(draft, changes)
-
-    def _writer(self) -> RevisionWriter:
-        return RevisionWriter(self._connection, self._scopes)
+        return self._writer.text(draft, changes)
 
     def _app(self, name: str) -> App:
         apps = {app.name: app for app in self._discovery.apps()}

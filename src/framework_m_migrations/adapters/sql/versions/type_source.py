@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -135,13 +136,18 @@ def _plain(type_: TypeEngine[Any], imports: set[str]) -> str:
         imports.add(f"import {prefix}")
     elif prefix not in {"sa", "sa.types"}:
         imports.add(f"from sqlalchemy.dialects import {prefix}")
+    return _qualified(repr(type_), prefix, type(type_).__name__, name)
+
+
+@cache
+def _qualified(written: str, prefix: str, own: str, public: str) -> str:
     try:
-        tree = ast.parse(repr(type_), mode="eval")
+        tree = ast.parse(written, mode="eval")
     except SyntaxError as error:
         raise InvalidMetadata(
-            f"The type {type_!r} ({prefix}.{name}) has no repr that could be written down."
+            f"The type {written} ({prefix}.{public}) has no repr that could be written down."
         ) from error
-    return ast.unparse(ast.fix_missing_locations(_Qualifier(prefix, type(type_).__name__, name).visit(tree)))
+    return ast.unparse(_Qualifier(prefix, own, public).visit(tree))
 
 
 def _exported(cls: type) -> tuple[str, str]:

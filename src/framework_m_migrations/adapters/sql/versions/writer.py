@@ -6,6 +6,7 @@ import ast
 import os
 import re
 from collections.abc import Iterable, Sequence
+from operator import is_not
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -33,6 +34,11 @@ ALWAYS_REVIEW = (
 )
 
 
+type Functions = list[tuple[str, list[str]]]
+"""Names and lines."""
+type _Plain = tuple[tuple[PlannedChange, ...], Functions, Iterable[str], set[str]]
+
+
 class RevisionWriter:
     """Renders and writes.
 
@@ -44,8 +50,9 @@ class RevisionWriter:
     def __init__(self, connection: sa.Connection, sql_dialect: SqlDialect) -> None:
         self._connection = connection
         self._sql_dialect = sql_dialect
+        self._plain: _Plain | None = None
 
-    def _script(self, changes: Sequence[PlannedChange]) -> Script:
+    def _script(self, renderer: Renderer, changes: Sequence[PlannedChange]) -> Script:
         """What a revision for these changes does, on the present database exactly as the dialect's writer has it."""
 
         def former(name: TableName) -> Table | None:
@@ -54,9 +61,8 @@ class RevisionWriter:
 
         idle = not self._connection.in_transaction()
         try:
-            # A renderer of its own: what is tried out needs imports that the file may not.
-            objects, renderer = Objects(self._connection), Renderer(self._connection)
-            exact = ExactForm(self._connection, self._sql_dialect, objects, renderer.source)
+            objects = Objects(self._connection)
+            exact = ExactForm(self._connection, self._sql_dialect, objects, renderer.tried)
             capabilities = self._sql_dialect.capabilities(self._connection.dialect)
             return ScriptWriter(objects, capabilities, exact.settle, former).script(changes)
         finally:
@@ -65,18 +71,14 @@ class RevisionWriter:
 
     def text(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
         """The whole file: the same text for the same draft and changes, whenever and wherever."""
-        renderer = Renderer(self._connection)
-        review: Iterable[str]
         if draft.phase is None:
-            script = self._script(changes)
-            review = script.review
-            functions = [("upgrade", renderer.body(script.upgrade())), ("downgrade", renderer.body(script.downgrade()))]
+            functions, review, needed = self._functions(changes)
         else:
+            renderer = Renderer(self._connection)
             functions, review = self._online(renderer, draft, changes)
+            needed = renderer.imports
         body = [line for _, lines in functions for line in lines]
-        if _calls_online(body):
-            renderer.imports.add(ONLINE)
-        imports = _imports(renderer.imports, body, by_hand=not changes)
+        imports = _imports({*needed, *([ONLINE] if _calls_online(body) else [])}, body, by_hand=not changes)
         drops = () if draft.contract_of is None else removals(changes)
         header = [
             f"revision = {_value(draft.id)}",
@@ -100,15 +102,25 @@ class RevisionWriter:
         ast.parse(text)
         return text
 
+    def _functions(self, changes: Sequence[PlannedChange]) -> tuple[Functions, Iterable[str], set[str]]:
+        """The functions, their review list and their imports; worked out once for changes that are written at last."""
+        known = self._plain
+        if known is None or len(known[0]) != len(changes) or any(map(is_not, known[0], changes)):
+            renderer = Renderer(self._connection)
+            script = self._script(renderer, changes)
+            functions = [("upgrade", renderer.body(script.upgrade())), ("downgrade", renderer.body(script.downgrade()))]
+            known = self._plain = (tuple(changes), functions, script.review, renderer.imports)
+        return known[1:]
+
     def _online(
         self, renderer: Renderer, draft: RevisionDraft, changes: Sequence[PlannedChange]
-    ) -> tuple[list[tuple[str, list[str]]], Iterable[str]]:
+    ) -> tuple[Functions, Iterable[str]]:
         """The functions of one half: what PostgreSQL does while it serves, and the plain form for other databases."""
         phase = draft.phase or Phase.EXPAND
         halves = online_halves(changes, draft)
         renderer.imports.add(ONLINE)
         elsewhere = [one for one in changes if not isinstance(one.change, c.EnumAdded)]
-        plain = self._script(elsewhere) if phase is Phase.EXPAND else Script()
+        plain = self._script(renderer, elsewhere) if phase is Phase.EXPAND else Script()
         functions: list[tuple[str, list[str]]] = []
         later: list[tuple[str, list[str]]] = []
         pairs = zip(("upgrade", "downgrade"), half(halves, phase), (plain.upgrade(), plain.downgrade()), strict=True)
