@@ -263,13 +263,15 @@ class DropIndex:
 class DropConstraint:
     """Drop a unique, check or foreign key constraint (``kind``: ``unique``, ``check``, ``foreign_key``).
 
-    ``constraint`` is its name; empty for one without a name, which a revision finds by its ``definition``.
+    ``constraint`` is its name; empty for one without a name, which a revision finds by its ``definition``. With
+    ``if_exists`` nothing is done where there is none.
     """
 
     table: TableName
     constraint: str
     kind: str
     definition: Unique | Check | ForeignKey | None = field(default=None, compare=False)
+    if_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True)

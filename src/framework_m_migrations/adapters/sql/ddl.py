@@ -160,8 +160,8 @@ class SharedForms:
                 yield f"{alter} DROP COLUMN {text.quote(name)}"
             case o.DropIndex(table=table, index=name):
                 yield f"DROP INDEX {text.table(TableName(name, table.schema))}"
-            case o.DropConstraint(constraint=name):
-                yield f"{alter} DROP CONSTRAINT {text.quote(name)}"
+            case o.DropConstraint(constraint=name, if_exists=lenient):
+                yield f"{alter} DROP CONSTRAINT {'IF EXISTS ' if lenient else ''}{text.quote(name)}"
             case o.DropNotNull(column=column):
                 yield f"{alter} ALTER COLUMN {text.quote(column.name)} DROP NOT NULL"
             case o.RenameTable() | o.RenameColumn():

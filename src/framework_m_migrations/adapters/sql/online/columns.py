@@ -102,10 +102,8 @@ def drop_not_null(
         return
     with sender() as sending:
         target = target_of(sending)
-        table = qualified(target.names.table(table_name, schema), None)
-        sending.short(
-            [f"ALTER TABLE {table} ALTER COLUMN {written(target.spelling.identifier(column_name))} DROP NOT NULL"]
-        )
+        column = Column(target.spelling.identifier(column_name), ColumnType(""))
+        sending.short(sending.statements(o.DropNotNull(target.names.table(table_name, schema), column)))
 
 
 def add_enum_value(
@@ -217,19 +215,19 @@ def _prove(sending: Sender, name: TableName, own: Check, column: str, fill: str 
     except ConnectionFailed:
         raise
     except DatabaseError:
-        sending.short([_dropped(name, own)])
+        sending.short(_dropped(sending, name, own))
         raise
 
 
 def _finish(sending: Sender, name: TableName, column: str, own: Check | None) -> None:
     """NOT NULL, and the check that stood in for it gone, in one transaction."""
     operation = o.SetNotNull(name, Column(column, ColumnType(""), nullable=False))
-    dropped = () if own is None else (_dropped(name, own),)
+    dropped = () if own is None else _dropped(sending, name, own)
     sending.short([*sending.statements(operation), *dropped])
 
 
-def _dropped(name: TableName, own: Check) -> str:
-    return f"ALTER TABLE {qualified(name, None)} DROP CONSTRAINT IF EXISTS {written(own.name or '')}"
+def _dropped(sending: Sender, name: TableName, own: Check) -> tuple[str, ...]:
+    return sending.statements(o.DropConstraint(name, own.name or "", "check", if_exists=True))
 
 
 def _stands_in(sending: Sender, table: Table, own: Check) -> Check | None:

@@ -10,8 +10,6 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.operations import ops
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
-from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
 from framework_m_migrations.adapters.sql.online.reading import (
     as_stored,
     clause_sql,
@@ -197,9 +195,9 @@ def drop_constraint(name: str, table_name: str, *, schema: str | None = None, ty
         return
     with sender() as sending:
         target = target_of(sending)
-        table = qualified(target.names.table(table_name, schema), None)
-        constraint = written(target.spelling.identifier(name))
-        sending.short([f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}"])
+        table = target.names.table(table_name, schema)
+        stored = target.spelling.identifier(name)
+        sending.short(sending.statements(o.DropConstraint(table, stored, "check", if_exists=True)))
 
 
 def _add(sending: Sender, change: c.CheckAdded | c.ForeignKeyAdded, *, validate: bool) -> None:

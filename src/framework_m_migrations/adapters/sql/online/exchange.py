@@ -9,6 +9,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import strin
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
 from framework_m_migrations.adapters.sql.online.reading import target_of
 from framework_m_migrations.adapters.sql.online.sending import Sender, on_postgresql, sender
+from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import RevisionError
 from framework_m_migrations.domain.renames import copy_name, former_name
 from framework_m_migrations.domain.schema import TableName
@@ -147,7 +148,7 @@ def taken(
 def _renamed(sending: Sender, table: TableName, before: str, after: str) -> str:
     place = qualified(table, None)
     is_constraint = _IS_CONSTRAINT.format(table=string_literal(place), name=string_literal(before))
-    constraint = f"ALTER TABLE {place} RENAME CONSTRAINT {written(before)} TO {written(after)}"
+    [constraint] = sending.statements(o.RenameTable(table, table, ((before, after),)))
     index = f"ALTER INDEX IF EXISTS {qualified(TableName(before, table.schema), None)} RENAME TO {written(after)}"
     if sending.offline:
         # A script is written without a look at the database, and so looks itself.

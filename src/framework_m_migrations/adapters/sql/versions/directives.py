@@ -8,15 +8,19 @@ how the database does it (operations.py).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, assert_never
 
 from alembic.operations import ops
 
+from framework_m_migrations.adapters.sql.ddl import SharedForms
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import table_kwargs
+from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.versions import naming
 from framework_m_migrations.adapters.sql.versions.objects import Objects, final, is_literal, without_on_update
 from framework_m_migrations.adapters.sql.versions.pieces import Batch, Directive, Piece, Source
 from framework_m_migrations.adapters.sql.versions.python_source import escape_binds, string_literal
+from framework_m_migrations.adapters.sql.versions.type_source import POSTGRESQL
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, PrimaryKey, TableName, Unique
 
@@ -35,6 +39,8 @@ class Directives:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
+        # What only PostgreSQL knows is written as it says it, whatever database the file is written on.
+        self._postgresql = SharedForms(SqlText(POSTGRESQL, str, schema=None), comments=True)
 
     def of(self, operation: o.Operation) -> tuple[Piece, ...]:
         """The pieces of one operation, in order.
@@ -87,19 +93,9 @@ class Directives:
         return Batch(table.name, table.schema, (operation,))
 
     def _enum(self, operation: o.CreateEnum | o.AddEnumValue | o.DropEnum) -> Source:
-        name_of = self._objects.table_sql
-        match operation:
-            case o.CreateEnum(enum=enum):
-                labels = ", ".join(_literal(value) for value in enum.values)
-                return _on_postgresql(f"CREATE TYPE {name_of(enum.name)} AS ENUM ({labels})")
-            case o.DropEnum(enum=dropped):
-                return _on_postgresql(f"DROP TYPE {name_of(dropped)}")
-            case o.AddEnumValue(enum=name, value=value, after=after, before=before):
-                place = f" AFTER {_literal(after)}" if after is not None else ""
-                place = place or (f" BEFORE {_literal(before)}" if before is not None else "")
-                sql = f"ALTER TYPE {name_of(name)} ADD VALUE IF NOT EXISTS {_literal(value)}{place}"
-                # A new label cannot be used in the transaction that adds it, so it gets one of its own.
-                return _outside(sql)
+        [sql] = self._postgresql.statements(operation)
+        # A new label cannot be used in the transaction that adds it, so it gets one of its own.
+        return _outside(sql) if isinstance(operation, o.AddEnumValue) else _on_postgresql(sql)
 
     def _table(self, operation: o.CreateTable | o.DropTable | o.RenameTable | o.SetTableOptions) -> tuple[Piece, ...]:
         match operation:
@@ -126,9 +122,8 @@ class Directives:
                     return ()
                 schema = _schema(before)
                 code = f"op.rename_table({string_literal(before.name)}, {string_literal(after.name)}{schema})"
-                quote, alter = self._objects.quote, f"ALTER TABLE {self._objects.table_sql(after)} RENAME CONSTRAINT"
-                renamed = (_on_postgresql(f"{alter} {quote(old)} TO {quote(new)}") for old, new in constraints)
-                return (Source(code), *renamed)
+                renamed = self._postgresql.statements(o.RenameTable(after, after, constraints))
+                return (Source(code), *map(_on_postgresql, renamed))
 
     def _column(
         self,
@@ -224,9 +219,8 @@ class Directives:
             case o.RebuildIndex(index=index):
                 name = self._objects.table_sql(TableName(index.name, table.schema))
                 return (_outside(f"REINDEX INDEX CONCURRENTLY {name}"),)
-            case o.AttachIndex(index=own, parent=parent):
-                part = self._objects.table_sql(TableName(own, table.schema))
-                return (_on_postgresql(f"ALTER INDEX {self._objects.table_sql(parent)} ATTACH PARTITION {part}"),)
+            case o.AttachIndex():
+                return tuple(map(_on_postgresql, self._postgresql.statements(operation)))
 
     def _create_index(self, table: TableName, index: Index) -> Piece:
         return Directive(ops.CreateIndexOp.from_index(self._objects.index(table, index)))
@@ -254,9 +248,8 @@ class Directives:
                     name = naming.constraint_name(table, definition, self._objects.columns(table))
                 drop = ops.DropConstraintOp(final(name), table.name, type_=_KIND[kind], schema=table.schema)
                 return (Batch(table.name, table.schema, (drop,)),)
-            case o.ValidateConstraint(constraint=constraint):
-                quoted = self._objects.quote(constraint.name or "")
-                return (_on_postgresql(f"ALTER TABLE {self._objects.table_sql(table)} VALIDATE CONSTRAINT {quoted}"),)
+            case o.ValidateConstraint():
+                return tuple(map(_on_postgresql, self._postgresql.statements(operation)))
 
     def _exclusion(self, table: TableName, check: Check) -> Source:
         """Only PostgreSQL has exclusion constraints."""
@@ -271,15 +264,12 @@ class Directives:
 
     def _constraint_comment(self, operation: o.SetComment) -> Source:
         """Of all databases PostgreSQL alone keeps comments of constraints."""
-        subject = f"{self._objects.quote(operation.constraint or '')} ON {self._objects.table_sql(operation.table)}"
-        comment = "NULL" if not operation.comment else _literal(operation.comment)
-        return _on_postgresql(f"COMMENT ON CONSTRAINT {subject} IS {comment}")
+        return _on_postgresql(*self._postgresql.statements(operation))
 
     def _adopt(self, table: TableName, unique: Unique, index: str) -> Source:
         """Turn a unique index that exists into the constraint, which takes no time; PostgreSQL alone can."""
-        quoted = self._objects.quote(naming.constraint_name(table, unique))
-        alter = f"ALTER TABLE {self._objects.table_sql(table)}"
-        return _on_postgresql(f"{alter} ADD CONSTRAINT {quoted} UNIQUE USING INDEX {self._objects.quote(index)}")
+        named = replace(unique, name=naming.constraint_name(table, unique), native=None, comment=None)
+        return _on_postgresql(*self._postgresql.statements(o.AddUnique(table, named, index)))
 
     def _create(self, table: TableName, constraint: Constraint) -> ops.MigrateOperation:
         match constraint:
@@ -331,10 +321,6 @@ def _comment(operation: o.SetComment) -> Piece:
 
 def _schema(table: TableName) -> str:
     return f", schema={string_literal(table.schema)}" if table.schema else ""
-
-
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _call(sql: str) -> str:
