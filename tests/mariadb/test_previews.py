@@ -11,6 +11,9 @@ from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.cli.reports.previews import preview_sql
 from framework_m_migrations.domain.plan import Risk
 from tests._mariadb import MariadbDatabase
+from tests.versions.conftest import apps as apps
+from tests.versions.support import Apps, Bench, connected
+from tests.versions.test_preview import other_words
 
 pytestmark = pytest.mark.mariadb
 
@@ -69,3 +72,8 @@ def test_the_printed_sql_does_what_run_does(
     manager.run()
     kept = [text for text in tables() if "`__schema" not in text]
     assert kept == by_hand
+
+
+def test_what_is_printed_is_what_is_sent(mariadb_database: MariadbDatabase, apps: Apps) -> None:
+    with connected(mariadb_database.sync_url) as connection:
+        assert other_words(Bench(connection, apps)) == {"change", "tighten", "rename", "drop"}

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.filesystem import FilesystemDiscovery
+from framework_m_migrations.adapters.mariadb import MariadbDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from framework_m_migrations.adapters.sql.versions import AlembicTrack
@@ -20,7 +21,7 @@ from framework_m_migrations.adapters.sql.versions import AlembicTrack
 EXAMPLES = Path(__file__).parents[2] / "examples" / "apps"
 EXAMPLE_APPS = ("shop", "stock", "crm_lite")
 
-SCOPES: dict[str, Any] = {"sqlite": SqliteDialect(), "postgresql": PostgresqlDialect()}
+SCOPES: dict[str, Any] = {"sqlite": SqliteDialect(), "postgresql": PostgresqlDialect(), "mariadb": MariadbDialect()}
 
 
 @dataclass

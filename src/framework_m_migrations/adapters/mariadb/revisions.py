@@ -189,7 +189,7 @@ class MariadbRevisions(MySQLImpl):
     def add_constraint(self, const: Any, **options: Any) -> None:
         """Add a constraint as sync does."""
         rule = const._create_rule  # noqa: SLF001 - as Alembic asks whether the constraint is made at all
-        if self._offline or options or isinstance(const, sa.PrimaryKeyConstraint):
+        if options or isinstance(const, sa.PrimaryKeyConstraint):
             super().add_constraint(const, **options)
             return
         if rule is not None and not rule(self):
@@ -240,7 +240,7 @@ class MariadbRevisions(MySQLImpl):
     def create_index(self, index: sa.Index, **options: Any) -> None:
         """An index, as sync adds it; options as for ``create_table``."""
         adopt_mysql_names(index)
-        if self._offline or index.table is None or any(options.values()):
+        if index.table is None or any(options.values()):
             super().create_index(index, **options)
             return
         said = _CREATE_INDEX.match(self._text.statement(sa.schema.CreateIndex(index)))
@@ -260,11 +260,7 @@ class MariadbRevisions(MySQLImpl):
 
     def _comment(self, table: sa.Table, comment: str | None) -> None:
         operation = o.SetComment(TableName(table.name, table.schema), None, comment)
-        statements = self._writer.additive(operation) or ()
-        for sql in statements if self._offline else ():
-            self.static_output(f"{sql};")
-        if not self._offline:
-            self._send(statements)
+        self._send(self._writer.additive(operation) or ())
 
     def drop_index(self, index: sa.Index, **options: Any) -> None:
         """Drop an index; one that a foreign key needs is replaced by that key's own."""
@@ -284,9 +280,6 @@ class MariadbRevisions(MySQLImpl):
 
     def rename_table(self, old_table_name: str, new_table_name: str, schema: str | None = None) -> None:
         """Rename a table."""
-        if self._offline:
-            super().rename_table(old_table_name, new_table_name, schema=schema)
-            return
         operation = o.RenameTable(TableName(old_table_name, schema), TableName(new_table_name, schema))
         self._send(self._writer.revision(operation) or ())
 
@@ -314,7 +307,8 @@ class MariadbRevisions(MySQLImpl):
 
     @property
     def _writer(self) -> Writer:
-        return Writer(self._connected, self._text, schema=None, demanding=False)
+        connection = None if self._offline else self._connected
+        return Writer(connection, self._text, schema=None, demanding=False)
 
     @property
     def _connected(self) -> sa.Connection:
@@ -336,6 +330,10 @@ class MariadbRevisions(MySQLImpl):
         return int(self._connected.exec_driver_sql(sql, execution_options=conversions.PROBE).scalar_one())
 
     def _send(self, statements: Iterable[str]) -> None:
+        if self._offline:
+            for sql in statements:
+                self.static_output(f"{sql}{self.command_terminator}")
+            return
         with strict(self._connected):
             for sql in statements:
                 self._connected.exec_driver_sql(sql, execution_options={"no_parameters": True}).close()

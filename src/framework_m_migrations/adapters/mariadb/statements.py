@@ -53,17 +53,25 @@ class Writer:
     """Writes the statements of operations.
 
     Args:
-        connection: to ask how a table is defined now.
+        connection: to ask how a table is defined now; None for what needs no answer, where there is no database.
         text: of the session's dialect and schema.
         schema: the session's schema.
         demanding: to demand LOCK=NONE where the server is known to grant it. A revision leaves the way to the server.
     """
 
-    def __init__(self, connection: sa.Connection, text: SqlText, *, schema: str | None, demanding: bool = True) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: sa.Connection | None, text: SqlText, *, schema: str | None, demanding: bool = True
+    ) -> None:
+        self._given = connection
         self._text = text
         self._schema = schema
         self._demanding = demanding
+
+    @property
+    def _connection(self) -> sa.Connection:
+        if self._given is None:
+            raise InvalidMetadata("How the table is defined now is not known without the database.")
+        return self._given
 
     def additive(self, operation: o.AdditiveOperation) -> tuple[str, ...] | None:
         """The statements of an additive operation, None for the shared form."""

@@ -47,7 +47,9 @@ from framework_m_migrations.domain.revision_previews import RevisionPreview
 _PACKAGE = str(Path(__file__).parents[3])
 _SPEAKS_OF_ROWS = re.compile(r"\s*(?:SELECT|WITH|VALUES)\b", re.IGNORECASE)
 _CATALOG = re.compile(r"\b(?:sqlite_(?:temp_)?(?:master|schema)|pragma_\w+)\b", re.IGNORECASE)
-_READS = re.compile(r"\s*(?:SELECT|EXPLAIN|VALUES|--|PRAGMA\s+(?!(?!busy_timeout|temp\.user_version)[\w.]+\s*=))", re.IGNORECASE)
+_READS = re.compile(
+    r"\s*(?:SELECT|EXPLAIN|VALUES|--|PRAGMA\s+(?!(?!busy_timeout|temp\.user_version)[\w.]+\s*=))", re.IGNORECASE
+)
 _WITH = re.compile(r"\s*WITH\b(?!.*\b(?:INSERT|UPDATE|DELETE)\b)", re.IGNORECASE | re.DOTALL)
 _BEGINS = re.compile(r"\s*BEGIN\b.*", re.IGNORECASE)
 _ENDS = re.compile(r"\s*(?:COMMIT|END|ROLLBACK)\b.*", re.IGNORECASE)
