@@ -98,9 +98,7 @@ class RevisionWriter:
             *(line for name, lines in functions for line in ("", "", f"def {name}() -> None:", *lines)),
             "",
         ]
-        text = "\n".join(lines)
-        ast.parse(text)
-        return text
+        return "\n".join(lines)
 
     def _functions(self, changes: Sequence[PlannedChange]) -> tuple[Functions, Iterable[str], set[str]]:
         """The functions, their review list and their imports; worked out once for changes that are written at last."""
@@ -147,6 +145,8 @@ class RevisionWriter:
                 details={"app": app.name, "package": app.package},
             )
         text = self.text(draft, changes)
+        # Nothing is written that Python cannot read.
+        ast.parse(text)
         folder = Path(chosen)
         file = folder / naming.file_name(draft.id, draft.message)
         taken = sorted(folder.glob(f"{draft.id}_*.py")) or ([file] if file.exists() else [])
