@@ -12,6 +12,7 @@ import pytest_asyncio
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from framework_m_migrations.embedding.framework_m import event_bus
 from tests.framework_m.cli.project import Project
 from tests.framework_m.conftest import MakeApp
 from tests.framework_m.test_loading import doctype
@@ -113,6 +114,34 @@ async def test_booting_again_in_one_process(container: object, engine: AsyncEngi
     assert third.plan.plan.applied == ()  # type: ignore[attr-defined]
     assert "extra" in TableRegistry().get_table("Thing").columns
     assert container.config.get("auto_sync_schema") is None  # type: ignore[attr-defined]
+
+
+@pytest.mark.asyncio
+async def test_events_reach_the_hosts_bus_once_it_is_connected(
+    container: Any, engine: AsyncEngine, make_app: MakeApp
+) -> None:
+    make_app("shop", {"doctypes/thing.py": doctype("title: str = ''")})
+    container.event_bus.reset()
+    bus, found = container.event_bus(), []
+
+    async def take(event: Any) -> None:
+        found.append(event)
+        if event.data["number"] == 1:
+            raise ZeroDivisionError
+
+    await bus.subscribe("migration.step_finished", take)
+    await boot_here(container, engine)
+    assert found == []
+    await bus.connect()
+    while publishing := tuple(event_bus._publishing):
+        await asyncio.wait(publishing)
+    assert [event.data["number"] for event in found] == list(range(1, found[0].data["total"] + 1))
+    assert found[0].source == "framework_m_migrations"
+    assert sum(event.data["operations"] for event in found) > 44
+    await boot_here(container, engine)
+    while publishing := tuple(event_bus._publishing):
+        await asyncio.wait(publishing)
+    assert len(found) == found[0].data["total"]
 
 
 @pytest.mark.asyncio

@@ -16,6 +16,7 @@ from framework_m_migrations.container.tenancy import has_tenant_schemas, is_tena
 from framework_m_migrations.domain.changes import PrimaryKeyChanged
 from framework_m_migrations.domain.hints import Invocation
 from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE, HostDiscovery
+from framework_m_migrations.embedding.framework_m.event_bus import EventBusSink
 from framework_m_migrations.embedding.framework_m.settings import configured_tenants
 from framework_m_migrations.embedding.framework_m.triggers import attach_triggers
 from framework_m_migrations.embedding.framework_m.wiring import host_doctypes, host_factories
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from framework_m_migrations.domain.errors import MigrationError
     from framework_m_migrations.domain.results import SyncResult
     from framework_m_migrations.embedding.aio import AsyncMigrationManager
+    from framework_m_migrations.ports.event_sink import EventSink
 
 logger = logging.getLogger("framework_m_migrations")
 
@@ -143,7 +145,11 @@ async def sync_engine(container: Any, engine: AsyncEngine) -> SyncResult:
         MigrationError: the sync failed.
     """
     doctypes = publish() if container.config.get(ENGAGED) else host_doctypes(HostDiscovery((), Path()).apps())
-    manager = manager_of(engine)
+    async with EventBusSink(container) as events:
+        return await _sync(manager_of(engine, events), engine, doctypes)
+
+
+async def _sync(manager: AsyncMigrationManager, engine: AsyncEngine, doctypes: list[DocTypeTables]) -> SyncResult:
     result = await manager.sync()
     for planned in result.withheld:
         change = planned.change
@@ -156,12 +162,12 @@ async def sync_engine(container: Any, engine: AsyncEngine) -> SyncResult:
     return result
 
 
-def manager_of(engine: AsyncEngine) -> AsyncMigrationManager:
+def manager_of(engine: AsyncEngine, events: EventSink | None = None) -> AsyncMigrationManager:
     """The manager of the shared schema, over an engine of the host."""
     from framework_m_migrations.container.settings import MigrationSettings
     from framework_m_migrations.embedding.aio import AsyncMigrationManager
 
-    return AsyncMigrationManager(MigrationSettings(), engine=engine, overrides=host_factories())
+    return AsyncMigrationManager(MigrationSettings(), engine=engine, events=events, overrides=host_factories())
 
 
 def in_words(error: MigrationError) -> str:
