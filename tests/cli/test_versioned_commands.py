@@ -290,7 +290,7 @@ def test_heads_and_current_are_what_alembic_calls_so(apps: Project) -> None:
 def test_codes_are_explained(project: Project) -> None:
     error = project.run("explain", "m310")
     assert error.code == 0
-    assert error.out.startswith("M310: The database changed between planning and applying.")
+    assert error.out.startswith("M310: The database changed between planning and applying")
     rule = project.run("explain", "L302", "--json").json["explanations"]
     assert "A column of the table goes" in rule[0]["meaning"]
     unknown = project.run("explain", "X1")

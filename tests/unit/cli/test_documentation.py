@@ -14,6 +14,7 @@ import pytest
 import framework_m_migrations
 from framework_m_migrations.cli.app import COMMANDS
 from framework_m_migrations.cli.options import Common
+from framework_m_migrations.cli.reports.codes import explained
 from framework_m_migrations.domain import hints
 from framework_m_migrations.domain.errors import MigrationError
 
@@ -96,3 +97,12 @@ def test_every_common_option_is_in_the_table() -> None:
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 130])
 def test_every_exit_code_is_explained(code: int) -> None:
     assert re.search(rf"^\| {code} \| [\w`]", CLI, re.MULTILINE)
+
+
+def test_explain_knows_every_error_and_rule() -> None:
+    codes = [kind.code for kind in every_error()]
+    rules = re.findall(r"^\| (L\d{3}) ", (DOCS / "lint.md").read_text(encoding="utf-8"), re.MULTILINE)
+    risks = re.findall(r"^\| `([a-z-]+)`", (DOCS / "risk.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [code for code in (*codes, *rules, "D302", *risks) if not explained(code)] == []
+    assert explained("column-required")[0].risk == "WARNING"
+    assert explained("no-such-rule") == ()

@@ -194,7 +194,7 @@ def explain(
     *,
     common: Common = Common(),  # noqa: B008
 ) -> int:
-    """Explain an error (M200) or a rule of lint (L101): what it means and what to do; open no database.
+    """Explain an error (M200), a rule of lint (L101) or of risk (column-required); open no database.
 
     Args:
         code: The code, as it is printed.
@@ -206,7 +206,9 @@ def explain(
 
         found = explained(code)
         if not found:
-            raise UsageError(f"There is no error or rule {code!r}.", next_step="Give a code such as M200 or L302.")
+            raise UsageError(
+                f"There is no error or rule `{code}`.", next_step="Give a code such as M200, L302 or column-required."
+            )
         work.output.show(explanation_report(found))
         work.output.show_json({"command": "explain", "explanations": [one._asdict() for one in found]})
         return DONE
