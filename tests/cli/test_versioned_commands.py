@@ -76,6 +76,8 @@ def test_create_writes_into_the_apps_folder_and_run_applies_it(apps: Project) ->
 def test_create_only_shown_writes_nothing(apps: Project) -> None:
     apps.run("run", *APPS)
     before = sorted(apps.path.rglob("*.py"))
+    alone = ("--apps", "shop")  # The only app needs no --app.
+    assert "look" in apps.run("create", "look", "--no-autogenerate", "--dry-run", *alone).out
     shown = apps.run("create", "look", "--app", "shop", "--no-autogenerate", "--dry-run", *APPS)
     assert shown.code == 0
     assert "def upgrade()" in shown.out

@@ -171,7 +171,7 @@ def surplus(item: Index | Unique | Check | ForeignKey) -> str:
         case Check():
             return f"{_rule(item)} {item.name or ''} ({item.expression})"
         case ForeignKey():
-            return f"foreign key {item.name or ''} {reference(item)}"
+            return " ".join(filter(None, ("foreign key", item.name, reference(item))))
 
 
 def definition(column: Column) -> str:

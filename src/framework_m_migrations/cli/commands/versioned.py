@@ -12,6 +12,7 @@ from framework_m_migrations.cli.document import clean
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.options import Common
 from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
+from framework_m_migrations.container.project_file import split_names
 
 if TYPE_CHECKING:
     from framework_m_migrations.domain.renames import Rename
@@ -79,7 +80,7 @@ def create(  # noqa: PLR0913 - the options of the command
     message: str,
     /,
     *,
-    app: str,
+    app: str | None = None,
     no_autogenerate: bool = False,
     dry_run: bool = False,
     depends_on: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=())] = (),
@@ -97,7 +98,7 @@ def create(  # noqa: PLR0913 - the options of the command
 
     Args:
         message: What the revision is for.
-        app: The app whose branch and folder it goes to.
+        app: The app whose branch and folder it goes to; may be left out where the project has one app.
         no_autogenerate: Write an empty revision.
         dry_run: Only print the revision's text.
         depends_on: A revision of another app that must be applied before it; may be repeated.
@@ -112,14 +113,15 @@ def create(  # noqa: PLR0913 - the options of the command
     def body(work: Work) -> int:
         if not message.strip():
             raise UsageError("The message is empty.", next_step="Say in a few words what the revision is for.")
+        owner = app or _only_app(work)
         given = tuple(part for text in rename for part in text.split(",") if part)
         answers: tuple[str, ...] = ()
         asked = work.output.interactive and not no_autogenerate and not merge
         if asked:
-            answers = _ask_about_renames(work, app, given)
+            answers = _ask_about_renames(work, owner, given)
         result = work.manager.create(
             message,
-            app=app,
+            app=owner,
             autogenerate=not no_autogenerate,
             dry_run=dry_run,
             depends_on=tuple(part for text in depends_on for part in text.split(",") if part),
@@ -137,6 +139,17 @@ def create(  # noqa: PLR0913 - the options of the command
         return DONE
 
     return execute(common, body)
+
+
+def _only_app(work: Work) -> str:
+    settings = work.manager.settings
+    apps = settings.apps or split_names(settings.installed_apps)
+    if len(apps) != 1:
+        known = f": the project has {', '.join(apps)}" if apps else ""
+        raise UsageError(
+            f"The revision needs an app{known}.", next_step="Name it: `m-migrate create MESSAGE --app APP`."
+        )
+    return apps[0]
 
 
 def _ask_about_renames(work: Work, app: str, given: tuple[str, ...]) -> tuple[str, ...]:

@@ -119,7 +119,11 @@ def create_report(result: CreateResult, *, dry_run: bool, doctypes: bool = False
         blocks += [Heading("Declare the rename, for databases that have not run this revision yet")]
         blocks += [line(Span(_declaration(one, doctypes=doctypes)), indent=1) for one in result.renames]
     if result.path is not None:
-        blocks += [Heading("Next"), line(Span("m-migrate run", "command"), ": apply it", indent=1)]
+        blocks.append(Heading("Next"))
+        if result.proof is not None and result.proof.outcome is Outcome.FAILED:
+            command = f"m-migrate prove {result.revision}"
+            blocks.append(line(Span(command, "command"), ": try it again, once you have edited it", indent=1))
+        blocks.append(line(Span("m-migrate run", "command"), ": apply it", indent=1))
         if result.contract is not None:
             words = ": apply the contract half too, once no code from before runs"
             blocks.append(line(Span("m-migrate run --contract", "command"), words, indent=1))

@@ -158,6 +158,7 @@ ACTIONS = (
         "An index over {table} is built while nobody may use it.",
         "Use online.add_unique(), or build the index with online.create_index_concurrently() and adopt it.",
         "disallowed-unique-constraint",
+        "constraint-missing-not-valid",
         "adding-serial-primary-key-field",
     ),
     _rule(

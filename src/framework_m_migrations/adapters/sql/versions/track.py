@@ -123,6 +123,8 @@ class AlembicTrack:
             self._discovery,
             version_table=self._version_table,
             version_table_schema=self._version_table_schema,
+            models=self._models,
+            folders=self._folders,
         )
         made._surroundings = replace(self._surroundings, events=NullSink())
         made._environment = None if self._environment is None else self._environment.on(connection)

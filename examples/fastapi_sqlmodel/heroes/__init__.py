@@ -1,0 +1,1 @@
+"""A list of heroes: FastAPI, SQLModel and framework-m-migrations."""

@@ -1,0 +1,1 @@
+"""A warehouse: SQLAlchemy and nothing else."""
