@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.versions.proving import scratch_prefix
 from framework_m_migrations.container.settings import MigrationSettings
-from framework_m_migrations.domain.errors import ConfigurationError, UnknownRevision
+from framework_m_migrations.domain.errors import ConfigurationError, RevisionError, UnknownRevision
 from framework_m_migrations.domain.proof import Outcome, Proof
 from framework_m_migrations.embedding.aio import AsyncMigrationManager
 from framework_m_migrations.embedding.sync import MigrationManager
@@ -21,7 +21,7 @@ from tests._mariadb import MariadbDatabase
 from tests._postgres import PostgresDatabase
 from tests.versions.support import Apps
 
-ONE, TWO = "aaaaaaaaaaa1", "aaaaaaaaaaa2"
+ONE, TWO, THREE = "aaaaaaaaaaa1", "aaaaaaaaaaa2", "aaaaaaaaaaa3"
 TABLES = """
 op.create_table("customer", sa.Column("id", sa.Integer(), primary_key=True),
     sa.Column("title", sa.String(40)), sa.Column("age", sa.Integer(), nullable=False),
@@ -29,6 +29,12 @@ op.create_table("customer", sa.Column("id", sa.Integer(), primary_key=True),
 op.create_table("orders", sa.Column("id", sa.Integer(), primary_key=True),
     sa.Column("customer", sa.Integer(), sa.ForeignKey("customer.id", name="fk_customer"), nullable=False))
 """
+OWN_SQL = {
+    "sqlite": ("SQLite", "CREATE TABLE own (id INTEGER PRIMARY KEY) WITHOUT ROWID"),
+    "postgresql": ("PostgreSQL", "CREATE TABLE own (id integer PRIMARY KEY, tags text[] DEFAULT '{}')"),
+    "mariadb": ("MariaDB", "CREATE TABLE own (id integer PRIMARY KEY) ENGINE=InnoDB COMMENT 'own'"),
+}
+FOURTH = "op.execute('CREATE TABLE fourth (id integer)')"
 NO_TABLES = 'op.drop_table("orders"); op.drop_table("customer")'
 
 
@@ -318,6 +324,24 @@ def test_objects_of_the_database_come_along(sqlite_place: Place) -> None:
     assert "trigger watch" in proof.sentence
 
 
+def test_squash_is_proved_on_a_database_of_the_same_kind(place: Place) -> None:
+    product, own = next(value for kind, value in OWN_SQL.items() if place.url.startswith(kind))
+    place.apps.revision("wms", ONE, TABLES, NO_TABLES, labels=("wms",))
+    rows = f"op.execute({own!r})\nop.execute('INSERT INTO own VALUES (1)')"
+    place.apps.revision("wms", TWO, rows, "op.execute('DROP TABLE own')", down=ONE)
+    # What depends on what was run before does something else in one revision.
+    place.apps.revision("wms", THREE, f"if op.get_context().get_current_heads() == ({TWO!r},): {FOURTH}", down=TWO)
+    place.manager().run(TWO)
+    before = place.databases()
+    with pytest.raises(RevisionError, match="leaves another database"):
+        place.manager().squash(app="wms", to=THREE)
+    result = place.manager().squash(app="wms", to=TWO)
+    assert result.proof.endswith(f"on an empty {product}.")
+    assert result.notes == ()
+    assert place.databases() == before, "a scratch database was left behind"
+    assert place.manager().run(TWO).revisions == ()
+
+
 @pytest.mark.postgres
 def test_a_role_without_the_right_is_told_how_and_a_scratch_url_serves(
     postgres_place: Place, make_postgres_database: Callable[[], PostgresDatabase]
@@ -340,6 +364,12 @@ def test_a_role_without_the_right_is_told_how_and_a_scratch_url_serves(
         assert place.prove(ONE, str(scratch.sync_url)).outcome is Outcome.PROVED
         # It was cleared, so that it serves again.
         assert place.prove(ONE, str(scratch.sync_url)).outcome is Outcome.PROVED
+        place.apps.revision("wms", TWO, down=ONE)
+        elsewhere = place.manager().squash(app="wms", to=TWO, dry_run=True)
+        assert "on an empty SQLite" in elsewhere.proof
+        assert "permission denied to create database" in elsewhere.notes[0]
+        same = place.manager().squash(app="wms", to=TWO, dry_run=True, scratch=str(scratch.sync_url))
+        assert "on an empty PostgreSQL" in same.proof
     finally:
         with admin.begin() as connection:
             connection.exec_driver_sql(f"DROP OWNED BY {role}")

@@ -106,9 +106,12 @@ class Commands:
         """See services.use_cases.preview.preview_rollback."""
         return Command(partial(previewing.preview_rollback, steps=steps, app=app, to=to), looks=True)
 
-    def squash(self, *, app: str, to: str, message: str | None, dry_run: bool) -> Command[SquashResult]:
+    def squash(
+        self, *, app: str, to: str, message: str | None, dry_run: bool, scratch: str | None
+    ) -> Command[SquashResult]:
         """See services.use_cases.squash.squash."""
-        return Command(partial(squashing.squash, app=app, to=to, message=message, dry_run=dry_run), looks=True)
+        use_case = partial(squashing.squash, app=app, to=to, message=message, dry_run=dry_run, scratch=scratch)
+        return Command(use_case, looks=True)
 
     def show(self, revision: str) -> Command[ShowResult]:
         """See services.use_cases.preview.show."""

@@ -245,13 +245,15 @@ class MigrationManager:
         """
         return self._run(self._commands.rollback(steps=steps, app=app, to=to))
 
-    def squash(self, *, app: str, to: str, message: str | None = None, dry_run: bool = False) -> SquashResult:
+    def squash(
+        self, *, app: str, to: str, message: str | None = None, dry_run: bool = False, scratch: str | None = None
+    ) -> SquashResult:
         """Replace an app's revisions up to ``to`` by one that is proven equivalent; ``dry_run`` writes nothing.
 
         Raises:
             RevisionError: something outside the range needs a part of it, or the proof failed; nothing was written.
         """
-        return self._run(self._commands.squash(app=app, to=to, message=message, dry_run=dry_run))
+        return self._run(self._commands.squash(app=app, to=to, message=message, dry_run=dry_run, scratch=scratch))
 
     def stamp(self, *revisions: str, dry_run: bool = False) -> RepairResult:
         """Set what the version table says, running no revision; ``dry_run`` only says what would change."""

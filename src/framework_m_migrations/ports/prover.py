@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from framework_m_migrations.domain.proof import Proof
+from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 
 
 class Prover(Protocol):
@@ -42,4 +43,20 @@ class Prover(Protocol):
 
     def text(self, revision: str) -> str:
         """The revision's file."""
+        ...
+
+    def squash(self, draft: SquashDraft, *, scratch: str | None = None, dry_run: bool) -> SquashResult:
+        """Write one revision in the place of others, once it is proven that both make the same database.
+
+        The replaced revisions stay the history of a database that has a part of them.
+
+        Args:
+            draft: the new revision, and those that it replaces.
+            scratch: as for ``prove``. Where none can be had, a SQLite in memory serves, and a note says so.
+            dry_run: prove, and write nothing.
+
+        Raises:
+            RevisionError: they do not make the same database, or that cannot be proven; nothing was written.
+            ConfigurationError: as ``prove``.
+        """
         ...

@@ -9,7 +9,6 @@ from typing import Protocol
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
-from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 
 
 class VersionedTrack(Protocol):
@@ -94,20 +93,6 @@ class VersionedTrack(Protocol):
 
         Raises:
             VersionFolderMissing: the app has no place where a folder could be made.
-        """
-        ...
-
-    def squash(self, draft: SquashDraft, *, dry_run: bool) -> SquashResult:
-        """Write one revision in the place of others, once it is proven that both make the same database.
-
-        The replaced revisions stay the history of a database that has a part of them.
-
-        Args:
-            draft: the new revision, and those that it replaces.
-            dry_run: prove, and write nothing.
-
-        Raises:
-            RevisionError: they do not make the same database, or that cannot be proven; nothing was written.
         """
         ...
 

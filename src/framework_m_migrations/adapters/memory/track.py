@@ -21,7 +21,6 @@ from framework_m_migrations.domain.plan import PlannedChange, removals
 from framework_m_migrations.domain.reversal import reversal
 from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import Phase, Revision, RevisionDraft, RevisionGraph
-from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 from framework_m_migrations.ports.app_discovery import App
 
 type Change = Callable[[MemoryConnection], None]
@@ -179,11 +178,6 @@ class MemoryTrack:
         )
         self._revisions.revisions.append(MemoryRevision(revision, _applies(forward), _applies(backward)))
         return path
-
-    def squash(self, draft: SquashDraft, *, dry_run: bool) -> SquashResult:
-        """Revisions in memory are functions, which no file can hold; raises RevisionError."""
-        del dry_run
-        raise RevisionError("Revisions in memory cannot be squashed.", details={"revision": draft.id})
 
     def preview(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
         """The revision in words."""

@@ -329,23 +329,25 @@ def squash(
     to: str,
     message: str | None = None,
     dry_run: bool = False,
+    scratch_url: Annotated[str | None, Parameter(metavar="URL")] = None,
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Replace an app's revisions up to one of them by a single revision with the same effect.
 
-    Proves on an empty SQLite that both make the same schema and rows. Databases that have all of them, or a part, need
-    nothing else than their next run.
+    Proves on an empty database that both make the same schema and rows. Databases that have all of them, or a part,
+    need nothing else than their next run.
 
     Args:
         app: The app whose revisions are replaced, from its first one on.
         to: The last revision to replace; the new one keeps its id.
         message: What the new revision is for.
         dry_run: Prove, and only print the new revision's text.
+        scratch_url: Empty database to prove it on. Default: one that is made beside yours and dropped.
         common: The options of every command.
     """
 
     def body(work: Work) -> int:
-        result = work.manager.squash(app=app, to=to, message=message, dry_run=dry_run)
+        result = work.manager.squash(app=app, to=to, message=message, dry_run=dry_run, scratch=scratch_url)
         from framework_m_migrations.cli.reports.previews import squash_report
 
         work.output.show(squash_report(result))

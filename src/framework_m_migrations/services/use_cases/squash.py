@@ -12,7 +12,13 @@ from framework_m_migrations.services.version_resolver import resolver
 
 
 def squash(
-    session: Session, *, app: str, to: str, message: str | None = None, dry_run: bool = False
+    session: Session,
+    *,
+    app: str,
+    to: str,
+    message: str | None = None,
+    dry_run: bool = False,
+    scratch: str | None = None,
 ) -> UseCase[SquashResult]:
     """Replace an app's revisions from its first one to ``to`` by one that has the id of the last.
 
@@ -22,6 +28,7 @@ def squash(
         to: the last one to be replaced, in any absolute form of domain.revision_targets.
         message: what the new revision is for.
         dry_run: write nothing.
+        scratch: as for Prover.squash.
 
     Raises:
         UnknownRevision: ``to`` is no single revision of the app.
@@ -35,7 +42,10 @@ def squash(
         raise UnknownRevision(
             f"{to!r} is no single revision of app {app!r}.", next_step="Name the last one to replace."
         )
-    return session.versions.squash(_draft(graph, app, found[0], message), dry_run=dry_run)
+    draft, prover = _draft(graph, app, found[0], message), session.prover
+    if prover is None:
+        raise RevisionError("These revisions are in no files: nothing can be squashed.", details={"revision": draft.id})
+    return prover.squash(draft, scratch=scratch, dry_run=dry_run)
 
 
 def _draft(graph: RevisionGraph, app: str, last: str, message: str | None) -> SquashDraft:

@@ -14,18 +14,21 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, SqlDialect
+from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.url import parse_url, redact, secrets_of, show_url
 from framework_m_migrations.adapters.sql.versions.failures import cause_of
 from framework_m_migrations.adapters.sql.versions.proof_line import store_proof
 from framework_m_migrations.adapters.sql.versions.sample_rows import SampleRows
+from framework_m_migrations.adapters.sql.versions.squash import Squasher
 from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
 from framework_m_migrations.adapters.sql.wanted import Target
 from framework_m_migrations.domain.definitions import Dump, differences
 from framework_m_migrations.domain.errors import ConfigurationError, MigrationError, RevisionFailed
 from framework_m_migrations.domain.proof import Outcome, Proof
 from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 
 PREFIX = "fmm_scratch_"
 _WAYS = (
@@ -98,6 +101,45 @@ class SqlProver:
         except _NotTried as error:
             return Proof(revision, Outcome.NOT_TRIED, (error.reason.rstrip("."),), next_step=error.next_step)
 
+    def squash(self, draft: SquashDraft, *, scratch: str | None = None, dry_run: bool) -> SquashResult:
+        """See Prover."""
+        try:
+            return self._squasher(self._sql_dialect, scratch).squash(draft, dry_run=dry_run)
+        except _NotTried as error:
+            found = self._squasher(SqliteDialect(), None).squash(draft, dry_run=dry_run)
+            return replace(found, notes=(*found.notes, f"Proven on SQLite: {error.reason}. {error.next_step}".strip()))
+
+    def _squasher(self, sql_dialect: SqlDialect, scratch: str | None) -> Squasher:
+        rehearsal = sql_dialect.rehearsal()
+        if rehearsal is None:
+            raise _NotTried(f"there are no scratch databases for {sql_dialect.name}")
+        own = sql_dialect.name == self._sql_dialect.name
+        schema = self._schema if own else None
+        name, version_schema = self._track._version_table_name()  # noqa: SLF001 - the track's own
+
+        @contextmanager
+        def empty() -> Iterator[sa.Engine]:
+            with self._scratch(rehearsal, scratch) if own else self._scratch_file() as engine:
+                if schema is not None:
+                    with _autocommit(engine) as connection:
+                        rehearsal.schema(connection, schema)
+                yield engine
+
+        def state(connection: sa.Connection) -> tuple[Dump, dict[str, list[str]]]:
+            found = _state(connection, sql_dialect, rehearsal, schema, frozenset((*ENGINE_TABLES, name)))
+            return found.dump, {str(table): sorted(map(repr, rows)) for table, rows in found.rows.items()}
+
+        return Squasher(
+            self._track.library(),
+            self._connection,
+            sql_dialect,
+            self._track._surroundings,  # noqa: SLF001
+            (name, version_schema if own else None),
+            empty,
+            state,
+            {"postgresql": "PostgreSQL", "mariadb": "MariaDB", "sqlite": "SQLite"}[sql_dialect.name],
+        )
+
     def store(self, proof: Proof, day: str) -> Proof:
         """See Prover."""
         file = Path(self._track.library().script(proof.revision).path)
@@ -119,14 +161,19 @@ class SqlProver:
             with self._given(rehearsal, given) as engine:
                 yield engine
         elif self._connection.dialect.name == "sqlite":
-            with (
-                tempfile.TemporaryDirectory(prefix=PREFIX) as folder,
-                self._engine(sa.URL.create("sqlite", database=str(Path(folder) / "scratch.db"))) as engine,
-            ):
+            with self._scratch_file() as engine:
                 yield engine
         else:
             with self._made(rehearsal) as engine:
                 yield engine
+
+    @contextmanager
+    def _scratch_file(self) -> Iterator[sa.Engine]:
+        with (
+            tempfile.TemporaryDirectory(prefix=PREFIX) as folder,
+            self._engine(sa.URL.create("sqlite", database=str(Path(folder) / "scratch.db"))) as engine,
+        ):
+            yield engine
 
     @contextmanager
     def _given(self, rehearsal: Rehearsal, given: str) -> Iterator[sa.Engine]:
@@ -282,22 +329,31 @@ class _Trial:
         return replace(blank, outcome=Outcome.LOSSY, reasons=losses) if losses else blank
 
     def _state(self, connection: sa.Connection) -> _State:
-        ignored = self._ignored()
-        try:
-            dump = {
-                name: definition
-                for name, definition in self._rehearsal.dump(connection).items()
-                if not ignored & {part.rpartition(".")[2] for part in name.split(" ")}
-            }
-            inspector = self._sql_dialect.inspector(connection, schema=self._schema, ignored=ignored)
-            tables = inspector.read(None).tables
-            rows = {name: self._rehearsal.rows(connection, self._placed(name)) for name in tables}
-        finally:
-            connection.rollback()
-        return _State(dump, rows)
+        return _state(connection, self._sql_dialect, self._rehearsal, self._schema, self._ignored())
 
-    def _placed(self, name: TableName) -> TableName:
-        return name if name.schema is not None or self._schema is None else TableName(name.name, self._schema)
+
+def _state(
+    connection: sa.Connection,
+    sql_dialect: SqlDialect,
+    rehearsal: Rehearsal,
+    schema: str | None,
+    ignored: frozenset[str],
+) -> _State:
+    try:
+        dump = {
+            name: definition
+            for name, definition in rehearsal.dump(connection).items()
+            if not ignored & {part.rpartition(".")[2] for part in name.split(" ")}
+        }
+        tables = sql_dialect.inspector(connection, schema=schema, ignored=ignored).read(None).tables
+        rows = {name: rehearsal.rows(connection, _placed(name, schema)) for name in tables}
+    finally:
+        connection.rollback()
+    return _State(dump, rows)
+
+
+def _placed(name: TableName, schema: str | None) -> TableName:
+    return name if name.schema is not None or schema is None else TableName(name.name, schema)
 
 
 def _autocommit(engine: sa.Engine) -> AbstractContextManager[sa.Connection]:

@@ -16,14 +16,13 @@ import contextlib
 import io
 import tempfile
 import tokenize
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from alembic.runtime.environment import EnvironmentContext
-from sqlalchemy.pool import StaticPool
 
 from framework_m_migrations.adapters.sql.online.surroundings import Surroundings, known_to_helpers
 from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
@@ -32,6 +31,7 @@ from framework_m_migrations.adapters.sql.versions.python_source import docstring
 from framework_m_migrations.adapters.sql.versions.scripts import SQUASHED, Library, Location, offline_config
 from framework_m_migrations.adapters.sql.versions.steps import RevisionRun
 from framework_m_migrations.adapters.sql.versions.transaction import Scopes
+from framework_m_migrations.domain.definitions import Dump
 from framework_m_migrations.domain.errors import MigrationError, RevisionError
 from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 
@@ -40,7 +40,7 @@ _HEADER = frozenset(
 )
 _SPLITS = {tokenize.STRING, tokenize.FSTRING_MIDDLE}
 
-type Dump = tuple[list[tuple[Any, ...]], dict[str, list[str]]]
+type State = tuple[Dump, dict[str, list[str]]]
 """The catalogue's own texts, and the rows of each table."""
 
 
@@ -51,16 +51,22 @@ class Squasher:
     Attributes:
         library: all revisions.
         connection: the session's; only to wait for Alembic's globals.
-        scopes: of SQLite, on which the proof is made.
+        scopes: of the database on which the proof is made.
         surroundings: for helpers that revisions call.
-        version_table: the name of Alembic's table.
+        version_table: name and schema of Alembic's table.
+        empty: opens an empty database, which is gone after the block.
+        state: what a database holds: its objects in its own words, and the rows of each table.
+        product: the name of the database.
     """
 
     library: Library
     connection: sa.Connection
     scopes: Scopes
     surroundings: Surroundings
-    version_table: str
+    version_table: tuple[str, str | None]
+    empty: Callable[[], AbstractContextManager[sa.Engine]]
+    state: Callable[[sa.Connection], State]
+    product: str
 
     def squash(self, draft: SquashDraft, *, dry_run: bool) -> SquashResult:
         """Prove, then write; see VersionedTrack.squash."""
@@ -77,9 +83,8 @@ class Squasher:
         text = squashed_text(draft, [file.read_text(encoding="utf-8") for file in files])
         notes = self._prove(draft, files, text)
         ids = tuple(one.id for one in draft.replaced)
-        proof = "Upgrade and downgrade make the same schema and rows as the replaced revisions on an empty SQLite."
-        if not _reversible(files):
-            proof = "Upgrade makes the same schema and rows as the replaced revisions on an empty SQLite."
+        ways = "Upgrade and downgrade make" if _reversible(files) else "Upgrade makes"
+        proof = f"{ways} the same schema and rows as the replaced revisions on an empty {self.product}."
         if dry_run:
             return SquashResult(draft.app, draft.id, None, text, ids, None, proof, notes)
         path = _write(folder, kept, files, f"{draft.id}_squashed.py", text)
@@ -114,19 +119,15 @@ class Squasher:
             notes += [f"After {way}, rows of {table} have other values at each run." for table in differing]
         return tuple(notes)
 
-    def _history(self, library: Library, up: Sequence[str], down: Sequence[str]) -> list[Dump]:
+    def _history(self, library: Library, up: Sequence[str], down: Sequence[str]) -> list[State]:
         """What is there after these revisions, and after taking some of them back."""
-        engine = sa.create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-        try:
-            with engine.connect() as copy, known_to_helpers(copy, self.surroundings):
-                for name in up:
-                    self._run(library, name, copy, upgrade=True)
-                dumps = [self._dump(copy)]
-                for name in down:
-                    self._run(library, name, copy, upgrade=False)
-                return [*dumps, self._dump(copy)] if down else dumps
-        finally:
-            engine.dispose()
+        with self.empty() as engine, engine.connect() as copy, known_to_helpers(copy, self.surroundings):
+            for name in up:
+                self._run(library, name, copy, upgrade=True)
+            states = [self.state(copy)]
+            for name in down:
+                self._run(library, name, copy, upgrade=False)
+            return [*states, self.state(copy)] if down else states
 
     def _run(self, library: Library, name: str, copy: sa.Connection, *, upgrade: bool) -> None:
         try:
@@ -137,35 +138,28 @@ class Squasher:
                 connection=copy,
                 scopes=self.scopes,
                 limits=self.surroundings.locks.limits,
+                version_table_schema=self.version_table[1],
             )
             with (
                 contextlib.redirect_stdout(io.StringIO()),
                 run.shared(),
                 EnvironmentContext(offline_config(), library, fn=run.steps) as environment,
             ):
-                environment.configure(connection=copy, version_table=self.version_table, transaction_per_migration=True)
+                environment.configure(
+                    connection=copy,
+                    version_table=self.version_table[0],
+                    version_table_schema=self.version_table[1],
+                    transaction_per_migration=True,
+                )
                 environment.run_migrations()
         except MigrationError as error:
             raise RevisionError(
                 f"Equivalence cannot be proven: {'upgrade' if upgrade else 'downgrade'} of revision {name} fails on an "
-                f"empty SQLite: {cause_of(error.__cause__ or error)}.",
-                next_step="Make the revision fit to run on SQLite too, or squash to a revision before it.",
+                f"empty {self.product}: {cause_of(error.__cause__ or error)}.",
+                next_step="Make the revision fit to run on an empty database, squash to a revision before it, or name "
+                "an empty database of the right kind with --scratch-url.",
                 details={"revision": name},
             ) from error
-
-    def _dump(self, copy: sa.Connection) -> Dump:
-        schema = [
-            tuple(row)
-            for row in copy.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2")
-            if row[2] != self.version_table
-        ]
-        rows: dict[str, list[str]] = {}
-        for kind, name, *_ in schema:
-            if kind == "table":
-                quoted = name.replace('"', '""')
-                rows[name] = sorted(repr(tuple(row)) for row in copy.exec_driver_sql(f'SELECT * FROM "{quoted}"'))  # noqa: S608
-        copy.rollback()
-        return schema, rows
 
 
 def squashed_text(draft: SquashDraft, sources: Sequence[str]) -> str:

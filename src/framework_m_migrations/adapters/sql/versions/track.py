@@ -30,7 +30,6 @@ from framework_m_migrations.domain.errors import VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revision_previews import RevisionPreview
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
-from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
 
 VERSION_TABLE = "alembic_version"
@@ -235,15 +234,6 @@ class AlembicTrack:
     def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:
         """Write a revision file in the app's own folder; raises VersionFolderMissing, never overwrites."""
         return self._writer.write(self._app(draft.app), draft, changes)
-
-    def squash(self, draft: SquashDraft, *, dry_run: bool) -> SquashResult:
-        """Replace revisions by one; see the port."""
-        from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
-        from framework_m_migrations.adapters.sql.versions.squash import Squasher
-
-        name, _ = self._version_table_name()
-        squasher = Squasher(self._load(), self._connection, SqliteDialect(), self._surroundings, name)
-        return squasher.squash(draft, dry_run=dry_run)
 
     def preview(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> str:
         """The text that ``write`` would write."""
