@@ -48,6 +48,7 @@ layers: $(STAMP)
 
 purity: $(STAMP)
 	$(BIN)/python scripts/check_purity.py
+	$(BIN)/python scripts/make_sync.py --check
 
 # The full run comes last, so that it has the last word; it runs whatever the run on the second Python said.
 test: $(STAMP) ## everything, on Postgres too, and the core on a second Python

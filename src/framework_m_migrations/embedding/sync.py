@@ -1,4 +1,7 @@
-"""MigrationManager: every command for programs without an event loop."""
+"""MigrationManager: every command for programs without an event loop.
+
+Written by scripts/make_sync.py from aio.py: change that file, and run the script.
+"""
 
 from __future__ import annotations
 
