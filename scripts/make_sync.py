@@ -1,7 +1,7 @@
 """Writes embedding/sync.py from embedding/aio.py: the same commands without an event loop.
 
-    python scripts/make_sync.py            write the file
-    python scripts/make_sync.py --check    exit with 1 where the file is not what would be written
+python scripts/make_sync.py            write the file
+python scripts/make_sync.py --check    exit with 1 where the file is not what would be written
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[1] / "src" / "framework_m_migrations" / "embedding"
 SOURCE, TARGET = HERE / "aio.py", HERE / "sync.py"
 
+ASYNC_DOC = "AsyncMigrationManager: every command for programs inside an event loop, which keeps running meanwhile."
+SYNC_DOC = """MigrationManager: every command for programs without an event loop.
+
+Written by scripts/make_sync.py from aio.py: change that file, and run the script.
+"""
+ASYNC_CLASS_DOC = """Both tracks over one database, awaited. The methods are those of MigrationManager.
+
+    Every method raises MigrationError, and nothing else, for what can go wrong; a cancelled one leaves finished steps
+    committed and gives its lock back."""
+SYNC_CLASS_DOC = """Both tracks over one database, synchronously.
+
+    With an asynchronous driver it runs an event loop of its own for each command; inside a running loop use
+    AsyncMigrationManager. Every method raises MigrationError, and nothing else, for what can go wrong."""
+
 TEXTS = [
-    (
-        '"""AsyncMigrationManager: every command for programs inside an event loop, which keeps running meanwhile."""',
-        '"""MigrationManager: every command for programs without an event loop.\n\n'
-        'Written by scripts/make_sync.py from aio.py: change that file, and run the script.\n"""',
-    ),
+    (ASYNC_DOC, SYNC_DOC),
+    (ASYNC_CLASS_DOC, SYNC_CLASS_DOC),
     ("import AsyncConnection, AsyncEngine", "import AsyncEngine"),
-    (
-        '    """Both tracks over one database, awaited. The methods are those of MigrationManager.\n\n'
-        "    Every method raises MigrationError, and nothing else, for what can go wrong; a cancelled one leaves finished "
-        "steps\n    committed and gives its lock back.\n",
-        '    """Both tracks over one database, synchronously.\n\n'
-        "    With an asynchronous driver it runs an event loop of its own for each command; inside a running loop use\n"
-        "    AsyncMigrationManager. Every method raises MigrationError, and nothing else, for what can go wrong.\n",
-    ),
     ("class AsyncMigrationManager", "class MigrationManager"),
     ("AsyncEngine | sa.Engine | None", "sa.Engine | AsyncEngine | None"),
     ("AsyncConnection | sa.Connection | None", "sa.Connection | None"),
