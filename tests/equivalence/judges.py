@@ -59,10 +59,16 @@ def judge_postgresql(connection: sa.Connection) -> Dump:
     )
     lines = [line for line in done.stdout.splitlines() if line and not line.startswith(("--", "\\"))]
     found: dict[str, list[str]] = {}
+    places: dict[str, str] = {}
     for statement in "\n".join(lines).split(";\n"):
         name, parts = _of_postgresql(statement.removesuffix(";"))
-        if not name.startswith(("SET ", "SELECT pg_catalog")):
-            found.setdefault(name, []).extend(parts)
+        if name.startswith("SET default_"):
+            # The tablespace and access method of the tables and indexes that follow.
+            what, _, value = name.removeprefix("SET ").partition(" = ")
+            places[what] = "" if value in {"''", "heap"} else f"{what} = {value}"
+        elif not name.startswith(("SET ", "SELECT pg_catalog")):
+            told = [place for place in places.values() if place] if name.startswith("CREATE ") else []
+            found.setdefault(name, []).extend([*parts, *told])
     return {name: tuple(sorted(parts)) for name, parts in found.items()}
 
 

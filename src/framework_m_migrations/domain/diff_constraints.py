@@ -153,7 +153,10 @@ def _same_index(before: Index, index: Index, wanted: Table) -> bool:
     keys = tuple(
         mine._replace(expression=theirs.expression) for mine, theirs in zip(index.keys, before.keys, strict=True)
     )
-    return before == replace(index, keys=keys, where=before.where, valid=before.valid)
+    # Where an index lies is the session's default, or a person's choice, unless the models name a tablespace.
+    named = any(name == "tablespace" for name, _ in index.options)
+    options = tuple(one for one in before.options if named or one[0] != "tablespace")
+    return replace(before, options=options) == replace(index, keys=keys, where=before.where, valid=before.valid)
 
 
 def _matched(wanted: Table, uniques: list[Unique]) -> tuple[list[c.Change], list[Unique]]:

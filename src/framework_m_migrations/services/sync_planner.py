@@ -318,23 +318,24 @@ def _with_unfilled(
 def _without_inherited(
     found: dict[str, list[c.Change]], doctypes: Sequence[DocTypeSchema]
 ) -> dict[str, list[c.Change]]:
-    """The differences, without those new columns of a table that come with a parent's."""
-    parents = {table.name: table.parents for doctype in doctypes for table in doctype.tables if table.parents}
-    if not parents:
+    """The differences, without what a table has from a parent: new columns, and defaults that no model names."""
+    tables = {table.name: table for doctype in doctypes for table in doctype.tables}
+    if not any(table.parents for table in tables.values()):
         return found
     changes = [one for several in found.values() for one in several]
     new = {(one.table, one.column.name) for one in changes if isinstance(one, c.ColumnAdded)}
-    return {
-        name: [
-            one
-            for one in several
-            if not (
-                isinstance(one, c.ColumnAdded)
-                and any((parent, one.column.name) in new for parent in parents.get(one.table, ()))
-            )
-        ]
-        for name, several in found.items()
-    }
+
+    def inherited(change: c.Change) -> bool:
+        parents = tables[change.table].parents if change.table in tables else ()
+        match change:
+            case c.ColumnAdded(column=column):
+                return any((parent, column.name) in new for parent in parents)
+            case c.ColumnDefaultChanged(column=column) if column.default is None:
+                above = [tables[parent].column(column.name) for parent in parents if parent in tables]
+                return any(one is not None and (one.default or one.generated) for one in above)
+        return False
+
+    return {name: [one for one in several if not inherited(one)] for name, several in found.items()}
 
 
 def _is_settled(fill: Fill, before: Column, wanted: Column) -> bool:

@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOMAIN
 
-from framework_m_migrations.adapters.sql.beside import Declared, alone, listeners, wanted_domain, wanted_sequence
+from framework_m_migrations.adapters.sql.beside import (
+    Declared,
+    alone,
+    listeners,
+    wanted_domain,
+    wanted_schemas,
+    wanted_sequence,
+)
 from framework_m_migrations.adapters.sql.defined import Defined, defined_in, schemas_in, wanted_defined
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
@@ -87,10 +94,11 @@ def doctypes_of(metadata: sa.MetaData, *, app: str | None = None) -> tuple[DocTy
             raise InvalidMetadata(f"DocType {name} is declared by two apps: {before.app} and {declared}.")
         else:
             found[before.name or ""] = DocTypeTables(name, declared, (*before.tables, table))
-    objects = [
-        DocTypeTables(f"{'sequence' if isinstance(one, sa.Sequence) else 'type'} {one.name}", app, (), (one,))
-        for one in alone(metadata)
-    ]
+    objects = []
+    for one in alone(metadata):
+        kind = "sequence" if isinstance(one, sa.Sequence) else "type"
+        place = f"{one.schema}." if one.schema else ""
+        objects.append(DocTypeTables(f"{kind} {place}{one.name}", app, (), (one,)))
     owner = f" of {app}" if app else ""
     objects += [
         DocTypeTables(f"schema {name}{owner}", app, (), (sa.schema.CreateSchema(name),))
@@ -318,7 +326,9 @@ class MetadataSource:
                     )
             self._refuse_own_names(name, wanted)
             objects.update(dict.fromkeys(wanted.objects))
-        return DocTypeSchema(name, tuple(tables), tuple(enums.values()), doctype.app, tuple(objects))
+        named = [table.name for table in tables] + [*enums] + [one.name for one in objects]
+        schemas = wanted_schemas(named, self._target)
+        return DocTypeSchema(name, tuple(tables), tuple(enums.values()), doctype.app, (*schemas, *objects))
 
     def _refuse_own_names(self, doctype: str, wanted: WantedTable) -> None:
         """Indexes, keys and types share names with tables: one called like the engine's own would lock it out."""

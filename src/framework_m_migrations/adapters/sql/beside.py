@@ -93,24 +93,17 @@ def wanted_domain(domain: DOMAIN, target: Target) -> SchemaObject:
     return SchemaObject("domain", name, tuple(sorted(options.items())), domain)
 
 
-def wanted_objects(
-    tables: Iterable[sa.Table], domains: Iterable[SchemaObject], target: Target
-) -> tuple[SchemaObject, ...]:
-    """The schemas, domains and sequences that tables need, each once, in the order in which they are made."""
-    found: dict[SchemaObject, None] = {}
-    listed = list(tables)
-    if target.capabilities.schemas:
-        for table in listed:
-            place = target.names.table(table.name, table.schema).schema
-            if place is not None:
-                found.setdefault(SchemaObject("schema", TableName(place)))
-    found.update(dict.fromkeys(domains))
-    for table in listed:
-        for column in table.columns:
-            if column.default is not None or column.server_default is not None:
-                for sequence in sequences_of(column, target.dialect):
-                    found.setdefault(wanted_sequence(sequence, target))
-    return tuple(found)
+def wanted_sequences(table: sa.Table, target: Target) -> Iterator[SchemaObject]:
+    """The sequences that the columns of a table draw from."""
+    for column in table.columns:
+        if column.default is not None or column.server_default is not None:
+            yield from (wanted_sequence(sequence, target) for sequence in sequences_of(column, target.dialect))
+
+
+def wanted_schemas(names: Iterable[TableName], target: Target) -> tuple[SchemaObject, ...]:
+    """The schemas that tables, sequences and types are declared in, beside the session's own."""
+    places = dict.fromkeys(name.schema for name in names if name.schema is not None)
+    return tuple(SchemaObject("schema", TableName(place)) for place in places) if target.capabilities.schemas else ()
 
 
 def listeners(target: sa.MetaData | sa.Table, dialect: str) -> Iterator[str]:
@@ -146,7 +139,7 @@ def created(item: SchemaObject, text: SqlText) -> str:
         case "sequence" if isinstance(item.native, sa.Sequence):
             return text.statement(sa.schema.CreateSequence(item.native))
         case "sequence":
-            clauses = " ".join(sequence_clauses({}, options))
+            clauses = " ".join(sequence_clauses(None, options))
             return f"CREATE SEQUENCE {text.table(item.name)} {clauses}".rstrip()
         case _ if isinstance(item.native, DOMAIN):
             return text.statement(CreateDomainType(item.native))

@@ -39,7 +39,7 @@ UniqueConstraint                        A A A   SQLite keeps one that is added t
 CheckConstraint                         A A A
 ForeignKey                              A A A
 ForeignKeyConstraint                    A A A   not written across schemas on SQLite
-ExcludeConstraint                       X W X
+ExcludeConstraint                       X A X
 Computed                                W W W
 Identity                                - W W   MariaDB: AUTO_INCREMENT
 Sequence                                - A A   MariaDB: created where a column needs it
@@ -79,7 +79,7 @@ ddl check_constraint                    A A A
 ddl column_check_constraint             A A A
 ddl table_or_column_check_constraint    A A A
 ddl foreign_key_constraint              A A A
-ddl exclude_constraint                  X W X
+ddl exclude_constraint                  X A X
 ddl add_constraint                      A A A
 # Options of MetaData
 MetaData.schema                         A A A
@@ -107,7 +107,7 @@ sqlite.Table.autoincrement              W - -
 sqlite.Table.strict                     W - -
 sqlite.Table.with_rowid                 W - -
 postgresql.Table.ignore_search_path     - P -
-postgresql.Table.inherits               - H -
+postgresql.Table.inherits               - W -
 postgresql.Table.on_commit              - X -
 postgresql.Table.partition_by           - H -
 postgresql.Table.tablespace             - W -
@@ -180,8 +180,8 @@ Constraint.info                         P P P
 Constraint.comment                      - A -
 PrimaryKeyConstraint.columns            H H H
 PrimaryKeyConstraint.name               N N -   not compared
-PrimaryKeyConstraint.deferrable         X W X
-PrimaryKeyConstraint.initially          X W X
+PrimaryKeyConstraint.deferrable         X H X
+PrimaryKeyConstraint.initially          X H X
 PrimaryKeyConstraint.info               P P P
 UniqueConstraint.columns                W W W
 UniqueConstraint.name                   A A A

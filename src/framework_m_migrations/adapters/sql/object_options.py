@@ -33,7 +33,8 @@ def sequence_options(
     high = default_maximum if maximum is None else maximum
     begin = (low if up else high) if start is None else start
     options: dict[str, str] = {}
-    if begin != (default_minimum if up else default_maximum):
+    # What CREATE SEQUENCE takes, if nothing is said.
+    if begin != (low if up else high):
         options["start"] = str(begin)
     if increment != 1:
         options["increment"] = str(increment)
@@ -83,13 +84,20 @@ def identity_sql(generated: Generated) -> str:
     return f"{clause} ({' '.join(listed)})" if listed else clause
 
 
-def sequence_clauses(had: dict[str, str], has: dict[str, str]) -> list[str]:
-    """The clauses that turn the one set of options into the other; of no options those of CREATE SEQUENCE."""
+def sequence_clauses(before: dict[str, str] | None, has: dict[str, str]) -> list[str]:
+    """The clauses that turn the one set of options into the other; without a sequence before, of CREATE SEQUENCE."""
+    had = before or {}
     turned = had.get("increment", "1").startswith("-") is not has.get("increment", "1").startswith("-")
-    bounds = {"minvalue", "maxvalue", "start"} if turned and had else set()
+    # The server keeps the limits of the former direction, between which the sequence stands.
+    bounds = {"minvalue", "maxvalue", "start"} if turned and before is not None else set()
     names = ("increment", "minvalue", "maxvalue", "start", "cache", "cycle")
+
+    def differs(name: str) -> bool:
+        return option_clause(name, had) != option_clause(name, has)
+
     typed = [] if had.get("as") == has.get("as") else [f"AS {has.get('as', 'bigint')}"]
-    return typed + [option_clause(name, has) for name in names if had.get(name) != has.get(name) or name in bounds]
+    clauses = [option_clause(name, has) for name in names if name in bounds or differs(name)]
+    return [*typed, *clauses, *(["RESTART"] if bounds else [])]
 
 
 def domain_clauses(options: Mapping[str, str], quote: Callable[[str], str]) -> str:

@@ -21,11 +21,11 @@ def given_column(element: sa.ForeignKey) -> sa.Column[Any] | None:
     return element.target_column if _TELLS else element._table_column  # noqa: SLF001
 
 
-def table_key(element: sa.ForeignKey) -> str | None:
-    """The key in ``MetaData.tables`` of the table that is referred to."""
-    told: Any = element
-    key: str | None = told.target_table_key if _TELLS else told._table_key()  # noqa: SLF001
-    return key
+def table_key(element: sa.ForeignKey) -> str:
+    """The key in ``MetaData.tables`` of the table that is referred to, in the MetaData's schema if none is named."""
+    schema, table, _ = tokens(element)
+    place = schema or element.parent.table.metadata.schema
+    return table if place is None else f"{place}.{table}"
 
 
 def tokens(element: sa.ForeignKey) -> tuple[str | None, str, str | None]:

@@ -60,6 +60,9 @@ class _VerbatimPreparer(sa_compiler.IdentifierPreparer):
 
     def quote(self, ident: str) -> str:
         force = getattr(ident, "quote", None)
+        if force is False and "." in ident:
+            # The only way to give INHERITS and the like a name with its schema.
+            return ".".join(self.quote(str(part)) for part in ident.split("."))
         stored = self.identifier(ident)
         # quoted_name(quote=False) would let the database fold the name, which then is not the one compared.
         return self.quote_identifier(stored) if force else super().quote(str(stored))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql import wanted_constraints as constraints
-from framework_m_migrations.adapters.sql.beside import domain_of, wanted_domain, wanted_objects
+from framework_m_migrations.adapters.sql.beside import domain_of, wanted_domain, wanted_sequences
 from framework_m_migrations.adapters.sql.declarable import refuse
 from framework_m_migrations.adapters.sql.dialects.base import Spelling, SqlDialect
 from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
@@ -151,7 +151,7 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
         refuse_reserved(wanted, enums, target.dialect.name)
         refuse_unsendable(wanted, enums)
         domains = [domain for spelled in types for domain in spelled.domains]
-        return WantedTable(wanted, enums, wanted_objects([table], domains, target))
+        return WantedTable(wanted, enums, tuple(dict.fromkeys((*domains, *wanted_sequences(table, target)))))
     except sa.exc.SQLAlchemyError as error:
         raise InvalidMetadata(f"Table {name} cannot be written as SQL: {error}") from error
 

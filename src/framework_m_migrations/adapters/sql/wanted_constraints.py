@@ -294,7 +294,7 @@ def foreign_key_target(element: sa.ForeignKey) -> tuple[sa.Table, sa.Column[Any]
             raise InvalidMetadata(f"{_describe(element)} refers to column {given.name}, which belongs to no table.")
         return given.table, given
     metadata = element.parent.table.metadata
-    remote = metadata.tables.get(table_key(element) or "")
+    remote = metadata.tables.get(table_key(element))
     if remote is None:
         raise InvalidMetadata(
             f"{_describe(element)} refers to table {table_key(element)}, which the MetaData does not have.",

@@ -159,7 +159,8 @@ class _Change:
         parts = []
         if old.always is not new.always:
             parts.append(f"SET GENERATED {'ALWAYS' if new.always else 'BY DEFAULT'}")
-        parts += [f"SET {clause}" for clause in sequence_clauses(dict(old.options), dict(new.options))]
+        clauses = sequence_clauses(dict(old.options), dict(new.options))
+        parts += [clause if clause == "RESTART" else f"SET {clause}" for clause in clauses]
         if parts:
             yield f"{self._alter} {' '.join(parts)}"
 

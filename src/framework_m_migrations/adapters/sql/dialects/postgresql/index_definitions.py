@@ -12,7 +12,9 @@ from framework_m_migrations.domain.schema import Index, IndexKey
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s".()]+)'
 _HEAD = re.compile(
-    rf"CREATE (?:UNIQUE )?INDEX {_NAME} ON (?:ONLY )?{_NAME}(?:\.{_NAME})? USING (?P<method>{_NAME}) \(", re.DOTALL
+    rf"(?:TABLESPACE (?P<space>{_NAME}) )?"
+    rf"CREATE (?:UNIQUE )?INDEX {_NAME} ON (?:ONLY )?{_NAME}(?:\.{_NAME})? USING (?P<method>{_NAME}) \(",
+    re.DOTALL,
 )
 _PIECE = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[()\[\],]", re.DOTALL)
 _IDENTIFIER = re.compile(rf"{_NAME}\Z")
@@ -22,7 +24,7 @@ def parse_definition(definition: str, name: str, *, unique: bool, valid: bool, c
     """An index from its definition.
 
     Args:
-        definition: what ``pg_get_indexdef`` returned.
+        definition: what ``pg_get_indexdef`` returned, behind ``TABLESPACE name`` where the index is in one of its own.
         name: of the index.
         unique: the index is unique.
         valid: the index can be used.
@@ -36,7 +38,7 @@ def parse_definition(definition: str, name: str, *, unique: bool, valid: bool, c
         raise ValueError(f"not an index definition: {definition}")
     keys, position = _list(definition, head.end())
     include: tuple[str, ...] = ()
-    options: dict[str, str] = {}
+    options = {"tablespace": unquote(head["space"])} if head["space"] else {}
     where = None
     while position < len(definition):
         rest = definition[position:]
@@ -51,12 +53,6 @@ def parse_definition(definition: str, name: str, *, unique: bool, valid: bool, c
             for item in items:
                 parameter, _, value = item.partition("=")
                 options[f"with.{unquote(parameter.strip()).lower()}"] = canonical_storage(value)
-        elif rest.startswith(" TABLESPACE "):
-            space = re.match(rf" TABLESPACE ({_NAME})", rest)
-            if space is None:
-                raise ValueError(f"no tablespace in {definition}")
-            options["tablespace"] = unquote(space[1])
-            position += space.end()
         elif rest.startswith(" WHERE "):
             where = canonical_expression(rest.removeprefix(" WHERE "))
             position = len(definition)

@@ -130,7 +130,9 @@ SELECT i.indrelid::bigint, c.relname::text, i.indexrelid::bigint, i.indisunique,
               OR NOT i.indclass::oid[] <@ (SELECT pg_catalog.array_agg(o.oid) FROM pg_catalog.pg_opclass o
                                            WHERE o.opcdefault AND o.opcmethod = 403)
               OR NOT i.indcollation::oid[] <@ ARRAY[0, 100]::oid[] OR {nulls}
-       THEN pg_catalog.pg_get_indexdef(i.indexrelid) END
+       THEN COALESCE((SELECT 'TABLESPACE ' || pg_catalog.quote_ident(s.spcname) || ' '
+                      FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace), '')
+            || pg_catalog.pg_get_indexdef(i.indexrelid) END
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid = ANY(CAST(:tables AS oid[])) AND i.indislive"""

@@ -41,7 +41,11 @@ def declared_options(table: sa.Table) -> Options:
     found |= {name: str(given[name]) for name in ("tablespace", "using") if given.get(name)}
     if given.get("inherits"):
         parents = given["inherits"]
-        found["inherits"] = ", ".join(parents if isinstance(parents, list | tuple) else (parents,))
+        listed = parents if isinstance(parents, list | tuple) else (parents,)
+        # The catalog is asked for the names alone; a name with its schema is one that is not to be quoted as a whole.
+        found["inherits"] = ", ".join(
+            str(one).rpartition(".")[2] if getattr(one, "quote", None) is False else one for one in listed
+        )
     if given.get("partition_by"):
         found["partition_key"] = partition_key(str(given["partition_by"]))
     return _canonical(found)
