@@ -30,6 +30,7 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("heads", versioned.heads),
     ("current", versioned.current),
     ("branches", versioned.branches),
+    ("graph", versioned.graph),
     ("show", versioned.show),
     ("squash", versioned.squash),
     ("lint", lint.lint),

@@ -18,6 +18,7 @@ COMMANDS = frozenset(
         "current",
         "doctor",
         "explain",
+        "graph",
         "heads",
         "history",
         "init",

@@ -9,6 +9,7 @@ from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.context import Factory
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.graph import Graph
 from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.plan import Risk
 from framework_m_migrations.domain.renames import Rename
@@ -200,6 +201,10 @@ class AsyncMigrationManager:
     async def history(self, app: str | None = None) -> HistoryResult:
         """Revisions in order of application, of one app or of all."""
         return await self._run(self._commands.history(app))
+
+    async def schema_graph(self) -> Graph:
+        """The tables of the models with their foreign keys and what is pending, for a picture. Changes nothing."""
+        return await self._run(self._commands.schema_graph())
 
     async def create(  # noqa: PLR0913 - the options of the command
         self,

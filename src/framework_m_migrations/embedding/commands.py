@@ -9,6 +9,7 @@ from typing import Any
 
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.graph import Graph
 from framework_m_migrations.domain.options import SyncOptions
 from framework_m_migrations.domain.plan import Risk
 from framework_m_migrations.domain.plan_file import approved_steps
@@ -135,6 +136,10 @@ class Commands:
     def history(self, app: str | None) -> Command[HistoryResult]:
         """See services.use_cases.inspect.history."""
         return Command(partial(inspecting.history, app=app), looks=True)
+
+    def schema_graph(self) -> Command[Graph]:
+        """See services.use_cases.inspect.schema."""
+        return Command(inspecting.schema, looks=True)
 
     def create(self, options: creating.CreateOptions) -> Command[CreateResult]:
         """See services.use_cases.create.create."""

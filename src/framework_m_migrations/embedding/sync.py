@@ -12,6 +12,7 @@ from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.context import Factory
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.graph import Graph
 from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.plan import Risk
 from framework_m_migrations.domain.renames import Rename
@@ -201,6 +202,10 @@ class MigrationManager:
     def history(self, app: str | None = None) -> HistoryResult:
         """Revisions in order of application, of one app or of all."""
         return self._run(self._commands.history(app))
+
+    def schema_graph(self) -> Graph:
+        """The tables of the models with their foreign keys and what is pending, for a picture. Changes nothing."""
+        return self._run(self._commands.schema_graph())
 
     def create(  # noqa: PLR0913 - the options of the command
         self,

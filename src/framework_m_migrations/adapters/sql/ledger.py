@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import batched
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,7 +31,7 @@ from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, 
 from framework_m_migrations.domain.schema import TableName
 
 _BATCH = 200
-"""Names in one IN list; with more, the whole table is read."""
+"""Names in one IN list."""
 
 
 class SqlLedger:
@@ -91,18 +92,19 @@ class SqlLedger:
         Raises:
             LedgerCorrupt: a row cannot be read, or the table has another form.
         """
-        statement = sa.select(self._tables.objects)
-        names = None if tables is None else set(tables)
-        if names is not None:
-            if not names:
+        table = self._tables.objects
+        statements = [sa.select(table)]
+        if tables is not None:
+            wanted = [(name.schema or "", name.name) for name in dict.fromkeys(tables)]
+            statements = [sa.select(table).where(condition) for condition in _among(table, wanted)]
+        found: dict[TableName, OwnedTable] = {}
+        for statement in statements:
+            rows = self._read(statement, OBJECTS_TABLE)
+            if rows is None:
                 return {}
-            if len(names) <= _BATCH:
-                statement = statement.where(self._tables.objects.c.table_name.in_({name.name for name in names}))
-        rows = self._read(statement, OBJECTS_TABLE)
-        if rows is None:
-            return {}
-        found = (unpack(row) for row in rows)
-        return {owned.table: owned for owned in found if names is None or owned.table in names}
+            found |= {owned.table: owned for owned in map(unpack, rows)}
+        names = found if tables is None else set(tables)
+        return {name: owned for name, owned in found.items() if name in names}
 
     def store(self, checksums: Mapping[str, str]) -> None:
         """Set the checksums of DocTypes."""
@@ -175,7 +177,11 @@ class SqlLedger:
             return
         keys = list(table.primary_key.columns)
         with translated(self._translate):
-            existing = {tuple(row) for row in self._connection.execute(self._keys(table, rows))}
+            existing = {
+                tuple(row)
+                for condition in _among(table, rows)
+                for row in self._connection.execute(sa.select(*keys).where(condition))
+            }
             changed = [_parameters(keys, key) | dict(rows[key]) for key in rows if key in existing]
             names = [column.name for column in keys]
             added = [dict(zip(names, key, strict=True)) | dict(rows[key]) for key in rows if key not in existing]
@@ -184,13 +190,6 @@ class SqlLedger:
                 self._connection.execute(_by_key(sa.update(table), keys).values(fields), changed)
             if added:
                 self._connection.execute(sa.insert(table), added)
-
-    def _keys(self, table: sa.Table, wanted: Collection[tuple[str, ...]]) -> sa.Select[Any]:
-        keys = list(table.primary_key.columns)
-        statement = sa.select(*keys)
-        if len(wanted) <= _BATCH:
-            statement = statement.where(keys[-1].in_({key[-1] for key in wanted}))
-        return statement
 
     def _delete(self, table: sa.Table, keys: Sequence[tuple[str, ...]]) -> None:
         if keys:
@@ -281,6 +280,18 @@ class SqlLedger:
 
 def _by_key(statement: Any, keys: Sequence[sa.Column[Any]]) -> Any:
     return statement.where(*(column == sa.bindparam(f"key_{column.name}") for column in keys))
+
+
+def _among(table: sa.Table, keys: Iterable[tuple[str, ...]]) -> Iterator[sa.ColumnElement[bool]]:
+    """Conditions for the rows with these keys, of which each has a limited length and uses the primary key's index."""
+    *leading, last = table.primary_key.columns
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for key in keys:
+        groups.setdefault(key[:-1], []).append(key[-1])
+    for prefix, names in groups.items():
+        same = [column == value for column, value in zip(leading, prefix, strict=True)]
+        for batch in batched(names, _BATCH):
+            yield sa.and_(*same, last.in_(batch))
 
 
 def _parameters(keys: Sequence[sa.Column[Any]], values: tuple[str, ...]) -> dict[str, str]:

@@ -1,9 +1,11 @@
-"""run, create, rollback, show and history."""
+"""run, create, rollback, show, history and graph."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -307,6 +309,53 @@ def branches(
         common: The options of every command.
     """
     return _listed(common, app, "branches", lambda result: result.branches())
+
+
+def graph(
+    *,
+    schema: Annotated[bool, Parameter(negative=())] = False,
+    app: str | None = None,
+    near: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=(), metavar="NAME")] = (),
+    distance: int = 1,
+    format_: Annotated[Literal["text", "mermaid", "svg"], Parameter(name="--format")] = "text",
+    out: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Draw the revisions, or the tables with their foreign keys and pending changes; change nothing.
+
+    More than 100 revisions or tables are drawn as one box for each app; --app and --near choose a part.
+
+    Args:
+        schema: Draw tables, coloured by the risk of their pending changes, and not revisions.
+        app: Only this app's, and what of others they have an edge to.
+        near: Only tables or revisions of such a name (* and ? are allowed) and their neighbours; may be repeated.
+        distance: How many edges away a neighbour of --near may be.
+        format_: text, mermaid or svg.
+        out: Write to this file.
+        common: The options of every command.
+    """
+
+    def body(work: Work) -> int:
+        from framework_m_migrations.cli.graphs import mermaid, svg, text
+        from framework_m_migrations.domain.graph import part, revision_graph
+
+        whole = work.manager.schema_graph() if schema else revision_graph(work.manager.history())
+        found = part(whole, app=app, near=near, distance=distance)
+        if not found.nodes and (app is not None or near):
+            raise UsageError("Nothing matches --app and --near.", next_step="See `m-migrate graph` without them.")
+        drawn = {"text": text, "mermaid": mermaid, "svg": svg}[format_].render(found)
+        if out is not None:
+            try:
+                out.write_text(drawn, encoding="utf-8")
+            except OSError as error:
+                raise UsageError(f"The file cannot be written: {error}.") from error
+        elif not work.output.json:
+            work.output.show_code(drawn)
+        nodes, edges = [asdict(node) for node in found.nodes], [asdict(edge) for edge in found.edges]
+        work.output.show_json({"command": "graph", "nodes": nodes, "edges": edges})
+        return DONE
+
+    return execute(common, body)
 
 
 def _listed(common: Common, app: str | None, command: str, chosen: Callable[[HistoryResult], HistoryResult]) -> int:

@@ -330,6 +330,7 @@ _FUNCTIONS: dict[str, Command] = {
     "heads": versioned.heads,
     "branches": versioned.branches,
     "current": versioned.current,
+    "graph": versioned.graph,
     "show": versioned.show,
     "squash": versioned.squash,
     "lint": lint.lint,

@@ -1,9 +1,10 @@
-"""verify, status and history: look, change nothing, take no lock."""
+"""verify, status, history and pictures: look, change nothing, take no lock."""
 
 from __future__ import annotations
 
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import NoTables
+from framework_m_migrations.domain.graph import Graph, schema_graph
 from framework_m_migrations.domain.plan import Plan, Risk
 from framework_m_migrations.domain.results import AppStatus, Finding, HistoryResult, StatusResult, VerifyResult
 from framework_m_migrations.ports.app_discovery import App
@@ -91,3 +92,10 @@ def history(session: Session, app: str | None = None) -> UseCase[HistoryResult]:
             if app is None or versions.graph.by_id[name].app == app
         )
     )
+
+
+def schema(session: Session) -> UseCase[Graph]:
+    """The tables of the models with their foreign keys and what is pending."""
+    yield from ()
+    changes = SyncPlanner(session).plan(force=True).changes
+    return schema_graph(session.source.load(), changes)

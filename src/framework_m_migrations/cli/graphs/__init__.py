@@ -1,0 +1,1 @@
+"""Formats of graphs; each module has ``render(graph) -> str``."""
