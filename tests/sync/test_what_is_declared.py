@@ -98,9 +98,10 @@ def test_what_was_added_by_hand_is_named_and_stays(site: Site) -> None:
             "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
             "CREATE TRIGGER trig BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
             "CREATE POLICY pol ON t",
+            "ALTER TABLE t ENABLE ROW LEVEL SECURITY",
         )
     said = [note.what for note in site.plan(metadata).plan.notes]
-    expected = {"by_hand", "trig"} | (set() if site.is_sqlite else {"theirs", "pol"})
+    expected = {"by_hand", "trig"} | (set() if site.is_sqlite else {"theirs", "pol", "row level security"})
     assert all(any(name in line for line in said) for name in expected), said
     strict = site.manager(metadata).verify(fail_on=Risk.WARNING)
     assert {finding.kind for finding in strict.findings if finding.dirty} == {"drift"}
@@ -109,6 +110,11 @@ def test_what_was_added_by_hand_is_named_and_stays(site: Site) -> None:
     assert [index["name"] for index in site.inspect().get_indexes("t")] == ["by_hand"]
     excluded = site.manager(metadata, exclude=("object:*",)).plan(force=True)
     assert excluded.plan.notes == ()
+    if not site.is_sqlite:
+        kinds = ("object:policy *", "object:row level security")
+        left = [note.what for note in site.manager(metadata, exclude=kinds).plan(force=True).plan.notes]
+        assert len(left) == 3, left
+        assert not any("polic" in line or "level" in line for line in left)
 
 
 @LOCAL

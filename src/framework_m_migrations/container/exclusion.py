@@ -80,7 +80,10 @@ class ExcludingInspector:
         exclusion = self._exclusion()
         return {
             table: tuple(
-                one for one in said if not exclusion.hides(one.partition(" ")[0], one.partition(" ")[2], table)
+                one
+                for one in said
+                # By its name, or by its kind too: `object:policy *`, `object:row level security`.
+                if not any(exclusion.hides(*named, table) for named in (_split(one), ("object", one)))
             )
             for table, said in self._inner.surplus(tables, objects).items()
             if table in tables or not exclusion.excludes(table)
@@ -111,3 +114,9 @@ class ExcludingLedger:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+def _split(surplus: str) -> tuple[str, str]:
+    """The kind and the name of what a table has beside the models."""
+    kind, _, name = surplus.partition(" ")
+    return kind, name
