@@ -26,6 +26,7 @@ COMMANDS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("prove", versioned.prove),
     ("rollback", versioned.rollback),
     ("status", maintenance.status),
+    ("doctor", maintenance.doctor),
     ("history", versioned.history),
     ("heads", versioned.heads),
     ("current", versioned.current),

@@ -209,6 +209,20 @@ class VerifyResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that doctor looked at: whether it is in order, what was found, and what to do about it."""
+
+    name: str
+    ok: bool
+    found: str
+    next_step: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"name": self.name, "ok": self.ok, "found": self.found, "next_step": self.next_step}
+
+
+@dataclass(frozen=True, slots=True)
 class AppStatus:
     """One app's branch. ``folder`` is where its revisions are, None when it has none."""
 

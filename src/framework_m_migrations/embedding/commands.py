@@ -16,6 +16,7 @@ from framework_m_migrations.domain.plan_file import approved_steps
 from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
+    Check,
     CreateResult,
     HistoryResult,
     PlanResult,
@@ -132,6 +133,10 @@ class Commands:
     def status(self, database: str) -> Command[StatusResult]:
         """See services.use_cases.inspect.status."""
         return Command(partial(inspecting.status, apps=self.apps(), database=database), looks=True)
+
+    def doctor(self) -> Command[tuple[Check, ...]]:
+        """See services.use_cases.inspect.diagnose."""
+        return Command(inspecting.diagnose, looks=True)
 
     def history(self, app: str | None) -> Command[HistoryResult]:
         """See services.use_cases.inspect.history."""

@@ -12,12 +12,14 @@ from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.context import Factory
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.graph import Graph
 from framework_m_migrations.domain.lint import LintResult
 from framework_m_migrations.domain.plan import Risk
 from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
+    Check,
     CreateResult,
     HistoryResult,
     InitResult,
@@ -35,6 +37,7 @@ from framework_m_migrations.embedding.commands import Command, Commands
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.use_cases.create import CreateOptions
+from framework_m_migrations.services.use_cases.inspect import failed
 from framework_m_migrations.services.use_cases.prove import ProveOptions
 from framework_m_migrations.services.use_cases.run import RunOptions
 
@@ -194,6 +197,17 @@ class MigrationManager:
     def status(self) -> StatusResult:
         """Where each app and each DocType stands."""
         return self._run(self._commands.status(self._assembly.shown_url))
+
+    def doctor(self) -> tuple[Check, ...]:
+        """What is wrong, and the way out of each trouble: connection, rights, lock, ledger, revisions, schema.
+
+        Changes nothing, and raises nothing that concerns the database.
+        """
+        try:
+            found = self._run(self._commands.doctor())
+        except MigrationError as error:
+            return (failed("connection", error),)
+        return (Check("connection", True, self._assembly.shown_url), *found)
 
     def is_ready(self, *, tolerant: bool = False) -> bool:
         """Whether this release may serve, for readiness probes; see StatusResult.ready_for. Changes nothing."""

@@ -292,6 +292,7 @@ def test_the_doctor_is_content_with_a_healthy_project(on_sqlite: Project) -> Non
     )
     field = "title: str = Field(default='', json_schema_extra={'renamed_from': 'old'})"
     on_sqlite.app("shop", {"doctypes/thing.py": thing(field)}, plugins=broken)
+    on_sqlite.m("sync")
     checks = {check["name"]: check for check in on_sqlite.json("doctor")["checks"]}
     assert all(check["ok"] for check in checks.values()), checks
     assert "shop" in checks["apps"]["found"]

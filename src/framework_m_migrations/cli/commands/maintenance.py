@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -12,9 +13,11 @@ from framework_m_migrations.cli import fleet
 from framework_m_migrations.cli.confirm import require_consent
 from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.options import Common
+from framework_m_migrations.cli.redaction import hide_deeply
 from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.hints import PROGRAM
+from framework_m_migrations.domain.results import Check
 
 if TYPE_CHECKING:
     from framework_m_migrations.domain.results import RepairResult
@@ -53,6 +56,38 @@ def status(
         return DIRTY if ready and not may_serve else DONE
 
     return execute(common, body, announced=False)
+
+
+def doctor(
+    *,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Say what is wrong and the way out; exit code 3 when something is.
+
+    Looks at the connection, rights, migration lock, ledger, revisions, schema and versions; changes nothing.
+
+    Args:
+        common: The options of every command.
+    """
+    return execute(common, lambda work: report_checks(work, ()))
+
+
+def report_checks(work: Work, more: Sequence[Check]) -> int:
+    """Show what doctor finds of the database, and further checks; the exit code."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from framework_m_migrations.cli.reports.state import doctor_report
+
+    url = work.manager.settings.url
+    versions: list[str] = []
+    for name in ("framework-m-migrations", "sqlalchemy", "alembic", url.partition("://")[0].partition("+")[2]):
+        # A driver may be a part of Python.
+        with suppress(PackageNotFoundError, ValueError):
+            versions.append(f"{name} {version(name)}")
+    checks = (*more, *work.manager.doctor(), Check("versions", True, ", ".join(versions)))
+    work.output.show(doctor_report(checks, url))
+    work.output.show_json(hide_deeply({"command": "doctor", "checks": [check.to_dict() for check in checks]}, url))
+    return DONE if all(check.ok for check in checks) else DIRTY
 
 
 def init(

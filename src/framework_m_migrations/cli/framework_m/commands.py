@@ -17,7 +17,7 @@ from framework_m_migrations.cli.errors import UsageError
 from framework_m_migrations.cli.failures import report_failure
 from framework_m_migrations.cli.framework_m.options import HostCommon
 from framework_m_migrations.cli.options import Format
-from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
+from framework_m_migrations.cli.work import Work, execute
 from framework_m_migrations.domain.errors import MigrationError
 
 if TYPE_CHECKING:
@@ -295,24 +295,21 @@ def repair(
 
 
 def doctor(*, common: HostCommon = HOST) -> int:
-    """Check that Framework M really uses this engine; exit code 3 when something is wrong.
+    """Say what is wrong and the way out; exit code 3 when something is.
 
-    Looks at plug-ins (the host passes over broken ones in silence), commands, boot steps and apps; opens no database.
+    Looks at plug-ins (the host passes over broken ones in silence), commands, boot steps and apps, then at connection,
+    rights, migration lock, ledger, revisions and schema. Changes nothing.
 
     Args:
         common: The options of every command.
     """
 
     def body(work: Work) -> int:
-        from framework_m_migrations.cli.framework_m.report import doctor_report
         from framework_m_migrations.embedding.framework_m.doctor import examine
 
-        checks = examine(COMMANDS)
-        work.output.show(doctor_report(checks))
-        work.output.show_json({"command": "doctor", "checks": [check.to_dict() for check in checks]})
-        return DONE if all(check.ok for check in checks) else DIRTY
+        return maintenance.report_checks(work, examine(COMMANDS))
 
-    return execute(common, body, database=False)
+    return execute(common, body)
 
 
 _FUNCTIONS: dict[str, Command] = {

@@ -12,7 +12,7 @@ from framework_m_migrations.cli.reports.shared import RISK_MARKS, RISK_STYLES, p
 from framework_m_migrations.container.project_file import KEYS
 from framework_m_migrations.container.settings import ResolvedSettings
 from framework_m_migrations.domain.plan import PlannedChange, Risk
-from framework_m_migrations.domain.results import AppStatus, StatusResult
+from framework_m_migrations.domain.results import AppStatus, Check, StatusResult
 
 LEDGER_WORDS = {
     "absent": "none yet: the first sync makes it",
@@ -30,6 +30,28 @@ def status_report(result: StatusResult) -> Document:
     blocks += [line(Span("Lock      ", "dim"), held), *_versioned(result), *_declarative(result)]
     blocks += [Heading("Verdict"), *_verdict(result)]
     return tuple(blocks)
+
+
+def doctor_report(checks: Sequence[Check], url: str = "") -> Document:
+    """Each check with what was found and what to do, and a verdict."""
+    rows = tuple(
+        (
+            Span(check.name, "bold"),
+            Span("ok", "safe", "●") if check.ok else Span("wrong", "breaking", "✖"),
+            Span(hide(check.found, url)),
+        )
+        for check in checks
+    )
+    steps = [check for check in checks if check.next_step]
+    blocks: list[Block] = [Grid(("CHECK", "STATE", "FOUND"), rows)]
+    if steps:
+        blocks += [
+            Heading("Next"),
+            *(line(Span(one.name, "bold"), f": {hide(one.next_step, url)}", indent=1) for one in steps),
+        ]
+    wrong = sum(not check.ok for check in checks)
+    verdict = Span(f"{wrong} of {len(checks)} checks failed.", "breaking", "✖")
+    return (*blocks, line(verdict if wrong else Span("Nothing is wrong.", "safe", "●")))
 
 
 def _versioned(result: StatusResult) -> list[Block]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
 
+from framework_m_migrations.domain.results import Check
 from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE
 from framework_m_migrations.embedding.framework_m.host_cli import served_by_us
 
@@ -21,19 +20,6 @@ PROVIDERS = frozenset(
     {"migration_manager", "schema_mapper", "schema_detector", "declarative_sync_engine", "connection_factory"}
 )
 """The host's providers on which migrations depend."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: what it is, whether it is in order, and what was found."""
-
-    name: str
-    ok: bool
-    found: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return {"name": self.name, "ok": self.ok, "found": self.found}
 
 
 def examine(commands: Iterable[str]) -> tuple[Check, ...]:

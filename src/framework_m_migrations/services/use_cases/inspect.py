@@ -1,12 +1,15 @@
-"""verify, status, history and pictures: look, change nothing, take no lock."""
+"""verify, status, doctor, history and pictures: look, change nothing, take no lock."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.effects import UseCase
-from framework_m_migrations.domain.errors import NoTables
+from framework_m_migrations.domain.errors import MigrationError, NoTables
 from framework_m_migrations.domain.graph import Graph, schema_graph
 from framework_m_migrations.domain.plan import Plan, Risk
-from framework_m_migrations.domain.results import AppStatus, Finding, HistoryResult, StatusResult, VerifyResult
+from framework_m_migrations.domain.results import AppStatus, Check, Finding, HistoryResult, StatusResult, VerifyResult
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.sync_planner import SyncPlanner
@@ -78,6 +81,83 @@ def status(session: Session, apps: tuple[App, ...], database: str) -> UseCase[St
         contract_due=versions.contract_due(),
         unfinished=unfinished,
     )
+
+
+def diagnose(session: Session) -> UseCase[tuple[Check, ...]]:
+    """What is wrong with a database that answers, and the way out of each trouble; one trouble hides no other."""
+    yield from ()
+    probes = {"rights": _rights, "lock": _lock, "ledger": _ledger, "revisions": _revisions, "schema": _schema}
+    return tuple(_guarded(name, probe, session) for name, probe in probes.items())
+
+
+def failed(name: str, error: MigrationError) -> Check:
+    """A check that ended with an error, which has its own way out."""
+    return Check(name, False, f"{error.code}: {error.what}", error.next_step)
+
+
+def _guarded(name: str, probe: Callable[[Session], tuple[list[str], str, str]], session: Session) -> Check:
+    try:
+        wrong, fine, step = probe(session)
+    except MigrationError as error:
+        return failed(name, error)
+    return Check(name, not wrong, "; ".join(wrong) or fine, step if wrong else "")
+
+
+def _rights(session: Session) -> tuple[list[str], str, str]:
+    with session.reading():
+        missing = session.inspector.missing_privileges()
+    return list(missing), "all that migrations need", "Have the rights granted, or connect with another role."
+
+
+def _lock(session: Session) -> tuple[list[str], str, str]:
+    holder = session.lock.holder()
+    held = [] if holder is None else [f"held by {holder}"]
+    return held, "free", "Wait until that migration ends; if it is stuck, end its session."
+
+
+def _ledger(session: Session) -> tuple[list[str], str, str]:
+    with session.reading():
+        form = session.ledger.snapshot().form
+        session.ledger.objects()
+    return [], form.value, ""
+
+
+def _revisions(session: Session) -> tuple[list[str], str, str]:
+    versions = resolver(session)
+    with session.reading():
+        unfinished = session.versions.unfinished()
+    if unfinished:
+        return (
+            [f"cut off half way: {', '.join(unfinished)}"],
+            "",
+            "`m-migrate run` names what it sent and what to do.",
+        )
+    due = versions.contract_due()
+    pending = [name for name in versions.pending() if name not in due]
+    if pending:
+        return [f"not applied: {', '.join(pending)}"], "", "Apply them: `m-migrate run`."
+    if due:
+        return [], f"online changes wait for `m-migrate run --contract`: {', '.join(due)}", ""
+    return [], f"{len(versions.applied)} applied, none pending", ""
+
+
+def _schema(session: Session) -> tuple[list[str], str, str]:
+    made = SyncPlanner(session).plan(force=True)
+    wrong = [f"{one.change.table}: {sentence(one.change)}" for one in made.changes]
+    wrong += [f"{name}: in no model and not in the ledger" for name in made.unmanaged]
+    wrong += [note.what for note in made.notes if note.kind == "drift"]
+    if made.applied:
+        step = "Apply them: `m-migrate sync`."
+    elif made.changes:
+        step = "`m-migrate plan` has the reason and the way out of each."
+    else:
+        step = "Declare it in the models, leave it out with --exclude, or drop it by hand."
+    more = [f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
+    return [*wrong[:SHOWN], *more], "as the models want it", step
+
+
+SHOWN = 5
+"""Differences that doctor lists; plan and verify list all."""
 
 
 def history(session: Session, app: str | None = None) -> UseCase[HistoryResult]:
