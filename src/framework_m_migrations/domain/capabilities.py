@@ -38,6 +38,7 @@ class Capabilities:
         table_locks: readers and writers of one table are not held up by a transaction that changes another, so that
             each existing table is changed in a step of its own.
         typed_plans: a prepared statement fails once the columns that it returns are others, or of another type.
+        column_statistics: what the planner of queries knows of a column's values is lost when its type changes.
         rename_constraints: a constraint can get another name and stay as it is.
         unique_is_index: the dialect keeps unique constraints as indexes, so each satisfies the other.
         drop_unique: a unique constraint, or a column that is part of one or of the primary key, goes from a table that
@@ -73,6 +74,7 @@ class Capabilities:
     unvalidated_part_keys: bool = False
     distinct_defaults: frozenset[str] = frozenset()
     typed_plans: bool = False
+    column_statistics: bool = False
     rename_constraints: bool = False
     unique_is_index: bool = False
     table_locks: bool = False

@@ -31,7 +31,10 @@ class Risk(IntEnum):
 
 
 class LockLevel(StrEnum):
-    """The lock a statement takes on a table, in PostgreSQL's terms; other databases use the nearest."""
+    """The lock that a statement takes, in the terms of the database: the weaker before the stronger.
+
+    PostgreSQL's table locks come first; a database that has a lock of its own kind has a member for it.
+    """
 
     NONE = "none"
     ACCESS_SHARE = "ACCESS SHARE"
@@ -41,6 +44,8 @@ class LockLevel(StrEnum):
     SHARE = "SHARE"
     SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
     ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+    ONE_WRITER = "the one writer's lock"
+    """SQLite's: nobody else writes to the database meanwhile; whoever reads goes on."""
 
 
 @dataclass(frozen=True, slots=True)

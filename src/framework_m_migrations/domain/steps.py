@@ -210,7 +210,7 @@ def _hazards(operation: o.AdditiveOperation, capabilities: Capabilities) -> Iter
             yield "the table's own triggers fire for each row that gets its value"
         case o.AddColumn(rewrites=True):
             yield "every row gets a value of its own under the lock"
-        case o.AlterType():
+        case o.AlterType() if capabilities.column_statistics:
             yield "statistics of the column are lost: ANALYZE afterwards"
         case _:
             return

@@ -172,12 +172,18 @@ def test_a_step_says_whether_rows_are_read(operation: o.AdditiveOperation, scans
         (o.AttachIndex(T, "i", U), "locks the index i against everybody for a moment"),
         (FILL, "the table's own triggers fire for each row that gets its value"),
         (replace(ADD, rewrites=True), "every row gets a value of its own under the lock"),
-        (o.AlterType(T, A, A), "statistics of the column are lost: ANALYZE afterwards"),
     ],
 )
 def test_a_step_names_its_hazards_once(operation: o.AdditiveOperation, hazard: str) -> None:
     assert {one for step in steps(operation, operation, on=LOCAL) for one in step.hazards} == {hazard}
     assert all(step.hazards == (hazard,) for step in steps(operation, operation, on=LOCAL))
+
+
+def test_lost_statistics_are_a_hazard_where_the_database_keeps_them_by_column() -> None:
+    change = o.AlterType(T, A, A)
+    assert steps(change)[0].hazards == ()
+    [step] = steps(change, on=replace(LOCAL, column_statistics=True))
+    assert step.hazards == ("statistics of the column are lost: ANALYZE afterwards",)
 
 
 @pytest.mark.parametrize(("operation", "words"), [(o.AlterType(T, A, A), "return a fail"), (ADD, "SELECT * of t fail")])

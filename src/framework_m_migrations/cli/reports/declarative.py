@@ -143,6 +143,8 @@ def lock_words(locks: Iterable[TableLock]) -> list[str]:
     for lock in locks:
         if lock.level is not LockLevel.NONE:
             tables.setdefault(lock.level, []).append(str(lock.table))
+    if tables.pop(LockLevel.ONE_WRITER, None):
+        return ["the database against other writers"]
     return [
         f"{level.value} on {', '.join(names[:SHOWN])}" + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
         for level, names in tables.items()

@@ -133,7 +133,12 @@ def _written(session: Session, options: CreateOptions) -> CreateResult:
         down_revisions=heads,
         branch_labels=() if heads else (options.app,),
         depends_on=tuple(versions.resolve(text) for text in options.depends_on),
-        review=(*hints, *review_list(chosen), *differing(chosen), *([BESIDE_SYNC] if beside_sync else ())),
+        review=(
+            *hints,
+            *review_list(chosen, online=session.capabilities.online_index),
+            *differing(chosen),
+            *([BESIDE_SYNC] if beside_sync else ()),
+        ),
         beside_sync=beside_sync,
     )
     if autogenerate and options.online and session.capabilities.online_index:
@@ -235,8 +240,13 @@ def _ours(planned: PlannedChange, ownership: Ownership) -> bool:
     return change.column.name in owned.columns if isinstance(change, c.ColumnRemoved) else True
 
 
-def review_list(changes: Sequence[PlannedChange]) -> list[str]:
-    """What a comparison cannot know and a person must look at before the revision is merged."""
+def review_list(changes: Sequence[PlannedChange], *, online: bool) -> list[str]:
+    """What a comparison cannot know and a person must look at before the revision is merged.
+
+    Args:
+        changes: of the revision.
+        online: the database has forms of its statements that block nobody, so that the others are worth a word.
+    """
     found: dict[str, None] = {}
     for planned in changes:
         table = planned.change.table
@@ -248,13 +258,15 @@ def review_list(changes: Sequence[PlannedChange]) -> list[str]:
             case c.ColumnAdded(column=column) if not column.nullable and column.default is None:
                 found[f"{table}.{column.name} needs a value in existing rows: check the backfill."] = None
             case c.ColumnTypeChanged(before=before, column=column):
-                found[f"{table}.{column.name}: {before.type} to {column.type}: write the conversion (USING)."] = None
-                found[f"{table}: a rewrite holds ACCESS EXCLUSIVE for as long as it takes."] = None
+                types = f"{before.type} to {column.type}"
+                found[f"{table}.{column.name}: {types}: is the conversion right for all values?"] = None
+                if online:
+                    found[f"{table}: a rewrite holds ACCESS EXCLUSIVE for as long as it takes."] = None
             case c.ColumnNullabilityChanged(column=column) if not column.nullable:
                 found[f"{table}.{column.name}: fill the NULLs before NOT NULL is set."] = None
             case c.ForeignKeyAdded(foreign_key=key) | c.ForeignKeyChanged(foreign_key=key):
                 found[f"{table} -> {key.target}: is ON DELETE {key.on_delete or 'NO ACTION'} what you want?"] = None
-            case c.IndexAdded() | c.UniqueAdded():
+            case c.IndexAdded() | c.UniqueAdded() if online:
                 found[f"{table}: building an index blocks writers; on a large table build it concurrently."] = None
             case c.TableRenamed(before=old) if old != table:
                 found[f"{old} becomes {table}: code that runs during the roll-out still uses the old name."] = None

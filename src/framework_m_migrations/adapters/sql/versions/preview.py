@@ -151,7 +151,7 @@ class Previewer:
         locks = locks_of([sent.sql for sent in rendered.statements], created)
         if name == "sqlite":
             # One writer at a time, whatever it does.
-            locks = tuple(replace(lock, level=LockLevel.SHARE_ROW_EXCLUSIVE) for lock in locks)
+            locks = tuple(replace(lock, level=LockLevel.ONE_WRITER) for lock in locks)
         elif name != "postgresql":
             locks = tuple(_metadata_lock(lock) for lock in locks)
         return replace(preview, risk=risk, reasons=tuple(dict.fromkeys(one.what for one in findings)), locks=locks)

@@ -72,6 +72,7 @@ class PostgresqlDialect:
             unvalidated_part_keys=version >= (18,),
             distinct_defaults=DISTINCT_DEFAULTS,
             typed_plans=True,
+            column_statistics=True,
             views_hold_types=True,
             defines=frozenset(DEFINED),
             rename_constraints=True,

@@ -110,7 +110,7 @@ class SqliteDialect:
 
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """The one writer's lock: others may read."""
-        return tuple((table, LockLevel.SHARE_ROW_EXCLUSIVE) for table in locked_tables(operation))
+        return tuple((table, LockLevel.ONE_WRITER) for table in locked_tables(operation))
 
     def revision_impl(self) -> type[Any] | None:
         """Edits of the stored definition, where Alembic's own copies what it can reflect."""
