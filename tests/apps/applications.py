@@ -41,5 +41,19 @@ APPLICATIONS = (
     # The histories of these begin with a database of an early release, which is no longer to be had.
     Application("jupyterhub", "6.1.1", "jupyterhub.orm:Base.metadata", small=True),
     Application("buildbot", "4.3.0", "buildbot.db.model:Model.metadata"),
+    # Its history makes constraints and spellings other than its models', table by table.
+    Application(
+        "keystone",
+        "30.0.0",
+        "keystone.common.sql.core:ModelBase.metadata",
+        dialects=("sqlite",),
+        prepared=(
+            "import importlib, keystone.conf\n"
+            "keystone.conf.configure()\n"
+            "for one in ('application_credential assignment catalog credential endpoint_policy federation identity '\n"
+            "            'limit oauth1 policy resource revoke trust').split():\n"
+            "    importlib.import_module(f'keystone.{one}.backends.sql')\n"
+        ),
+    ),
     Application("dagster", "1.13.28", "dagster._core.storage.event_log.schema:SqlEventLogStorageMetadata"),
 )
