@@ -4,12 +4,14 @@ Normalised is only what is no difference:
 
 - the order of columns: sync and revisions append a column, ``create_all`` has it where it is declared;
 - the order of constraints and indexes;
-- on SQLite white space, the quotes of names, whether a constraint is written at its column or behind the columns, the
-  name of a primary key, by which no statement calls it, and whether a unique constraint of a table is a unique
-  index of its name and columns (docs/revisions.md says when it is);
-- on MariaDB the counter of AUTO_INCREMENT, and the numbers in names that the server counts (CONSTRAINT_1), which depend
-  on what was there before;
-- on PostgreSQL the names that the server chose from a former name (``under_new_names``).
+- on SQLite white space, parentheses round a number or a second time round an expression, the quotes of names, whether
+  a constraint is written at its column or behind the columns, the name of a primary key, by which no statement calls
+  it, and whether a unique constraint of a table is a unique index of its name and columns (docs/revisions.md says when
+  it is);
+- on MariaDB the counter of AUTO_INCREMENT, the numbers in names that the server counts (CONSTRAINT_1), which depend on
+  what was there before, and the method of an index, of which InnoDB has one, whatever it was declared with;
+- on PostgreSQL the words of a switch (off, false), and the names that the server chose from a former name
+  (``under_new_names``).
 
 The dump is never read by the engine's own reader.
 """
@@ -72,16 +74,21 @@ def judge_postgresql(connection: sa.Connection) -> Dump:
     return {name: tuple(sorted(parts)) for name, parts in found.items()}
 
 
+_SWITCH = {"true": "on", "false": "off"}
+
+
 def _of_postgresql(statement: str) -> tuple[str, list[str]]:
     head, *body = statement.split("\n")
     if head.startswith(("CREATE TABLE", "CREATE UNLOGGED TABLE")):
         # Closed by ")", which storage parameters follow.
-        return head, [line.strip().removesuffix(",") for line in body]
+        lines = [line.strip().removesuffix(",") for line in body]
+        return head, [re.sub(r"='(true|false)'", lambda said: f"={_SWITCH[said[1]]}", line) for line in lines]
     return " ".join([head, *(line.strip() for line in body)]), []
 
 
 # --- MariaDB
 
+_METHOD = re.compile(r"(?<=\)) USING (HASH|BTREE)\b")
 _COUNTED = re.compile(r"(?<=CONSTRAINT)_\d+`|(?<=_ibfk)_\d+`")
 
 
@@ -94,6 +101,8 @@ def judge_mariadb(connection: sa.Connection) -> Dump:
         what = "SEQUENCE" if kind == "SEQUENCE" else "TABLE"
         text = str(connection.exec_driver_sql(f"SHOW CREATE {what} `{name}`").one()[1])
         lines = [_COUNTED.sub("_n`", line.strip().removesuffix(",")) for line in text.split("\n")]
+        if ") ENGINE=InnoDB" in text:
+            lines = [_METHOD.sub("", line) for line in lines]
         found[f"{what} {name}"] = tuple(sorted(re.sub(r"^(\).*) AUTO_INCREMENT=\d+", r"\1", line) for line in lines))
     connection.rollback()
     return found
@@ -121,22 +130,26 @@ def judge_sqlite(connection: sa.Connection) -> Dump:
             uniques.append((table, f"CONSTRAINT {rule['name']} UNIQUE ( {rule['columns']} )"))
             continue
         else:
-            parts = [" ".join(tokens_of(text))]
+            parts = [_said(tokens_of(text))]
         found[f"{kind} {name}"] = tuple(sorted(parts))
     for table, rule_of_table in uniques:
-        parts = [*found[f"table {table}"], rule_of_table]
-        found[f"table {table}"] = tuple(sorted(_without_made_up_name(table, part) for part in parts))
+        found[f"table {table}"] += (rule_of_table,)
+    for table in {row.tbl_name for row in rows} & {name.removeprefix("table ") for name in found}:
+        found[f"table {table}"] = tuple(sorted(_without_made_up_name(table, one) for one in found[f"table {table}"]))
     connection.rollback()
     return found
 
 
-_UNIQUE_INDEX = re.compile(r'CREATE UNIQUE INDEX (?:main \. )?(?P<name>\S+|"[^"]*") ON \S+ \( (?P<columns>[\w ,]+) \)')
+_NAME = r'(?:[\w$]+|"[^"]*")'
+_COLUMNS = rf"(?P<columns>{_NAME}(?: , {_NAME})*)"
+_UNIQUE_INDEX = re.compile(rf"CREATE UNIQUE INDEX (?:main \. )?(?P<name>{_NAME}) ON {_NAME} \( {_COLUMNS} \)")
 
 
 def _without_made_up_name(table: str, part: str) -> str:
-    """A unique constraint without a name gets one where it must be an index."""
-    match = re.fullmatch(r"CONSTRAINT (\S+) (UNIQUE \( ([\w ,]+) \))", part)
-    return match[2] if match and match[1] == f"{table}_{'_'.join(match[3].split(' , '))}_key" else part
+    """A unique constraint without a name gets one where it comes to a table that exists: it may be an index."""
+    match = re.fullmatch(rf"CONSTRAINT ({_NAME}) (UNIQUE \( {_COLUMNS} \).*)", part)
+    made_up = match and "_".join([table, *(name.strip('"') for name in match["columns"].split(" , ")), "key"])
+    return match[2] if match and match[1].strip('"') == made_up else part
 
 
 _TOKEN = re.compile(
@@ -146,6 +159,12 @@ _TOKEN = re.compile(
 )
 _STARTS = {"CONSTRAINT", "PRIMARY", "NOT", "NULL", "UNIQUE", "CHECK", "DEFAULT", "COLLATE", "REFERENCES", "GENERATED"}
 _TABLE_STARTS = {"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"}
+
+
+def _said(tokens: Sequence[str]) -> str:
+    """The tokens as one text, without parentheses that say nothing."""
+    text = re.sub(r"(?<=DEFAULT )\( ((?:[-+] )?[\d.]+) \)", r"\1", " ".join(tokens))
+    return re.sub(r"(?<=[(,] )\( ((?:[^()]|\([^()]*\))*) \)(?= [,)])", r"\1", text)
 
 
 def tokens_of(text: str) -> list[str]:
@@ -221,7 +240,7 @@ def _column(group: Sequence[str]) -> Iterator[str]:
         elif word == "REFERENCES":
             yield " ".join([*name_of, "FOREIGN", "KEY", "(", name, ")", *said])
         elif word != "NULL":
-            own.append(" ".join(clause))
+            own.append(_said(said if word == "PRIMARY" else clause))
     yield " ".join([name, *type_, *sorted(own)])
 
 

@@ -17,8 +17,8 @@ from tests.equivalence.judges import JUDGES, Dump, is_own
 
 DIALECTS = ("sqlite", "postgresql", "mariadb")
 
-type Rows = dict[str, dict[object, dict[str, object]]]
-"""Table, then the value of ``id``, then column to value."""
+type Rows = dict[str, dict[str, dict[str, object]]]
+"""Table, then the value of ``id`` as a text, then column to value."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Place:
                 if not is_own(name):
                     quoted = connection.dialect.identifier_preparer.quote_identifier(name)
                     result = connection.exec_driver_sql(f"SELECT * FROM {quoted}")
-                    found[name] = {row["id"]: dict(row) for row in result.mappings()}
+                    found[name] = {str(row["id"]): dict(row) for row in result.mappings()}
         return found
 
     def create_all(self, metadata: sa.MetaData, rows: Sequence[str] = ()) -> Dump:

@@ -109,6 +109,21 @@ def named_index(*columns: str) -> Callable[[], sa.Index]:
     return lambda: sa.Index(None, *columns)
 
 
+def renamed(new: str, old: str, type_: Any, *parts: Any, **options: Any) -> Callable[[], sa.Column[Any]]:
+    """A column that had another name."""
+    return col(new, type_, *parts, info={"renamed_from": old}, **options)
+
+
+def exclusion(name: str) -> Callable[[], sa.Constraint]:
+    return lambda: postgresql.ExcludeConstraint(("a", "="), name=name)
+
+
+def numbered() -> sa.Column[Any]:
+    """A column that counts by a sequence of its own."""
+    numbers = sa.Sequence("numbers", start=5)
+    return sa.Column("b", sa.Integer, numbers, server_default=numbers.next_value(), info={"renamed_from": "a"})
+
+
 def referring(**options: Any) -> Define:
     return both(PARENT, t(A, foreign(**options)))
 
@@ -236,6 +251,14 @@ CASES: dict[str, Case] = {
         both(t(lambda: sa.Column("a", sa.Enum("v", "x", "y", name="mood"))), t(moody("v", "x", "y"), name="u")),
         WORD,
         PG,
+    ),
+    "an enumeration of a longer text": case(
+        t(),
+        t(lambda: sa.Column("a", sa.Enum("x", "y", name="mood", length=20))),
+        ONE,
+    ),
+    "JSON becomes a new enumeration": case(
+        t(col("a", postgresql.JSONB)), t(lambda: sa.Column("a", sa.Enum("x", "y", name="mood"))), ONE, PG
     ),
     "a text becomes an enumeration": case(t(S), t(lambda: sa.Column("a", sa.Enum("x", "y", name="mood"))), WORD),
     "a new enumeration": case(t(), t(lambda: sa.Column("a", sa.Enum("x", "it's", name="mood"))), ONE),
@@ -458,6 +481,42 @@ CASES: dict[str, Case] = {
         t(lambda: sa.Column("b", sa.Integer, info={"renamed_from": "a"}), index("ix", "b"), unique("b", name="uq")),
         SEVEN,
     ),
+    "a column with constraints is renamed under a convention": case(
+        convention(both(PARENT, t(A, S_B, foreign(), unique("a"), check("a > 0", name="pos")))),
+        convention(
+            both(
+                PARENT,
+                t(
+                    renamed("c", "a", sa.Integer),
+                    S_B,
+                    lambda: sa.ForeignKeyConstraint(["c"], ["p.id"]),
+                    unique("c"),
+                    check("c > 0", name="pos"),
+                ),
+            )
+        ),
+        WITH_PARENT,
+    ),
+    "a table and its column are renamed under a convention": case(
+        convention(t(A, S_B, unique("a"), unique("b"))),
+        convention(
+            t(renamed("c", "a", sa.Integer), S_B, unique("c"), unique("b"), name="u", info={"renamed_from": "t"})
+        ),
+        SEVEN,
+    ),
+    "a column whose name needs quotes is renamed under a check": case(
+        t(
+            col("order", sa.Integer),
+            lambda: sa.CheckConstraint(sa.column("order") > 0, name="ck"),
+            lambda: sa.CheckConstraint(sa.column("order") < 100),
+        ),
+        t(
+            renamed("Part of", "order", sa.Integer),
+            lambda: sa.CheckConstraint(sa.column("Part of") > 1, name="ck"),
+            lambda: sa.CheckConstraint(sa.column("Part of") < 100),
+        ),
+        ("INSERT INTO t (id) VALUES (1)",),
+    ),
     # SQLite.
     "a column beside collations and AUTOINCREMENT is changed": case(
         t(A, col("b", sa.String(9, collation="NOCASE")), sqlite_autoincrement=True),
@@ -562,6 +621,11 @@ CASES: dict[str, Case] = {
         ONE,
         PG,
     ),
+    "a renamed column counts by a new sequence": case(t(A), t(numbered), SEVEN, PG),
+    "a sequence that no column counts by any more": case(t(A, numbered), t(A, col("b", sa.Integer)), SEVEN, PG),
+    "two exclusion constraints that are one": case(
+        t(A, exclusion("ex"), exclusion("ey")), t(A, S_B, exclusion("ex"), exclusion("ey")), SEVEN, PG
+    ),
     "a domain": case(t(), t(col("a", postgresql.DOMAIN("positive", sa.Integer(), check="VALUE > 0"))), ONE, PG),
     "a domain of a new table": case(
         t(), both(t(), t(col("a", postgresql.DOMAIN("positive", sa.Integer(), check="VALUE > 0")), name="u")), ONE, PG
@@ -580,6 +644,10 @@ CASES: dict[str, Case] = {
     ),
     "another collation on PostgreSQL": case(t(S), t(col("a", sa.String(20, collation="C"))), WORD, PG),
     # MariaDB.
+    "a foreign key that the server named goes": case(referring(), both(PARENT, t(A)), WITH_PARENT, MARIA),
+    "another action of a foreign key that the server named": case(
+        referring(), referring(ondelete="CASCADE"), WITH_PARENT, MARIA
+    ),
     "an unsigned integer": case(t(), t(col("a", mysql.INTEGER(unsigned=True))), ONE, MARIA),
     "an integer becomes unsigned": case(t(A), t(col("a", mysql.INTEGER(unsigned=True))), SEVEN, MARIA),
     "a moment that is updated": case(

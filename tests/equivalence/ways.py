@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain import risk
-from framework_m_migrations.domain.changes import ColumnAdded, TableAdded
+from framework_m_migrations.domain.changes import ColumnAdded, ColumnNullabilityChanged, TableAdded
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.lowering import is_required
 from framework_m_migrations.domain.plan import PlannedChange
@@ -68,6 +68,7 @@ class Proof:
         dialect: of the database.
         left: tables of which the revision leaves something out, which are not compared.
         former: names from before, and what has become of them.
+        kept: sequences and domains from before, which stay: nothing tells whether somebody else uses them.
     """
 
     wrong: list[str] = field(default_factory=list)
@@ -76,6 +77,7 @@ class Proof:
     dialect: str = ""
     left: set[str] = field(default_factory=set)
     former: list[tuple[str, str]] = field(default_factory=list)
+    kept: set[str] = field(default_factory=set)
 
     def differ(self, where: str, found: Dump, wanted: Dump, review: Sequence[str] = ()) -> None:
         """Note how a schema differs from what it should be, but for columns that stay nullable by the review list."""
@@ -85,8 +87,11 @@ class Proof:
         self.wrong += [
             f"{where}: {line}"
             for line in difference(found, wanted)
-            if not any(table in line and column in line for table, column in loose)
-            and not any(re.search(rf"\b{re.escape(table)}(?:\b|_\w+_seq\b)", line) for table in self.left)
+            if line not in self.kept
+            and not any(table in line and column in line for table, column in loose)
+            and not any(
+                re.search(rf"\b{re.escape(table)}(?:\b|_[^;.]+_(?:seq|numbers)\b)", line) for table in self.left
+            )
         ]
 
     @contextmanager
@@ -152,6 +157,7 @@ def prove(places: Places, pair: Pair) -> Proof:
         after = places.ideal.create_all(metadata_of(pair.after))
     except sa.exc.SQLAlchemyError as error:
         raise Invalid(str(error)) from error
+    proof.kept = {f"+ {name}" for name in before if name.startswith(("CREATE SEQUENCE", "CREATE DOMAIN"))}
     revised: Rows | None = None
     withheld = False
     with proof.noting("sync(A), create(B), run"):
@@ -224,9 +230,9 @@ def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: P
     manager = _manager(places, pair.after)
     # A revision is one transaction, in which nothing is built in the background.
     shown = _manager(places, pair.after, online=False).plan(force=True)
-    made = manager.create("change", app=APP)
+    made = manager.create("change", app=APP, prove=False)
     proof.text = "\n".join([made.text, *made.review, *made.left_out])
-    left = _left_out(made)
+    review, left = _review(made), _left_out(made)
     proof.left = left
     if made.revision is None:
         if not left:
@@ -247,20 +253,20 @@ def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: P
         _same_sql(shown, sent, proof)
     proof.differ("run", places.work.dump(), after)
     second = places.work.rows()
-    _same_values("run", first, second, pair, made.review, proof)
+    _same_values("run", first, second, pair, review, proof)
     again = manager.plan(force=True)
     if not again.plan.is_empty and not left:
         proof.wrong.append(f"planned after run: {_said(again.plan.changes)}")
     try:
         manager.rollback(app=APP, to="base")
-        proof.differ("rollback", places.work.dump(), before, made.review)
-        _same_values("rollback", second, places.work.rows(), pair, made.review, proof, back=True)
+        proof.differ("rollback", places.work.dump(), before, review)
+        _same_values("rollback", second, places.work.rows(), pair, review, proof, back=True)
         manager.run()
         proof.differ("run again", places.work.dump(), after)
-        _same_values("run again", second, places.work.rows(), pair, made.review, proof, again=True)
+        _same_values("run again", second, places.work.rows(), pair, review, proof, again=True)
     except MigrationError as error:
         # A column comes back with its default in each row, which a unique constraint may not bear.
-        if not any("is dropped with its values" in line for line in made.review):
+        if not any("is dropped with its values" in line for line in review):
             proof.wrong.append(f"rollback and run failed: {error}")
     return None if left else second
 
@@ -270,14 +276,14 @@ def _online(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof)
     shutil.rmtree(places.folder / "versions", ignore_errors=True)
     first = _begin(places, pair)
     manager = _manager(places, pair.after)
-    made = manager.create("change", app=APP, online=True)
+    made = manager.create("change", app=APP, online=True, prove=False)
     halves = [half for half in (made, made.contract) if half is not None and half.revision is not None]
     if not halves:
         return
     proof.text = "\n".join([proof.text, *(half.text for half in halves)])
     proof.left = _left_out(made)
     proof.left |= {new for old, new in proof.former if old in proof.left}
-    review = [line for half in halves for line in half.review]
+    review = [line for half in halves for line in _review(half)]
     try:
         manager.run()
         manager.run(contract=True)
@@ -296,6 +302,12 @@ def _online(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof)
 
 def _said(changes: Sequence[PlannedChange]) -> str:
     return "; ".join(f"{type(item.change).__name__} {item.change.table} ({item.judgement.rule})" for item in changes)
+
+
+def _review(made: CreateResult) -> list[str]:
+    """The review list as the file has it."""
+    mark = "- [ ] "
+    return [line.removeprefix(mark) for line in made.text.splitlines() if line.startswith(mark)]
 
 
 def _left_out(made: CreateResult) -> set[str]:
@@ -430,8 +442,8 @@ def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
 
     Of one change alone: how a change is written may depend on those made before it. Three kinds are left out:
 
-    - a new column that rows need values for: sync adds it to an empty table in one statement, and a revision is written
-      for tables with rows too;
+    - a new column that rows need values for, or one that allows NULL no more: sync changes an empty table in one
+      statement, and a revision is written for tables with rows too;
     - on MariaDB and SQLite a change of several operations: each says the whole column, or table, as the one before has
       left it, and one batch may bring all about in one rebuild;
     - on MariaDB a new table with indexes, which sync makes in one statement, as each commits by itself. Alembic's
@@ -442,6 +454,8 @@ def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
     shown_change = shown.changes[0]
     match shown_change.planned.change:
         case ColumnAdded(column=column) if is_required(column):
+            return
+        case ColumnNullabilityChanged(column=column) if not column.nullable:
             return
         case TableAdded(definition=table) if table.indexes and proof.dialect == "mariadb":
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from framework_m_migrations.domain.naming import STANDARD, Naming
+from framework_m_migrations.domain.renames import Spell, spelt
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Capabilities:
         folds_tables: names of tables that differ in the case of ASCII letters only are one.
         folds_columns: names of columns that differ in it only are one.
         naming: how constraints without a name are named.
+        spell: how an expression names a column.
         keys_to_any_index: a foreign key may point to columns that have an index, be it unique or not.
         defines: kinds of objects with a definition that it has; see ``domain.defined.DEFINED``.
         views_hold_types: the type of a column cannot be changed while a view uses it.
@@ -85,6 +87,7 @@ class Capabilities:
     folds_tables: bool = False
     folds_columns: bool = False
     naming: Naming = STANDARD
+    spell: Spell = spelt
     keys_to_any_index: bool = False
     defines: frozenset[str] = frozenset()
     views_hold_types: bool = False

@@ -136,11 +136,15 @@ class ColumnRemoved:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRenamed:
-    """A column is declared as the new name of one that exists."""
+    """A column is declared as the new name of one that exists.
+
+    ``constraints`` are old and new names of those on the table's renamed columns that get another one by the column's.
+    """
 
     table: TableName
     before: Column
     column: Column
+    constraints: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

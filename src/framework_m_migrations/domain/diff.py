@@ -6,12 +6,12 @@ Nothing is left out because it cannot be applied: the diff states, risk.py judge
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.diff_constraints import Item, anew, constraint_changes, other_names
+from framework_m_migrations.domain.diff_constraints import Item, Named, anew, constraint_changes, other_names
 from framework_m_migrations.domain.letter_case import refuse_column, refuse_table
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership
 from framework_m_migrations.domain.renames import same_expression, stands_on, superseded_columns
@@ -95,17 +95,19 @@ def _renamed(wanted: Table, actual: Table, owned: OwnedTable | None, capabilitie
         uniques=tuple(replace(unique, native=None) for unique in wanted.uniques),
         checks=tuple(replace(check, native=None) for check in wanted.checks),
     )
-    called = list(other_names(wanted, actual))
     found = diff_table(as_was, actual, owned, capabilities)
-    names: tuple[tuple[str, str], ...] = ()
-    if capabilities.rename_constraints:
-        names = tuple((before.name or "", item.name or "") for before, item in called)
-    else:
-        found += anew(actual.name, called)
+    columns = [change.column.name for change in found if isinstance(change, c.ColumnRenamed)]
+    called = [pair for pair in other_names(wanted, actual) if not stands_on(pair[1], columns)]
+    names = _names(called) if capabilities.rename_constraints else ()
+    found += () if capabilities.rename_constraints else anew(actual.name, called)
     yield c.TableRenamed(wanted.name, actual.name, wanted, names)
     for change in found:
         waits = isinstance(change, c.ForeignKeyAdded | c.ForeignKeyChanged) and not capabilities.forward_references
         yield replace(change, table=wanted.name) if waits else change
+
+
+def _names(called: Iterable[tuple[Named, Named]]) -> tuple[tuple[str, str], ...]:
+    return tuple((before.name or "", item.name or "") for before, item in called)
 
 
 def diff_table(
@@ -121,6 +123,15 @@ def diff_table(
     found: list[c.Change] = []
     if wanted.columns != actual.columns:
         found.extend(_columns(wanted, actual, owned, capabilities))
+    renamed = [change for change in found if isinstance(change, c.ColumnRenamed)]
+    if renamed:
+        columns = [change.column.name for change in renamed]
+        columns += [name.lower() for name in columns if capabilities.folds_columns]
+        called = [pair for pair in other_names(wanted, actual) if stands_on(pair[1], columns)]
+        if capabilities.rename_constraints:
+            found[found.index(renamed[-1])] = replace(renamed[-1], constraints=_names(called))
+        else:
+            found.extend(anew(wanted.name, called))
     if wanted.primary_key != actual.primary_key:
         found.append(c.PrimaryKeyChanged(wanted.name, actual.primary_key, wanted.primary_key))
     surplus: list[Item] = []

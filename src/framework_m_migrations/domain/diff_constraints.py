@@ -58,7 +58,7 @@ def other_names(wanted: Table, actual: Table) -> Iterator[tuple[Named, Named]]:
         pairs.append((actual.primary_key, wanted.primary_key))
     uniques, checks, keys = list(actual.uniques), list(actual.checks), list(actual.foreign_keys)
     pairs += [(_take(uniques, _rule, _rule(unique)), unique) for unique in wanted.uniques]
-    pairs += [(_take(checks, _expression, check.expression), check) for check in wanted.checks]
+    pairs += [(_take_check(checks, check, wanted), check) for check in wanted.checks]
     pairs += [(_take(keys, _shape, _shape(key)), key) for key in wanted.foreign_keys]
     for before, item in pairs:
         if before is not None and None not in {before.name, item.name} and before.name != item.name:
@@ -254,8 +254,10 @@ def _name(item: Unique | Check | ForeignKey) -> str | None:
     return item.name
 
 
-def _expression(check: Check) -> str:
-    return check.expression
+def _take_check(checks: list[Check], check: Check, wanted: Table) -> Check | None:
+    """Remove and return the first that says the same."""
+    names = [column.name for column in wanted.columns]
+    return _take(checks, lambda one: same_expression(one.expression, check.expression, names), True)
 
 
 def _checks(wanted: Table, actual: Table, owned: OwnedTable | None, drift: list[Item]) -> Iterator[c.Change]:
@@ -272,7 +274,7 @@ def _checks(wanted: Table, actual: Table, owned: OwnedTable | None, drift: list[
         elif check.valid and not before.valid:
             yield c.ConstraintNotValidated(wanted.name, before)
     for check in unmatched:
-        before = _take(rest, _expression, check.expression)
+        before = _take_check(rest, check, wanted)
         if before is None:
             yield c.CheckAdded(wanted.name, check)
         elif check.valid and not before.valid:

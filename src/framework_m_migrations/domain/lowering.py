@@ -103,8 +103,9 @@ class Lowering:
                 return _dropped(change, unnamed=self.revision)
             case c.TableRenamed(table=name, before=former, constraints=constraints):
                 return (o.RenameTable(former, name, constraints),)
-            case c.ColumnRenamed(table=name, before=old, column=column):
-                return (o.RenameColumn(name, old, column), *differing(name, replace(old, name=column.name), column))
+            case c.ColumnRenamed(table=name, before=old, column=column, constraints=constraints):
+                renamed = o.RenameColumn(name, old, column, constraints)
+                return (renamed, *differing(name, replace(old, name=column.name), column))
             case c.PrimaryKeyChanged():
                 return ()
             case _ as unreachable:

@@ -296,11 +296,15 @@ class RenameTable:
 
 @dataclass(frozen=True, slots=True)
 class RenameColumn:
-    """Give a column another name; what depends on it follows. Its type and all else stay as in ``before``."""
+    """Give a column another name; what depends on it follows. Its type and all else stay as in ``before``.
+
+    ``constraints`` are old and new names of the table's own.
+    """
 
     table: TableName
     before: Column
     column: Column
+    constraints: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from framework_m_migrations.domain.naming import Place, standard_name
-from framework_m_migrations.domain.schema import Check, ForeignKey, Index, Table, TableName, Unique
+from framework_m_migrations.domain.schema import Catalog, Check, ForeignKey, Index, Table, TableName, Unique
 from framework_m_migrations.domain.values import quick
 
 
@@ -55,14 +55,13 @@ class OwnedTable:
     @classmethod
     def of(cls, table: Table, doctype: str, origin: str, app: str | None = None) -> OwnedTable:
         """All that ``table`` consists of, as ours."""
-        constraints: tuple[Unique | Check | ForeignKey, ...] = (*table.uniques, *table.checks, *table.foreign_keys)
         return cls(
             table=table.name,
             doctype=doctype,
             origin=origin,
             columns=frozenset(column.name for column in table.columns),
             indexes=frozenset(index.name for index in table.indexes),
-            constraints=frozenset(identity for item in constraints for identity in constraint_identities(item)),
+            constraints=frozenset(identity for item in _constraints(table) for identity in constraint_identities(item)),
             app=app,
         )
 
@@ -98,6 +97,25 @@ class OwnedTable:
 
 
 Ownership = Mapping[TableName, OwnedTable]
+
+
+def carried(ownership: Ownership, before: Catalog, after: Catalog) -> Ownership:
+    """What is ours of the same tables, once renames have given their constraints other words (``through_renames``)."""
+    found = dict(ownership)
+    for name, table in after.tables.items():
+        owned, was = ownership.get(name), before.tables[name]
+        if owned is None or was is table:
+            continue
+        items = zip(_constraints(was), _constraints(table), strict=True)
+        ours = [new for old, new in items if not owned.constraints.isdisjoint(constraint_identities(old))]
+        more = {identity for item in ours for identity in constraint_identities(item)}
+        found[name] = replace(owned, constraints=owned.constraints | more)
+    return found
+
+
+def _constraints(table: Table) -> tuple[Unique | Check | ForeignKey, ...]:
+    return *table.uniques, *table.checks, *table.foreign_keys
+
 
 CATALOG_TOKEN = "catalog_token"
 """Key of the state entry that holds the catalog token of the database as last compared in full."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from framework_m_migrations.domain.schema import (
@@ -30,8 +30,16 @@ NAME_LIMIT = 63
 """PostgreSQL's longest identifier in bytes."""
 COPY_SUFFIX, FORMER_SUFFIX = "__fmm_new", "__fmm_old"
 
-_LITERAL_OR_NAME = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_][A-Za-z_0-9$]*""")
+_LITERAL_OR_NAME = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|[A-Za-z_][A-Za-z_0-9$]*""")
 _PLAIN = re.compile(r"[a-z_][a-z_0-9]*")
+
+type Spell = Callable[[str], str]
+"""How an expression of a database names a column: in quotes where it must."""
+
+
+def spelt(name: str) -> str:
+    """In double quotes unless it is plain."""
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +190,7 @@ class _Renaming:
 
     tables: Mapping[TableName, TableName]
     columns: Mapping[TableName, Mapping[str, str]]
+    spell: Spell
 
     def table(self, table: Table) -> Table:
         """``table`` with what stands on its columns spelled under their new names; the columns stay as they are."""
@@ -192,11 +201,11 @@ class _Renaming:
         primary = table.primary_key
         return replace(
             table,
-            columns=tuple(_computed(column, names) for column in table.columns),
+            columns=tuple(_computed(column, names, self.spell) for column in table.columns),
             primary_key=None if primary is None else PrimaryKey(_each(primary.columns, names), primary.name),
-            indexes=tuple(_index(index, names) for index in table.indexes),
+            indexes=tuple(on_columns(index, names, self.spell) for index in table.indexes),
             uniques=tuple(_unique(unique, names) for unique in table.uniques),
-            checks=tuple(_check(check, names) for check in table.checks),
+            checks=tuple(_check(check, names, self.spell) for check in table.checks),
             foreign_keys=foreign_keys,
         )
 
@@ -219,7 +228,7 @@ def leaving(doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> frozenset[Ta
     return frozenset(old for old, _ in _table_renames(wanted, catalog)) & {table.name for table in wanted}
 
 
-def through_renames(doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> Catalog:
+def through_renames(doctypes: Sequence[DocTypeSchema], catalog: Catalog, spell: Spell = spelt) -> Catalog:
     """The catalog as it would be if the declared renames were done, but for the names of the columns themselves.
 
     Nothing is copied where no rename is declared.
@@ -227,6 +236,7 @@ def through_renames(doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> Cata
     Args:
         doctypes: the wanted schema, as far as it was loaded.
         catalog: what there is.
+        spell: how the database's expressions name a column.
     """
     wanted = [table for doctype in doctypes for table in doctype.tables]
     tables = dict(_table_renames(wanted, catalog))
@@ -238,7 +248,7 @@ def through_renames(doctypes: Sequence[DocTypeSchema], catalog: Catalog) -> Cata
             columns[actual.name] = names
     if not tables and not columns:
         return catalog
-    renaming = _Renaming(tables, columns)
+    renaming = _Renaming(tables, columns, spell)
     seen = {name: renaming.table(table) for name, table in catalog.tables.items()}
     return replace(catalog, tables=seen, leaving=leaving(doctypes, catalog))
 
@@ -257,8 +267,9 @@ def _table_renames(wanted: Iterable[Table], catalog: Catalog) -> Iterable[tuple[
                 yield old, table.name
 
 
-def in_text(sql: str, names: Mapping[str, str]) -> str:
+def in_text(sql: str, names: Mapping[str, str], spell: Spell = spelt) -> str:
     """An expression with columns under other names; text in quotes stays, and so does what is not a plain name."""
+    written = {spell(old): new for old, new in names.items()}
 
     def swap(match: re.Match[str]) -> str:
         word = match[0]
@@ -267,10 +278,8 @@ def in_text(sql: str, names: Mapping[str, str]) -> str:
         if word.startswith('"'):
             new = names.get(word[1:-1].replace('""', '"'))
             return word if new is None else '"' + new.replace('"', '""') + '"'
-        new = names.get(word)
-        if new is None:
-            return word
-        return new if _PLAIN.fullmatch(new) else '"' + new.replace('"', '""') + '"'
+        new = names.get(word[1:-1].replace("``", "`") if word.startswith("`") else word, written.get(word))
+        return word if new is None else spell(new)
 
     return _LITERAL_OR_NAME.sub(swap, sql)
 
@@ -302,28 +311,24 @@ def _each(columns: tuple[str, ...], names: Mapping[str, str]) -> tuple[str, ...]
     return tuple(names.get(name, name) for name in columns)
 
 
-def _computed(column: Column, names: Mapping[str, str]) -> Column:
+def _computed(column: Column, names: Mapping[str, str], spell: Spell) -> Column:
     """A column that is computed of columns of other names."""
     generated = column.generated
     if generated is None or generated.expression is None:
         return column
-    return replace(column, generated=replace(generated, expression=in_text(generated.expression, names)))
+    return replace(column, generated=replace(generated, expression=in_text(generated.expression, names, spell)))
 
 
-def _index(index: Index, names: Mapping[str, str]) -> Index:
-    return on_columns(index, names)
-
-
-def on_columns(index: Index, names: Mapping[str, str]) -> Index:
+def on_columns(index: Index, names: Mapping[str, str], spell: Spell = spelt) -> Index:
     """An index over columns of other names, made from values alone."""
     keys = tuple(
         key._replace(
             column=None if key.column is None else names.get(key.column, key.column),
-            expression=None if key.expression is None else in_text(key.expression, names),
+            expression=None if key.expression is None else in_text(key.expression, names, spell),
         )
         for key in index.keys
     )
-    where = None if index.where is None else in_text(index.where, names)
+    where = None if index.where is None else in_text(index.where, names, spell)
     return replace(index, keys=keys, where=where, include=_each(index.include, names), native=None)
 
 
@@ -331,11 +336,11 @@ def _unique(unique: Unique, names: Mapping[str, str]) -> Unique:
     return replace(unique, columns=_each(unique.columns, names))
 
 
-def _check(check: Check, names: Mapping[str, str]) -> Check:
-    return replace(check, expression=in_text(check.expression, names))
+def _check(check: Check, names: Mapping[str, str], spell: Spell) -> Check:
+    return replace(check, expression=in_text(check.expression, names, spell))
 
 
-def stands_on(item: Index | Unique | Check | ForeignKey, columns: Iterable[str]) -> bool:
+def stands_on(item: Index | PrimaryKey | Unique | Check | ForeignKey, columns: Iterable[str]) -> bool:
     """True when an index or constraint has one of the columns, by name or within an expression."""
     named: set[str | None] = set()
     text = ""
@@ -345,7 +350,8 @@ def stands_on(item: Index | Unique | Check | ForeignKey, columns: Iterable[str])
             text = " ".join((*(key.expression or "" for key in item.keys), item.where or ""))
         case Check():
             text = item.expression
-        case Unique() | ForeignKey():
+        case PrimaryKey() | Unique() | ForeignKey():
             named = set(item.columns)
-    words = {word.strip('"').replace('""', '"') for word in _LITERAL_OR_NAME.findall(text) if not word.startswith("'")}
+    found = (word for word in _LITERAL_OR_NAME.findall(text) if not word.startswith("'"))
+    words = {word.strip('"`').replace('""', '"').replace("``", "`") for word in found}
     return any(name in named or name in words for name in columns)

@@ -30,7 +30,7 @@ def reversal(change: c.Change, former: Table | None = None) -> tuple[o.Operation
         case c.TableRemoved():
             return () if former is None else (o.CreateTable(former, former.foreign_keys),)
         case c.TableRenamed(before=before, constraints=constraints):
-            return (o.RenameTable(table, before, tuple((new, old) for old, new in constraints)),)
+            return (o.RenameTable(table, before, _swapped(constraints)),)
         case (
             c.ColumnAdded()
             | c.ColumnRemoved()
@@ -101,9 +101,9 @@ def _column(
             return (o.DropColumn(table, column.name),)
         case c.ColumnRemoved(column=column):
             return (o.AddColumn(table, replace(column, nullable=True) if is_required(column) else column),)
-        case c.ColumnRenamed(before=before, column=column):
+        case c.ColumnRenamed(before=before, column=column, constraints=constraints):
             moved = replace(before, name=column.name)
-            back = (o.RenameColumn(table, moved, before),)
+            back = (o.RenameColumn(table, moved, before, _swapped(constraints)),)
             # NULLs that the revision allowed are for a person to fill; what it filled stays filled.
             changed = differing(table, column, moved)
             return (*(one for one in changed if not isinstance(one, o.Backfill)), *back)
@@ -119,6 +119,10 @@ def _column(
             return (o.SetComment(table, name, comment, change.constraint),)
         case c.TableOptionsChanged(before=had, options=options):
             return (o.SetTableOptions(table, options, had),)
+
+
+def _swapped(names: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((new, old) for old, new in names)
 
 
 def _add(table: TableName, constraint: Unique | Check | ForeignKey) -> o.Operation:

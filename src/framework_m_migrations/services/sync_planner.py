@@ -16,7 +16,7 @@ from framework_m_migrations.domain.diff import diff_doctype
 from framework_m_migrations.domain.diff_constraints import Item
 from framework_m_migrations.domain.errors import NoTables
 from framework_m_migrations.domain.filling import Fill, pending
-from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, Ownership
+from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, Ownership, carried
 from framework_m_migrations.domain.plan import Judgement, Note, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import Rename, leaving, through_renames, with_renames
 from framework_m_migrations.domain.risk import CONTRACT, DROP, MANUAL
@@ -182,7 +182,8 @@ class SyncPlanner:
     ) -> dict[str, list[c.Change]]:
         """Differences by DocType, those of mere spelling taken out by asking the database; ``drift`` gets the rest."""
         capabilities = self.session.capabilities
-        read, catalog = catalog, through_renames(doctypes, catalog)
+        read, catalog = catalog, through_renames(doctypes, catalog, capabilities.spell)
+        ownership = carried(ownership, read, catalog)
         found = {one.name: diff_doctype(one, catalog, ownership, capabilities, drift) for one in doctypes}
         suspects = {
             change.table for changes in found.values() for change in changes if isinstance(change, SPELLING_SENSITIVE)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.mariadb import scopes
 from framework_m_migrations.adapters.mariadb.blockers import MariadbWaits, holders_named
+from framework_m_migrations.adapters.mariadb.expressions import spelt
 from framework_m_migrations.adapters.mariadb.failures import translate
 from framework_m_migrations.adapters.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.mariadb.lock import NamedLock
@@ -66,6 +67,7 @@ class MariadbDialect:
             # Tables are folded by some servers only (lower_case_table_names), and then in what is declared already.
             folds_columns=True,
             naming=NAMING,
+            spell=spelt,
             keys_to_any_index=True,
             defines=frozenset({"view", "function", "procedure", "trigger", "rows"}),
         )

@@ -164,12 +164,17 @@ def _written(items: list[Token]) -> str:
     return "".join(parts)
 
 
+def spelt(name: str) -> str:
+    """A column as canonical expressions name it."""
+    name = lower(name)
+    return name if _SIMPLE.match(name) and name not in _KEPT_QUOTED else quoted(name)
+
+
 def _word(item: Token) -> str:
     if item.kind == STRING:
         return literal(item.value)
     if item.kind == NAME:
-        name = lower(item.value)
-        return name if _SIMPLE.match(name) and name not in _KEPT_QUOTED else quoted(name)
+        return spelt(item.value)
     if item.kind == OPERATOR:
         return _SAME.get(item.text, item.text)
     return lower(item.text)

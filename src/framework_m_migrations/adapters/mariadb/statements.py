@@ -25,7 +25,7 @@ from framework_m_migrations.adapters.mariadb.definitions import (
 )
 from framework_m_migrations.adapters.mariadb.expressions import split_default
 from framework_m_migrations.adapters.mariadb.failures import code_of
-from framework_m_migrations.adapters.mariadb.naming import is_chosen
+from framework_m_migrations.adapters.mariadb.naming import chosen_name, is_chosen
 from framework_m_migrations.adapters.mariadb.options import alterations, partitioning
 from framework_m_migrations.adapters.mariadb.spelling import key_text
 from framework_m_migrations.adapters.mariadb.tokens import literal, quoted
@@ -35,8 +35,9 @@ from framework_m_migrations.adapters.sql.ddl import SharedForms, declared_table
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.naming import Place
 from framework_m_migrations.domain.plan import LockLevel
-from framework_m_migrations.domain.schema import Column, ForeignKey, Index, Table, TableName
+from framework_m_migrations.domain.schema import Column, ForeignKey, Index, Table, TableName, Unique
 from framework_m_migrations.domain.type_change import TypeChange
 
 _ONLINE = ", LOCK=NONE"
@@ -83,6 +84,8 @@ class Writer:
             case o.CreateIndex(table=table, index=index):
                 online = "" if index.method is not None else self._online(table)
                 return (f"{self._alter(table)} ADD {self._index(index)}{online}",)
+            case o.AddForeignKey(table=table, foreign_key=key) if key.name is not None and is_chosen(table, key.name):
+                return (self._add_chosen_key(operation, key),)
             case o.AddUnique(table=table, unique=unique):
                 return (f"{self._alter(table)} ADD {render.unique(self._text, unique)}{self._online(table)}",)
             case o.AlterType():
@@ -170,6 +173,18 @@ class Writer:
             )
             parts += [] if needed else [f"DROP INDEX {quoted(own)}"]
         return (f"{self._alter(found.name)} {', '.join(parts)}",)
+
+    def _add_chosen_key(self, operation: o.AddForeignKey, key: ForeignKey) -> str:
+        """A foreign key under the name that the server chose for it before, over an index as the server names one."""
+        (said,) = SharedForms(self._text, comments=False).statements(operation)
+        definition = self._definition(operation.table)
+        indexes = {} if definition is None else definition.indexes
+        if any(columns[: len(key.columns)] == key.columns for columns in indexes.values()):
+            return said
+        name = chosen_name(Unique(None, key.columns), Place(operation.table, (), [*indexes]))
+        alter = self._alter(operation.table)
+        index = f"ADD INDEX {quoted(name)} {render.column_list(self._text, key.columns)}"
+        return f"{alter} {index},{said.removeprefix(alter)}"
 
     def set_options(self, found: Table, operation: o.SetTableOptions) -> tuple[str, ...]:
         """Other options of a table, in one statement; partitions come last in it."""

@@ -187,13 +187,13 @@ class SharedForms:
         text = self._text
         alter = f"ALTER TABLE {text.table(operation.table)}"
         match operation:
-            case o.RenameTable(before=before, table=after, constraints=constraints):
+            case o.RenameTable(before=before, table=after):
                 if before != after:
                     yield f"ALTER TABLE {text.table(before)} RENAME TO {text.quote(after.name)}"
-                for old, new in constraints:
-                    yield f"{alter} RENAME CONSTRAINT {text.quote(old)} TO {text.quote(new)}"
             case o.RenameColumn(before=column, column=renamed):
                 yield f"{alter} RENAME COLUMN {text.quote(column.name)} TO {text.quote(renamed.name)}"
+        for old, new in operation.constraints:
+            yield f"{alter} RENAME CONSTRAINT {text.quote(old)} TO {text.quote(new)}"
 
     def _object(self, operation: o.AlterObject | o.DropObject) -> Iterator[str]:
         if isinstance(operation, o.AlterObject):

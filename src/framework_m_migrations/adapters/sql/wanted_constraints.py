@@ -38,7 +38,7 @@ __all__ = [
     "wanted_uniques",
 ]
 
-_MERGES_UNIQUES = frozenset({"postgresql"})
+_MERGES = frozenset({"postgresql"})
 # InnoDB checks at once whatever is said, and prints one word for both.
 _RESTRICT_IS_NO_ACTION = frozenset({"mariadb"})
 _WITHOUT = "declare it without postgresql_nulls_not_distinct"
@@ -196,7 +196,7 @@ def wanted_uniques(table: sa.Table, constraints: Iterable[sa.Constraint], target
         if isinstance(constraint, sa.UniqueConstraint) and len(constraint.columns) and is_created(constraint, target)
     ]
     found.sort(key=_unique_order)
-    if target.dialect.name in _MERGES_UNIQUES:
+    if target.dialect.name in _MERGES:
         found = sorted(_merged(found, table, target), key=_unique_order)
     return tuple(found)
 
@@ -234,7 +234,13 @@ def wanted_checks(constraints: Iterable[sa.Constraint], target: Target) -> tuple
         for constraint in constraints
         if isinstance(constraint, sa.CheckConstraint | ExcludeConstraint) and is_created(constraint, target)
     ]
-    return tuple(sorted(found, key=lambda check: (check.name or "", check.expression)))
+    found.sort(key=lambda check: (check.name or "", check.expression))
+    if target.dialect.name in _MERGES:
+        # Of several that say the same one is made, with a name if one of them has it, as of unique constraints.
+        named = sorted(found, key=lambda check: not check.name)
+        made = {check.expression: check for check in reversed(named) if check.exclusion}
+        found = [check for check in found if not check.exclusion or made[check.expression] is check]
+    return tuple(found)
 
 
 def _exclusion(constraint: ExcludeConstraint, target: Target) -> str:

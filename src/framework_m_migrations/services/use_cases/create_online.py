@@ -9,7 +9,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.online_forms import has_half, obstacle
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.renames import Rename, stands_on, with_renames
+from framework_m_migrations.domain.renames import Rename, occurs, stands_on, with_renames
 from framework_m_migrations.domain.results import CreateResult
 from framework_m_migrations.domain.revision_ids import revision_id
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
@@ -84,13 +84,25 @@ def write_halves(
 
 
 def _types_of(chosen: Sequence[PlannedChange], changes: Sequence[PlannedChange]) -> list[PlannedChange]:
-    """The new enumerations of columns that the revisions add or convert: both come before sync."""
-    used = {
-        planned.change.column.type.enum
+    """The new enumerations and sequences of columns that the revisions add or convert: all come before sync."""
+    columns = [
+        planned.change.column
         for planned in chosen
         if isinstance(planned.change, c.ColumnAdded | c.ColumnTypeChanged | c.ColumnRenamed)
-    }
-    return [one for one in changes if isinstance(one.change, c.EnumAdded) and one.change.enum.name in used]
+    ]
+    enums = {column.type.enum for column in columns}
+    texts = [column.default or "" for column in columns]
+
+    def is_used(change: c.Change) -> bool:
+        match change:
+            case c.EnumAdded(enum=enum):
+                return enum.name in enums
+            case c.ObjectAdded(object=item):
+                return item.kind == "sequence" and any(occurs(item.name.name, text) for text in texts)
+            case _:
+                return False
+
+    return [one for one in changes if is_used(one.change)]
 
 
 def _both_names(change: c.TableRenamed) -> tuple[TableName, TableName]:

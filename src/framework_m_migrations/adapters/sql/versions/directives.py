@@ -122,8 +122,10 @@ class Directives:
                     return ()
                 schema = _schema(before)
                 code = f"op.rename_table({string_literal(before.name)}, {string_literal(after.name)}{schema})"
-                renamed = self._postgresql.statements(o.RenameTable(after, after, constraints))
-                return (Source(code), *map(_on_postgresql, renamed))
+                return (Source(code), *self._constraints_renamed(after, constraints))
+
+    def _constraints_renamed(self, table: TableName, names: tuple[tuple[str, str], ...]) -> Iterator[Source]:
+        return map(_on_postgresql, self._postgresql.statements(o.RenameTable(table, table, names)))
 
     def _column(
         self,
@@ -146,10 +148,11 @@ class Directives:
                 return (self._add_column(table, column),)
             case o.DropColumn(column=name):
                 return (Batch(table.name, table.schema, (ops.DropColumnOp(table.name, name, schema=table.schema),)),)
-            case o.RenameColumn(before=before, column=column):
+            case o.RenameColumn(before=before, column=column, constraints=constraints):
                 names = ", ".join(string_literal(name) for name in (table.name, before.name))
                 new = string_literal(column.name)
-                return (Source(f"op.alter_column({names}, new_column_name={new}{_schema(table)})"),)
+                renamed = Source(f"op.alter_column({names}, new_column_name={new}{_schema(table)})")
+                return (renamed, *self._constraints_renamed(table, constraints))
             case o.AlterType(before=before, column=column):
                 return (self.alteration(table, before, modify_type=objects.type(table, column)),)
             case o.SetNotNull(column=column) | o.ValidateNotNull(column=column):

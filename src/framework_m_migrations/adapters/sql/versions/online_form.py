@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
+from framework_m_migrations.adapters.sql.object_options import sequence_clauses
 from framework_m_migrations.adapters.sql.versions import online_columns as columns
 from framework_m_migrations.adapters.sql.versions import online_source as source
 from framework_m_migrations.adapters.sql.versions.online_source import Halves, Item, call
@@ -85,6 +86,10 @@ def _write(halves: Halves, planned: PlannedChange, tables: Mapping[TableName, tu
         case c.EnumAdded(enum=enum):
             halves.expand_up.append(call("set_enum_values", enum.name.name, enum.values, table=enum.name))
             halves.expand_down.append(call("execute", f"DROP TYPE IF EXISTS {qualified(enum.name, None)}"))
+        case c.ObjectAdded(object=item):
+            name, clauses = qualified(item.name, None), " ".join(sequence_clauses({}, dict(item.options)))
+            halves.expand_up.append(call("execute", f"CREATE SEQUENCE IF NOT EXISTS {name} {clauses}".rstrip()))
+            halves.expand_down.append(call("execute", f"DROP SEQUENCE IF EXISTS {name}"))
         case c.TableRenamed():
             columns.rename_table(halves, change)
         case c.ColumnRenamed() if wanted is not None and actual is not None:

@@ -75,15 +75,17 @@ def _enum(type_: sa.Enum, imports: set[str]) -> str:
     if type(type_).__module__.startswith("sqlalchemy.dialects.mysql."):
         return _plain(type_, imports)
     values = "".join(f"{value!r}, " for value in type_.enums)
+    # SQLite makes a VARCHAR of it.
+    longest = max(map(len, type_.enums), default=0)
+    length = f"length={type_.length}" if (type_.length or 0) > longest else ""
     if not type_.name:
-        # PostgreSQL takes no enumeration without a name, SQLite makes a VARCHAR of it, MariaDB an ENUM.
-        longest = max(map(len, type_.enums), default=0)
-        length = f"length={type_.length}" if (type_.length or 0) > longest else ""
+        # PostgreSQL takes no enumeration without a name, MariaDB makes an ENUM of it.
         return f"sa.Enum({(values + length).removesuffix(', ')})"
     imports.add("from sqlalchemy.dialects import postgresql")
     schema = f", schema={type_.schema!r}" if type_.schema else ""
     named = f"postgresql.ENUM({values}name={_type_name(type_.name)}{schema}, create_type=False)"
-    return f"sa.Enum({values}name={type_.name!r}{schema}).with_variant({named}, 'postgresql')"
+    length = f", {length}" if length else ""
+    return f"sa.Enum({values}name={type_.name!r}{schema}{length}).with_variant({named}, 'postgresql')"
 
 
 def _domain(type_: postgresql.DOMAIN, imports: set[str]) -> str:
