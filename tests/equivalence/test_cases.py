@@ -508,12 +508,12 @@ CASES: dict[str, Case] = {
         t(
             col("order", sa.Integer),
             lambda: sa.CheckConstraint(sa.column("order") > 0, name="ck"),
-            lambda: sa.CheckConstraint(sa.column("order") < 100),
+            lambda: sa.CheckConstraint(sa.column("order") < 100, name="cl"),
         ),
         t(
             renamed("Part of", "order", sa.Integer),
             lambda: sa.CheckConstraint(sa.column("Part of") > 1, name="ck"),
-            lambda: sa.CheckConstraint(sa.column("Part of") < 100),
+            lambda: sa.CheckConstraint(sa.column("Part of") < 100, name="cl"),
         ),
         ("INSERT INTO t (id) VALUES (1)",),
     ),
@@ -621,6 +621,10 @@ CASES: dict[str, Case] = {
         ONE,
         PG,
     ),
+    "an identity becomes a text": case(
+        t(col("a", sa.Integer, sa.Identity)), t(col("a", sa.String(20), nullable=False)), (), PG
+    ),
+    "an interval with fields goes": case(t(A, col("b", postgresql.INTERVAL(fields="DAY TO SECOND"))), t(A), SEVEN, PG),
     "a renamed column counts by a new sequence": case(t(A), t(numbered), SEVEN, PG),
     "a sequence that no column counts by any more": case(t(A, numbered), t(A, col("b", sa.Integer)), SEVEN, PG),
     "two exclusion constraints that are one": case(
@@ -644,6 +648,26 @@ CASES: dict[str, Case] = {
     ),
     "another collation on PostgreSQL": case(t(S), t(col("a", sa.String(20, collation="C"))), WORD, PG),
     # MariaDB.
+    "columns beside an indexed virtual column": case(
+        t(A, col("b", sa.Integer, lambda: sa.Computed("id + 1", persisted=False)), index("ix", "b")),
+        t(
+            col("a", sa.Integer, nullable=False),
+            col("b", sa.Integer, lambda: sa.Computed("id + 1", persisted=False)),
+            col("c", sa.Integer),
+            index("ix", "b"),
+        ),
+        SEVEN,
+        MARIA,
+    ),
+    "another character set beside a column that is renamed and made required": case(
+        t(A, S_B),
+        t(renamed("c", "a", sa.Integer, nullable=False), col("b", sa.String(20)), mariadb_default_charset="latin1"),
+        SEVEN,
+        MARIA,
+    ),
+    "a unique constraint that serves a foreign key goes": case(
+        both(PARENT, t(A, foreign(name="fk"), unique("a", name="uq"))), referring(name="fk"), WITH_PARENT, MARIA
+    ),
     "a foreign key that the server named goes": case(referring(), both(PARENT, t(A)), WITH_PARENT, MARIA),
     "another action of a foreign key that the server named": case(
         referring(), referring(ondelete="CASCADE"), WITH_PARENT, MARIA

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain import risk
-from framework_m_migrations.domain.changes import ColumnAdded, ColumnNullabilityChanged, TableAdded
+from framework_m_migrations.domain.changes import ColumnAdded, ColumnNullabilityChanged, ForeignKeyRemoved, TableAdded
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.lowering import is_required
 from framework_m_migrations.domain.plan import PlannedChange
@@ -440,10 +440,11 @@ def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
 
     But for quotes of names, the case of words, SQLite's ``main``, and the form for busy tables.
 
-    Of one change alone: how a change is written may depend on those made before it. Three kinds are left out:
+    Of one change alone: how a change is written may depend on those made before it. These kinds are left out:
 
     - a new column that rows need values for, or one that allows NULL no more: sync changes an empty table in one
       statement, and a revision is written for tables with rows too;
+    - a foreign key without a name, which nothing but the rebuild of a revision can drop;
     - on MariaDB and SQLite a change of several operations: each says the whole column, or table, as the one before has
       left it, and one batch may bring all about in one rebuild;
     - on MariaDB a new table with indexes, which sync makes in one statement, as each commits by itself. Alembic's
@@ -457,6 +458,8 @@ def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
             return
         case ColumnNullabilityChanged(column=column) if not column.nullable:
             return
+        case ForeignKeyRemoved(foreign_key=key) if key.name is None:
+            return
         case TableAdded(definition=table) if table.indexes and proof.dialect == "mariadb":
             return
         case _ if len(shown_change.planned.operations) > 1 and proof.dialect != "postgresql":
@@ -469,6 +472,8 @@ def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
 
 
 def _words(text: str) -> str:
-    tokens = tokens_of(text.removesuffix(", LOCK=NONE"))
+    tokens = tokens_of(text.removesuffix(", LOCK=NONE").removesuffix(", LOCK=SHARED"))
     said = " ".join(token if token.startswith("'") else token.casefold() for token in tokens)
-    return said.replace("main . ", "")
+    said = re.sub(r"(?<=default )\( (current_timestamp(?: \( \d \))?) \)", r"\1", said)
+    # The additive path has no word for taking a default away.
+    return said.replace("main . ", "").replace(" set default null", " drop default")

@@ -210,7 +210,17 @@ class MariadbRevisions(MySQLImpl):
         else:
             super().add_constraint(const)
             return
-        self._send(self._writer.additive(operation) or self._shared(operation))
+        statements = self._writer.additive(operation) or self._shared(operation)
+        if isinstance(operation, o.AddUnique):
+            statements = (statements[0] + self._freed(table, operation.unique.columns),)
+        self._send(statements)
+
+    def _freed(self, table: TableName, columns: tuple[str, ...]) -> str:
+        """Drops the index that ``drop_index`` left for a foreign key: the server drops only those that it made."""
+        indexes = self._definition(table).indexes
+        keys = (key for key in self._found(table).foreign_keys if columns[: len(key.columns)] == key.columns)
+        free = (key.name for key in keys if key.name is not None and indexes.get(key.name) == key.columns)
+        return "".join(f", DROP INDEX {quoted(name)}" for name in free)
 
     def drop_constraint(self, const: Any, **options: Any) -> None:
         """Drop a constraint of whatever kind the database has under the name."""
@@ -248,7 +258,9 @@ class MariadbRevisions(MySQLImpl):
         if said is None or not said["on"].startswith(f"ON {table} "):
             super().create_index(index, **options)
             return
-        self._send([f"ALTER TABLE {table} ADD {said['kind']} {said['on'].removeprefix(f'ON {table} ')}"])
+        columns = tuple(column.name for column in index.columns)
+        freed = self._freed(TableName(index.table.name, index.table.schema), columns)
+        self._send([f"ALTER TABLE {table} ADD {said['kind']} {said['on'].removeprefix(f'ON {table} ')}{freed}"])
 
     def create_table_comment(self, table: sa.Table) -> None:
         """A comment of a table."""

@@ -1,7 +1,8 @@
 """How MariaDB says each operation: always in one statement, since each commits by itself.
 
 Where the server can do it without stopping writers, LOCK=NONE demands just that: a server that cannot refuses, in the
-place of copying the table while everybody waits.
+place of copying the table while everybody waits. LOCK=SHARED says where it cannot for what the table has: InnoDB builds
+no table anew beside writers that has an indexed virtual column, nor gives a column another NULL where one is stored.
 """
 
 from __future__ import annotations
@@ -40,8 +41,7 @@ from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import Column, ForeignKey, Index, Table, TableName, Unique
 from framework_m_migrations.domain.type_change import TypeChange
 
-_ONLINE = ", LOCK=NONE"
-_ENGINE = "SELECT t.ENGINE FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA = {0} AND t.TABLE_NAME = {1}"
+_ONLINE, _SHARED = ", LOCK=NONE", ", LOCK=SHARED"
 _REFUSE_ROWS = (
     "BEGIN NOT ATOMIC IF EXISTS (SELECT 1 FROM {0}) THEN SIGNAL SQLSTATE '45000' "
     "SET MESSAGE_TEXT = 'the rows of the table have no value for the new column'; END IF; END"
@@ -215,8 +215,7 @@ class Writer:
         new = changed(name, existing, change)
         # The server builds a table anew whose stored computed column is said again.
         online = online and GENERATED not in existing.clauses
-        online = online and self._demanding and definition is not None and definition.engine.lower() == "innodb"
-        suffix = _ONLINE if online else ""
+        suffix = self._lock(definition, anew=change.nullable is not None, stored=True) if online else ""
         if (
             change.only_default
             and DEFAULT in new.clauses
@@ -300,17 +299,22 @@ class Writer:
     def _alter(self, table: TableName) -> str:
         return f"ALTER TABLE {self._text.table(table)}"
 
-    def _online(self, table: TableName) -> str:
-        """LOCK=NONE for a table whose engine knows it."""
-        if not self._demanding:
-            return ""
-        schema = table.schema or self._schema
-        sql = _ENGINE.format("DATABASE()" if schema is None else literal(schema), literal(table.name))
-        return _ONLINE if str(self._driver_scalar(sql)).lower() == "innodb" else ""
+    def _online(self, table: TableName, *, anew: bool = False) -> str:
+        return self._lock(self._definition(table), anew=anew) if self._demanding else ""
 
-    def _driver_scalar(self, sql: str) -> object:
-        answer = self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
-        return answer.scalar()
+    def _lock(self, definition: TableDefinition | None, *, anew: bool, stored: bool = False) -> str:
+        """The clause for a table whose engine knows it.
+
+        Args:
+            definition: the table's.
+            anew: the server may build the table anew.
+            stored: it does not beside writers where a computed column is stored.
+        """
+        if not self._demanding or definition is None or definition.engine.lower() != "innodb":
+            return ""
+        computed = {name: one for name, one in definition.columns.items() if anew and GENERATED in one.clauses}
+        held = (name in definition.indexed if is_virtual(one) else stored for name, one in computed.items())
+        return _SHARED if any(held) else _ONLINE
 
     def _create_table(self, table: Table, keys: Sequence[ForeignKey]) -> str:
         native: Any = table.native
@@ -363,7 +367,7 @@ class Writer:
         elif fill is not None and column.comment:
             said += f" COMMENT {literal(column.comment)}"
         quiet = not column.volatile_default and column.generated is None
-        yield said + (self._online(table) if quiet else "")
+        yield said + (self._online(table, anew=True) if quiet else "")
 
     def _type(self, column: Column) -> str:
         native: Any = column.native

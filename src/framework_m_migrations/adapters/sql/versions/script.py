@@ -57,11 +57,25 @@ def phase_of(change: c.Change) -> float:
     if isinstance(change, c.TableOptionsChanged) and not change.options:
         # What goes may rest on what goes later, as a conflict clause rests on NOT NULL.
         return _PHASE_OF[c.ColumnTypeChanged] - 0.5
+    if isinstance(change, c.TableOptionsChanged) and "collate" in dict(change.options):
+        # Says columns again as they were when the revision was written.
+        return _PHASE_OF[c.ColumnRenamed] - 0.5
+    if (
+        isinstance(change, c.ColumnGenerationChanged)
+        and _is_identity(change.before)
+        and not _is_identity(change.column)
+    ):
+        # An identity bears integers only.
+        return _PHASE_OF[c.ColumnTypeChanged] - 0.5
     if isinstance(change, c.ObjectAdded | c.ObjectChanged):
         kind = change.object.kind
         late = len(_PHASES) if change.object.definition is not None and kind not in FIRST else _PHASE_OF[type(change)]
         return {"roles": -2.0, "schema": -1.0}.get(kind, late)
     return _PHASE_OF[type(change)]
+
+
+def _is_identity(column: Column) -> bool:
+    return column.generated is not None and column.generated.kind == "identity"
 
 
 def _is_first(change: c.Change, first: Collection[TableName]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from functools import cache
 from typing import Any
@@ -19,6 +20,7 @@ from framework_m_migrations.domain.schema import ColumnType
 POSTGRESQL: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 _SQLITE = sqlite.dialect()
 _SPECIAL: dict[str, sa.Dialect] = {"mariadb": MariaDBDialect(), "postgresql": POSTGRESQL}
+_INTERVAL = re.compile(r"interval ([a-z ]+)")
 _DEFAULTS = {"JSONB": "astext_type", "JSON": "astext_type", "HSTORE": "text_type"}
 
 
@@ -178,6 +180,7 @@ def type_of(column_type: ColumnType, dialect: sa.Dialect) -> TypeEngine[Any] | N
     cls = known.get(base.lower()) or known.get(base.upper())
     if cls is None:
         return None
+    fields = _INTERVAL.match(column_type.spelling)
     arguments: dict[str, Any] = {
         name: value
         for name, value in (
@@ -185,6 +188,7 @@ def type_of(column_type: ColumnType, dialect: sa.Dialect) -> TypeEngine[Any] | N
             ("precision", column_type.precision),
             ("scale", column_type.scale),
             ("collation", column_type.collation),
+            ("fields", fields and fields[1].upper()),
             ("timezone", True if base.lower().endswith("with time zone") else None),
         )
         if value is not None
