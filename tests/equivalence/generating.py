@@ -400,7 +400,9 @@ def drawn(dialect: str, seed: int) -> Generated:
             after = drawing.edit(after)
     before, after = _one_mood(before), _one_mood(after)
     easy = drawing.easy
-    if drawing.chance(3):
+    # Without its former name a column of the key is another one, and the key is another.
+    keys = {tab.cols[0].was for tab in after.tabs if tab.key == "pair"}
+    if drawing.chance(3) and keys <= {None}:
         before, after, easy = _without_former_names(after), _without_former_names(before), False
     if dialect != "sqlite":
         after = _keeping_options(before, after)

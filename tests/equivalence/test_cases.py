@@ -649,14 +649,15 @@ CASES: dict[str, Case] = {
     "another collation on PostgreSQL": case(t(S), t(col("a", sa.String(20, collation="C"))), WORD, PG),
     # MariaDB.
     "columns beside an indexed virtual column": case(
-        t(A, col("b", sa.Integer, lambda: sa.Computed("id + 1", persisted=False)), index("ix", "b")),
+        t(A, S_B, col("d", sa.Integer, lambda: sa.Computed("a + 1", persisted=False)), index("ix", "d")),
         t(
-            col("a", sa.Integer, nullable=False),
-            col("b", sa.Integer, lambda: sa.Computed("id + 1", persisted=False)),
+            A,
+            col("b", sa.String(20), nullable=False, server_default="x"),
+            col("d", sa.Integer, lambda: sa.Computed("a + 1", persisted=False)),
             col("c", sa.Integer),
-            index("ix", "b"),
+            index("ix", "d"),
         ),
-        SEVEN,
+        (),
         MARIA,
     ),
     "another character set beside a column that is renamed and made required": case(
