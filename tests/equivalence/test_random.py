@@ -2,7 +2,7 @@
 
 A failure prints the number of the pair, by which ``drawn`` makes it again, and the pair as Python. Make it a case of
 test_cases.py, as small as it gets, with a name that says what was wrong. In `make test` are some of SQLite and MariaDB,
-each time; `make nightly` has a thousand others each night, on the servers too, where pairs still find something.
+the same each time; `make nightly` has a thousand others each night, of PostgreSQL too, where some still find something.
 """
 
 from __future__ import annotations

@@ -157,7 +157,8 @@ def prove(places: Places, pair: Pair) -> Proof:
         after = places.ideal.create_all(metadata_of(pair.after))
     except sa.exc.SQLAlchemyError as error:
         raise Invalid(str(error)) from error
-    proof.kept = {f"+ {name}" for name in before if name.startswith(("CREATE SEQUENCE", "CREATE DOMAIN"))}
+    names = under_new_names(before, proof.former) if proof.former else before
+    proof.kept = {f"+ {name}" for name in names if name.startswith(("CREATE SEQUENCE", "CREATE DOMAIN"))}
     revised: Rows | None = None
     withheld = False
     with proof.noting("sync(A), create(B), run"):
