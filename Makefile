@@ -15,7 +15,7 @@ COMPILE := -m compileall -q src tests scripts
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
 
-.PHONY: help venv check format lint types layers purity test test-second test-lowest test-fast nightly mutation demo bench bench-load bench-browser playground constraints clean
+.PHONY: help venv check format lint types layers purity words test test-second test-lowest test-fast nightly mutation demo bench bench-load bench-browser playground constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -31,8 +31,8 @@ $(STAMP_DEMO): $(INPUTS)
 	@touch $@
 
 # Each finding is shown, whichever check it is from.
-check: $(STAMP) ## formatting, lint, types, layers, purity
-	@$(MAKE) --no-print-directory --keep-going format lint types layers purity
+check: $(STAMP) ## formatting, lint, types, layers, purity, words
+	@$(MAKE) --no-print-directory --keep-going format lint types layers purity words
 
 format: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -49,6 +49,9 @@ layers: $(STAMP)
 purity: $(STAMP)
 	$(BIN)/python scripts/check_purity.py
 	$(BIN)/python scripts/make_sync.py --check
+
+words: $(STAMP)
+	$(BIN)/python scripts/check_words.py
 
 # The full run comes last, so that it has the last word; it runs whatever the run on the second Python said.
 test: $(STAMP) ## everything, on Postgres too, and the core on a second Python
