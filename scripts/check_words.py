@@ -1,4 +1,4 @@
-"""Finds phrases in the documents that are not plain English. Prints one line a finding and exits with 1 when there is any.
+"""Finds phrases in the documents that are not plain English: a line for each, and exit code 1 when there is any.
 
 Each phrase has a replacement. Code blocks and text in backquotes are left out: they quote commands and their output.
 """
