@@ -23,12 +23,10 @@ PURE = ("domain", "ports", "services")
 IN_BROWSER = (
     *PURE,
     "adapters/sql",
-    "adapters/sync_sqlite",
     "adapters/pyodide",
     "adapters/filesystem",
-    "adapters/memory",
 )
-SERVER_ONLY = {"adapters/sql/async_runner.py"}
+SERVER_ONLY = {"adapters/sql/async_engines.py", "adapters/sql/async_runner.py"}
 IMPURE_MODULES = {"os", "random", "secrets", "socket", "subprocess", "sqlite3", "tempfile", "time", "urllib", "http"}
 IMPURE_CALLS = {
     "datetime.datetime.now",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from framework_m_migrations.adapters.mariadb.options import COMPARED, CREATED
-from framework_m_migrations.adapters.sql.declarable import DIALECTS, MEANING, rows
+from framework_m_migrations.adapters.sql.desired.declarable import DIALECTS, MEANING, rows
+from framework_m_migrations.adapters.sql.dialects.mariadb.options import COMPARED, CREATED
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "objects.md"
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from framework_m_migrations.adapters.sql.sinks import CallbackSink, LoggingSink, OpenTelemetrySink, StructlogSink
+    from framework_m_migrations.adapters.system import CallbackSink, LoggingSink, OpenTelemetrySink, StructlogSink
     from framework_m_migrations.container.mode import RuntimeMode
     from framework_m_migrations.container.settings import MigrationSettings
     from framework_m_migrations.domain.errors import MigrationError
@@ -33,21 +33,20 @@ if TYPE_CHECKING:
         SyncResult,
         VerifyResult,
     )
-    from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
-    from framework_m_migrations.domain.squashing import SquashResult
+    from framework_m_migrations.domain.revisions import PreviewResult, ShowResult, SquashResult
     from framework_m_migrations.embedding.aio import AsyncMigrationManager
     from framework_m_migrations.embedding.sync import MigrationManager
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CallbackSink": "adapters.sql.sinks",
-    "LoggingSink": "adapters.sql.sinks",
-    "OpenTelemetrySink": "adapters.sql.sinks",
-    "StructlogSink": "adapters.sql.sinks",
-    "SquashResult": "domain.squashing",
-    "ShowResult": "domain.revision_previews",
-    "PreviewResult": "domain.revision_previews",
+    "CallbackSink": "adapters.system",
+    "LoggingSink": "adapters.system",
+    "OpenTelemetrySink": "adapters.system",
+    "StructlogSink": "adapters.system",
+    "SquashResult": "domain.revisions",
+    "ShowResult": "domain.revisions",
+    "PreviewResult": "domain.revisions",
     "AllResult": "domain.results",
     "AppStatus": "domain.results",
     "AsyncMigrationManager": "embedding.aio",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from alembic import context
 
-from framework_m_migrations.adapters.sql.versions.sqlite_guard import SqliteGuard
+from framework_m_migrations.adapters.sql.dialects.sqlite.foreign_keys import SqliteGuard
 from framework_m_migrations.domain.errors import EnvironmentBroken
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _run_configured(connection: sa.Connection, settings: dict[str, Any], *, ours
 def _run_as_m_migrate(migration: MigrationContext, dialect_name: str) -> None:
     """Run with operations that do what they do in `m-migrate run`, where m-migrate knows the database."""
     # Imported here only: --sql needs no dialect of ours.
-    from framework_m_migrations.adapters.sql.versions.operations import writing
+    from framework_m_migrations.adapters.sql.revisions.operations import writing
     from framework_m_migrations.container.factories import sql_dialect
 
     dialect = sql_dialect(dialect_name)

@@ -19,39 +19,42 @@ transaction. Offline (``alembic upgrade --sql``) the statements are printed.
 
 from __future__ import annotations
 
-from framework_m_migrations.adapters.sql.online.backfill import backfill
-from framework_m_migrations.adapters.sql.online.columns import (
+from framework_m_migrations.adapters.sql.dialects.postgresql.online.backfill import backfill
+from framework_m_migrations.adapters.sql.dialects.postgresql.online.columns import (
     add_enum_value,
     drop_not_null,
     execute,
     set_enum_values,
     set_not_null,
 )
-from framework_m_migrations.adapters.sql.online.constraints import (
+from framework_m_migrations.adapters.sql.dialects.postgresql.online.constraints import (
     add_check,
     add_foreign_key,
+    add_unique,
+    create_index_concurrently,
     drop_constraint,
+    drop_index_concurrently,
     validate_constraint,
 )
-from framework_m_migrations.adapters.sql.online.conversion import (
+from framework_m_migrations.adapters.sql.dialects.postgresql.online.conversion import (
+    analyze,
+    exists,
     finish_conversion,
+    give_names_back,
     require_unswappable,
     restore_conversion,
     start_conversion,
     swap_conversion,
+    take_names,
     unswap_conversion,
 )
-from framework_m_migrations.adapters.sql.online.exchange import analyze, exists, give_names_back, take_names
-from framework_m_migrations.adapters.sql.online.indexes import (
-    add_unique,
-    create_index_concurrently,
-    drop_index_concurrently,
-)
-from framework_m_migrations.adapters.sql.online.rename import finish_rename, start_rename, undo_rename
-from framework_m_migrations.adapters.sql.online.tables import (
+from framework_m_migrations.adapters.sql.dialects.postgresql.online.renames import (
+    finish_rename,
     finish_table_rename,
     restore_table_rename,
+    start_rename,
     start_table_rename,
+    undo_rename,
     undo_table_rename,
 )
 

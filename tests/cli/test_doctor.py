@@ -10,7 +10,7 @@ from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.results import Check
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.locking import acquire
+from framework_m_migrations.services.waiting import acquire
 from tests._postgres import PostgresDatabase
 from tests.cli._program import WITH_NOTE, Project
 

@@ -7,22 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import PurePath
 
-from framework_m_migrations.adapters.memory import (
-    AsyncMemoryRunner,
-    MemoryConnection,
-    MemoryDatabase,
-    MemoryDiscovery,
-    MemoryHooks,
-    MemoryPersistence,
-    MemoryRevision,
-    MemoryRevisions,
-    MemoryRunner,
-    MemorySession,
-    MemorySource,
-    MemoryStore,
-    MemoryWorld,
-    memory_type,
-)
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.effects import Hook, HookPhase, UseCase
@@ -42,6 +26,22 @@ from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.persistence import Persistence
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.testing import KINDS, Meddling, as_use_case
+from tests.fakes.memory import (
+    AsyncMemoryRunner,
+    MemoryConnection,
+    MemoryDatabase,
+    MemoryDiscovery,
+    MemoryHooks,
+    MemoryPersistence,
+    MemoryRevision,
+    MemoryRevisions,
+    MemoryRunner,
+    MemorySession,
+    MemorySource,
+    MemoryStore,
+    MemoryWorld,
+    memory_type,
+)
 
 INTEGER, TEXT = memory_type("integer"), memory_type("text")
 APPS = ("alpha", "beta")

@@ -6,8 +6,7 @@ from typing import cast
 
 import pytest
 
-from framework_m_migrations.adapters.sql.clock import SystemClock
-from framework_m_migrations.adapters.sql.sinks import CallbackSink, ListSink, NullSink
+from framework_m_migrations.adapters.system import CallbackSink, ListSink, NullSink, SystemClock
 from framework_m_migrations.domain.events import Event
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.testing import ClockContract, EventSinkContract

@@ -9,7 +9,6 @@ from typing import cast
 
 import pytest
 
-from framework_m_migrations.adapters.memory import CAPABILITIES, FakeClock, ListSink
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.events import Event
 from framework_m_migrations.ports.event_sink import EventSink
@@ -32,6 +31,7 @@ from framework_m_migrations.testing import (
     VersionedTrackContract,
 )
 from tests.contract import memory
+from tests.fakes.memory import CAPABILITIES, FakeClock, ListSink
 
 
 class Memory:

@@ -21,9 +21,9 @@ HEADER = """
 from __future__ import annotations
 import dataclasses
 import pytest
-from framework_m_migrations.adapters.memory import *
+from tests.fakes.memory import *
 from framework_m_migrations.domain.errors import DatabaseError
-from framework_m_migrations.domain.type_change import TypeChange
+from framework_m_migrations.domain.risk.facts import TypeChange
 from framework_m_migrations.testing import *
 from tests.contract.memory import MemoryHarness, MemoryRunnerHarness
 
@@ -202,7 +202,7 @@ MUTANTS: dict[str, tuple[str, str, set[str]]] = {
     "swallows failing hooks": (
         "RunnerContract",
         """
-        import framework_m_migrations.adapters.memory.runner as runner
+        import tests.fakes.memory.runner as runner
         real = runner._call
         async def call(effect, connection):
             try:
@@ -330,7 +330,7 @@ def test_the_package_works_without_pytest() -> None:
     code = dedent("""
         import sys
         sys.modules["pytest"] = None
-        import framework_m_migrations, framework_m_migrations.testing, framework_m_migrations.adapters.memory
+        import framework_m_migrations, framework_m_migrations.testing, tests.fakes.memory
         print("sqlalchemy" in sys.modules)
     """)
     done = subprocess.run(

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.adapters.doctypes.metadata import MetadataSource, doctypes_of
-from framework_m_migrations.adapters.sql.wanted import Target
+from framework_m_migrations.adapters.sql.desired.tables import Target
 from framework_m_migrations.container.context import Context
 from tests._postgres import PostgresDatabase
 from tests.corpus.conftest import Corpus

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.adapters.doctypes.metadata import MetadataSource, doctypes_of
-from framework_m_migrations.adapters.sql.wanted import Target
+from framework_m_migrations.adapters.sql.desired.tables import Target
 from framework_m_migrations.container.context import Context
 from tests.corpus.conftest import Corpus, Record
 from tests.corpus.databases import Database, open_sqlite

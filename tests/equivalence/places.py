@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sync_sqlite.engine import create_sync_engine
+from framework_m_migrations.adapters.sql.engines import create_sync_engine
 from tests._mariadb import MariadbServer
 from tests._postgres import PostgresServer
 from tests.equivalence.judges import JUDGES, Dump, is_own

@@ -1,4 +1,4 @@
-"""Each row of adapters/sql/declarable.py that PostgreSQL has: built as create_all does, changed and told as it says.
+"""Each row of adapters/sql/desired/declarable.py that PostgreSQL has: built as create_all does, changed as it says.
 
 Every row has a schema of its own, so that all are tried at once: sync into an empty database, what was done by hand,
 and sync, create, run and rollback over what create_all made before.
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.sql.declarable import DIALECTS, rows
+from framework_m_migrations.adapters.sql.desired.declarable import DIALECTS, rows
 from framework_m_migrations.domain.plan import Risk
 from tests.equivalence.conftest import PlacesOf
 from tests.equivalence.judges import Dump, difference

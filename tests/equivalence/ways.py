@@ -20,12 +20,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.domain import risk
 from framework_m_migrations.domain.changes import ColumnAdded, ColumnNullabilityChanged, ForeignKeyRemoved, TableAdded
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.lowering import is_required
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.results import CreateResult, PlanResult
+from framework_m_migrations.domain.risk import rules
 from framework_m_migrations.ports.app_discovery import App
 from tests.equivalence.judges import Dump, difference, tokens_of, under_new_names
 from tests.equivalence.places import Places, Rows
@@ -193,7 +193,7 @@ def _by_sync(places: Places, pair: Pair, after: Dump, proof: Proof, revised: Row
     manager = _manager(places, pair.after)
     done = manager.sync()
     withheld = bool(done.withheld)
-    if withheld and all(item.judgement.handled_by == risk.DROP for item in done.withheld):
+    if withheld and all(item.judgement.handled_by == rules.DROP for item in done.withheld):
         done = manager.sync(allow_drop=True)
     dump = places.work.dump()
     if not done.withheld:

@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.doctypes.framework_m.source import FrameworkMSource
+from framework_m_migrations.adapters.sql.desired.tables import Target
 from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
-from framework_m_migrations.adapters.sql.wanted import Target
 from framework_m_migrations.testing import SchemaSourceContract
 from tests.framework_m.conftest import MakeApp
 from tests.framework_m.conftest import host as host

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.adapters.doctypes.framework_m import FrameworkMSource, framework_m_doctypes
-from framework_m_migrations.adapters.sql.wanted import Target
+from framework_m_migrations.adapters.sql.desired.tables import Target
 from framework_m_migrations.container.context import Context
 from framework_m_migrations.domain.errors import AppBroken
 from framework_m_migrations.domain.results import SyncResult

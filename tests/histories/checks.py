@@ -9,7 +9,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.renames import stands_on
 from framework_m_migrations.domain.results import PlanResult
-from framework_m_migrations.domain.risk import CREATE
+from framework_m_migrations.domain.risk.rules import CREATE
 from framework_m_migrations.domain.schema import Check, Index, Unique
 from tests.histories.choices import Mutation
 from tests.histories.explaining import explained, identity, renames_of

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sync_sqlite.engine import create_sync_engine
+from framework_m_migrations.adapters.sql.engines import create_sync_engine
 from tests._postgres import PostgresServer
 from tests.histories.checks import History
 from tests.histories.worlds import Memory, Sql, World

@@ -8,9 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.memory import memory_type
-from framework_m_migrations.adapters.memory.types import enum_type
 from framework_m_migrations.domain import schema as d
+from tests.fakes.memory import memory_type
+from tests.fakes.memory.types import enum_type
 from tests.histories import model as m
 from tests.histories.choices import ENUM
 from tests.histories.kinds import KINDS

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.memory import MemoryDatabase
 from framework_m_migrations.domain.schema import Index
+from tests.fakes.memory import MemoryDatabase
 from tests.histories.facts_of_postgres import facts_of_postgres
 from tests.histories.facts_of_sqlite import facts_of_sqlite
 

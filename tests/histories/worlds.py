@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.memory import MemoryDatabase, MemoryRunner, MemorySource, MemoryWorld, memory_type
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.options import SyncOptions
@@ -17,6 +16,7 @@ from framework_m_migrations.domain.results import PlanResult, SyncResult
 from framework_m_migrations.domain.schema import Column, PrimaryKey, Table, TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.use_cases import sync as syncing
+from tests.fakes.memory import MemoryDatabase, MemoryRunner, MemorySource, MemoryWorld, memory_type
 from tests.histories.declarations import doctypes_of, metadata_of
 from tests.histories.model import Schema
 from tests.histories.traits import Traits, traits_of_memory, traits_of_sql

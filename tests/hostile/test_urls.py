@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.sql.url import parse_url, redact, secrets_of, show_url
+from framework_m_migrations.adapters.sql.engines import parse_url, redact, secrets_of, show_url
 from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.domain.errors import MigrationError
 from tests.hostile.outcome import Log, outcome

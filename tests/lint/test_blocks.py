@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from framework_m_migrations.adapters.sql.lint.blocks import Block, block, called, defined_function
-from framework_m_migrations.adapters.sql.lint.statements import split
+from framework_m_migrations.adapters.sql.dialects.postgresql.lint.statements import (
+    Block,
+    block,
+    called,
+    defined_function,
+    split,
+)
 
 PLAIN = """
 DO $do$

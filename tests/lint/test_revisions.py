@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.sql.lint.rules import ACTIONS, STATEMENTS
+from framework_m_migrations.adapters.sql.dialects.postgresql.lint.rules import ACTIONS, STATEMENTS
 from framework_m_migrations.cli import main
 from framework_m_migrations.domain.errors import UnknownRevision
 from framework_m_migrations.domain.lint import LintResult, Severity

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from framework_m_migrations.adapters.sql.lint.rules import ACTIONS, STATEMENTS, created_table, hits
-from framework_m_migrations.adapters.sql.lint.statements import split
+from framework_m_migrations.adapters.sql.dialects.postgresql.lint.rules import ACTIONS, STATEMENTS, created_table, hits
+from framework_m_migrations.adapters.sql.dialects.postgresql.lint.statements import split
 
 BAD = [
     ("L101", "CREATE INDEX ix ON orders (a)", "orders"),

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
-from framework_m_migrations.adapters.mariadb.dialect import MariadbDialect
-from framework_m_migrations.adapters.sql.versions.operations import writing
+from framework_m_migrations.adapters.sql.dialects.mariadb.dialect import MariadbDialect
+from framework_m_migrations.adapters.sql.revisions.operations import writing
 from framework_m_migrations.domain.errors import RevisionError
 from framework_m_migrations.types import SqlType
 from tests._mariadb import MariadbDatabase

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.mariadb.lock import lock_name
+from framework_m_migrations.adapters.sql.dialects.mariadb.locks import lock_name
 from framework_m_migrations.domain.errors import (
     ConnectionFailed,
     LockTimeout,

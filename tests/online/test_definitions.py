@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.dialects import postgresql as pg
 
-from framework_m_migrations.adapters.sql.lint.statements import split
+from framework_m_migrations.adapters.sql.dialects.postgresql.lint.statements import split
 from tests._postgres import PostgresDatabase
 from tests.online.phases import APP, Stage
 from tests.versions.conftest import apps as apps

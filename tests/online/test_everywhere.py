@@ -135,7 +135,7 @@ def test_the_offline_script_does_the_same(postgres: Bench, emptied_database: Pos
 
 
 def _psql(database: PostgresDatabase, script: str) -> None:
-    from framework_m_migrations.adapters.sql.lint.statements import split
+    from framework_m_migrations.adapters.sql.dialects.postgresql.lint.statements import split
 
     engine = sa.create_engine(database.sync_url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

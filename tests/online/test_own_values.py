@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.cli.plain import render_plain
+from framework_m_migrations.cli.document import render_plain
 from framework_m_migrations.cli.reports.declarative import plan_report, plan_sql
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import LockTimeout

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.cli.plain import render_plain
+from framework_m_migrations.cli.document import render_plain
 from framework_m_migrations.cli.reports.declarative import plan_report
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.plan import LockLevel, Step

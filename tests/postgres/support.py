@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from framework_m_migrations.adapters.sql.desired.tables import Target, wanted_table
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
 from framework_m_migrations.adapters.sql.executor import SqlExecutor
-from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
 from framework_m_migrations.domain.schema import Table
 from scripts.waiting import wait_until
 from tests._postgres import PostgresDatabase

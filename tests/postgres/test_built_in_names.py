@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import is_built_in_type
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import is_built_in_type
 from framework_m_migrations.domain.errors import InvalidMetadata
 from tests._postgres import PostgresDatabase
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.expressions import canonical_expression
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling, canonical_default
-from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import parse_type
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import parse_type
 from framework_m_migrations.domain.schema import ColumnType
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import connected, ddl

@@ -13,7 +13,7 @@ from alembic.operations import Operations
 from sqlalchemy.dialects import postgresql as pg
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
-from framework_m_migrations.adapters.sql.versions.operations import writing
+from framework_m_migrations.adapters.sql.revisions.operations import writing
 from framework_m_migrations.domain.errors import MigrationError, RevisionError, ValuesWouldBeLost
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import connected, ddl

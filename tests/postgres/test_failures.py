@@ -8,10 +8,9 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.async_postgres import asyncpg_engine
-from framework_m_migrations.adapters.async_postgres.engine import asyncpg_url
+from framework_m_migrations.adapters.sql.async_engines import asyncpg_engine, asyncpg_url
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
-from framework_m_migrations.adapters.sql.url import parse_url
+from framework_m_migrations.adapters.sql.engines import parse_url
 from framework_m_migrations.domain import errors as e
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import DRIVERS, connected, ddl, run

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.generating import set_generated
+from framework_m_migrations.adapters.sql.dialects.postgresql.columns import set_generated
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import ValuesWouldBeLost
 from framework_m_migrations.domain.schema import Column, ColumnType, Generated, TableName
@@ -130,7 +130,7 @@ def test_a_computed_expression_changes_with_all_that_stands_on_it(
     ddl(connection, *COMPUTED)
     before = standing(connection)
     if not in_place:
-        path = "framework_m_migrations.adapters.sql.dialects.postgresql.generating.SET_EXPRESSION"
+        path = "framework_m_migrations.adapters.sql.dialects.postgresql.columns.SET_EXPRESSION"
         monkeypatch.setattr(path, 999)
     for factor in (3, 2):
         wanted = sa.Computed(f"n * {factor}", persisted=True)

@@ -14,9 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.sql.dialects.postgresql.lease import Lease
-from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock
-from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import is_pooled
+from framework_m_migrations.adapters.sql.dialects.postgresql.locks import Lease, PostgresqlLock
+from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import is_pooled
 from framework_m_migrations.domain.errors import ConfigurationError, MigrationLocked, MissingPrivilege
 from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.ports.lock import MigrationLock
@@ -28,7 +27,7 @@ KEY = 4711
 HOLDER = """
 import sys, time
 import sqlalchemy as sa
-from framework_m_migrations.adapters.sql.dialects.postgresql.lease import Lease
+from framework_m_migrations.adapters.sql.dialects.postgresql.locks import Lease
 engine = sa.create_engine(sys.argv[1])
 with engine.connect() as connection:
     assert Lease(connection, 4711, length=5, beat=0.2).try_acquire()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
-from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock, lock_key
+from framework_m_migrations.adapters.sql.dialects.postgresql.locks import PostgresqlLock, lock_key
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import Limits
 from tests._postgres import PostgresDatabase

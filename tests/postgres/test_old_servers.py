@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from framework_m_migrations import MigrationManager, MigrationSettings
+from framework_m_migrations.adapters.sql.desired.tables import Target, wanted_table
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
-from framework_m_migrations.adapters.sql.versions.objects import Objects
-from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
+from framework_m_migrations.adapters.sql.revisions.writer.objects import Objects
 from framework_m_migrations.domain.errors import InvalidMetadata, UnsupportedDatabase
 from framework_m_migrations.domain.schema import TableName
 from tests._postgres import PostgresDatabase

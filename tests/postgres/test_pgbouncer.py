@@ -9,9 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.sql.dialects.postgresql.lease import Lease
-from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock
-from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import is_pooled
+from framework_m_migrations.adapters.sql.dialects.postgresql.locks import Lease, PostgresqlLock
+from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import is_pooled
 from scripts.waiting import join
 from tests._postgres import PostgresDatabase
 from tests.postgres._pgbouncer import pooled

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from framework_m_migrations import AsyncMigrationManager, MigrationSettings
-from framework_m_migrations.adapters.async_postgres import asyncpg_engine
-from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
+from framework_m_migrations.adapters.sql.async_engines import asyncpg_engine
+from framework_m_migrations.adapters.sql.dialects.postgresql.errors import translate
 from framework_m_migrations.domain.errors import ConfigurationError, MigrationError, PreparedStatementLost
 from tests._postgres import PostgresDatabase
 from tests.online.phases import APP, Stage

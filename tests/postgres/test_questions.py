@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.domain.facts import FactKind, Question
+from framework_m_migrations.domain.risk.facts import FactKind, Question
 from framework_m_migrations.domain.schema import TableName
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import DRIVERS, connected, counted, ddl, inspector, run

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.type_rules import type_change
-from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import parse_type
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import parse_type
+from framework_m_migrations.adapters.sql.dialects.postgresql.types import type_change
+from framework_m_migrations.domain.risk.facts import TypeChange
 from framework_m_migrations.domain.schema import Column, ColumnType, TableName
-from framework_m_migrations.domain.type_change import TypeChange
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import connected, ddl, inspector
 

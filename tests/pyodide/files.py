@@ -8,14 +8,14 @@ import pyodide_js
 from pyodide.code import run_js
 from pyodide.ffi import to_js
 
-from framework_m_migrations.adapters.pyodide import idbfs
+from framework_m_migrations.adapters.pyodide import stores
 
 
 def another_worker(folder: str) -> None:
     """Forget what is in memory, as a reload does."""
     pyodide_js.FS.unmount(folder)
     pyodide_js.FS.rmdir(folder)
-    idbfs._known.pop(folder, None)
+    stores._known.pop(folder, None)
 
 
 def wasm_memory() -> int:
@@ -40,7 +40,7 @@ def read(path: str) -> bytes:
 
 def forget(folder: str) -> None:
     """As if this worker had never loaded the folder."""
-    idbfs._known.pop(folder, None)
+    stores._known.pop(folder, None)
 
 
 async def syncfs_from_store(folder: str) -> None:

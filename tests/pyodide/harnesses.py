@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from pyodide.code import run_js
 
 from framework_m_migrations.adapters.pyodide import IdbfsPersistence, NoPersistence
-from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.container.wiring import Assembly
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.ports.persistence import Persistence
 from framework_m_migrations.ports.session import Session

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.pyodide
 SERVER_ONLY = (
     "framework_m_migrations.__main__",
     "framework_m_migrations.adapters.async_",
-    "framework_m_migrations.adapters.mariadb",
+    "framework_m_migrations.adapters.sql.dialects.mariadb",
     "framework_m_migrations.adapters.sql.async_runner",
     "framework_m_migrations.alembic_env",
     "framework_m_migrations.cli",

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.sql import connections
-from framework_m_migrations.adapters.sql.sinks import ListSink
+from framework_m_migrations.adapters.sql import runner
+from framework_m_migrations.adapters.system import ListSink
 from framework_m_migrations.domain.errors import ConnectionFailed
 from framework_m_migrations.domain.events import ConnectionRetried, Event
 from tests._postgres import PostgresDatabase
@@ -94,7 +94,7 @@ def test_a_server_that_stays_away_is_given_up(driver: str, wait: float) -> None:
 def test_a_server_that_takes_connections_and_does_not_answer_is_given_up(
     driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_LEAST_TRY", 0.2)
+    monkeypatch.setattr(runner, "_LEAST_TRY", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"{driver}://someone:secret-word@127.0.0.1:{silent.getsockname()[1]}/none"
         with pytest.raises(ConnectionFailed, match="did not answer within"):

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from framework_m_migrations.adapters.sql.desired.tables import Target, wanted_table
 from framework_m_migrations.adapters.sql.executor import SqlExecutor
-from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import DatabaseError, DropRefused
 from framework_m_migrations.domain.schema import (

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.desired.tables import Target, wanted_table
 from framework_m_migrations.adapters.sql.executor import SqlExecutor
-from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.schema import TableName
 from tests.sql.plain import PlainDialect

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES, SqlLedger
-from framework_m_migrations.adapters.sql.ledger_tables import key_of
+from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES, SqlLedger, key_of
 from framework_m_migrations.domain.errors import DatabaseError, LedgerCorrupt
 from framework_m_migrations.domain.ownership import LedgerForm, OwnedTable
 from framework_m_migrations.domain.schema import TableName

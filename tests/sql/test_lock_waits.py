@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.adapters.sql import watching
-from framework_m_migrations.adapters.sql.sinks import ListSink
+from framework_m_migrations.adapters.system import ListSink
 from framework_m_migrations.domain.errors import LockTimeout
 from framework_m_migrations.domain.events import LockAwaited
 from framework_m_migrations.domain.options import LockOptions

@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
+from framework_m_migrations.adapters.sql.desired.fingerprint import Fingerprints
+from framework_m_migrations.adapters.sql.desired.tables import Target, WantedTable, wanted_table
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from framework_m_migrations.adapters.sql.executor import SqlExecutor
-from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
-from framework_m_migrations.adapters.sql.wanted import Target, WantedTable, wanted_table
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.diff import diff_table

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.clock import SystemClock
-from framework_m_migrations.adapters.sql.sinks import CallbackSink, ListSink, NullSink
+from framework_m_migrations.adapters.system import CallbackSink, ListSink, NullSink, SystemClock
 from framework_m_migrations.container.context import Context
 from framework_m_migrations.container.factories import DEFAULTS
 from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.container.settings import MigrationSettings
-from framework_m_migrations.container.wired_session import WiredSession
+from framework_m_migrations.container.wiring import WiredSession
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.events import WaitingForLock
 from framework_m_migrations.domain.options import Limits

@@ -10,9 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.desired.tables import Target, wanted_table
 from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from framework_m_migrations.adapters.sql.executor import SqlExecutor
-from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
 from framework_m_migrations.domain.operations import AdditiveOperation
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.schema import Table, TableName

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations.domain.diff import diff_table
+from framework_m_migrations.domain.risk.facts import TypeChange
 from framework_m_migrations.domain.schema import Check, ForeignKey, IndexKey, TableName, Unique
-from framework_m_migrations.domain.type_change import TypeChange
 from tests.sqlite._helpers import DIALECT, connected, plain, read_all, read_one, script, wanted
 
 

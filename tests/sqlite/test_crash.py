@@ -23,7 +23,7 @@ PROGRAM = """
     from framework_m_migrations.domain.operations import AddCheck, AddForeignKey, AlterType, CreateIndex
     from framework_m_migrations.domain.options import Limits
     from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, IndexKey, TableName
-    from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import declared_type
+    from framework_m_migrations.adapters.sql.dialects.sqlite.types import declared_type
     from framework_m_migrations.adapters.sql.executor import SqlExecutor
     from tests.sqlite._helpers import DIALECT, connected
     T = TableName("t")

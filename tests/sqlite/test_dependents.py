@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from framework_m_migrations.adapters.sql.dialects.sqlite.dependents import dependents
+from framework_m_migrations.adapters.sql.dialects.sqlite.conflicts import dependents
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.schema import Column, ColumnType, Generated, TableName
 

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, StaticPool
 
-from framework_m_migrations.adapters.async_sqlite import create_aiosqlite_engine
-from framework_m_migrations.adapters.sync_sqlite import create_sync_engine, is_memory
+from framework_m_migrations.adapters.sql.async_engines import create_aiosqlite_engine
+from framework_m_migrations.adapters.sql.engines import create_sync_engine, is_memory
 from framework_m_migrations.domain.errors import UnsupportedDatabase
 from scripts.waiting import PROGRAM_LIMIT
 
@@ -97,7 +97,7 @@ for name in ("greenlet", "aiosqlite", "sqlalchemy.ext.asyncio"):
     sys.modules[name] = None
 from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from framework_m_migrations.adapters.sql.runner import SyncSqlRunner
-from framework_m_migrations.adapters.sync_sqlite import create_sync_engine
+from framework_m_migrations.adapters.sql.engines import create_sync_engine
 import threading
 threading.Thread.start = None
 from framework_m_migrations.domain.options import Limits

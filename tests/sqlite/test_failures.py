@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
+from framework_m_migrations.adapters.sql.dialects.sqlite.errors import translate
 from framework_m_migrations.domain.errors import (
     ConnectionFailed,
     DatabaseCorrupt,

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.sql.sinks import ListSink
+from framework_m_migrations.adapters.system import ListSink
 from framework_m_migrations.domain.errors import LockTimeout
 from framework_m_migrations.domain.events import DatabaseAbsent
 from framework_m_migrations.domain.options import LockOptions

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from framework_m_migrations.domain.facts import FactKind, Question
+from framework_m_migrations.domain.risk.facts import FactKind, Question
 from framework_m_migrations.domain.schema import TableName
 from tests.sqlite._helpers import DIALECT, connected, script
 

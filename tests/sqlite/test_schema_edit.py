@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import declared_type
+from framework_m_migrations.adapters.sql.dialects.sqlite.types import declared_type
 from framework_m_migrations.adapters.sql.executor import SqlExecutor
 from framework_m_migrations.domain.errors import DatabaseError, MigrationError
 from framework_m_migrations.domain.operations import (

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from framework_m_migrations import AsyncMigrationManager, MigrationManager, MigrationSettings, Risk
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
-from framework_m_migrations.adapters.sql.dialects.postgresql.tenants import PostgresqlTenants
+from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlTenants
 from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES
 from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
-from framework_m_migrations.domain.fleet import FleetResult
+from framework_m_migrations.domain.results import FleetResult
 from tests._postgres import PostgresDatabase
 from tests.support.statements import recorded
 

@@ -8,11 +8,10 @@ import sys
 from scripts.waiting import PROGRAM_LIMIT
 
 SERVER_ONLY = {
-    "adapters.async_postgres",
-    "adapters.async_sqlite",
+    "adapters.sql.async_engines",
     "adapters.sql.async_runner",
     "adapters.doctypes.framework_m",
-    "adapters.mariadb",
+    "adapters.sql.dialects.mariadb",
     "container.di",
     "embedding.aio",
     "embedding.framework_m",

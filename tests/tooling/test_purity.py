@@ -7,7 +7,7 @@ import pytest
 from scripts.check_purity import findings
 
 DOMAIN = "src/framework_m_migrations/domain/thing.py"
-ADAPTER = "src/framework_m_migrations/adapters/async_postgres/thing.py"
+ADAPTER = "src/framework_m_migrations/adapters/sql/async_runner.py"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql.base import PGDDLCompiler, PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDDLCompiler, SQLiteDialect
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.sql.declarable import MEANING, refuse, rows
+from framework_m_migrations.adapters.sql.desired.declarable import MEANING, refuse, rows
 from framework_m_migrations.domain.errors import InvalidMetadata
 from scripts import make_objects
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
+from framework_m_migrations.adapters.sql.desired.tables import Target, wanted_table
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.diff import diff_doctype
 from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.risk import Knowledge, judge
+from framework_m_migrations.domain.risk.rules import Knowledge, judge
 from framework_m_migrations.domain.schema import Catalog, DocTypeSchema, Table
 from framework_m_migrations.services.sync_planner import object_changes
 from tests.versions.support import SCOPES

@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.filesystem import FilesystemDiscovery
-from framework_m_migrations.adapters.mariadb import MariadbDialect
+from framework_m_migrations.adapters.sql.dialects.mariadb.dialect import MariadbDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
-from framework_m_migrations.adapters.sql.versions import AlembicTrack
+from framework_m_migrations.adapters.sql.revisions import AlembicTrack
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "apps"
 EXAMPLE_APPS = ("shop", "stock", "crm_lite")

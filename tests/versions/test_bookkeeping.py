@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framework_m_migrations.adapters.sql.versions import AlembicTrack
+from framework_m_migrations.adapters.sql.revisions import AlembicTrack
 from framework_m_migrations.ports.app_discovery import App
 from tests.versions.support import SCOPES, Apps, connected
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from framework_m_migrations.adapters.sql.versions import AlembicTrack
+from framework_m_migrations.adapters.sql.revisions import AlembicTrack
 from framework_m_migrations.domain.errors import EnvironmentBroken, RevisionFailed
 from tests._postgres import PostgresDatabase
 from tests.versions.support import SCOPES, Apps, Bench, connected

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.declared import Snapshot
-from framework_m_migrations.adapters.sql.versions.layouts import layout_of
+from framework_m_migrations.adapters.sql.desired.declared import Snapshot
+from framework_m_migrations.adapters.sql.revisions.library import layout_of
 from framework_m_migrations.domain.errors import RevisionFailed, VersionFolderMissing
 from framework_m_migrations.domain.revisions import Position, Revision, RevisionGraph
 from tests.versions.support import Apps, Bench

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from framework_m_migrations.adapters.sql.versions import init_project
+from framework_m_migrations.adapters.sql.revisions import init_project
 from framework_m_migrations.domain.errors import ConfigurationError, EnvironmentBroken, VersionFolderMissing
 from framework_m_migrations.ports.app_discovery import App
 from scripts.waiting import PROGRAM_LIMIT

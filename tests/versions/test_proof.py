@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.versions.proving import scratch_prefix
+from framework_m_migrations.adapters.sql.revisions.proving import scratch_prefix
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.errors import ConfigurationError, RevisionError, UnknownRevision
-from framework_m_migrations.domain.proof import Outcome, Proof
+from framework_m_migrations.domain.revisions import Outcome, Proof
 from framework_m_migrations.embedding.aio import AsyncMigrationManager
 from framework_m_migrations.embedding.sync import MigrationManager
 from tests._mariadb import MariadbDatabase

@@ -54,7 +54,7 @@ def test_a_revision_that_starts_another_migration(sqlite_bench: Bench, apps: App
         "wms",
         A1,
         """
-        from framework_m_migrations.adapters.sql.versions.exclusive import exclusive
+        from framework_m_migrations.adapters.sql.revisions.environment import exclusive
         with exclusive(op.get_bind()):
             pass
         """,

@@ -11,12 +11,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from framework_m_migrations.adapters.sql.versions import AlembicTrack
+from framework_m_migrations.adapters.sql.revisions import AlembicTrack
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.errors import InvalidMetadata, RevisionError, VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revisions import RevisionDraft
-from framework_m_migrations.domain.risk import Knowledge, judge
+from framework_m_migrations.domain.risk.rules import Knowledge, judge
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, Table, TableName, Unique
 from framework_m_migrations.ports.app_discovery import App
 from scripts.waiting import PROGRAM_LIMIT

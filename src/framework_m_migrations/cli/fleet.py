@@ -16,8 +16,8 @@ from framework_m_migrations.cli.work import DIRTY, DONE, check_format, output_in
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from framework_m_migrations.domain.fleet import FleetResult
     from framework_m_migrations.domain.plan import Risk
+    from framework_m_migrations.domain.results import FleetResult
     from framework_m_migrations.embedding.fleet import TenantCommands
 
 

@@ -109,7 +109,7 @@ class Output:
 
                 show_fancy(shown, make_console(stream, color=self.color))
             else:
-                from framework_m_migrations.cli.plain import render_plain
+                from framework_m_migrations.cli.document import render_plain
 
                 stream.write(render_plain(shown))
             stream.flush()

@@ -19,7 +19,7 @@ from framework_m_migrations.domain.plan import Step
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from framework_m_migrations.domain.fleet import TenantOutcome
+    from framework_m_migrations.domain.results import TenantOutcome
 
 PATIENCE = 0.5
 """Seconds after which a bar appears; most commands are done before."""

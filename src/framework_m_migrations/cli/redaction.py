@@ -16,7 +16,7 @@ def hide(text: str, url: str = "") -> str:
         url: the database URL in use; its password is hidden wherever it stands.
     """
     try:
-        from framework_m_migrations.adapters.sql.url import parse_url, redact, secrets_of
+        from framework_m_migrations.adapters.sql.engines import parse_url, redact, secrets_of
     except ImportError:
         # Without SQLAlchemy no URL was ever opened, but one may stand on the command line.
         return _USERINFO.sub(r"\1***@", text)

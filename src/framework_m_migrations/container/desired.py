@@ -50,8 +50,8 @@ def source_of(
         excluded: gives patterns of what is not ours, for the DocTypes that are kept, beside those of the settings.
     """
     from framework_m_migrations.adapters.doctypes.metadata import MetadataSource
-    from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
-    from framework_m_migrations.adapters.sql.wanted import Target
+    from framework_m_migrations.adapters.sql.desired.tables import Target
+    from framework_m_migrations.adapters.sql.ledger import ENGINE_TABLES
 
     settings = context.settings
     target = Target.of(context.live.dialect, context.sql, schema=settings.schema)

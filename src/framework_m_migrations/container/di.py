@@ -18,10 +18,10 @@ import sys
 from dependency_injector import containers, providers
 
 from framework_m_migrations.container import factories
-from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.context import PORTS
 from framework_m_migrations.container.mode import detect_mode
 from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.container.wiring import Assembly
 from framework_m_migrations.ports.session import AsyncRunner, Runner
 
 

@@ -55,14 +55,14 @@ def parallel_runs(database: Any) -> int | None:
 
 
 def _parsed(settings: MigrationSettings) -> sa.URL:
-    from framework_m_migrations.adapters.sql.url import parse_url
+    from framework_m_migrations.adapters.sql.engines import parse_url
 
     return parse_url(settings.url)
 
 
 def shown_url(settings: MigrationSettings, database: Any) -> str:
     """The database's URL for people, without its password."""
-    from framework_m_migrations.adapters.sql.url import show_url
+    from framework_m_migrations.adapters.sql.engines import show_url
 
     if database is None:
         return show_url(_parsed(settings))
@@ -97,15 +97,15 @@ def sync_source(settings: MigrationSettings, mode: RuntimeMode, database: Any) -
             )
         url = url.set(drivername="sqlite")
     if backend == "sqlite":
-        from framework_m_migrations.adapters.sync_sqlite.engine import create_sync_engine, is_memory
+        from framework_m_migrations.adapters.sql.engines import create_sync_engine, is_memory
 
         plain = url.set(drivername="sqlite")
         # A database in memory lives as long as its engine: the caller of this function keeps it.
         return create_sync_engine(plain) if is_memory(plain) else lambda: create_sync_engine(plain)
     if backend == "mariadb":
-        from framework_m_migrations.adapters.mariadb.engine import sync_engine
+        from framework_m_migrations.adapters.sql.engines import mariadb_engine
 
-        return lambda: sync_engine(url)
+        return lambda: mariadb_engine(url)
     if url.drivername == "postgresql+asyncpg":
         raise ConfigurationError(
             "The driver asyncpg needs an event loop, and the runtime mode is sync.",
@@ -117,7 +117,7 @@ def sync_source(settings: MigrationSettings, mode: RuntimeMode, database: Any) -
 def _plain_engine(url: sa.URL) -> sa.Engine:
     import sqlalchemy as sa
 
-    from framework_m_migrations.adapters.sql.url import engine_made_from
+    from framework_m_migrations.adapters.sql.engines import engine_made_from
 
     # A statement that psycopg has prepared may be another client's behind a proxy that pools transactions.
     arguments: dict[str, Any] = {}
@@ -152,19 +152,19 @@ def async_source(settings: MigrationSettings, database: Any) -> AsyncSource:
     url = _parsed(settings)
     backend = url.get_backend_name()
     if backend == "sqlite":
-        from framework_m_migrations.adapters.async_sqlite.engine import create_aiosqlite_engine
-        from framework_m_migrations.adapters.sync_sqlite.engine import is_memory
+        from framework_m_migrations.adapters.sql.async_engines import create_aiosqlite_engine
+        from framework_m_migrations.adapters.sql.engines import is_memory
 
         url = url.set(drivername="sqlite+aiosqlite")
         return create_aiosqlite_engine(url) if is_memory(url) else lambda: create_aiosqlite_engine(url)
     if backend == "postgresql":
-        from framework_m_migrations.adapters.async_postgres.engine import asyncpg_engine
+        from framework_m_migrations.adapters.sql.async_engines import asyncpg_engine
 
         return lambda: asyncpg_engine(url)
     if backend == "mariadb":
-        from framework_m_migrations.adapters.mariadb.engine import async_engine
+        from framework_m_migrations.adapters.sql.async_engines import mariadb_async_engine
 
-        return lambda: async_engine(url)
+        return lambda: mariadb_async_engine(url)
     if sql_dialect(backend) is not None:
         return lambda: _plain_async_engine(url)
     raise UnsupportedDatabase(
@@ -185,7 +185,7 @@ def looking(source: Any, settings: MigrationSettings, tell: Callable[[str], None
         return source
 
     def made() -> Any:
-        from framework_m_migrations.adapters.sync_sqlite.engine import create_sync_engine, missing_file
+        from framework_m_migrations.adapters.sql.engines import create_sync_engine, missing_file
 
         file = missing_file(_parsed(settings))
         if file is None:
@@ -193,7 +193,7 @@ def looking(source: Any, settings: MigrationSettings, tell: Callable[[str], None
         tell(file)
         if not in_loop:
             return create_sync_engine("sqlite://")
-        from framework_m_migrations.adapters.async_sqlite.engine import create_aiosqlite_engine
+        from framework_m_migrations.adapters.sql.async_engines import create_aiosqlite_engine
 
         return create_aiosqlite_engine("sqlite+aiosqlite://")
 

@@ -71,7 +71,7 @@ def inspector(context: Context) -> Inspector:
 
 def ledger_tables() -> Iterable[str]:
     """Names of the engine's own tables."""
-    from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
+    from framework_m_migrations.adapters.sql.ledger import ENGINE_TABLES
 
     return ENGINE_TABLES
 
@@ -87,7 +87,7 @@ def tenants(context: Context) -> Tenants:
             "Tenants are kept in schemas, which this database does not have.",
             next_step="Use PostgreSQL; on SQLite give each tenant a database of its own.",
         )
-    from framework_m_migrations.adapters.sql.dialects.postgresql.tenants import PostgresqlTenants
+    from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlTenants
 
     return PostgresqlTenants(context.live, ignored=frozenset((*ledger_tables(), context.settings.version_table)))
 
@@ -103,7 +103,7 @@ def pruner(context: Context) -> Pruner | None:
     """Destructive DDL, only where the caller asked for drops."""
     if not context.drops:
         return None
-    from framework_m_migrations.adapters.sql.pruner import SqlPruner
+    from framework_m_migrations.adapters.sql.executor import SqlPruner
 
     return SqlPruner(context.live, context.sql, schema=context.settings.schema)
 
@@ -127,7 +127,7 @@ def lock(context: Context) -> MigrationLock:
             f"There is no kind of lock {kind!r}.", next_step=f"The kinds are {', '.join(LOCK_KINDS)}."
         )
     if context.sql.name == "postgresql":
-        from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock
+        from framework_m_migrations.adapters.sql.dialects.postgresql.locks import PostgresqlLock
 
         return PostgresqlLock(context.live, schema=context.settings.schema, kind=kind)
     return context.sql.lock(context.live, schema=context.settings.schema)
@@ -140,9 +140,9 @@ def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
         context: of the session.
         x_args: for the project's env.py.
     """
-    from framework_m_migrations.adapters.sql.online.surroundings import Surroundings
-    from framework_m_migrations.adapters.sql.versions.layouts import layout_of
-    from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
+    from framework_m_migrations.adapters.sql.revisions.library import layout_of
+    from framework_m_migrations.adapters.sql.revisions.surroundings import Surroundings
+    from framework_m_migrations.adapters.sql.revisions.track import AlembicTrack
 
     settings = context.settings
     layout = layout_of(settings.path)
@@ -171,8 +171,8 @@ def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
 
 def prover(context: Context) -> Prover | None:
     """Tries revisions out on a scratch database; None where the versioned track is not Alembic's."""
-    from framework_m_migrations.adapters.sql.versions.proving import SqlProver
-    from framework_m_migrations.adapters.sql.versions.track import AlembicTrack
+    from framework_m_migrations.adapters.sql.revisions.proving import SqlProver
+    from framework_m_migrations.adapters.sql.revisions.track import AlembicTrack
     from framework_m_migrations.container.engines import twin_engine
 
     track = context.make("versions")
@@ -184,14 +184,14 @@ def prover(context: Context) -> Prover | None:
 
 def events(_: Context) -> EventSink:
     """Nobody listens unless somebody was named."""
-    from framework_m_migrations.adapters.sql.sinks import NullSink
+    from framework_m_migrations.adapters.system import NullSink
 
     return NullSink()
 
 
 def clock(_: Context) -> Clock:
     """The system's clock."""
-    from framework_m_migrations.adapters.sql.clock import SystemClock
+    from framework_m_migrations.adapters.system import SystemClock
 
     return SystemClock()
 
@@ -206,8 +206,7 @@ def persistence(context: Context) -> Persistence:
 
     if context.mode is not RuntimeMode.SYNC_WORKER:
         return NoPersistence()
-    from framework_m_migrations.adapters.sql.url import parse_url
-    from framework_m_migrations.adapters.sync_sqlite.engine import is_memory
+    from framework_m_migrations.adapters.sql.engines import is_memory, parse_url
 
     url = parse_url(context.settings.url)
     if url.get_backend_name() != "sqlite" or is_memory(url):
@@ -258,7 +257,7 @@ def sql_dialect(name: str) -> SqlDialect | None:
 
         return SqliteDialect()
     if name == "mariadb":
-        from framework_m_migrations.adapters.mariadb.dialect import MariadbDialect
+        from framework_m_migrations.adapters.sql.dialects.mariadb.dialect import MariadbDialect
 
         return MariadbDialect()
     return _installed_dialect(name)

@@ -10,7 +10,7 @@ from framework_m_migrations.domain.errors import AppBroken, MigrationError
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from framework_m_migrations.adapters.sql.declared import Snapshot
+    from framework_m_migrations.adapters.sql.desired.declared import Snapshot
 
 type Named = Sequence[tuple[str | None, sa.MetaData]]
 
@@ -33,7 +33,7 @@ class Models:
         """Load it and remember what it holds. What fails is not needed yet: those who need it say so themselves."""
         if self._named is not None:
             return
-        from framework_m_migrations.adapters.sql.declared import Snapshot
+        from framework_m_migrations.adapters.sql.desired.declared import Snapshot
 
         try:
             self._named = self._load()

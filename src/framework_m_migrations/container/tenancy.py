@@ -64,7 +64,7 @@ def passed_on(source: SchemaSource) -> dict[str, Factory]:
         source: of any session of the same database.
     """
     from framework_m_migrations.adapters.doctypes.metadata import MetadataSource
-    from framework_m_migrations.adapters.sql.wanted import Target
+    from framework_m_migrations.adapters.sql.desired.tables import Target
 
     if not isinstance(source, MetadataSource):
         return {}

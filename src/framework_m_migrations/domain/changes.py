@@ -1,6 +1,6 @@
 """The closed set of differences between a wanted and an actual schema.
 
-A change states what differs, never what to do about it: risk.py judges it, lowering.py turns it into operations.
+A change states what differs, never what to do about it: risk/rules.py judges it, lowering.py turns it into operations.
 """
 
 from __future__ import annotations

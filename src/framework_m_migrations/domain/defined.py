@@ -1,18 +1,69 @@
-"""Objects that a definition makes: views, functions, procedures, triggers, roles, grants, rows.
-
-A definition is a text that nothing here parses. It counts as using whatever it names. That is never too little: an
-object that seems to use another one is only created later, or waits with it.
-"""
+"""Objects that a definition makes, and what a database says of its objects in its own words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.schema import DocTypeSchema, SchemaObject, TableName
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One object of a database.
+
+    Attributes:
+        columns: of a table, by name, each with its definition, in their order; empty for other objects.
+        rest: everything else that the database says of it, sorted: constraints, options, comments, or the text of an
+            index, a trigger, a view.
+    """
+
+    columns: tuple[tuple[str, str], ...] = ()
+    rest: tuple[str, ...] = ()
+
+
+type Dump = Mapping[str, Definition]
+"""Every object by kind and name: ``table customer``, ``index ix_customer_email``, ``type mood``."""
+
+
+def differences(before: Dump, after: Dump) -> tuple[str, ...]:
+    """What is not as before, one phrase each, in order of the objects; empty where the dumps are the same."""
+    found: list[str] = []
+    for name in sorted(before.keys() | after.keys()):
+        if name not in after:
+            found.append(f"{name} is missing")
+        elif name not in before:
+            found.append(f"{name} is left over")
+        else:
+            found.extend(f"{name}: {text}" for text in _changed(before[name], after[name]))
+    return tuple(found)
+
+
+def _changed(before: Definition, after: Definition) -> list[str]:
+    if before == after:
+        return []
+    was, now = dict(before.columns), dict(after.columns)
+    found = [f"column {name} is missing" for name in was if name not in now]
+    found += [f"column {name} is left over" for name in now if name not in was]
+    found += [
+        f"column {name} is {now[name]} and was {was[name]}" for name in was if name in now and was[name] != now[name]
+    ]
+    gone = [text for text in before.rest if text not in after.rest]
+    come = [text for text in after.rest if text not in before.rest]
+    found += [f"{text} is missing" for text in gone]
+    found += [f"{text} is left over" for text in come]
+    # The order is worth a word only where it is all that differs.
+    return found or ["the order of its columns differs"]
+
+
+# Objects that a definition makes: views, functions, procedures, triggers, roles, grants, rows.
+#
+# A definition is a text that nothing here parses. It counts as using whatever it names. That is never too
+# little: an object that seems to use another one is only created later, or waits with it.
+
 
 FIRST = ("roles", "default grants")
 """Kinds that come before tables, which are then created with the default grants."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from framework_m_migrations.domain.plan import Plan, Step
 
 if TYPE_CHECKING:
-    from framework_m_migrations.domain.fleet import TenantOutcome
+    from framework_m_migrations.domain.results import TenantOutcome
 
 
 @dataclass(frozen=True, slots=True)

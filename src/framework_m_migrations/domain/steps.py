@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import operations as o
@@ -10,7 +11,81 @@ from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.defined import FIRST, needed_first
 from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
 from framework_m_migrations.domain.plan import LockLevel, Step, TableLock
-from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.schema import Index, Partition, Table, TableName
+
+type Levels = tuple[tuple[TableName, LockLevel], ...]
+
+
+def with_partitions(operation: o.AdditiveOperation, levels: Levels, tables: Mapping[TableName, Table]) -> Levels:
+    """The locks of an operation, with those that it takes on the partitions of the tables that it locks.
+
+    Each is as strong as the one on the table itself, but where rows are only looked up to validate a foreign key.
+    A comment, and an index ON ONLY the parent or of one partition, touch no other table
+    (observed by tests/online/test_partition_locks.py).
+
+    Args:
+        operation: what is done.
+        levels: on the tables that it names.
+        tables: as they are, with their partitions.
+    """
+    if isinstance(operation, o.SetComment | o.AttachIndex) or (isinstance(operation, o.CreateIndex) and operation.only):
+        return levels
+    found = list(levels)
+    for name, level in levels:
+        looked_up = isinstance(operation, o.ValidateConstraint) and name != operation.table
+        there = tables.get(name)
+        parts = () if there is None else there.partitions
+        found += [(part.name, LockLevel.ACCESS_SHARE if looked_up else level) for part in parts]
+    return tuple(found)
+
+
+# An index on a partitioned table without blocking writers, as operations that can be interrupted anywhere.
+#
+# The parent gets an index of its own that is invalid until each partition has one that is attached to it
+# (CREATE INDEX, "Notes" of PostgreSQL's manual). What is there already is kept, so that the operations left
+# after an interruption are those that are missing.
+
+
+def part_name(index: str, partition: str, limit: int | None) -> str:
+    """The name of a partition's own index: readable, distinct where names had to be cut to ``limit`` bytes."""
+    name = f"{partition}_{index}"
+    if limit is None or len(name.encode()) <= limit:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return name.encode()[: limit - 9].decode(errors="ignore") + f"_{digest}"
+
+
+def index_operations(table: Table, index: Index, limit: int | None) -> Iterator[o.AdditiveOperation]:
+    """What is missing of an index: on the parent, on each partition beside writers, and the link between the two.
+
+    Args:
+        table: as it is, with its partitions.
+        index: what is wanted.
+        limit: bytes of an identifier.
+    """
+    if all(one.name != index.name for one in table.indexes):
+        yield o.CreateIndex(table.name, index, only=True)
+    made = {table.name: TableName(index.name, table.name.schema)}
+    for part in table.partitions:
+        above = made[part.parent]
+        attached = next((one for one in part.indexes if one.parent == above.name), None)
+        own = attached.name if attached is not None else part_name(index.name, part.name.name, limit)
+        made[part.name] = TableName(own, part.name.schema)
+        yield from _on_partition(part, replace(index, name=own, native=None), above, linked=attached is not None)
+
+
+def _on_partition(part: Partition, index: Index, above: TableName, *, linked: bool) -> Iterator[o.AdditiveOperation]:
+    there = next((one for one in part.indexes if one.name == index.name), None)
+    if there is None:
+        yield o.CreateIndex(part.name, index, online=part.holds_rows, only=not part.holds_rows, part=True)
+    elif not there.valid and part.holds_rows:
+        yield o.RebuildIndex(part.name, index)
+    if not linked:
+        yield o.AttachIndex(part.name, index.name, above)
+
+
+# From operations to steps: in which order, and what shares a transaction.
+
 
 LockLevels = Callable[[o.AdditiveOperation], tuple[tuple[TableName, LockLevel], ...]]
 

@@ -12,7 +12,6 @@ from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.graph import Graph
 from framework_m_migrations.domain.options import SyncOptions
 from framework_m_migrations.domain.plan import Risk
-from framework_m_migrations.domain.plan_file import approved_steps
 from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
@@ -26,20 +25,20 @@ from framework_m_migrations.domain.results import (
     StatusResult,
     SyncResult,
     VerifyResult,
+    approved_steps,
 )
-from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
-from framework_m_migrations.domain.squashing import SquashResult
+from framework_m_migrations.domain.revisions import PreviewResult, ShowResult, SquashResult
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.ports.tenants import Tenants
 from framework_m_migrations.services.use_cases import create as creating
 from framework_m_migrations.services.use_cases import fleet as fleets
 from framework_m_migrations.services.use_cases import inspect as inspecting
-from framework_m_migrations.services.use_cases import preview as previewing
-from framework_m_migrations.services.use_cases import prove as proving
 from framework_m_migrations.services.use_cases import repair as repairing
+from framework_m_migrations.services.use_cases import revisions as previewing
+from framework_m_migrations.services.use_cases import revisions as proving
+from framework_m_migrations.services.use_cases import revisions as squashing
 from framework_m_migrations.services.use_cases import run as running
-from framework_m_migrations.services.use_cases import squash as squashing
 from framework_m_migrations.services.use_cases import sync as syncing
 
 
@@ -180,6 +179,6 @@ def _in_tenant[T](
     options: SyncOptions,
     session: Session,
 ) -> UseCase[T]:
-    from framework_m_migrations.container.wired_session import tenants_of
+    from framework_m_migrations.container.wiring import tenants_of
 
     return use_case(session, tenants_of(session), schema, options)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
-from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.container.wiring import Assembly
 from framework_m_migrations.domain.errors import ConfigurationError, MigrationError
 from framework_m_migrations.domain.events import TenantFinished
-from framework_m_migrations.domain.fleet import FleetResult
 from framework_m_migrations.domain.plan import Risk
+from framework_m_migrations.domain.results import FleetResult
 from framework_m_migrations.embedding.fleet_flow import Answer, FleetCommand, FleetFlow, Flow, Job, TenantPlace
 from framework_m_migrations.ports.event_sink import EventSink
 

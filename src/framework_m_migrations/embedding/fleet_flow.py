@@ -9,17 +9,24 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Se
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.context import Factory
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.tenancy import passed_on
-from framework_m_migrations.container.wired_session import tenants_of
+from framework_m_migrations.container.wiring import Assembly, tenants_of
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import ConfigurationError, MigrationError
 from framework_m_migrations.domain.events import Event, FleetSurveyed, TenantEvent
-from framework_m_migrations.domain.fleet import FleetResult, TenantAnswer, TenantOutcome
 from framework_m_migrations.domain.plan import Plan, Risk
-from framework_m_migrations.domain.results import PlanResult, RunResult, StatusResult, SyncResult, VerifyResult
+from framework_m_migrations.domain.results import (
+    FleetResult,
+    PlanResult,
+    RunResult,
+    StatusResult,
+    SyncResult,
+    TenantAnswer,
+    TenantOutcome,
+    VerifyResult,
+)
 from framework_m_migrations.embedding.commands import Command, Commands
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.session import Session

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.context import Factory
 from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.container.wiring import Assembly
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.graph import Graph
@@ -31,14 +31,13 @@ from framework_m_migrations.domain.results import (
     SyncResult,
     VerifyResult,
 )
-from framework_m_migrations.domain.revision_previews import PreviewResult, ShowResult
-from framework_m_migrations.domain.squashing import SquashResult
+from framework_m_migrations.domain.revisions import PreviewResult, ShowResult, SquashResult
 from framework_m_migrations.embedding.commands import Command, Commands
 from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.use_cases.create import CreateOptions
 from framework_m_migrations.services.use_cases.inspect import failed
-from framework_m_migrations.services.use_cases.prove import ProveOptions
+from framework_m_migrations.services.use_cases.revisions import ProveOptions
 from framework_m_migrations.services.use_cases.run import RunOptions
 
 if TYPE_CHECKING:

@@ -6,12 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from framework_m_migrations.domain.changes import Change
-from framework_m_migrations.domain.facts import Facts, Question
-from framework_m_migrations.domain.obstacles import Obstacle
 from framework_m_migrations.domain.privileges import Needs
+from framework_m_migrations.domain.risk.conflicts import Obstacle
+from framework_m_migrations.domain.risk.facts import Facts, Question, Size
+from framework_m_migrations.domain.risk.facts import TypeChange as TypeChange
 from framework_m_migrations.domain.schema import Catalog, Column, SchemaObject, Table, TableName
-from framework_m_migrations.domain.sizes import Size
-from framework_m_migrations.domain.type_change import TypeChange as TypeChange
 
 
 class Inspector(Protocol):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from framework_m_migrations.domain.proof import Proof
-from framework_m_migrations.domain.squashing import SquashDraft, SquashResult
+from framework_m_migrations.domain.revisions import Proof, SquashDraft, SquashResult
 
 
 class Prover(Protocol):

@@ -7,8 +7,7 @@ from pathlib import PurePath
 from typing import Protocol
 
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.revision_previews import RevisionPreview
-from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph
+from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph, RevisionPreview
 
 
 class VersionedTrack(Protocol):

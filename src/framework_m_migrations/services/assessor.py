@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.blocking import withhold_dependents
-from framework_m_migrations.domain.dependents import drops_asked_about, not_offered
-from framework_m_migrations.domain.facts import FactKind, Facts, Question
 from framework_m_migrations.domain.filling import key_of
-from framework_m_migrations.domain.fixed_columns import fixed_columns
 from framework_m_migrations.domain.lowering import stageable
 from framework_m_migrations.domain.naming import named
-from framework_m_migrations.domain.obstacles import asked_about, withhold_obstructed
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.risk import DROP, Knowledge, judge, needs_rows, row_question
+from framework_m_migrations.domain.risk.conflicts import asked_about, withhold_obstructed
+from framework_m_migrations.domain.risk.drop_blockers import drops_asked_about, fixed_columns, not_offered
+from framework_m_migrations.domain.risk.facts import FactKind, Facts, Question, TypeChange
+from framework_m_migrations.domain.risk.prerequisites import withhold_dependents
+from framework_m_migrations.domain.risk.rules import DROP, Knowledge, judge, needs_rows, row_question
 from framework_m_migrations.domain.schema import Catalog, Column, ColumnType, DocTypeSchema, TableName
-from framework_m_migrations.domain.type_change import TypeChange
 from framework_m_migrations.ports.session import Session
 
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.dependents import drop_order
 from framework_m_migrations.domain.lowering import creation_order
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership, constraint_identities
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.risk import DROP
+from framework_m_migrations.domain.risk.drop_blockers import drop_order
+from framework_m_migrations.domain.risk.rules import DROP
 from framework_m_migrations.domain.schema import Table, TableName
 
 

@@ -12,7 +12,7 @@ from framework_m_migrations.domain.operations import FillColumn
 from framework_m_migrations.domain.options import Limits, LockOptions
 from framework_m_migrations.domain.plan import Step
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.locking import retrying, still_held
+from framework_m_migrations.services.waiting import retrying, still_held
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,8 @@ from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.filling import key_of
 from framework_m_migrations.domain.lowering import Lowering, creation_order
 from framework_m_migrations.domain.ownership import OwnedTable, Ownership, constraint_identities
-from framework_m_migrations.domain.partition_locks import Levels, with_partitions
 from framework_m_migrations.domain.plan import Plan, PlannedChange
-from framework_m_migrations.domain.risk import Knowledge
+from framework_m_migrations.domain.risk.rules import Knowledge
 from framework_m_migrations.domain.schema import (
     Catalog,
     Check,
@@ -27,7 +26,7 @@ from framework_m_migrations.domain.schema import (
     TableName,
     Unique,
 )
-from framework_m_migrations.domain.steps import LockLevels, Work, build_steps
+from framework_m_migrations.domain.steps import Levels, LockLevels, Work, build_steps, with_partitions
 from framework_m_migrations.services.assessor import Assessed
 
 type Mark = tuple[str, str | None]

@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.defined import with_views
 from framework_m_migrations.domain.describe import surplus
-from framework_m_migrations.domain.diff import diff_doctype
-from framework_m_migrations.domain.diff_constraints import Item
+from framework_m_migrations.domain.diff import Item, diff_doctype
 from framework_m_migrations.domain.errors import NoTables
 from framework_m_migrations.domain.filling import Fill, pending
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, Ownership, carried
 from framework_m_migrations.domain.plan import Judgement, Note, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import Rename, leaving, through_renames, with_renames
-from framework_m_migrations.domain.risk import CONTRACT, DROP, MANUAL
+from framework_m_migrations.domain.risk.rules import CONTRACT, DROP, MANUAL
 from framework_m_migrations.domain.schema import (
     Catalog,
     Column,

@@ -19,9 +19,9 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from framework_m_migrations.container.assembly import Assembly
 from framework_m_migrations.container.factories import sql_dialect
 from framework_m_migrations.container.settings import MigrationSettings
+from framework_m_migrations.container.wiring import Assembly
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.schema import ColumnType, TableName
 from framework_m_migrations.ports.session import Session
@@ -50,7 +50,7 @@ MEDDLING = {
 HOLD_LOCK = """
 import sys, time
 import sqlalchemy as sa
-from framework_m_migrations.container.assembly import Assembly
+from framework_m_migrations.container.wiring import Assembly
 from framework_m_migrations.container.settings import MigrationSettings
 url = sys.argv[1]
 assembly = Assembly(MigrationSettings(url, metadata=(sa.MetaData(),), allow_empty=True), None, None, {})

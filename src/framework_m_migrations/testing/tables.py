@@ -10,6 +10,7 @@ from framework_m_migrations.domain.diff import diff_table
 from framework_m_migrations.domain.operations import CreateTable
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.ownership import OwnedTable
+from framework_m_migrations.domain.risk.facts import TypeChange
 from framework_m_migrations.domain.schema import (
     Check,
     Column,
@@ -22,7 +23,6 @@ from framework_m_migrations.domain.schema import (
     TableName,
     Unique,
 )
-from framework_m_migrations.domain.type_change import TypeChange
 from framework_m_migrations.ports.session import Session
 
 

@@ -46,13 +46,13 @@ def _preload() -> None:
     for name in ("wiring", "manager", "boot", "doctor", "changes"):
         importlib.import_module(f"framework_m_migrations.embedding.framework_m.{name}")
     for name in (
-        "framework_m_migrations.adapters.async_postgres.engine",
-        "framework_m_migrations.adapters.async_sqlite.engine",
+        "framework_m_migrations.adapters.sql.async_engines",
+        "framework_m_migrations.adapters.sql.async_engines",
         "framework_m_migrations.adapters.doctypes.framework_m",
         "framework_m_migrations.adapters.sql.async_runner",
         "framework_m_migrations.adapters.sql.dialects.postgresql",
         "framework_m_migrations.adapters.sql.dialects.sqlite",
-        "framework_m_migrations.adapters.sql.versions.track",
+        "framework_m_migrations.adapters.sql.revisions.track",
         "framework_m_migrations.container.factories",
         "framework_m_migrations.cli.reports.declarative",
         "framework_m_migrations.cli.reports.versioned",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from framework_m_migrations.cli.plain import render_plain
+from framework_m_migrations.cli.document import render_plain
 from framework_m_migrations.cli.reports import declarative as d
 from framework_m_migrations.cli.reports import versioned as v
 from framework_m_migrations.cli.reports.state import status_report
@@ -19,7 +19,7 @@ from framework_m_migrations.domain.results import (
     SyncResult,
     VerifyResult,
 )
-from framework_m_migrations.domain.risk import Knowledge, judge
+from framework_m_migrations.domain.risk.rules import Knowledge, judge
 from tests.unit.cli._made import CUSTOMER, NOTE
 
 COMMAND = "m-migrate run --contract"

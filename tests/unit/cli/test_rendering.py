@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framework_m_migrations.cli.document import Code, Grid, Heading, Span, clean, clean_lines, line
+from framework_m_migrations.cli.document import Code, Grid, Heading, Span, clean, clean_lines, line, render_plain
 from framework_m_migrations.cli.fancy import make_console, show_fancy
-from framework_m_migrations.cli.plain import render_plain
 from tests.unit.cli._made import ESCAPE, Terminal
 
 DOCUMENT = (

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from framework_m_migrations.cli.plain import render_plain
+from framework_m_migrations.cli.document import render_plain
 from framework_m_migrations.cli.reports import declarative as d
 from framework_m_migrations.cli.reports import versioned as v
 from framework_m_migrations.cli.reports.shared import SHOWN_ROWS

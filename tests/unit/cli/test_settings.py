@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 import framework_m_migrations
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.adapters.sql.url import parse_url
+from framework_m_migrations.adapters.sql.engines import parse_url
 from framework_m_migrations.domain.errors import ConfigurationError
 
 

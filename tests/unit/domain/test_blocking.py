@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.blocking import withhold_dependents
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
+from framework_m_migrations.domain.risk.prerequisites import withhold_dependents
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, Generated, TableName
 from tests.unit.domain.build import column, index, key, table, unique
 

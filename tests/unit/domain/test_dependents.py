@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.dependents import drops_asked_about, held_by_keys, not_offered, stands
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
-from framework_m_migrations.domain.risk import CREATE, DROP, MANUAL
+from framework_m_migrations.domain.risk.drop_blockers import drops_asked_about, held_by_keys, not_offered, stands
+from framework_m_migrations.domain.risk.rules import CREATE, DROP, MANUAL
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, ForeignKey, TableName
 from tests.unit.domain.build import index, unique
 

@@ -6,7 +6,7 @@ import pytest
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import Judgement, Risk
-from framework_m_migrations.domain.risk import Knowledge, judge
+from framework_m_migrations.domain.risk.rules import Knowledge, judge
 from framework_m_migrations.domain.schema import Check, TableName
 from tests.unit.domain.build import column, index, key, unique
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.fixed_columns import fixed_columns
+from framework_m_migrations.domain.risk.drop_blockers import fixed_columns
 from framework_m_migrations.domain.schema import Check, Column, Generated, Table, TableName, Unique
 from tests.unit.domain.build import column, table, unique
 

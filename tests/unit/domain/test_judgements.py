@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.facts import FactKind, Question
-from framework_m_migrations.domain.knowledge import drawn_columns
 from framework_m_migrations.domain.plan import Risk
-from framework_m_migrations.domain.risk import Knowledge, judge, needs_rows, row_question
+from framework_m_migrations.domain.risk.facts import FactKind, Question, TypeChange, drawn_columns
+from framework_m_migrations.domain.risk.rules import Knowledge, judge, needs_rows, row_question
 from framework_m_migrations.domain.schema import (
     Check,
     Column,
@@ -25,7 +24,6 @@ from framework_m_migrations.domain.schema import (
     SchemaObject,
     TableName,
 )
-from framework_m_migrations.domain.type_change import TypeChange
 from tests.unit.domain.build import column, index, key, table, unique
 
 T, OLD = TableName("t"), TableName("old")

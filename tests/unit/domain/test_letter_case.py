@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from framework_m_migrations.domain.errors import NameInOtherCase
-from framework_m_migrations.domain.letter_case import folded, refuse_column, refuse_table
+from framework_m_migrations.domain.risk.conflicts import folded, refuse_column, refuse_table
 from framework_m_migrations.domain.schema import TableName
 
 TASK = TableName("Task")

@@ -10,8 +10,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.filling import BATCH
-from framework_m_migrations.domain.lowering import Lowering, creation_order, stageable
-from framework_m_migrations.domain.reversal import reversal
+from framework_m_migrations.domain.lowering import Lowering, creation_order, reversal, stageable
 from framework_m_migrations.domain.schema import (
     Check,
     Column,

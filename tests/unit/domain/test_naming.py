@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framework_m_migrations.adapters.mariadb.naming import NAMING
+from framework_m_migrations.adapters.sql.dialects.mariadb.ddl import NAMING
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.naming import STANDARD, Naming, Place, named, standard_name, unnamed_names
 from framework_m_migrations.domain.schema import Check, ForeignKey, TableName, Unique

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.obstacles import Claim, Obstacle, asked_about, rivals, withhold_obstructed
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
+from framework_m_migrations.domain.risk.conflicts import Claim, Obstacle, asked_about, rivals, withhold_obstructed
 from framework_m_migrations.domain.schema import Table, TableName
 from tests.unit.domain.build import LOCAL, SERVER, column, index, table, unique
 

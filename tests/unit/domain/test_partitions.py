@@ -7,8 +7,8 @@ from dataclasses import replace
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.lowering import Lowering
-from framework_m_migrations.domain.partitions import index_operations, part_name
 from framework_m_migrations.domain.schema import PartIndex, Partition, TableName
+from framework_m_migrations.domain.steps import index_operations, part_name
 from tests.unit.domain.build import SERVER, column, index, table
 
 T, LEAF, MIDDLE = TableName("t"), TableName("leaf"), TableName("middle", "s")

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.blocking import withhold_dependents
 from framework_m_migrations.domain.diff import diff_doctype
 from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.plan import PlannedChange, Risk
@@ -19,7 +18,8 @@ from framework_m_migrations.domain.renames import (
     in_text,
     through_renames,
 )
-from framework_m_migrations.domain.risk import DROP, Knowledge, judge
+from framework_m_migrations.domain.risk.prerequisites import withhold_dependents
+from framework_m_migrations.domain.risk.rules import DROP, Knowledge, judge
 from framework_m_migrations.domain.schema import Check, Index, IndexKey, PrimaryKey, Table, TableName
 from tests.unit.domain.build import SERVER, catalog, column, doctype, index, key, table, unique
 

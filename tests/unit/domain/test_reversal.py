@@ -8,7 +8,7 @@ import pytest
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
-from framework_m_migrations.domain.reversal import reversal
+from framework_m_migrations.domain.lowering import reversal
 from framework_m_migrations.domain.schema import Check, EnumType, Generated, Index, IndexKey, PrimaryKey, TableName
 from tests.unit.domain.build import column, index, key, table, unique
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.facts import FactKind, Question
 from framework_m_migrations.domain.plan import Risk
-from framework_m_migrations.domain.risk import Knowledge, judge, needs_rows, row_question
+from framework_m_migrations.domain.risk.facts import FactKind, Question, TypeChange
+from framework_m_migrations.domain.risk.rules import Knowledge, judge, needs_rows, row_question
 from framework_m_migrations.domain.schema import Check, Column, EnumType, Generated, PrimaryKey, TableName
-from framework_m_migrations.domain.type_change import TypeChange
 from tests.unit.domain.build import column, index, key, table, unique
 
 T = TableName("t")

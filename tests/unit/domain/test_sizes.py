@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from framework_m_migrations.domain import operations as o
-from framework_m_migrations.domain.partition_locks import with_partitions
 from framework_m_migrations.domain.plan import LockLevel, Step
+from framework_m_migrations.domain.risk.facts import worked_on
 from framework_m_migrations.domain.schema import Check, EnumType, Partition, TableName
-from framework_m_migrations.domain.sizes import worked_on
+from framework_m_migrations.domain.steps import with_partitions
 from tests.unit.domain.build import column, index, key, table
 
 T, U, V = TableName("t"), TableName("u"), TableName("v")

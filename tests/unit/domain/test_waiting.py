@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.blocking import withhold_dependents
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
+from framework_m_migrations.domain.risk.prerequisites import withhold_dependents
 from framework_m_migrations.domain.schema import (
     Check,
     Column,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from framework_m_migrations.adapters.filesystem import FilesystemDiscovery, FilesystemHooks
-from framework_m_migrations.adapters.filesystem.packages import locate
+from framework_m_migrations.adapters.filesystem.apps import locate
 from framework_m_migrations.domain.effects import HookPhase
 from framework_m_migrations.domain.errors import AppBroken, AppNotFound, ConfigurationError, VersionFolderMissing
 

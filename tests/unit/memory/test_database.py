@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from framework_m_migrations.adapters.memory import MemoryDatabase, MemoryInspector, memory_type
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import ConnectionFailed, DatabaseError, DatabaseReadOnly, LockTimeout
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, PrimaryKey, Table, TableName, Unique
 from framework_m_migrations.testing.contracts.base import failing
+from tests.fakes.memory import MemoryDatabase, MemoryInspector, memory_type
 
 TASK, USER = TableName("task"), TableName("user")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framework_m_migrations.adapters.memory.expressions import OPAQUE, CannotTell, constant, holds, tidy
+from tests.fakes.memory.expressions import OPAQUE, CannotTell, constant, holds, tidy
 
 ROW = {"a": 1, "b": 7, "absent": None, "title": "it's", "Odd name": 3}
 

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from framework_m_migrations.adapters.memory.render import render_additive, render_destructive
-from framework_m_migrations.adapters.memory.types import memory_type
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.schema import (
     Check,
@@ -18,6 +16,8 @@ from framework_m_migrations.domain.schema import (
     TableName,
     Unique,
 )
+from tests.fakes.memory.render import render_additive, render_destructive
+from tests.fakes.memory.types import memory_type
 
 TASK = TableName('it\'s a "task"', "tenant")
 QUOTED = '"tenant"."it\'s a ""task"""'

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framework_m_migrations.adapters.memory import enum_type, memory_type
-from framework_m_migrations.adapters.memory.types import coerce, compare_types
 from framework_m_migrations.domain.errors import DatabaseError
+from framework_m_migrations.domain.risk.facts import TypeChange
 from framework_m_migrations.domain.schema import TableName
-from framework_m_migrations.domain.type_change import TypeChange
+from tests.fakes.memory import enum_type, memory_type
+from tests.fakes.memory.types import coerce, compare_types
 
 SPELLINGS = ["integer", "bigint", "smallint", "text", "string", "string(5)", "string(50)", "decimal", "decimal(6,2)",
              "decimal(8,2)", "decimal(8,4)", "float", "boolean", "date", "datetime", "uuid", "json"]  # fmt: skip

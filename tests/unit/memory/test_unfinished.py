@@ -5,14 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import PurePath
 
-from framework_m_migrations.adapters.memory import (
-    MemoryConnection,
-    MemoryDatabase,
-    MemoryRevision,
-    MemoryRevisions,
-    MemoryRunner,
-    MemoryWorld,
-)
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import RevisionFailed
 from framework_m_migrations.domain.options import LockOptions
@@ -21,6 +13,14 @@ from framework_m_migrations.domain.revisions import Revision
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.services.use_cases.inspect import status, verify
 from framework_m_migrations.services.use_cases.run import run, stamp
+from tests.fakes.memory import (
+    MemoryConnection,
+    MemoryDatabase,
+    MemoryRevision,
+    MemoryRevisions,
+    MemoryRunner,
+    MemoryWorld,
+)
 
 
 def raising(connection: MemoryConnection) -> None:

@@ -8,22 +8,6 @@ from pathlib import PurePath
 
 import pytest
 
-from framework_m_migrations.adapters.memory import (
-    CAPABILITIES,
-    AsyncMemoryRunner,
-    FakeClock,
-    ListSink,
-    MemoryConnection,
-    MemoryDatabase,
-    MemoryHooks,
-    MemoryRevision,
-    MemoryRevisions,
-    MemoryRunner,
-    MemorySession,
-    MemorySource,
-    MemoryWorld,
-    memory_type,
-)
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.effects import Hook, HookPhase, Pause, UseCase
@@ -48,6 +32,22 @@ from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.use_cases.run import run as run_revisions
 from framework_m_migrations.services.use_cases.sync import plan, sync
+from tests.fakes.memory import (
+    CAPABILITIES,
+    AsyncMemoryRunner,
+    FakeClock,
+    ListSink,
+    MemoryConnection,
+    MemoryDatabase,
+    MemoryHooks,
+    MemoryRevision,
+    MemoryRevisions,
+    MemoryRunner,
+    MemorySession,
+    MemorySource,
+    MemoryWorld,
+    memory_type,
+)
 
 FEW = Capabilities("memory", forward_references=True, alter_constraints=False, alter_column=False)
 NO_TRANSACTIONS = replace(CAPABILITIES, transactional_ddl=False, step_weight=1)

@@ -11,10 +11,15 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.expressions import 
     canonical_expression,
     is_volatile,
 )
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import cut, quote, unquote
-from framework_m_migrations.adapters.sql.dialects.postgresql.index_keys import split_key
-from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal, string_value
-from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import parse_type
+from framework_m_migrations.adapters.sql.dialects.postgresql.indexes import split_key
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import (
+    cut,
+    parse_type,
+    quote,
+    string_literal,
+    string_value,
+    unquote,
+)
 
 SAME = [
     ("(price > 0)", "price>0"),

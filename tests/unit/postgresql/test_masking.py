@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.masking import without_values
+from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import without_values
 
 # https://www.postgresql.org/docs/current/sql-syntax-lexical.html has the forms of constants and comments.
 SHOWN = {

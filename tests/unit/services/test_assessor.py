@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from framework_m_migrations.adapters.memory import (
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
+from framework_m_migrations.domain.risk.facts import FactKind, Facts, Question
+from framework_m_migrations.domain.risk.rules import DROP
+from framework_m_migrations.domain.schema import Check, Column, DocTypeSchema, EnumType, PrimaryKey, Table, TableName
+from framework_m_migrations.services.assessor import Assessed, Assessor
+from tests.fakes.memory import (
     CAPABILITIES,
     MemoryDatabase,
     MemoryInspector,
@@ -15,13 +22,6 @@ from framework_m_migrations.adapters.memory import (
     enum_type,
     memory_type,
 )
-from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.facts import FactKind, Facts, Question
-from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
-from framework_m_migrations.domain.risk import DROP
-from framework_m_migrations.domain.schema import Check, Column, DocTypeSchema, EnumType, PrimaryKey, Table, TableName
-from framework_m_migrations.services.assessor import Assessed, Assessor
 from tests.unit.domain.build import index, key, unique
 
 T, U, P = TableName("t"), TableName("u"), TableName("p")

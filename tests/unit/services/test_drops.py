@@ -10,7 +10,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.ownership import OwnedTable
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
-from framework_m_migrations.domain.risk import DROP
+from framework_m_migrations.domain.risk.rules import DROP
 from framework_m_migrations.domain.schema import Check, Generated, TableName
 from framework_m_migrations.services.drops import after_drop, droppable, drops_of, owned_after, table_drops
 from tests.unit.domain.build import LOCAL, SERVER, column, index, key, table, unique

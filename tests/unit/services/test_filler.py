@@ -7,9 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from framework_m_migrations.adapters.memory import MemoryConnection, MemoryDatabase
-from framework_m_migrations.adapters.memory.executor import MemoryExecutor
-from framework_m_migrations.adapters.memory.inspector import MemoryInspector
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.effects import Pause
 from framework_m_migrations.domain.errors import DatabaseError, LockTimeout, MigrationLocked
@@ -17,9 +14,12 @@ from framework_m_migrations.domain.events import BackfillMoved, StepRetried
 from framework_m_migrations.domain.filling import PAUSE, Batch, Fill
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import Step
+from framework_m_migrations.domain.risk.facts import Size
 from framework_m_migrations.domain.schema import Column, TableName
-from framework_m_migrations.domain.sizes import Size
 from framework_m_migrations.services.filler import Filler
+from tests.fakes.memory import MemoryConnection, MemoryDatabase
+from tests.fakes.memory.executor import MemoryExecutor
+from tests.fakes.memory.inspector import MemoryInspector
 from tests.unit.services.watched import ID, LIMITS, OURS, TABLE, A, T, Watched, finish
 
 MUST = replace(A, nullable=False)

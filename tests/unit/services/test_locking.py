@@ -7,7 +7,13 @@ from functools import partial
 
 import pytest
 
-from framework_m_migrations.adapters.memory import (
+from framework_m_migrations.domain.effects import DRAIN, UseCase, pauses
+from framework_m_migrations.domain.errors import LockTimeout, MigrationLocked
+from framework_m_migrations.domain.events import StepRetried, WaitingForLock
+from framework_m_migrations.domain.options import LockOptions
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.waiting import acquire, retrying, still_held
+from tests.fakes.memory import (
     FakeClock,
     ListSink,
     MemoryDatabase,
@@ -15,14 +21,7 @@ from framework_m_migrations.adapters.memory import (
     MemorySession,
     MemoryWorld,
 )
-from framework_m_migrations.adapters.memory.lock import MemoryLock
-from framework_m_migrations.domain.backoff import DRAIN, pauses
-from framework_m_migrations.domain.effects import UseCase
-from framework_m_migrations.domain.errors import LockTimeout, MigrationLocked
-from framework_m_migrations.domain.events import StepRetried, WaitingForLock
-from framework_m_migrations.domain.options import LockOptions
-from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.locking import acquire, retrying, still_held
+from tests.fakes.memory.lock import MemoryLock
 
 
 class Waiting:

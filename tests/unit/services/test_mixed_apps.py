@@ -8,20 +8,6 @@ from pathlib import PurePath
 
 import pytest
 
-from framework_m_migrations.adapters.memory import (
-    CAPABILITIES,
-    ListSink,
-    MemoryConnection,
-    MemoryDatabase,
-    MemoryRevision,
-    MemoryRevisions,
-    MemoryRunner,
-    MemorySession,
-    MemorySource,
-    MemoryWorld,
-    memory_type,
-)
-from framework_m_migrations.adapters.memory.track import MemoryTrack
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import RevisionUnfinished
 from framework_m_migrations.domain.events import RevisionFinished, RevisionStarted
@@ -34,6 +20,20 @@ from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.mixed_apps import apps_with_tables, sync_has_built
 from framework_m_migrations.services.use_cases.run import RunOptions, run
 from framework_m_migrations.services.use_cases.sync import sync
+from tests.fakes.memory import (
+    CAPABILITIES,
+    ListSink,
+    MemoryConnection,
+    MemoryDatabase,
+    MemoryRevision,
+    MemoryRevisions,
+    MemoryRunner,
+    MemorySession,
+    MemorySource,
+    MemoryWorld,
+    memory_type,
+)
+from tests.fakes.memory.track import MemoryTrack
 
 KEY = Column("id", memory_type("integer"), nullable=False)
 

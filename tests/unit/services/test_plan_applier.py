@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from framework_m_migrations.adapters.memory import (
-    MemoryDatabase,
-    memory_type,
-)
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import DatabaseError, DropRefused, LockTimeout, MigrationLocked
@@ -16,11 +12,15 @@ from framework_m_migrations.domain.filling import Fill
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerForm, OwnedTable
 from framework_m_migrations.domain.plan import Judgement, LockLevel, Plan, PlannedChange, Risk, Step, TableLock
-from framework_m_migrations.domain.risk import DROP
+from framework_m_migrations.domain.risk.rules import DROP
 from framework_m_migrations.domain.schema import Check, Column, TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.hash_cache import GHOSTS
 from framework_m_migrations.services.plan_applier import PlanApplier
+from tests.fakes.memory import (
+    MemoryDatabase,
+    memory_type,
+)
 from tests.unit.domain.build import index
 from tests.unit.services.watched import ID, LIMITS, OURS, TABLE, A, T, Watched, finish
 

@@ -10,10 +10,10 @@ import pytest
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.diff import diff_doctype
-from framework_m_migrations.domain.facts import FactKind, Question
 from framework_m_migrations.domain.ownership import OwnedTable, constraint_identities
 from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk
-from framework_m_migrations.domain.risk import Knowledge
+from framework_m_migrations.domain.risk.facts import FactKind, Question
+from framework_m_migrations.domain.risk.rules import Knowledge
 from framework_m_migrations.domain.schema import Catalog, Check, DocTypeSchema, Partition, TableName
 from framework_m_migrations.services.assessor import Assessed
 from framework_m_migrations.services.plan_builder import Comparison, PlanBuilder, is_elsewhere

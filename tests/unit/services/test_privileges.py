@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from framework_m_migrations.adapters.memory import MemoryDatabase
-from framework_m_migrations.adapters.memory.inspector import MemoryInspector
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import MissingPrivilege
 from framework_m_migrations.domain.plan import Judgement, Plan, PlannedChange, Risk, Step
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.schema import TableName
-from framework_m_migrations.services.privileges import (
-    require_before_revisions,
-    require_for_plan,
-    require_for_revisions,
-)
+from framework_m_migrations.services.waiting import require_before_revisions, require_for_plan, require_for_revisions
+from tests.fakes.memory import MemoryDatabase
+from tests.fakes.memory.inspector import MemoryInspector
 from tests.unit.domain.build import column
 from tests.unit.services.watched import Watched
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from framework_m_migrations.domain.errors import MigrationError, MultipleHeads, UnknownRevision
-from framework_m_migrations.domain.revision_targets import Target, parse_target
-from framework_m_migrations.domain.revisions import Revision, RevisionGraph
-from framework_m_migrations.services.revision_targets import Downward, downward, named, upward
-from framework_m_migrations.services.version_resolver import VersionResolver
+from framework_m_migrations.domain.revisions import Revision, RevisionGraph, Target, parse_target
+from framework_m_migrations.services.version_resolver import Downward, VersionResolver, downward, named, upward
 
 GRAPH = RevisionGraph(
     (

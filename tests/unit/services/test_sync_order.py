@@ -7,7 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from framework_m_migrations.adapters.memory import (
+from framework_m_migrations.domain.changes import ColumnAdded
+from framework_m_migrations.domain.effects import Hook, HookPhase, UseCase
+from framework_m_migrations.domain.errors import DropRefused, PlanOutdated
+from framework_m_migrations.domain.events import HookStarted, PlanMade, StepStarted
+from framework_m_migrations.domain.operations import AddColumn, CreateIndex, Operation
+from framework_m_migrations.domain.options import SyncOptions
+from framework_m_migrations.domain.plan import Plan
+from framework_m_migrations.domain.results import SyncResult
+from framework_m_migrations.domain.schema import Column, DocTypeSchema, Index, PrimaryKey, Table, TableName
+from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.use_cases.sync import sync
+from tests.fakes.memory import (
     CAPABILITIES,
     FakeClock,
     ListSink,
@@ -20,18 +31,7 @@ from framework_m_migrations.adapters.memory import (
     MemoryWorld,
     memory_type,
 )
-from framework_m_migrations.adapters.memory.lock import MemoryLock
-from framework_m_migrations.domain.changes import ColumnAdded
-from framework_m_migrations.domain.effects import Hook, HookPhase, UseCase
-from framework_m_migrations.domain.errors import DropRefused, PlanOutdated
-from framework_m_migrations.domain.events import HookStarted, PlanMade, StepStarted
-from framework_m_migrations.domain.operations import AddColumn, CreateIndex, Operation
-from framework_m_migrations.domain.options import SyncOptions
-from framework_m_migrations.domain.plan import Plan
-from framework_m_migrations.domain.results import SyncResult
-from framework_m_migrations.domain.schema import Column, DocTypeSchema, Index, PrimaryKey, Table, TableName
-from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.use_cases.sync import sync
+from tests.fakes.memory.lock import MemoryLock
 from tests.unit.domain.build import index
 
 INTEGER = memory_type("integer")

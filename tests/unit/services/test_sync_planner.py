@@ -7,15 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from framework_m_migrations.adapters.memory import (
-    CAPABILITIES,
-    MemoryDatabase,
-    MemorySession,
-    MemorySource,
-    MemoryWorld,
-    memory_type,
-)
-from framework_m_migrations.adapters.memory.inspector import MemoryInspector
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
@@ -37,6 +28,15 @@ from framework_m_migrations.domain.schema import (
 )
 from framework_m_migrations.services.hash_cache import GHOSTS
 from framework_m_migrations.services.sync_planner import SyncPlanner
+from tests.fakes.memory import (
+    CAPABILITIES,
+    MemoryDatabase,
+    MemorySession,
+    MemorySource,
+    MemoryWorld,
+    memory_type,
+)
+from tests.fakes.memory.inspector import MemoryInspector
 
 INTEGER = memory_type("integer")
 ID = Column("id", INTEGER, nullable=False)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from framework_m_migrations.adapters.memory import (
+from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.options import Limits, LockOptions
+from framework_m_migrations.domain.ownership import OwnedTable
+from framework_m_migrations.domain.schema import Column, PrimaryKey, Table, TableName
+from tests.fakes.memory import (
     ListSink,
     MemoryDatabase,
     MemorySession,
@@ -13,10 +17,6 @@ from framework_m_migrations.adapters.memory import (
     MemoryWorld,
     memory_type,
 )
-from framework_m_migrations.domain.effects import UseCase
-from framework_m_migrations.domain.options import Limits, LockOptions
-from framework_m_migrations.domain.ownership import OwnedTable
-from framework_m_migrations.domain.schema import Column, PrimaryKey, Table, TableName
 
 T = TableName("t")
 ID = Column("id", memory_type("integer"), nullable=False)

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from framework_m_migrations.adapters.sql.wanted import Target
+from framework_m_migrations.adapters.sql.desired.tables import Target
 from tests.sql.plain import PlainDialect
 
 DIALECTS: dict[str, type[sa.Dialect]] = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql
 
-from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
-from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
+from framework_m_migrations.adapters.sql.desired.fingerprint import Fingerprints
+from framework_m_migrations.adapters.sql.desired.tables import Target, wanted_table
 from framework_m_migrations.domain.errors import InvalidMetadata
 from tests.unit.sql.tables import target_of, wide_table
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
-from framework_m_migrations.adapters.sql.wanted import Target
+from framework_m_migrations.adapters.sql.desired.fingerprint import Fingerprints
+from framework_m_migrations.adapters.sql.desired.tables import Target
 from tests.unit.sql.tables import target_of
 
 POSTGRES, SQLITE = target_of("postgresql"), target_of("sqlite")

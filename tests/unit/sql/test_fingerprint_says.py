@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from framework_m_migrations.adapters.sql.fingerprint import FORMAT, Fingerprints
+from framework_m_migrations.adapters.sql.desired.fingerprint import FORMAT, Fingerprints
 from framework_m_migrations.domain.errors import InvalidMetadata
 from tests.unit.sql.tables import target_of
 

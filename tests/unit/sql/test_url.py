@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.url import parse_url, redact, secrets_of, show_url
+from framework_m_migrations.adapters.sql.engines import parse_url, redact, secrets_of, show_url
 from framework_m_migrations.domain.errors import ConfigurationError
 
 SECRET = "s3cr3t-XYZ"

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.wanted import Target, wanted_table
+from framework_m_migrations.adapters.sql.desired.tables import Target, wanted_table
 from framework_m_migrations.domain.diff import diff_table
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import IndexKey, Table, TableName

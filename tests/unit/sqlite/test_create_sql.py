@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import (
+    TableText,
     UnreadableSql,
     parse_index,
     parse_table,
     read_table,
 )
-from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import TableText
 from framework_m_migrations.adapters.sql.dialects.sqlite.edits import check_clause, edit_text
-from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted
+from framework_m_migrations.adapters.sql.dialects.sqlite.text import lower, quoted
 from framework_m_migrations.domain.operations import AddCheck, AddForeignKey
 from framework_m_migrations.domain.schema import Check, ForeignKey, TableName
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import affinity, compare_types, declared_type
-from framework_m_migrations.domain.type_change import TypeChange
+from framework_m_migrations.adapters.sql.dialects.sqlite.types import affinity, compare_types, declared_type
+from framework_m_migrations.domain.risk.facts import TypeChange
 
 
 @pytest.mark.parametrize(

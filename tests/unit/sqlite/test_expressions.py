@@ -13,7 +13,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import (
     default_clause,
     is_constant_default,
 )
-from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import tokens
+from framework_m_migrations.adapters.sql.dialects.sqlite.text import tokens
 
 
 @pytest.mark.parametrize(

@@ -3,24 +3,24 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framework_m_migrations.adapters.sql.versions import naming
-from framework_m_migrations.domain.revision_ids import revision_id
+from framework_m_migrations.adapters.sql.revisions.writer import source
+from framework_m_migrations.domain.revisions import revision_id
 
 
 def test_slugs() -> None:
-    assert naming.slug("Add  a Table: customers!") == "add_a_table_customers"
-    assert naming.slug("Größe ändern") == "groe_andern"
-    assert naming.slug("日本語") == "revision"
-    assert naming.slug("") == "revision"
-    assert naming.slug("../../etc/passwd") == "etc_passwd"
+    assert source.slug("Add  a Table: customers!") == "add_a_table_customers"
+    assert source.slug("Größe ändern") == "groe_andern"
+    assert source.slug("日本語") == "revision"
+    assert source.slug("") == "revision"
+    assert source.slug("../../etc/passwd") == "etc_passwd"
 
 
 @given(st.text(max_size=300))
 def test_any_message_makes_a_safe_file_name(message: str) -> None:
-    name = naming.file_name("aaaaaaaaaaa1", message)
+    name = source.file_name("aaaaaaaaaaa1", message)
     assert name.isascii()
     assert name.startswith("aaaaaaaaaaa1_")
-    assert len(name) <= 12 + 1 + naming.SLUG_LENGTH + 3
+    assert len(name) <= 12 + 1 + source.SLUG_LENGTH + 3
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_.")
     assert name.count(".") == 1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from framework_m_migrations.adapters.sql.versions.proof_line import store_proof, stored_proof
+from framework_m_migrations.adapters.sql.revisions.proving import store_proof, stored_proof
 
 CODE = 'revision = "a1"\n\n\ndef upgrade():\n    pass\n'
 HEADS = {

@@ -9,12 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import make_url, text
 
-from framework_m_migrations.adapters.sql.versions.python_source import (
-    docstring,
-    escape_binds,
-    layout,
-    string_literal,
-)
+from framework_m_migrations.adapters.sql.revisions.writer.source import docstring, escape_binds, layout, string_literal
 from scripts.waiting import PROGRAM_LIMIT
 
 NASTY = st.text(st.characters(exclude_categories=()), max_size=60) | st.text("\\'\":%x \n\t$", max_size=12)

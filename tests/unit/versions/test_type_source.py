@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from framework_m_migrations.adapters.sql.versions.type_source import type_of, type_source
+from framework_m_migrations.adapters.sql.revisions.writer.objects import type_of, type_source
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import ColumnType
 

@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOMAIN
 
-from framework_m_migrations.adapters.sql.beside import (
+from framework_m_migrations.adapters.sql.defined import Defined, defined_in, schemas_in, wanted_defined
+from framework_m_migrations.adapters.sql.desired.fingerprint import Fingerprints
+from framework_m_migrations.adapters.sql.desired.tables import Target, WantedTable, refuse_labels, wanted_table
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.dialects.mariadb.options import adopt_mysql_names
+from framework_m_migrations.adapters.sql.engines import redact
+from framework_m_migrations.adapters.sql.names import hostile
+from framework_m_migrations.adapters.sql.objects import (
     Declared,
     alone,
     listeners,
@@ -17,15 +24,7 @@ from framework_m_migrations.adapters.sql.beside import (
     wanted_schemas,
     wanted_sequence,
 )
-from framework_m_migrations.adapters.sql.defined import Defined, defined_in, schemas_in, wanted_defined
-from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
-from framework_m_migrations.adapters.sql.fingerprint import Fingerprints
-from framework_m_migrations.adapters.sql.mysql_names import adopt_mysql_names
-from framework_m_migrations.adapters.sql.names import hostile
 from framework_m_migrations.adapters.sql.sqlalchemy_versions import query_behind
-from framework_m_migrations.adapters.sql.url import redact
-from framework_m_migrations.adapters.sql.wanted import Target, WantedTable, wanted_table
-from framework_m_migrations.adapters.sql.wanted_texts import refuse_labels
 from framework_m_migrations.domain.defined import in_order
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
 from framework_m_migrations.domain.exclusion import Exclusion

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from framework_m_migrations.adapters.filesystem.folders import is_inside, without_foreign_links
-from framework_m_migrations.adapters.filesystem.packages import error_place, locate
+from framework_m_migrations.adapters.filesystem.apps import error_place, is_inside, locate, without_foreign_links
 from framework_m_migrations.domain.effects import Hook, HookPhase
 from framework_m_migrations.domain.errors import AppBroken
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery

@@ -8,8 +8,16 @@ from collections.abc import Awaitable, Callable
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.connections import Translate, call_arguments, hook_failures, to_the_end
-from framework_m_migrations.adapters.sql.runner import SyncSource, finish, opened, settled
+from framework_m_migrations.adapters.sql.runner import (
+    SyncSource,
+    Translate,
+    call_arguments,
+    finish,
+    hook_failures,
+    opened,
+    settled,
+    to_the_end,
+)
 from framework_m_migrations.domain.effects import CallHook, Effect, Pause, UseCase
 from framework_m_migrations.domain.errors import HookFailed, PersistenceError
 from framework_m_migrations.ports.persistence import Persistence

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from framework_m_migrations.adapters.sql.connections import (
+from framework_m_migrations.adapters.sql.runner import (
     Attempts,
     Translate,
     call_arguments,
     connection_failed,
+    finish,
     hook_failures,
     no_answer,
+    settled,
     to_the_end,
 )
-from framework_m_migrations.adapters.sql.runner import finish, settled
 from framework_m_migrations.adapters.sql.sqlalchemy_versions import wait_for
 from framework_m_migrations.domain.effects import CallHook, Effect, Pause, UseCase
 from framework_m_migrations.domain.errors import HookFailed

@@ -15,12 +15,12 @@ from typing import Any, assert_never
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql import render
-from framework_m_migrations.adapters.sql.beside import altered, created, dropped
+from framework_m_migrations.adapters.sql import objects
+from framework_m_migrations.adapters.sql.desired.constraints import unmarked
+from framework_m_migrations.adapters.sql.desired.tables import Target
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.objects import altered, created, dropped
 from framework_m_migrations.adapters.sql.sqltext import SqlText
-from framework_m_migrations.adapters.sql.wanted import Target
-from framework_m_migrations.adapters.sql.wanted_constraints import unmarked
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import (
@@ -274,7 +274,7 @@ class SharedForms:
         else:
             columns = tuple(self._typed(column) for column in definition.columns)
             table = replace(definition, columns=columns)
-            yield render.create_table(self._text, table, operation.foreign_keys) + self._partitioned(definition)
+            yield objects.create_table(self._text, table, operation.foreign_keys) + self._partitioned(definition)
         for index in definition.indexes:
             yield self._create_index(definition.name, index)
         yield from self._comment(definition.name, None, definition.comment)
@@ -294,7 +294,7 @@ class SharedForms:
         if fill is None and isinstance(native, sa.Column) and _says_the_same(column, native):
             specification: str = self._text.ddl.get_column_specification(native)
             return specification
-        return render.column(self._text, self._typed(column), default=fill)
+        return objects.column(self._text, self._typed(column), default=fill)
 
     def _typed(self, column: Column) -> Column:
         """The column with its type as DDL writes it, where that is known better than by its canonical spelling."""
@@ -315,23 +315,23 @@ class SharedForms:
         native: Any = index.native
         if isinstance(native, sa.Index):
             return self._text.statement(sa.schema.CreateIndex(native))
-        return render.create_index(self._text, self._text.table(table), index)
+        return objects.create_index(self._text, self._text.table(table), index)
 
     def _constraint(self, operation: o.AddUnique | o.AddCheck | o.AddForeignKey | o.ValidateConstraint) -> str:
         text = self._text
         alter = f"ALTER TABLE {text.table(operation.table)}"
         match operation:
             case o.AddUnique(unique=unique, via_index=None):
-                return f"{alter} ADD {self._native(unique) or render.unique(text, unique)}"
+                return f"{alter} ADD {self._native(unique) or objects.unique(text, unique)}"
             case o.AddUnique(unique=unique, via_index=index):
                 name = unique.name or index or ""
                 return f"{alter} ADD CONSTRAINT {text.quote(name)} UNIQUE USING INDEX {text.quote(index or name)}"
             case o.AddCheck(check=check, validate=validate):
-                written = self._native(check) or render.check(text, check)
+                written = self._native(check) or objects.check(text, check)
                 # What is declared NOT VALID says so already.
                 return f"{alter} ADD {written.removesuffix(' NOT VALID')}{_valid(validate)}"
             case o.AddForeignKey(foreign_key=key, validate=validate):
-                written = self._native(key) or render.foreign_key(text, key)
+                written = self._native(key) or objects.foreign_key(text, key)
                 return f"{alter} ADD {written.removesuffix(' NOT VALID')}{_valid(validate)}"
             case o.ValidateConstraint(constraint=constraint):
                 if constraint.name is None:

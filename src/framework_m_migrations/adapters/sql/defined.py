@@ -19,7 +19,7 @@ from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import SchemaObject, TableName
 
 if TYPE_CHECKING:
-    from framework_m_migrations.adapters.sql.wanted import Target
+    from framework_m_migrations.adapters.sql.desired.tables import Target
 
 LIBRARY = "sqlalchemy_declarative_extensions"
 _KINDS = {"functions": "function", "procedures": "procedure", "views": "view", "triggers": "trigger"}

@@ -19,10 +19,10 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.defined import LIBRARY, Defined, view_query
-from framework_m_migrations.adapters.sql.ledger_tables import ENGINE_TABLES
+from framework_m_migrations.adapters.sql.desired.tables import Target
+from framework_m_migrations.adapters.sql.ledger import ENGINE_TABLES
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.views import View, ViewCatalog, ViewIndex, compared_views
-from framework_m_migrations.adapters.sql.wanted import Target
 from framework_m_migrations.domain.errors import MissingDependency
 from framework_m_migrations.domain.schema import SchemaObject, TableName
 

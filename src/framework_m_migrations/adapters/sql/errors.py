@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.url import redact
+from framework_m_migrations.adapters.sql.engines import redact
 from framework_m_migrations.domain.errors import ConnectionFailed, DatabaseError, MigrationError
 
 type Translate = Callable[[sa.exc.DBAPIError], MigrationError | None]

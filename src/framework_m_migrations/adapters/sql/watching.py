@@ -1,7 +1,10 @@
-"""Says of a statement that waits for a lock how long it has waited and for whom, while it still waits."""
+"""What happens beside a statement that takes long: a lease is renewed, a wait for a lock is reported."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -10,7 +13,61 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from framework_m_migrations.adapters.sql.sqlalchemy_versions import wait_for
+from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.events import Event, LockAwaited
+
+
+class Heartbeat:
+    """Calls ``beat`` every so many seconds until it is stopped, or until ``beat`` says that there is no use in it.
+
+    Args:
+        is_async: an asynchronous driver is at work.
+        every: seconds between calls.
+        beat: False ends it. What it raises of the database ends nothing: the next call may do better.
+    """
+
+    def __init__(self, *, is_async: bool, every: float, beat: Callable[[], bool]) -> None:
+        self._every = every
+        self._beat = beat
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._task: asyncio.Task[None] | None = None
+        if is_async:
+            coroutine = sa.util.greenlet_spawn(self._in_loop)
+            self._task = asyncio.get_running_loop().create_task(coroutine)
+        else:
+            self._thread = threading.Thread(target=self._in_thread, name="m-migrate beside", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End it, and wait until it has ended."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._task is not None:
+            self._task.cancel()
+            wait_for(asyncio.wait([self._task]))
+
+    def _in_thread(self) -> None:
+        while not self._stopped.wait(self._every):
+            if not self._beaten():
+                return
+
+    def _in_loop(self) -> None:
+        while True:
+            wait_for(asyncio.sleep(self._every))
+            if not self._beaten():
+                return
+
+    def _beaten(self) -> bool:
+        with contextlib.suppress(MigrationError, sa.exc.SQLAlchemyError, OSError):
+            return self._beat()
+        return True
+
+
+# Says of a statement that waits for a lock how long it has waited and for whom, while it still waits.
+
 
 PATIENCE = 2.0
 """Seconds after which a statement that waits is reported."""
@@ -83,7 +140,6 @@ class _Watcher:
         self._due = PATIENCE
         self._number = waits.number(connection)
         # Imported here: asyncio is of no use to a session on SQLite.
-        from framework_m_migrations.adapters.sql.heartbeat import Heartbeat
 
         event.listen(connection, "before_cursor_execute", self._started)
         event.listen(connection, "after_cursor_execute", self._ended)

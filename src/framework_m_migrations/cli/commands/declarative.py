@@ -157,7 +157,7 @@ def plan(
     def body(work: Work) -> int:
         result = work.manager.plan(force=force)
         if out is not None:
-            from framework_m_migrations.domain.plan_file import plan_document
+            from framework_m_migrations.domain.results import plan_document
 
             _write_plan(out, plan_document(result, work.output.database))
         from framework_m_migrations.cli.reports.declarative import plan_report

@@ -104,7 +104,7 @@ def init(
     """
 
     def body(work: Work) -> int:
-        from framework_m_migrations.adapters.sql.versions.layouts import layout_of
+        from framework_m_migrations.adapters.sql.revisions.library import layout_of
         from framework_m_migrations.cli.reports.versioned import init_report
         from framework_m_migrations.cli.setup import ProjectSetup, set_up
         from framework_m_migrations.domain.results import InitResult

@@ -19,7 +19,7 @@ from framework_m_migrations.container.project_file import split_names
 if TYPE_CHECKING:
     from framework_m_migrations.domain.renames import Rename
     from framework_m_migrations.domain.results import HistoryResult
-    from framework_m_migrations.domain.revision_previews import PreviewResult
+    from framework_m_migrations.domain.revisions import PreviewResult
 
 
 def run(

@@ -247,7 +247,7 @@ def create(  # noqa: PLR0913 - the options of the command
 
 
 def _only_app(common: HostCommon) -> str:
-    from framework_m_migrations.embedding.framework_m.discovery import host_apps
+    from framework_m_migrations.embedding.framework_m.wiring import host_apps
 
     settings = common.settings()
     apps = [found.name for found in host_apps(settings.apps or (), settings.path)]
@@ -278,8 +278,8 @@ def repair(
         return maintenance.repair(yes=yes, dry_run=dry_run, common=common)
 
     def body(work: Work) -> int:
-        from framework_m_migrations.embedding.framework_m.discovery import host_apps
-        from framework_m_migrations.embedding.framework_m.leftovers import Strays, repair_boot
+        from framework_m_migrations.embedding.framework_m.host_database import Strays, repair_boot
+        from framework_m_migrations.embedding.framework_m.wiring import host_apps
 
         settings = work.manager.settings
         strays = Strays.of(host_apps(settings.apps or (), settings.path))

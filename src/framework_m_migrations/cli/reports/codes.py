@@ -49,7 +49,7 @@ def explained(code: str) -> tuple[Explanation, ...]:
 
 
 def _rule_of_lint(code: str, row: dict[str, str]) -> tuple[Explanation, ...]:
-    from framework_m_migrations.adapters.sql.lint.rules import ACTIONS, STATEMENTS
+    from framework_m_migrations.adapters.sql.dialects.postgresql.lint.rules import ACTIONS, STATEMENTS
 
     found = tuple(
         dict.fromkeys(

@@ -15,7 +15,7 @@ from framework_m_migrations.cli.reports.shared import (
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.plan import LockLevel, PlannedChange, Step, TableLock
 from framework_m_migrations.domain.results import PlanResult, Sql, SyncResult, VerifyResult
-from framework_m_migrations.domain.risk import DROP
+from framework_m_migrations.domain.risk.rules import DROP
 
 UP_TO_DATE = "Up to date: the database has all that the DocTypes want."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from framework_m_migrations.cli.document import Block, Document, Grid, Heading, Span, Spans, Style, line
 from framework_m_migrations.cli.redaction import hide
 from framework_m_migrations.cli.reports.shared import SHOWN_ROWS, plural
-from framework_m_migrations.domain.fleet import FleetResult, TenantOutcome
+from framework_m_migrations.domain.results import FleetResult, TenantOutcome
 
 SHARED = "(shared)"
 """Stands for what all tenants of a database share, where a name is expected."""

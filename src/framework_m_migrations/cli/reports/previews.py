@@ -10,9 +10,7 @@ from framework_m_migrations.cli.reports.declarative import lock_words, terminate
 from framework_m_migrations.cli.reports.shared import plural, risk_span
 from framework_m_migrations.cli.reports.versioned import held_blocks
 from framework_m_migrations.domain.plan import Risk, TableLock
-from framework_m_migrations.domain.revision_previews import PreviewResult, RevisionPreview, ShowResult
-from framework_m_migrations.domain.revisions import Revision
-from framework_m_migrations.domain.squashing import SquashResult
+from framework_m_migrations.domain.revisions import PreviewResult, Revision, RevisionPreview, ShowResult, SquashResult
 
 
 def preview_report(result: PreviewResult) -> Document:

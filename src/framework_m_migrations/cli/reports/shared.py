@@ -10,7 +10,7 @@ from framework_m_migrations.cli.document import Block, Grid, Heading, Span, Span
 from framework_m_migrations.domain.changes import TableAdded
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.plan import PlannedChange, Risk
-from framework_m_migrations.domain.risk import CONTRACT, CREATE, DROP, MANUAL, SYNC
+from framework_m_migrations.domain.risk.rules import CONTRACT, CREATE, DROP, MANUAL, SYNC
 
 RISK_STYLES: dict[Risk, Style] = {Risk.SAFE: "safe", Risk.WARNING: "warning", Risk.BREAKING: "breaking"}
 RISK_MARKS: dict[Risk, str] = {Risk.SAFE: "●", Risk.WARNING: "▲", Risk.BREAKING: "✖"}

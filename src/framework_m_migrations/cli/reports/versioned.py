@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, Style, line
 from framework_m_migrations.cli.reports.declarative import recorded_blocks, sync_report
 from framework_m_migrations.cli.reports.shared import plural
-from framework_m_migrations.domain.proof import Outcome, Proof
 from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.results import (
     AllResult,
@@ -18,6 +17,7 @@ from framework_m_migrations.domain.results import (
     RepairResult,
     RunResult,
 )
+from framework_m_migrations.domain.revisions import Outcome, Proof
 
 
 def run_report(result: RunResult, apps: Mapping[str, str] | None = None) -> Document:

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any
 from framework_m_migrations.container.tenancy import has_tenant_schemas, is_tenants
 from framework_m_migrations.domain.changes import PrimaryKeyChanged
 from framework_m_migrations.domain.hints import Invocation
-from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE, HostDiscovery
 from framework_m_migrations.embedding.framework_m.event_bus import EventBusSink
+from framework_m_migrations.embedding.framework_m.host_database import attach_triggers
 from framework_m_migrations.embedding.framework_m.settings import configured_tenants
-from framework_m_migrations.embedding.framework_m.triggers import attach_triggers
-from framework_m_migrations.embedding.framework_m.wiring import host_doctypes, host_factories
+from framework_m_migrations.embedding.framework_m.wiring import (
+    OWN_PACKAGE,
+    HostDiscovery,
+    host_doctypes,
+    host_factories,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

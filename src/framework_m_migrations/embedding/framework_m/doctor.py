@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 from framework_m_migrations.domain.results import Check
-from framework_m_migrations.embedding.framework_m.discovery import OWN_PACKAGE
 from framework_m_migrations.embedding.framework_m.host_cli import served_by_us
+from framework_m_migrations.embedding.framework_m.wiring import OWN_PACKAGE
 
 CHECKED_GROUPS = (
     "framework_m.overrides",
@@ -124,8 +124,7 @@ def _commands(names: Iterable[str]) -> Check:
 def _apps() -> Check:
     from pathlib import Path
 
-    from framework_m_migrations.embedding.framework_m.discovery import host_apps
-    from framework_m_migrations.embedding.framework_m.wiring import host_doctypes
+    from framework_m_migrations.embedding.framework_m.wiring import host_apps, host_doctypes
 
     apps = host_apps((), Path())
     doctypes = host_doctypes(apps)
@@ -136,9 +135,8 @@ def _leaving() -> Check:
     """What to settle before this package is uninstalled, as far as it can be told without a database; never a fault."""
     from pathlib import Path
 
-    from framework_m_migrations.adapters.sql.wanted import RENAMED_KEY
-    from framework_m_migrations.embedding.framework_m.discovery import host_apps
-    from framework_m_migrations.embedding.framework_m.wiring import host_doctypes
+    from framework_m_migrations.adapters.sql.desired.tables import RENAMED_KEY
+    from framework_m_migrations.embedding.framework_m.wiring import host_apps, host_doctypes
 
     apps = host_apps((), Path())
     folders = [Path(app.version_folder) for app in apps if app.version_folder is not None]

@@ -4,28 +4,179 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import sqlalchemy as sa
+from alembic.config import Config
+from framework_m_standard.adapters.db.schema_detector import SchemaChange, SchemaChangeType, SchemaDetector
+from sqlalchemy.dialects import postgresql
+
+from framework_m_migrations.adapters.sql.revisions.library import TEMPLATE_FOLDER
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.describe import sentence
-from framework_m_migrations.domain.errors import ConfigurationError, RevisionError
+from framework_m_migrations.domain.errors import ConfigurationError, InvalidMetadata, RevisionError
 from framework_m_migrations.domain.options import LockOptions
-from framework_m_migrations.embedding.framework_m.discovery import host_apps
-from framework_m_migrations.embedding.framework_m.naming import name_doctypes
+from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.embedding.framework_m.settings import SYSTEM_DATABASE
-from framework_m_migrations.embedding.framework_m.wiring import host_factories
+from framework_m_migrations.embedding.framework_m.wiring import host_apps, host_factories, name_doctypes
 from framework_m_migrations.embedding.sync import MigrationManager
+from framework_m_migrations.ports.app_discovery import App
 
-if TYPE_CHECKING:
-    import sqlalchemy as sa
-    from alembic.config import Config
-    from framework_m_standard.adapters.db.schema_detector import SchemaChange
 
-    from framework_m_migrations.domain.plan import PlannedChange
-    from framework_m_migrations.ports.app_discovery import App
+def alembic_config(
+    project: Path,
+    apps: Sequence[App],
+    *,
+    database_url: str,
+    version_table: str | None,
+    x_args: Sequence[str],
+) -> Config:
+    """A Config that finds the revisions of the project and of all its apps; it works without an alembic folder.
+
+    Args:
+        project: the project's folder.
+        apps: whose version folders are listed.
+        database_url: kept in memory only; percent signs are written as ConfigParser wants them.
+        version_table: Alembic's table, None for what the project's files say.
+        x_args: for env.py.
+    """
+    ini = project / "alembic.ini"
+    home = project / "alembic"
+    config = Config(str(ini) if ini.is_file() else None, cmd_opts=Namespace(x=list(x_args)))
+    _set(config, "script_location", str(home if (home / "env.py").is_file() else TEMPLATE_FOLDER))
+    folders = [home / "versions", *(Path(app.version_folder) for app in apps if app.version_folder is not None)]
+    found = dict.fromkeys(str(folder.resolve()) for folder in folders if folder.is_dir())
+    _set(config, "version_locations", os.pathsep.join(found))
+    _set(config, "path_separator", "os")
+    if version_table:
+        _set(config, "version_table", version_table)
+    if database_url:
+        _set(config, "sqlalchemy.url", database_url)
+    return config
+
+
+def _set(config: Config, name: str, value: str) -> None:
+    config.set_main_option(name, value.replace("%", "%%"))
+
+
+# Our changes in the host's words: SchemaChange with its seven kinds.
+
+
+def host_changes(planned: Iterable[PlannedChange]) -> list[SchemaChange]:
+    """Planned changes as the host's, in the same order; what the change is stands in ``details["what"]``."""
+    return [_host_change(one) for one in planned]
+
+
+def _host_change(planned: PlannedChange) -> SchemaChange:
+    change: Any = planned.change
+    kind, column = _kind(planned.change)
+    found = SchemaChange(kind, change.table.name, column)
+    if isinstance(change, c.ColumnTypeChanged):
+        found.old_type, found.new_type = str(change.before.type), str(change.column.type)
+    found.details = {
+        "what": sentence(change),
+        "risk": planned.judgement.risk.label,
+        "reason": planned.judgement.reason,
+        "handled_by": planned.judgement.handled_by,
+    }
+    return found
+
+
+def _kind(change: c.Change) -> tuple[SchemaChangeType, str | None]:
+    match change:
+        case c.TableAdded():
+            return SchemaChangeType.NEW_TABLE, None
+        case c.TableRemoved():
+            return SchemaChangeType.DROPPED_TABLE, None
+        case c.ColumnAdded(column=column):
+            return SchemaChangeType.NEW_COLUMN, column.name
+        case c.ColumnRemoved(column=column):
+            return SchemaChangeType.DROPPED_COLUMN, column.name
+        case c.IndexAdded(index=index):
+            return SchemaChangeType.NEW_INDEX, index.name
+        case c.UniqueAdded(unique=unique):
+            return SchemaChangeType.NEW_INDEX, unique.name
+        case c.IndexRemoved(index=index):
+            return SchemaChangeType.DROPPED_INDEX, index.name
+        case c.UniqueRemoved(unique=unique):
+            return SchemaChangeType.DROPPED_INDEX, unique.name
+        case _:
+            # The host knows no other kind of change to what exists.
+            touched: Any = getattr(change, "column", None)
+            return SchemaChangeType.TYPE_CHANGE, getattr(touched, "name", touched)
+
+
+# The host's comparison of two MetaData without a connection, with the differences taken out that are none.
+#
+# The host's readiness check reflects the database itself and hands the result over. Its own detector compares
+# type names as they are written, and so sees on SQLite, where a UUID comes back as NUMERIC, a type change in
+# every table.
+
+
+def detect(
+    target: sa.MetaData,
+    current: sa.MetaData | None,
+    *,
+    version_table: str | None,
+    backend: str,
+    allow_drop: bool,
+    force_unowned: bool,
+) -> list[SchemaChange]:
+    """What the host's detector finds, less the type changes that are only another spelling.
+
+    Args:
+        target: what is wanted.
+        current: what was reflected; None for an empty database.
+        version_table: is left out of account.
+        backend: SQLAlchemy's name of the database that ``current`` is from.
+        allow_drop: look for what is too much as well.
+        force_unowned: take tables for droppable that ``target`` does not have.
+    """
+    found: list[SchemaChange] = SchemaDetector(version_table=version_table).detect(
+        target_metadata=target, current_metadata=current, allow_drop=allow_drop, force_unowned=force_unowned
+    )
+    suspects = [change for change in found if change.change_type is SchemaChangeType.TYPE_CHANGE]
+    if current is None or not suspects:
+        return found
+    names = {change.table_name for change in suspects}
+    expected = _as_sqlite_reflects(target, names) if backend == "sqlite" else target
+    return [change for change in found if change not in suspects or _differs(change, expected, current, backend)]
+
+
+def _differs(change: SchemaChange, expected: sa.MetaData, current: sa.MetaData, backend: str) -> bool:
+    if change.details.get("target_enums"):
+        return True
+    want = expected.tables[change.table_name].columns[change.column_name or ""].type
+    have = current.tables[change.table_name].columns[change.column_name or ""].type
+    dialect = postgresql.dialect() if backend == "postgresql" else None  # type: ignore[no-untyped-call]
+    return want.compile(dialect=dialect) != have.compile(dialect=dialect)
+
+
+def _as_sqlite_reflects(target: sa.MetaData, names: Iterable[str]) -> sa.MetaData:
+    """The tables as they come back from a SQLite database in memory, made of their columns alone."""
+    bare = sa.MetaData()
+    for name in names:
+        table = target.tables[name]
+        sa.Table(table.name, bare, *(sa.Column(column.name, column.type) for column in table.columns))
+    engine = sa.create_engine("sqlite://")
+    try:
+        with engine.begin() as connection:
+            bare.create_all(connection)
+            reflected = sa.MetaData()
+            reflected.reflect(connection)
+    except sa.exc.SQLAlchemyError as error:
+        raise InvalidMetadata(f"SQLite refuses the tables that are wanted: {error}") from error
+    finally:
+        engine.dispose()
+    return reflected
+
+
+# The host's ``migration_manager``: its surface, over our engine.
+
 
 logger = logging.getLogger("framework_m_migrations")
 
@@ -77,8 +228,6 @@ class Manager:
     def config(self) -> Config:
         """Alembic's configuration, with the revisions of all apps."""
         if self._config is None:
-            from framework_m_migrations.embedding.framework_m.alembic_config import alembic_config
-
             self._config = alembic_config(
                 self._path,
                 self._apps(),
@@ -159,8 +308,7 @@ class Manager:
         force_unowned: bool = False,
     ) -> list[SchemaChange]:
         """What differs between two MetaData, in the host's words; without a connection."""
-        from framework_m_migrations.adapters.sql.url import parse_url
-        from framework_m_migrations.embedding.framework_m.detection import detect
+        from framework_m_migrations.adapters.sql.engines import parse_url
 
         return detect(
             target_metadata,
@@ -200,8 +348,6 @@ class Manager:
         Returns:
             What was applied, or would be; what is withheld is logged as a warning.
         """
-        from framework_m_migrations.embedding.framework_m.changes import host_changes
-
         del allow_dangerous
         name_doctypes(target_metadata)
         manager = self._manager(target_metadata, engine=engine, max_lock_time=max_lock_time)

@@ -1,35 +1,324 @@
-"""create: write a revision from what differs, for people to review."""
+"""create: write one revision, or the two halves of an online one, from what differs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain import risk
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import ConfigurationError, RevisionError
-from framework_m_migrations.domain.obstacles import OBSTRUCTED, taken_by
+from framework_m_migrations.domain.online_forms import has_half, obstacle
 from framework_m_migrations.domain.ownership import Ownership
 from framework_m_migrations.domain.plan import Plan, PlannedChange
-from framework_m_migrations.domain.renames import Rename
+from framework_m_migrations.domain.renames import (
+    Rename,
+    column_candidates,
+    occurs,
+    parsed_rename,
+    stands_on,
+    table_candidates,
+    with_renames,
+)
 from framework_m_migrations.domain.results import CreateResult
-from framework_m_migrations.domain.revision_ids import revision_id
-from framework_m_migrations.domain.revisions import RevisionDraft
+from framework_m_migrations.domain.revisions import Phase, RevisionDraft, revision_id
+from framework_m_migrations.domain.risk import rules
+from framework_m_migrations.domain.risk.conflicts import OBSTRUCTED, taken_by
+from framework_m_migrations.domain.risk.facts import TypeChange
+from framework_m_migrations.domain.schema import Catalog, Check, Column, ForeignKey, Index, Table, TableName, Unique
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.mixed_apps import BESIDE_SYNC, sync_has_built
 from framework_m_migrations.services.sync_planner import SyncPlanner
-from framework_m_migrations.services.use_cases.create_online import write_halves
-from framework_m_migrations.services.use_cases.create_renames import (
-    candidates,
-    differing,
-    parsed_renames,
-    possible,
-    require_renamed,
-)
-from framework_m_migrations.services.use_cases.prove import proofs
+from framework_m_migrations.services.use_cases.revisions import proofs
 from framework_m_migrations.services.version_resolver import VersionResolver, resolver
+
+
+def parsed_renames(session: Session, texts: Iterable[str]) -> tuple[Rename, ...]:
+    """The renames that were asked for.
+
+    Args:
+        session: the ports.
+        texts: each as ``table.old:new`` or ``old_table:new_table``.
+
+    Raises:
+        ConfigurationError: no model has the new name, or two renames have a name in common.
+    """
+    texts = tuple(texts)
+    if not texts:
+        return ()
+    wanted = [table for doctype in session.source.load() for table in doctype.tables]
+    found: list[Rename] = []
+    for text in texts:
+        rename = parsed_rename(text, wanted)
+        if rename is None:
+            raise ConfigurationError(
+                f"--rename {text}: no model has this new name.",
+                next_step="Write table.old:new for a column, old_table:new_table for a table.",
+            )
+        if any(rename.clashes(other) for other in found):
+            raise ConfigurationError(f"--rename {text}: another rename has one of these names already.")
+        found.append(rename)
+    return tuple(found)
+
+
+def require_renamed(renames: Sequence[Rename], chosen: Sequence[PlannedChange], app: str) -> None:
+    """Raise ConfigurationError for a rename that is none of the app's differences."""
+    names = _new_names(chosen)
+    made = {_renamed(planned.change, names) for planned in chosen}
+    for rename in renames:
+        if rename not in made:
+            what = (
+                f"table {rename.old} is not there, or {rename.table} is"
+                if rename.new is None
+                else f"{rename.table} has no column {rename.old} without a field, or it has {rename.new}"
+            )
+            raise ConfigurationError(
+                f"--rename {rename.text} is no difference between the models of app {app!r} and the database: {what}.",
+                next_step="Compare with `m-migrate plan`.",
+            )
+
+
+def candidates(session: Session, made: Plan, app: str) -> tuple[Rename, ...]:
+    """Pairs of a column or table that goes and one of a compatible type that comes.
+
+    Args:
+        session: to read the tables that go.
+        made: all differences.
+        app: whose.
+    """
+    gone: dict[TableName, list[Column]] = {}
+    come: dict[TableName, list[Column]] = {}
+    new_tables = []
+    former: set[TableName] = set(made.unmanaged)
+    names = _new_names(made.changes)
+    for planned in made.changes:
+        if planned.app not in {app, None}:
+            continue
+        match planned.change:
+            case c.ColumnRemoved(table=table, column=column, superseded_by=None):
+                gone.setdefault(names.get(table, table), []).append(column)
+            case c.ColumnAdded(table=table, column=column):
+                come.setdefault(names.get(table, table), []).append(column)
+            case c.TableAdded(definition=definition):
+                new_tables.append(definition)
+            case c.TableRemoved(table=table):
+                former.add(table)
+            case _:
+                pass
+    found = [one for table, columns in gone.items() for one in column_candidates(table, columns, come.get(table, ()))]
+    if new_tables and former:
+        with session.reading():
+            read = session.inspector.read(sorted(former)).tables
+        found = [*table_candidates((read[name] for name in sorted(former) if name in read), new_tables), *found]
+    return tuple(found)
+
+
+def possible(rename: Rename) -> str:
+    """A rename that was not asked for, in words for the review list."""
+    if rename.new is None:
+        what = f"table {TableName(rename.old, rename.table.schema)} goes and {rename.table} comes"
+    else:
+        what = f"{rename.table}.{rename.old} goes and {rename.new} comes"
+    return f"{what} ({rename.detail}): if that is a rename, write the revision with `--rename {rename.text}`."
+
+
+def differing(chosen: Sequence[PlannedChange]) -> list[str]:
+    """Renamed columns that differ in more than the name, in words for the review list."""
+    found: list[str] = []
+    for planned in chosen:
+        match planned.change:
+            case c.ColumnRenamed(table=table, before=before, column=column) if (
+                before.type != column.type or before.nullable != column.nullable or before.default != column.default
+            ):
+                found.append(
+                    f"{table}.{column.name} differs from {before.name} in more than the name: check the conversion of "
+                    "its values."
+                )
+            case _:
+                pass
+    return found
+
+
+def _new_names(changes: Sequence[PlannedChange]) -> dict[TableName, TableName]:
+    """Of each table that is renamed the name that its other changes go by, and its new one."""
+    return {one.change.before: one.change.table for one in changes if isinstance(one.change, c.TableRenamed)}
+
+
+def _renamed(change: c.Change, names: Mapping[TableName, TableName]) -> Rename | None:
+    match change:
+        case c.TableRenamed(table=table, before=before):
+            return Rename(table, before.name)
+        case c.ColumnRenamed(table=table, before=before, column=column):
+            return Rename(names.get(table, table), before.name, column.name)
+        case _:
+            return None
+
+
+# create --online: what sync withholds as two revisions, expand and contract, for people to review.
+
+
+type Tables = tuple[tuple[Table | None, Table], ...]
+
+
+def write_halves(
+    session: Session,
+    draft: RevisionDraft,
+    changes: Sequence[PlannedChange],
+    left_out: Sequence[str],
+    *,
+    dry_run: bool,
+    renames: Sequence[Rename] = (),
+) -> CreateResult:
+    """Write the first half, and the second one where something has to wait until no old code runs.
+
+    Args:
+        session: the ports.
+        draft: of the first half, without an id.
+        changes: of one app; those that sync applies by itself are left to it.
+        left_out: what is left out already, in words.
+        dry_run: return the texts only.
+        renames: counted as declared.
+
+    Returns:
+        The first half, with the second one as its ``contract``; without ``path`` when nothing is withheld.
+    """
+    chosen, said = _withheld(changes)
+    with session.reading():
+        catalog = session.inspector.read(None)
+        renamed = {name for one in chosen if isinstance(one.change, c.TableRenamed) for name in _both_names(one.change)}
+        found = [
+            (one, obstacle(one.change, catalog, widens=_widens(session, one.change), renamed=renamed)) for one in chosen
+        ]
+    reasons = _with_dependents(found)
+    said += [f"{_named(planned)}: {reason}; write it by hand" for planned, reason in reasons if reason is not None]
+    chosen = [planned for planned, reason in reasons if reason is None]
+    chosen = [*_types_of(chosen, changes), *chosen]
+    out = (*left_out, *said)
+    if not chosen:
+        return CreateResult(draft.app, None, None, "", (), out)
+    tables = _tables(session, catalog, chosen, renames)
+    message = draft.message
+    two = any(has_half(planned.change, Phase.CONTRACT) for planned in chosen)
+    first = replace(
+        draft,
+        message=f"{message} (expand)" if two else message,
+        phase=Phase.EXPAND,
+        tables=tables,
+        review=(*(_named(planned) for planned in chosen), *([BESIDE_SYNC] if draft.beside_sync else ())),
+    )
+    expand = _write(session, first, chosen, dry_run=dry_run)
+    if not two:
+        return replace(expand, left_out=out)
+    second = RevisionDraft(
+        id="",
+        app=draft.app,
+        message=f"{message} (contract)",
+        down_revisions=(expand.revision or "",),
+        branch_labels=(),
+        phase=Phase.CONTRACT,
+        contract_of=expand.revision,
+        tables=tables,
+    )
+    return replace(expand, left_out=out, contract=_write(session, second, chosen, dry_run=dry_run))
+
+
+def _types_of(chosen: Sequence[PlannedChange], changes: Sequence[PlannedChange]) -> list[PlannedChange]:
+    """The new enumerations and sequences of columns that the revisions add or convert: all come before sync."""
+    columns = [
+        planned.change.column
+        for planned in chosen
+        if isinstance(planned.change, c.ColumnAdded | c.ColumnTypeChanged | c.ColumnRenamed)
+    ]
+    enums = {column.type.enum for column in columns}
+    texts = [column.default or "" for column in columns]
+
+    def is_used(change: c.Change) -> bool:
+        match change:
+            case c.EnumAdded(enum=enum):
+                return enum.name in enums
+            case c.ObjectAdded(object=item):
+                return item.kind == "sequence" and any(occurs(item.name.name, text) for text in texts)
+            case _:
+                return False
+
+    return [one for one in changes if is_used(one.change)]
+
+
+def _both_names(change: c.TableRenamed) -> tuple[TableName, TableName]:
+    return change.before, change.table
+
+
+def _widens(session: Session, change: c.Change) -> bool:
+    """Whether a renamed column gets a type that sync applies to it once the former column is gone."""
+    if not isinstance(change, c.ColumnRenamed):
+        return False
+    kind = session.inspector.type_change(change.table, change.before, change.column)
+    return kind in {TypeChange.EQUAL, TypeChange.WIDENING}
+
+
+def _with_dependents(reasons: Sequence[tuple[PlannedChange, str | None]]) -> list[tuple[PlannedChange, str | None]]:
+    """What stands on a column that is left out is left out with it."""
+    held = [
+        (planned.change.table, planned.change.column.name)
+        for planned, reason in reasons
+        if reason is not None and isinstance(planned.change, c.ColumnRenamed | c.ColumnAdded)
+    ]
+
+    def on(change: c.Change) -> str | None:
+        item: Index | Unique | Check | ForeignKey
+        match change:
+            case c.IndexAdded(index=item) | c.IndexChanged(index=item) | c.UniqueAdded(unique=item):
+                pass
+            case c.UniqueChanged(unique=item) | c.CheckAdded(check=item) | c.CheckChanged(check=item):
+                pass
+            case c.ForeignKeyAdded(foreign_key=item) | c.ForeignKeyChanged(foreign_key=item):
+                pass
+            case c.IndexRemoved(index=item) | c.UniqueRemoved(unique=item) | c.CheckRemoved(check=item):
+                pass
+            case c.ForeignKeyRemoved(foreign_key=item):
+                pass
+            case _:
+                return None
+        return next((name for table, name in held if table == change.table and stands_on(item, [name])), None)
+
+    return [
+        (planned, reason if reason is not None or (name := on(planned.change)) is None else f"{name} is not there yet")
+        for planned, reason in reasons
+    ]
+
+
+def _withheld(changes: Sequence[PlannedChange]) -> tuple[list[PlannedChange], list[str]]:
+    safe = sum(1 for planned in changes if not planned.withheld)
+    said = (
+        [f"{safe} safe change{'' if safe == 1 else 's'}: `m-migrate sync` applies what is safe online"] if safe else []
+    )
+    return [planned for planned in changes if planned.withheld], said
+
+
+def _named(planned: PlannedChange) -> str:
+    return f"{planned.change.table}: {sentence(planned.change)}"
+
+
+def _tables(session: Session, catalog: Catalog, chosen: Sequence[PlannedChange], renames: Sequence[Rename]) -> Tables:
+    names = {planned.change.table for planned in chosen}
+    doctypes = {planned.doctype for planned in chosen}
+    wanted = {table.name: table for one in with_renames(session.source.load(doctypes), renames) for table in one.tables}
+    return tuple((wanted.get(name), table) for name, table in catalog.tables.items() if name in names)
+
+
+def _write(session: Session, draft: RevisionDraft, changes: Sequence[PlannedChange], *, dry_run: bool) -> CreateResult:
+    with session.reading():
+        body = session.versions.preview(draft, changes)
+        parents = (*draft.down_revisions, *draft.depends_on)
+        made = replace(draft, id=revision_id(draft.app, parents, draft.message, body))
+        text = session.versions.preview(made, changes)
+        path = None if dry_run else str(session.versions.write(made, changes))
+    return CreateResult(made.app, made.id, path, text, made.review)
+
+
+# create: write a revision from what differs, for people to review.
+
 
 REMOVALS = (c.TableRemoved, c.ColumnRemoved, c.IndexRemoved, c.UniqueRemoved, c.CheckRemoved, c.ForeignKeyRemoved)
 
@@ -224,9 +513,9 @@ def _without_obstructed(chosen: Sequence[PlannedChange], left_out: list[str]) ->
 
 def _is_made_room_for(planned: PlannedChange, freed: Collection[str]) -> bool:
     match planned.judgement.handled_by:
-        case risk.CREATE:
+        case rules.CREATE:
             return True
-        case risk.DROP:
+        case rules.DROP:
             return taken_by(planned.change) in freed
         case _:
             return False
@@ -250,7 +539,7 @@ def review_list(changes: Sequence[PlannedChange], *, online: bool) -> list[str]:
     found: dict[str, None] = {}
     for planned in changes:
         table = planned.change.table
-        if isinstance(planned.change, REMOVALS) and planned.judgement.handled_by == risk.MANUAL:
+        if isinstance(planned.change, REMOVALS) and planned.judgement.handled_by == rules.MANUAL:
             found[f"{table}: {sentence(planned.change)}. {planned.judgement.reason}"] = None
         match planned.change:
             case c.ColumnRemoved(column=column):

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
-from framework_m_migrations.domain.fleet import TENANT
 from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerForm
-from framework_m_migrations.domain.results import AllResult, RepairResult, SyncResult
+from framework_m_migrations.domain.results import TENANT, AllResult, RepairResult, SyncResult
 from framework_m_migrations.ports.schema_source import SchemaSource
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.ports.tenants import TenantLook, Tenants
 from framework_m_migrations.services.hash_cache import HashCache
-from framework_m_migrations.services.locking import acquire, note, retrying
 from framework_m_migrations.services.use_cases.repair import repair
 from framework_m_migrations.services.use_cases.run import run
 from framework_m_migrations.services.use_cases.sync import check_before_revisions, sync
+from framework_m_migrations.services.waiting import acquire, note, retrying
 
 
 @dataclass(frozen=True, slots=True)

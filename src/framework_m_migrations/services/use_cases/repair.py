@@ -14,9 +14,9 @@ from framework_m_migrations.domain.plan import Plan
 from framework_m_migrations.domain.results import RepairResult
 from framework_m_migrations.domain.schema import Catalog, Table
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.locking import acquire, retrying
 from framework_m_migrations.services.plan_applier import PlanApplier
 from framework_m_migrations.services.sync_planner import SyncPlanner
+from framework_m_migrations.services.waiting import acquire, retrying
 
 
 def repair(session: Session, locks: LockOptions, *, dry_run: bool) -> UseCase[RepairResult]:

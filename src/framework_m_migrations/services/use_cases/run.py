@@ -10,13 +10,11 @@ from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.results import AllResult, RepairResult, RunResult
 from framework_m_migrations.ports.session import Session
-from framework_m_migrations.services.locking import acquire, retrying
 from framework_m_migrations.services.mixed_apps import apps_with_tables, without_unfinished
-from framework_m_migrations.services.privileges import require_for_revisions
-from framework_m_migrations.services.revision_applier import apply_revisions
-from framework_m_migrations.services.revision_targets import downward, named, upward
+from framework_m_migrations.services.plan_applier import apply_revisions
 from framework_m_migrations.services.use_cases.sync import check_before_revisions, sync
-from framework_m_migrations.services.version_resolver import VersionResolver, resolver
+from framework_m_migrations.services.version_resolver import VersionResolver, downward, named, resolver, upward
+from framework_m_migrations.services.waiting import acquire, require_for_revisions, retrying
 
 
 @dataclass(frozen=True, slots=True)

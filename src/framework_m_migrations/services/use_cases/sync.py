@@ -17,15 +17,13 @@ from framework_m_migrations.domain.events import HookStarted, PlanMade
 from framework_m_migrations.domain.options import SyncOptions
 from framework_m_migrations.domain.plan import Plan, PlannedChange
 from framework_m_migrations.domain.results import PlanResult, RenderedChange, SyncResult
-from framework_m_migrations.domain.sizes import worked_on
+from framework_m_migrations.domain.risk.facts import worked_on
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.drops import drops_of
-from framework_m_migrations.services.locking import acquire
 from framework_m_migrations.services.mixed_apps import recorded_where_new
-from framework_m_migrations.services.plan_applier import PlanApplier
-from framework_m_migrations.services.privileges import require_before_revisions, require_for_plan
-from framework_m_migrations.services.revision_applier import apply_revisions
+from framework_m_migrations.services.plan_applier import PlanApplier, apply_revisions
 from framework_m_migrations.services.sync_planner import SyncPlanner
+from framework_m_migrations.services.waiting import acquire, require_before_revisions, require_for_plan
 
 
 def plan(session: Session, options: SyncOptions) -> UseCase[PlanResult]:

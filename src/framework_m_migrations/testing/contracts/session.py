@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from framework_m_migrations.domain.errors import LockTimeout
-from framework_m_migrations.domain.facts import FactKind, Question
 from framework_m_migrations.domain.operations import AddColumn
 from framework_m_migrations.domain.options import Limits
+from framework_m_migrations.domain.risk.facts import FactKind, Question
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.testing.contracts.base import DatabaseContract, Deliberate, failing

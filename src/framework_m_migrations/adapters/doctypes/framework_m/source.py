@@ -9,11 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.doctypes.framework_m.classes import load_doctypes
-from framework_m_migrations.adapters.doctypes.framework_m.modules import CORE
+from framework_m_migrations.adapters.doctypes.framework_m.classes import CORE, load_doctypes
 from framework_m_migrations.adapters.doctypes.framework_m.tables import ALIASES_KEY, map_doctypes
 from framework_m_migrations.adapters.doctypes.metadata import TENANT_KEY, DocTypeTables, MetadataSource
-from framework_m_migrations.adapters.sql.wanted import Target
+from framework_m_migrations.adapters.sql.desired.tables import Target
 from framework_m_migrations.domain.errors import AppBroken
 from framework_m_migrations.ports.app_discovery import App
 

@@ -1,23 +1,81 @@
-"""DocTypes to SQLAlchemy tables: the host's SchemaMapper maps, and its known faults are mended before anyone looks.
-
-What the host makes depends on the order in which it maps: a child table mapped through its parent has no primary key,
-and a foreign key exists only where its target was mapped before. Here every DocType is mapped by itself, and what
-connects them is added when all tables stand.
-"""
+"""DocTypes to SQLAlchemy tables."""
 
 from __future__ import annotations
 
+import datetime as dt
+import enum
+import math
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from framework_m_migrations.adapters.doctypes.framework_m.classes import DocType
-from framework_m_migrations.adapters.doctypes.framework_m.defaults import mend_default
 from framework_m_migrations.adapters.doctypes.metadata import TENANT_KEY
-from framework_m_migrations.adapters.sql.wanted import RENAMED_KEY
+from framework_m_migrations.adapters.sql.desired.tables import RENAMED_KEY
+from framework_m_migrations.adapters.sql.literals import FILL_KEY
 from framework_m_migrations.domain.errors import InvalidMetadata
+
+
+def mend_default(column: sa.Column[Any], field: FieldInfo) -> None:
+    """Give a column of the host's making the server default, or the fill, that its field's default means."""
+    default: object = field.default
+    if field.default_factory is not None or default is PydanticUndefined or default is None:
+        # Of a factory, the column's own default tells as much as may be known without calling it.
+        column.server_default = None
+        return
+    value = stored_value(default, column.type)
+    clause = _server_default(default, value, column.type)
+    column.server_default = clause
+    if clause is None:
+        column.info[FILL_KEY] = value
+    else:
+        clause.column = column
+
+
+def stored_value(value: object, type_: sa.types.TypeEngine[Any]) -> object:
+    """A field's value as the host's repositories write it into a column of that type."""
+    if isinstance(value, enum.IntEnum):
+        return int(value)
+    if isinstance(value, enum.Enum):
+        return str(value.value) if isinstance(type_, sa.String) else value.value
+    if isinstance(type_, sa.String):
+        if isinstance(value, dt.time):
+            return value.isoformat()
+        if isinstance(value, uuid.UUID):
+            return str(value)
+    return value
+
+
+def _server_default(default: object, value: object, type_: sa.types.TypeEngine[Any]) -> sa.DefaultClause | None:
+    """The server default that the host means, None where it makes none or where there is no literal for it."""
+    if not isinstance(default, (str, int, float)) or isinstance(type_, (sa.JSON, sa.LargeBinary)):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str):
+        return sa.DefaultClause(value)
+    if isinstance(type_, sa.String):
+        return sa.DefaultClause(str(value))
+    if isinstance(value, bool) or isinstance(type_, sa.Boolean):
+        if isinstance(type_, sa.Boolean):
+            # As the host spells it on every database: what it made must not look different from what is wanted.
+            return sa.DefaultClause(sa.text("true" if value else "false"))
+        return sa.DefaultClause(sa.text(str(int(bool(value)))))
+    return sa.DefaultClause(sa.text(str(value)))
+
+
+# DocTypes to SQLAlchemy tables: the host's SchemaMapper maps, and its known faults are mended before anyone
+# looks.
+#
+# What the host makes depends on the order in which it maps: a child table mapped through its parent has no
+# primary key, and a foreign key exists only where its target was mapped before. Here every DocType is mapped by
+# itself, and what connects them is added when all tables stand.
+
 
 ALIASES_KEY = "aliases"
 """Key of ``Table.info`` with the names of further DocTypes that are kept in the same table."""

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.definitions import Dump
+from framework_m_migrations.domain.defined import Dump
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.options import Limits

@@ -1,4 +1,4 @@
-"""Who holds what a step waited for."""
+"""Which sessions hold what a statement waits for."""
 
 from __future__ import annotations
 
@@ -11,15 +11,46 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
-from framework_m_migrations.adapters.sql.dialects.postgresql.masking import without_values
-from framework_m_migrations.adapters.sql.dialects.postgresql.pooling import known_to_be_pooled
-from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXTS, text
-from framework_m_migrations.adapters.sql.dialects.postgresql.settings import taken_back
-from framework_m_migrations.adapters.sql.dialects.postgresql.writing import qualified
+from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import TEXTS, text
+from framework_m_migrations.adapters.sql.dialects.postgresql.errors import translate
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualified
+from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import known_to_be_pooled, taken_back
 from framework_m_migrations.adapters.sql.errors import from_driver
 from framework_m_migrations.domain.errors import DatabaseError, LockTimeout
 from framework_m_migrations.domain.schema import TableName
+
+_PIECE = re.compile(
+    r"""
+    (?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
+  | (?P<escaped>(?<![\w$])[eE]'(?:[^'\\]|''|\\.)*(?:'|\Z))
+  | (?P<string>(?:(?<![\w$])(?:[bBxXnN]|[uU]&))?'(?:[^']|'')*(?:'|\Z))
+  | (?P<dollar>(?<![\w$])\$(?P<tag>[^\W\d]\w*)\$.*?(?:\$(?P=tag)\$|\Z)|(?<![\w$])\$\$.*?(?:\$\$|\Z))
+  | (?P<quoted>"(?:[^"]|"")*(?:"|\Z))
+  | (?P<number>(?<![\w$.])(?:\d[\w.]*|\.\d\w*))
+  | (?P<word>[^\W\d][\w$]*|\$\d+)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_HIDDEN = {"escaped", "string", "dollar", "number"}
+
+
+def without_values(sql: str) -> str:
+    """The statement with a question mark for each literal and without its comments.
+
+    It may be cut anywhere, as the server cuts what it shows: a literal without an end is a literal to the end.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        kind = "dollar" if match.lastgroup == "tag" else match.lastgroup
+        if kind == "comment":
+            return " "
+        return "?" if kind in _HIDDEN else match[0]
+
+    return _PIECE.sub(replaced, sql)
+
+
+# Who holds what a step waited for.
+
 
 _LONGEST = 200
 _LATE = "57014"

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import string_literal
-from framework_m_migrations.adapters.sql.dialects.postgresql.writing import type_sql
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import string_literal, type_sql
 from framework_m_migrations.domain.schema import ColumnType
 
 ZONE = "'UTC'"

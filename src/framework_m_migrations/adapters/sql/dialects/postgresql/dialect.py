@@ -10,20 +10,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Mark, Rehearsal, Statement
-from framework_m_migrations.adapters.sql.dialects.postgresql import settings
+from framework_m_migrations.adapters.sql.dialects.postgresql import transactions
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import (
     PostgresqlWaits,
     blockers_named,
     lateness_as_waiting,
 )
-from framework_m_migrations.adapters.sql.dialects.postgresql.failures import translate
-from framework_m_migrations.adapters.sql.dialects.postgresql.filling import batch
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import NAME_LIMIT
+from framework_m_migrations.adapters.sql.dialects.postgresql.columns import batch
+from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import lock_levels, statements
+from framework_m_migrations.adapters.sql.dialects.postgresql.errors import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
-from framework_m_migrations.adapters.sql.dialects.postgresql.lock import PostgresqlLock
-from framework_m_migrations.adapters.sql.dialects.postgresql.lock_levels import lock_levels
+from framework_m_migrations.adapters.sql.dialects.postgresql.locks import PostgresqlLock
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
-from framework_m_migrations.adapters.sql.dialects.postgresql.statements import statements
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import NAME_LIMIT
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.defined import DEFINED
@@ -106,16 +105,16 @@ class PostgresqlDialect:
         together = limits.brief and (limits.statement or limits.lock) >= limits.lock
         chosen = replace(limits, statement=limits.lock) if together else limits
         late = lateness_as_waiting() if together else nullcontext()
-        with blockers_named(connection), late, settings.transaction(connection, chosen):
+        with blockers_named(connection), late, transactions.transaction(connection, chosen):
             yield
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """See SqlDialect."""
-        return settings.autocommit(connection)
+        return transactions.autocommit(connection)
 
     def mark(self, connection: sa.Connection) -> Mark:
         """See SqlDialect."""
-        return settings.mark(connection)
+        return transactions.mark(connection)
 
     def merged(self, operations: Sequence[Operation]) -> Sequence[Operation]:
         """See SqlDialect: each by itself."""

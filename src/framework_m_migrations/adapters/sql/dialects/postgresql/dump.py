@@ -15,8 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.tokens import escaped_literal
-from framework_m_migrations.domain.definitions import Definition, Dump
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import escaped_literal
+from framework_m_migrations.domain.defined import Definition, Dump
 from framework_m_migrations.domain.schema import TableName
 
 _IN_SCHEMAS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.queries import TEXTS, text
+from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import TEXTS, text
 
 
 def _own(sql: str) -> str:

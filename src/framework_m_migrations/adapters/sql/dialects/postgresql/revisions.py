@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.altering import alter_type, way
-from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
+from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader, text
+from framework_m_migrations.adapters.sql.dialects.postgresql.columns import alter_type, set_generated, way
 from framework_m_migrations.adapters.sql.dialects.postgresql.conversions import conversion
-from framework_m_migrations.adapters.sql.dialects.postgresql.generating import set_generated
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import written
-from framework_m_migrations.adapters.sql.dialects.postgresql.losses import refuse_losses
-from framework_m_migrations.adapters.sql.dialects.postgresql.queries import text
+from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import refuse_losses
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
-from framework_m_migrations.adapters.sql.dialects.postgresql.writing import execute, qualified
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import execute, qualified, written
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import RevisionError
 from framework_m_migrations.domain.schema import Column, TableName

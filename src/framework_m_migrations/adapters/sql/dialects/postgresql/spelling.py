@@ -8,13 +8,20 @@ import sqlalchemy as sa
 from sqlalchemy.sql import elements as sa_elements
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import expressions
-from framework_m_migrations.adapters.sql.dialects.postgresql.identifiers import cut
-from framework_m_migrations.adapters.sql.dialects.postgresql.index_keys import canonical_storage, split_key
-from framework_m_migrations.adapters.sql.dialects.postgresql.newer import refuse_newer_type, refuse_virtual
-from framework_m_migrations.adapters.sql.dialects.postgresql.table_options import declared_options
-from framework_m_migrations.adapters.sql.dialects.postgresql.typenames import ParsedType, named_type, parse_type
-from framework_m_migrations.adapters.sql.dialects.postgresql.vocabulary import is_built_in_type
-from framework_m_migrations.adapters.sql.object_options import declared_sequence_options
+from framework_m_migrations.adapters.sql.dialects.postgresql.indexes import canonical_storage, split_key
+from framework_m_migrations.adapters.sql.dialects.postgresql.options import (
+    declared_options,
+    refuse_newer_type,
+    refuse_virtual,
+)
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import (
+    ParsedType,
+    cut,
+    is_built_in_type,
+    named_type,
+    parse_type,
+)
+from framework_m_migrations.adapters.sql.objects import declared_sequence_options
 from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, TableName
 
 _PRIMITIVES = (str, int, float, bool, type(None))
@@ -147,7 +154,7 @@ class PostgresqlSpelling:
         return bool(getattr(self._dialect, trait, False))
 
     def table_options(self, table: sa.Table) -> tuple[tuple[str, str], ...]:
-        """See Spelling, and table_options.py."""
+        """See Spelling, and options.py."""
         says = table.__dict__
         return declared_options(table) if "dialect_options" in says or says.get("_prefixes") else ()
 

@@ -1,27 +1,295 @@
-"""Reads the CREATE TABLE and CREATE INDEX texts that SQLite stores, with the place of each part.
-
-The grammar is that of parse.y (https://www.sqlite.org/lang_createtable.html): what SQLite accepted once is read here,
-whoever wrote it. Table constraints need no commas between them, names may be strings, types may be any words.
-"""
+"""Reads the CREATE TABLE and CREATE INDEX texts that SQLite stores, with the place of each part."""
 
 from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from itertools import pairwise
 
-from framework_m_migrations.adapters.sql.dialects.sqlite.create_text import (
-    CheckText,
-    ColumnText,
-    ForeignKeyText,
-    IndexText,
-    KeyText,
-    TableText,
-    UniqueText,
+from framework_m_migrations.adapters.sql.dialects.sqlite.text import (
+    NAME,
+    NUMBER,
+    OPERATOR,
+    STRING,
+    WORD,
+    Token,
+    lower,
+    tokens,
+    unquoted,
 )
-from framework_m_migrations.adapters.sql.dialects.sqlite.cursor import Cursor, UnreadableSql
-from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import NAME, NUMBER, STRING, WORD, lower, unquoted
 
-__all__ = ["UnreadableSql", "parse_index", "parse_key", "parse_table", "read_table"]
+type Span = tuple[int, int]
+"""Start and end of a part of a text."""
+
+
+class UnreadableSql(ValueError):
+    """A text that the parser does not understand; callers then rely on what SQLite's pragmas tell."""
+
+
+class Cursor:
+    """Steps through the tokens of ``sql``."""
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql
+        end = len(sql)
+        self._tokens = tokens(sql)
+        while self._tokens and self._tokens[-1].text == ";":
+            self._tokens.pop()
+        self._end = Token(OPERATOR, "", "", end, end)
+        self._count = len(self._tokens)
+        self._position = 0
+        self._now = self._tokens[0] if self._tokens else self._end
+
+    @property
+    def done(self) -> bool:
+        """True behind the last token."""
+        return self._position >= self._count
+
+    @property
+    def kind(self) -> str:
+        """The kind of the token here."""
+        return self._now.kind
+
+    @property
+    def upper(self) -> str:
+        """The token here in upper case."""
+        return self._now.upper
+
+    @property
+    def here(self) -> int:
+        """Where the token here starts."""
+        return self._now.start
+
+    @property
+    def last_start(self) -> int:
+        """Where the token before this one starts."""
+        return self._tokens[self._position - 1].start
+
+    @property
+    def last_end(self) -> int:
+        """Where the token before this one ends."""
+        return self._tokens[self._position - 1].end
+
+    def complaint(self, wanted: str) -> str:
+        """What to say where ``wanted`` is missing."""
+        return f"{wanted} was expected at position {self.here} of {self.sql[:80]!r}"
+
+    def at(self, word: str, ahead: int = 0) -> bool:
+        """Whether the token here, or so many further on, is this keyword or sign."""
+        if not ahead:
+            return self._now.upper == word
+        position = self._position + ahead
+        return position < self._count and self._tokens[position].upper == word
+
+    def at_any(self, words: Collection[str]) -> bool:
+        """Whether the token here is one of these keywords."""
+        return self._now.upper in words
+
+    def skip(self, count: int = 1) -> None:
+        """Go on."""
+        self._position += count
+        self._now = self._tokens[self._position] if self._position < self._count else self._end
+
+    def take(self, word: str) -> bool:
+        """Go past this keyword or sign if it is here."""
+        if self._now.upper != word or self.done:
+            return False
+        self.skip()
+        return True
+
+    def expect(self, word: str) -> None:
+        """Go past this keyword or sign; raises UnreadableSql where it is not here."""
+        if not self.take(word):
+            raise UnreadableSql(self.complaint(word))
+
+    def name(self) -> str:
+        """Take a name, however it is quoted."""
+        if self._now.kind not in {WORD, NAME, STRING}:
+            raise UnreadableSql(self.complaint("a name"))
+        text = unquoted(self._now.text)
+        self.skip()
+        return text
+
+    def word(self) -> str:
+        """Take a keyword and return it in upper case."""
+        if self._now.kind != WORD:
+            raise UnreadableSql(self.complaint("a keyword"))
+        text = self._now.upper
+        self.skip()
+        return text
+
+    def balanced(self) -> str:
+        """Take a group in parentheses and return what stands inside, as written."""
+        start = self._now.end
+        self._group()
+        return self.sql[start : self.last_start].strip()
+
+    def parts(self) -> list[str]:
+        """Take a group in parentheses and return what stands between its commas."""
+        start = self._now.end
+        commas = self._group()
+        borders = [start - 1, *commas, self.last_start]
+        return [self.sql[left + 1 : right] for left, right in pairwise(borders)]
+
+    def _group(self) -> list[int]:
+        """Go past a group in parentheses; returns the places of its own commas."""
+        if not self.at("("):
+            raise UnreadableSql(self.complaint("("))
+        depth = 0
+        commas: list[int] = []
+        while not self.done:
+            text = self._now.text
+            if text == "(":
+                depth += 1
+            elif text == ")":
+                depth -= 1
+            elif text == "," and depth == 1:
+                commas.append(self.here)
+            self.skip()
+            if depth == 0:
+                return commas
+        raise UnreadableSql(self.complaint(")"))
+
+    def text(self, start: int, end: int) -> str:
+        """A part of the text."""
+        return self.sql[start:end]
+
+    def pieces(self, start: int, end: int) -> list[str]:
+        """The tokens of a part of the text."""
+        return [token.text for token in self._tokens[: self._position] if start <= token.start and token.end <= end]
+
+    def remaining(self) -> list[Token]:
+        """The tokens from here on."""
+        return self._tokens[self._position :]
+
+    def rest(self) -> str:
+        """Take all that is left, as written."""
+        start = self.here
+        end = self._tokens[-1].end if not self.done else start
+        self.skip(self._count)
+        return self.sql[start:end]
+
+
+# What CREATE TABLE and CREATE INDEX texts say, as create_sql.py reads them.
+
+
+@dataclass(frozen=True, slots=True)
+class CheckText:
+    """A check: its expression as written, without the parentheses. ``span`` is its place, with its name."""
+
+    name: str | None
+    expression: str
+    span: Span = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueText:
+    """A unique constraint; ``conflict`` is the word after ON CONFLICT. ``span`` as for checks."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    conflict: str | None = None
+    span: Span = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKeyText:
+    """A foreign key; ``target_columns`` are () where it means the target's primary key. ``span`` as for checks."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    target: str
+    target_columns: tuple[str, ...]
+    on_delete: str | None = None
+    on_update: str | None = None
+    match: str | None = None
+    deferrable: bool = False
+    initially: str | None = None
+    span: Span = (0, 0)
+
+
+@dataclass(slots=True)
+class ColumnText:
+    """A column: what its definition says and where.
+
+    ``span`` is the whole definition; ``type_span`` is empty, right after the name, where there is no type.
+    ``default_span`` and ``not_null_span`` are the clauses with their constraint names, None where they are absent;
+    ``conflict`` is the word after NOT NULL ON CONFLICT. ``null_span`` is that of a NULL that stands for itself,
+    ``collate_span`` that of the COLLATE clause that counts, ``expression_span`` that of GENERATED ALWAYS AS.
+    """
+
+    name: str
+    span: Span
+    type_span: Span
+    type: str
+    default: str | None = None
+    default_span: Span | None = None
+    not_null: bool = False
+    conflict: str | None = None
+    not_null_span: Span | None = None
+    null_span: Span | None = None
+    collation: str | None = None
+    collate_span: Span | None = None
+    expression: str | None = None
+    expression_span: Span | None = None
+    stored: bool = False
+    autoincrement: bool = False
+
+
+@dataclass(slots=True)
+class TableText:
+    """A table. ``body_end`` is the place of the parenthesis that closes its columns.
+
+    ``primary_key_span`` is that of the PRIMARY KEY clause with its name, in a column's definition or after the columns.
+    """
+
+    name: str
+    body_end: int
+    columns: list[ColumnText] = field(default_factory=list)
+    checks: list[CheckText] = field(default_factory=list)
+    uniques: list[UniqueText] = field(default_factory=list)
+    foreign_keys: list[ForeignKeyText] = field(default_factory=list)
+    primary_key: tuple[str, ...] = ()
+    primary_key_name: str | None = None
+    primary_key_span: Span | None = None
+    primary_key_conflict: str | None = None
+    without_rowid: bool = False
+    strict: bool = False
+
+    def column(self, name: str) -> ColumnText | None:
+        """The column of this name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyText:
+    """A key of an index: ``column`` where it is a name alone, else ``expression``, both as written."""
+
+    column: str | None
+    expression: str
+    collation: str | None = None
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexText:
+    """An index made by CREATE INDEX."""
+
+    name: str
+    table: str
+    unique: bool
+    keys: tuple[KeyText, ...]
+    where: str | None
+
+
+# Reads the CREATE TABLE and CREATE INDEX texts that SQLite stores, with the place of each part.
+#
+# The grammar is that of parse.y (https://www.sqlite.org/lang_createtable.html): what SQLite accepted once is
+# read here, whoever wrote it. Table constraints need no commas between them, names may be strings, types may be
+# any words.
+
 
 _TABLE_CONSTRAINTS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 _COLUMN_CONSTRAINTS = _TABLE_CONSTRAINTS - {"FOREIGN"} | {"DEFAULT", "NULL", "NOT", "REFERENCES", "COLLATE", "AS"}

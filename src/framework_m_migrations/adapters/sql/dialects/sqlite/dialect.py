@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Mark, Rehearsal, Spelling, Statement
 from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
+from framework_m_migrations.adapters.sql.dialects.sqlite.ddl import locked_tables, statements
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
 from framework_m_migrations.adapters.sql.dialects.sqlite.edits import TableEdit, merged
-from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
+from framework_m_migrations.adapters.sql.dialects.sqlite.errors import translate
 from framework_m_migrations.adapters.sql.dialects.sqlite.inspector import MAIN, SqliteInspector
-from framework_m_migrations.adapters.sql.dialects.sqlite.lock import SqliteLock
+from framework_m_migrations.adapters.sql.dialects.sqlite.locks import SqliteLock
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import SqliteSpelling
-from framework_m_migrations.adapters.sql.dialects.sqlite.statements import locked_tables, statements
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
@@ -41,7 +41,7 @@ class SqliteDialect:
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
         """What SQLite can do.
 
-        Constraints and columns of existing tables change by an edit of the stored definition (schema_edit.py). One
+        Constraints and columns of existing tables change by an edit of the stored definition (ddl.py). One
         transaction holds any number of changes, for there is only one writer. A volatile default cannot be given to
         rows that exist.
         """

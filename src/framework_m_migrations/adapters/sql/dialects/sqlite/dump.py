@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
-from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import (
+from framework_m_migrations.adapters.sql.dialects.sqlite.text import (
     NAME,
     OPERATOR,
     WORD,
@@ -17,7 +17,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import (
     unquoted,
     upper,
 )
-from framework_m_migrations.domain.definitions import Definition, Dump
+from framework_m_migrations.domain.defined import Definition, Dump
 from framework_m_migrations.domain.schema import TableName
 
 _OBJECTS = """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 
-from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import (
+from framework_m_migrations.adapters.sql.dialects.sqlite.text import (
     KEYWORDS,
     NAME,
     NUMBER,

@@ -14,14 +14,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import read_raw
+from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import build_table, read_raw
 from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import canonical_default, names_folded
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import default_affinity
-from framework_m_migrations.adapters.sql.dialects.sqlite.tables import build_table
-from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import lower, quoted
+from framework_m_migrations.adapters.sql.dialects.sqlite.text import lower, quoted
 from framework_m_migrations.adapters.sql.sqltext import verbatim_dialect
+from framework_m_migrations.domain.risk.facts import TypeChange
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, IndexKey, Table, TableName
-from framework_m_migrations.domain.type_change import TypeChange
 
 type CompareTypes = Callable[[TableName, Column, Column], TypeChange]
 

@@ -9,18 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy.sql import operators
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_key
-from framework_m_migrations.adapters.sql.dialects.sqlite.declared_types import (
+from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import (
+    canonical_default,
+    canonical_expression,
+    is_constant_default,
+)
+from framework_m_migrations.adapters.sql.dialects.sqlite.types import (
     DEFAULT_COLLATION,
     affinity,
     bare_spelling,
     collate_clause,
     collation_name,
     declared_type,
-)
-from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import (
-    canonical_default,
-    canonical_expression,
-    is_constant_default,
 )
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Mark
+from framework_m_migrations.adapters.sql.dialects.sqlite.ddl import forget_edits, verify_edits
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, driver_autocommit, in_transaction
-from framework_m_migrations.adapters.sql.dialects.sqlite.failures import translate
-from framework_m_migrations.adapters.sql.dialects.sqlite.holders import holders
-from framework_m_migrations.adapters.sql.dialects.sqlite.schema_edit import forget_edits, verify_edits
+from framework_m_migrations.adapters.sql.dialects.sqlite.errors import translate
+from framework_m_migrations.adapters.sql.dialects.sqlite.locks import holders
 from framework_m_migrations.adapters.sql.watching import PATIENCE, next_report, still_waiting
 from framework_m_migrations.domain.errors import DatabaseError, LockTimeout
 from framework_m_migrations.domain.options import Limits

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import executor
-from framework_m_migrations.adapters.sql.dialects.sqlite.tokens import quoted
+from framework_m_migrations.adapters.sql.dialects.sqlite.text import quoted
 from framework_m_migrations.adapters.sql.views import View, squeezed
 from framework_m_migrations.domain.schema import TableName
 

@@ -1,0 +1,1 @@
+"""What a MetaData wants, as schema values in the spelling of one dialect."""

@@ -1,0 +1,295 @@
+"""The inspector of MariaDB: its catalog, rows and sizes."""
+
+# ruff: noqa: S608 - names of columns are written here, names of tables are bound
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects
+from framework_m_migrations.adapters.sql.dialects.mariadb.catalog import CatalogReader
+from framework_m_migrations.adapters.sql.dialects.mariadb.conflicts import dependents
+from framework_m_migrations.adapters.sql.dialects.mariadb.errors import code_of
+from framework_m_migrations.adapters.sql.dialects.mariadb.normalise import normalise
+from framework_m_migrations.adapters.sql.dialects.mariadb.privileges import missing_privileges
+from framework_m_migrations.adapters.sql.dialects.mariadb.text import quoted
+from framework_m_migrations.adapters.sql.dialects.mariadb.transactions import taken_back
+from framework_m_migrations.adapters.sql.dialects.mariadb.types import type_change
+from framework_m_migrations.adapters.sql.dialects.mariadb.views import MariadbViews
+from framework_m_migrations.adapters.sql.objects import sequence_options
+from framework_m_migrations.adapters.sql.questions import PROBE_TIMEOUT, Asking, RowQuestions
+from framework_m_migrations.domain.changes import Change
+from framework_m_migrations.domain.privileges import Needs
+from framework_m_migrations.domain.risk.conflicts import Obstacle
+from framework_m_migrations.domain.risk.facts import Facts, Question, Size, TypeChange
+from framework_m_migrations.domain.schema import Catalog, Column, SchemaObject, Table, TableName
+
+_TIMED_OUT = frozenset({1205, 1969})
+# CAST knows few of the types that columns have; a constant compares as well without.
+_WORDED = RowQuestions(
+    quoted=quoted, length=lambda column: f"CHAR_LENGTH({column})", constant=lambda value, _type: f"({value})"
+)
+
+
+def ask(
+    connection: sa.Connection, questions: Collection[Question], *, schema: str | None, timeout: float = PROBE_TIMEOUT
+) -> Facts:
+    """The answers; questions that the server refuses, or that take too long, are left out.
+
+    Args:
+        connection: whose own transaction, if there is one, is left as it was.
+        questions: see Question.
+        schema: the session's schema.
+        timeout: seconds for one statement.
+    """
+    limits = f"max_statement_time={timeout}, lock_wait_timeout={max(1, round(timeout))}"
+
+    def together(asked: Sequence[Question]) -> Sequence[int | None]:
+        columns = ", ".join(f"({_WORDED.statement(question, schema)})" for question in asked)
+        with taken_back(connection):
+            sql = f"SET STATEMENT {limits} FOR SELECT {columns}"
+            return connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one()
+
+    return Asking(connection, together, lambda error: code_of(error) in _TIMED_OUT, timeout).ask(questions)
+
+
+# How large tables are, as the storage engine estimates it.
+
+
+_SIZES = sa.text(
+    """
+SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_ROWS, t.DATA_LENGTH + t.INDEX_LENGTH,
+       t.TABLE_SCHEMA = COALESCE(:main, DATABASE())
+FROM information_schema.TABLES t
+WHERE (t.TABLE_SCHEMA = COALESCE(:main, DATABASE()) OR t.TABLE_SCHEMA IN :others) AND t.TABLE_NAME IN :tables
+  AND t.TABLE_TYPE <> 'VIEW'
+"""
+).bindparams(sa.bindparam("others", expanding=True), sa.bindparam("tables", expanding=True))
+
+
+def sizes(connection: sa.Connection, tables: Collection[TableName], *, schema: str | None) -> Mapping[TableName, Size]:
+    """The sizes of the tables that exist; one statement.
+
+    Args:
+        connection: to read through.
+        tables: to look at.
+        schema: of those that name none; None for the connection's own.
+    """
+    if not tables:
+        return {}
+    given = {
+        "main": schema,
+        "others": sorted({name.schema for name in tables if name.schema is not None}),
+        "tables": sorted({name.name for name in tables}),
+    }
+    found: dict[TableName, Size] = {}
+    for place, name, rows, taken, own in connection.execute(_SIZES, given):
+        table = TableName(str(name), None if own else str(place))
+        if table in tables:
+            found[table] = Size(None if rows is None else int(rows), None if taken is None else int(taken))
+    return found
+
+
+# One short text that changes with every DDL statement: a digest of what information_schema tells.
+
+
+# Each row becomes a number of 64 bits; their exclusive or needs no order and no memory.
+_PARTS = (
+    (
+        "TABLES",
+        "TABLE_SCHEMA",
+        ("TABLE_SCHEMA", "TABLE_NAME", "TABLE_TYPE", "ENGINE", "TABLE_COLLATION", "TABLE_COMMENT"),
+    ),
+    (
+        "COLUMNS",
+        "TABLE_SCHEMA",
+        (
+            *("TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION", "COLUMN_DEFAULT", "IS_NULLABLE"),
+            *("COLUMN_TYPE", "COLLATION_NAME", "EXTRA", "GENERATION_EXPRESSION", "COLUMN_COMMENT"),
+        ),
+    ),
+    (
+        "STATISTICS",
+        "TABLE_SCHEMA",
+        (
+            *("TABLE_SCHEMA", "TABLE_NAME", "INDEX_NAME", "SEQ_IN_INDEX", "NON_UNIQUE", "COLUMN_NAME", "COLLATION"),
+            *("SUB_PART", "INDEX_TYPE"),
+        ),
+    ),
+    (
+        "KEY_COLUMN_USAGE",
+        "TABLE_SCHEMA",
+        (
+            *("TABLE_SCHEMA", "TABLE_NAME", "CONSTRAINT_NAME", "COLUMN_NAME", "ORDINAL_POSITION"),
+            *("REFERENCED_TABLE_SCHEMA", "REFERENCED_TABLE_NAME", "REFERENCED_COLUMN_NAME"),
+        ),
+    ),
+    (
+        "REFERENTIAL_CONSTRAINTS",
+        "CONSTRAINT_SCHEMA",
+        ("CONSTRAINT_SCHEMA", "TABLE_NAME", "CONSTRAINT_NAME", "UPDATE_RULE", "DELETE_RULE"),
+    ),
+    (
+        "CHECK_CONSTRAINTS",
+        "CONSTRAINT_SCHEMA",
+        ("CONSTRAINT_SCHEMA", "TABLE_NAME", "CONSTRAINT_NAME", "LEVEL", "CHECK_CLAUSE"),
+    ),
+)
+
+
+def catalog_token(
+    connection: sa.Connection, *, schema: str | None, also: Collection[str], ignored: Collection[str]
+) -> str | None:
+    """The token of the session's schema and those looked at beside it; tables named in ``ignored`` do not count."""
+    parameters: dict[str, object] = {f"schema_{place}": name for place, name in enumerate(sorted(also))}
+    main = "DATABASE()"
+    if schema is not None:
+        main, parameters["main"] = ":main", schema
+    schemas = ", ".join([main, *(f":schema_{place}" for place in range(len(also)))])
+    conditions = f"IN ({schemas})"
+    left_out = f"NOT (x.{{0}} = {main} AND x.TABLE_NAME IN :ignored)"
+    parts = ", ".join(
+        _part(table, column, names, conditions, left_out.format(column)) for table, column, names in _PARTS
+    )
+    statement = sa.text(f"SELECT SHA1(CONCAT_WS('-', {main}, {parts}))")
+    statement = statement.bindparams(sa.bindparam("ignored", sorted(ignored) or [""], expanding=True), **parameters)
+    value = connection.execute(statement).scalar_one()
+    return None if value is None else (value.decode() if isinstance(value, bytes) else str(value))
+
+
+def _part(table: str, schema: str, columns: Collection[str], conditions: str, left_out: str) -> str:
+    row = ", ".join(f"QUOTE(x.{column})" for column in columns)
+    number = f"CAST(CONV(LEFT(MD5(CONCAT_WS(',', {row})), 16), 16, 10) AS UNSIGNED)"
+    return (
+        f"(SELECT CONCAT(COUNT(*), '.', BIT_XOR({number})) FROM information_schema.{table} x"
+        f" WHERE x.{schema} {conditions} AND {left_out})"
+    )
+
+
+# The inspector of MariaDB.
+
+
+_CACHE = 1000
+"""Values that a sequence keeps ready where nothing is said."""
+_SEQUENCE = sa.text(
+    "SELECT 1 FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_NAME = :name "
+    "AND TABLE_SCHEMA = COALESCE(:schema, DATABASE())"
+)
+_TRIGGERS = sa.text(
+    "SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_SCHEMA = COALESCE(:main, DATABASE()), EVENT_OBJECT_TABLE, TRIGGER_NAME "
+    "FROM information_schema.TRIGGERS ORDER BY TRIGGER_NAME"
+)
+
+
+def _without_width(type_: str) -> str:
+    """A type of whole numbers without the width for display, which the server adds."""
+    return re.sub(r"(?i)int\(\d+\)", "int", type_)
+
+
+def sequence(connection: sa.Connection, wanted: SchemaObject, *, schema: str | None) -> SchemaObject | None:
+    """A sequence as it is, None where it is not; of another object, that it is as wanted."""
+    if wanted.kind != "sequence":
+        return wanted
+    given = {"name": wanted.name.name, "schema": wanted.name.schema or schema}
+    if connection.execute(_SEQUENCE, given).first() is None:
+        return None
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    place = ".".join(quote(part) for part in (given["schema"], wanted.name.name) if part is not None)
+    says = connection.execute(sa.text(f"SELECT * FROM {place}")).mappings().one()
+    options = sequence_options(
+        "bigint",
+        start=says["start_value"],
+        increment=says["increment"],
+        minimum=says["minimum_value"],
+        maximum=None if says["maximum_value"] == 2**63 - 2 else says["maximum_value"],
+        cycle=bool(says["cycle_option"]),
+        cache=1 if says["cache_size"] == _CACHE else says["cache_size"],
+    )
+    return replace(wanted, options=options, native=None)
+
+
+class MariadbInspector:
+    """Implements ports.inspector.Inspector over information_schema.
+
+    Args:
+        connection: to the database; a transaction of the caller's is left as it was.
+        schema: the session's schema, None for the connection's own (``DATABASE()``).
+        ignored: tables of that schema that never show up: the engine's own.
+        also: further schemas that are looked at by ``catalog_token`` and by ``read()`` of everything.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, *, schema: str | None, ignored: frozenset[str], also: frozenset[str]
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._ignored = ignored
+        self._also = also
+
+    def catalog_token(self) -> str | None:
+        """See the port. Writes to rows leave it as it is, as do GRANT, ANALYZE and OPTIMIZE."""
+        return catalog_token(self._connection, schema=self._schema, also=self._also, ignored=self._ignored)
+
+    def read(self, tables: Collection[TableName] | None = None) -> Catalog:
+        """See the port: five statements."""
+        return CatalogReader(self._connection, self._schema, self._ignored, self._also).read(tables)
+
+    def normalise(self, pairs: Sequence[tuple[Table, Table]]) -> list[Table]:
+        """See the port: temporary tables, made and taken away again in the session itself."""
+        return normalise(self._connection, pairs)
+
+    def type_change(self, table: TableName, before: Column, after: Column) -> TypeChange:
+        """See the port: by rule, whatever ``table`` is."""
+        del table
+        return type_change(before.type, after.type)
+
+    def ask(self, questions: Collection[Question]) -> Facts:
+        """See the port. A question that takes longer than the time limit is left out."""
+        return ask(self._connection, questions, schema=self._schema)
+
+    def obstacles(self, changes: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """See the port: a name of an index is its table's own here, and a new default writes no row."""
+        del changes
+        return {}
+
+    def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """See the port: the catalog, and one statement for the texts of views and triggers."""
+        if not drops:
+            return {}
+        everything = self.read(self.read([change.table for change in drops]).names)
+        return dependents(self._connection, drops, everything, schema=self._schema)
+
+    def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
+        """See the port: sequences, of which each tells its options itself, and what a definition makes."""
+        own = self._schema
+        return self._defined.compared(
+            wanted, lambda rest: [(one, sequence(self._connection, one, schema=own)) for one in rest]
+        )
+
+    @property
+    def _defined(self) -> DefinedObjects:
+        views = MariadbViews(self._connection, schema=self._schema)
+        return DefinedObjects(self._connection, views, known_as="mysql", spelled=_without_width)
+
+    def surplus(
+        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+    ) -> Mapping[TableName, tuple[str, ...]]:
+        """See the port: triggers, in one statement."""
+        found = dict(self._defined.surplus(objects))
+        for schema, is_main, owner, name in self._connection.execute(_TRIGGERS, {"main": self._schema}):
+            table = TableName(owner, None if is_main else schema)
+            if table in tables:
+                found[table] = (*found.get(table, ()), f"trigger {name}")
+        return found
+
+    def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
+        """See the port: what InnoDB estimates."""
+        return sizes(self._connection, tables, schema=self._schema)
+
+    def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
+        """See the port."""
+        return missing_privileges(self._connection, schema=self._schema, needed=needed)

@@ -1,8 +1,0 @@
-"""The versioned track over Alembic: revisions of all apps, one history."""
-
-from __future__ import annotations
-
-from framework_m_migrations.adapters.sql.versions.project import init_project
-from framework_m_migrations.adapters.sql.versions.track import VERSION_TABLE, AlembicTrack
-
-__all__ = ["VERSION_TABLE", "AlembicTrack", "init_project"]

@@ -1,0 +1,1 @@
+"""How dangerous a change is, and why one is withheld."""

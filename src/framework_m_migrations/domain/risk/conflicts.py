@@ -1,0 +1,209 @@
+"""Safe changes that something else stands in the way of: they are withheld, and the reason is told."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.capabilities import Capabilities
+from framework_m_migrations.domain.errors import NameInOtherCase
+from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
+from framework_m_migrations.domain.risk.rules import CREATE, DROP, MANUAL
+from framework_m_migrations.domain.schema import TableName
+
+
+def folded(name: str) -> str:
+    """A name as databases compare it that fold ASCII letters, and no others."""
+    return name.lower() if name.isascii() else "".join(c.lower() if c.isascii() else c for c in name)
+
+
+def refuse_table(wanted: TableName, existing: frozenset[TableName]) -> None:
+    """Go on where a table that is not there is not there in another case either.
+
+    Args:
+        wanted: as declared; not among ``existing``.
+        existing: every table that there is.
+
+    Raises:
+        NameInOtherCase: one of them has the name.
+    """
+    known = _tables(existing).get((wanted.schema, folded(wanted.name)))
+    if known is not None:
+        raise NameInOtherCase(
+            f"The table {known} is declared as {wanted}, which is the same name to this database. Nothing was changed.",
+            next_step=f"Declare it as {known.name}; or rename it in a revision, by way of a third name.",
+            details={"declared": str(wanted), "existing": str(known)},
+        )
+
+
+def refuse_column(table: TableName, wanted: str, existing: Iterable[str]) -> None:
+    """Go on where a column that is not there is not there in another case either.
+
+    Args:
+        table: that it is declared for.
+        wanted: as declared; not among ``existing``.
+        existing: the columns of the table.
+
+    Raises:
+        NameInOtherCase: one of them has the name.
+    """
+    for known in existing:
+        if folded(known) == folded(wanted):
+            raise NameInOtherCase(
+                f"The column {table}.{known} is declared as {wanted}, which is the same name to this database. "
+                "Nothing was changed.",
+                next_step=f"Declare it as {known}; or rename it in a revision.",
+                details={"declared": f"{table}.{wanted}", "existing": f"{table}.{known}"},
+            )
+
+
+@functools.lru_cache(maxsize=4)
+def _tables(names: frozenset[TableName]) -> Mapping[tuple[str | None, str], TableName]:
+    return {(name.schema, folded(name.name)): name for name in names}
+
+
+# Safe changes that something else stands in the way of: they are withheld, and the rest goes on.
+#
+# It stands in the catalog, or it is another change of the same plan: two tables of which each wants an index of
+# one name.
+
+
+class Obstacle(NamedTuple):
+    """What stands in the way of a change.
+
+    ``reason`` is a sentence; ``table`` the one whose index has the name that the change needs, None for anything else.
+    ``by_copy`` says that a revision which copies the table brings the change about.
+    """
+
+    reason: str
+    table: TableName | None = None
+    by_copy: bool = False
+
+
+OBSTRUCTED = "obstructed"
+"""The rule by which such changes are withheld."""
+
+_ASKED = (
+    c.TableAdded
+    | c.IndexAdded
+    | c.UniqueAdded
+    | c.ColumnTypeChanged
+    | c.ColumnDefaultChanged
+    | c.ColumnNullabilityChanged
+)
+
+
+class Claim(NamedTuple):
+    """A name that a change takes: ``key`` is what decides whether two of them are the same to the database."""
+
+    change: c.Change
+    name: str
+    key: Hashable
+
+
+def rivals(claims: Iterable[Claim]) -> dict[c.Change, Obstacle]:
+    """An obstacle for each change whose name another change of the same plan takes before it.
+
+    Tables have their names first: one of them is worth more than an index.
+
+    Args:
+        claims: in the order of the plan, of names that the database keeps in one place.
+    """
+    owners: dict[Hashable, c.Change] = {}
+    found: dict[c.Change, Obstacle] = {}
+    for claim in sorted(claims, key=lambda claim: not isinstance(claim.change, c.TableAdded)):
+        owner = owners.setdefault(claim.key, claim.change)
+        if owner is not claim.change and owner != claim.change:
+            what = "that table" if isinstance(owner, c.TableAdded) else f"an index of table {owner.table}"
+            found[claim.change] = Obstacle(f"The name {claim.name} is declared for {what} as well.")
+    return found
+
+
+def asked_about(planned: Sequence[PlannedChange], capabilities: Capabilities) -> list[c.Change]:
+    """The changes to ask ``Inspector.obstacles`` about, those of new tables too.
+
+    That is what takes a name, writes rows, or gives a column on which something else stands another type.
+    """
+    found: list[c.Change] = []
+    for p in planned:
+        if p.withheld or not isinstance(p.change, _ASKED):
+            continue
+        found.append(p.change)
+        if isinstance(p.change, c.TableAdded):
+            found.extend(_parts(p.change, capabilities))
+    return found
+
+
+def _parts(added: c.TableAdded, capabilities: Capabilities) -> Iterable[c.IndexAdded | c.UniqueAdded]:
+    for index in added.definition.indexes:
+        yield c.IndexAdded(added.table, index)
+    for unique in added.definition.uniques:
+        # Where a constraint is an index, one of CREATE TABLE has a name that the database makes up.
+        if unique.name is not None and not capabilities.unique_is_index:
+            yield c.UniqueAdded(added.table, unique)
+
+
+def withhold_obstructed(
+    planned: Sequence[PlannedChange],
+    obstacles: Mapping[c.Change, Obstacle],
+    going: Collection[TableName],
+    capabilities: Capabilities,
+) -> list[PlannedChange]:
+    """The same changes, those withheld that something stands in the way of.
+
+    Args:
+        planned: judged changes of one plan.
+        obstacles: what stands in the way of which change.
+        going: tables that ``sync --allow-drop`` would drop. With them, and with indexes that it drops, names come free.
+        capabilities: as given to ``asked_about``.
+    """
+    if not obstacles:
+        return list(planned)
+    free = {(p.change.table, p.change.index.name) for p in planned if isinstance(p.change, c.IndexRemoved)}
+    result: list[PlannedChange] = []
+    for p in planned:
+        if p.withheld or not isinstance(p.change, c.TableAdded) or p.change in obstacles:
+            why = None if p.withheld else obstacles.get(p.change)
+            result.append(p if why is None else replace(p, judgement=_obstructed(p.change, why, going, free)))
+            continue
+        parts = [part for part in _parts(p.change, capabilities) if part in obstacles]
+        indexes = {part.index for part in parts if isinstance(part, c.IndexAdded)}
+        uniques = {part.unique for part in parts if isinstance(part, c.UniqueAdded)}
+        table = p.change.definition
+        kept = replace(
+            table,
+            indexes=tuple(index for index in table.indexes if index not in indexes),
+            uniques=tuple(unique for unique in table.uniques if unique not in uniques),
+        )
+        result.append(replace(p, change=c.TableAdded(table.name, kept)) if parts else p)
+        result.extend(
+            replace(p, change=part, judgement=_obstructed(part, obstacles[part], going, free)) for part in parts
+        )
+    return result
+
+
+def taken_by(change: c.Change) -> str | None:
+    """The declared name that a change takes among those of indexes and tables, None for none."""
+    match change:
+        case c.IndexAdded(index=index):
+            return index.name
+        case c.UniqueAdded(unique=unique):
+            return unique.name
+        case c.TableAdded(table=table):
+            return table.name
+        case _:
+            return None
+
+
+def _obstructed(
+    change: c.Change, obstacle: Obstacle, going: Collection[TableName], free: Collection[tuple[TableName, str]]
+) -> Judgement:
+    if obstacle.by_copy:
+        return Judgement(Risk.WARNING, OBSTRUCTED, obstacle.reason, CREATE)
+    name = taken_by(change)
+    holder = obstacle.table
+    dropped = holder is not None and (holder in going or (name is not None and (holder, name) in free))
+    return Judgement(Risk.WARNING, OBSTRUCTED, obstacle.reason, DROP if dropped else MANUAL)

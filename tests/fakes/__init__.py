@@ -1,0 +1,1 @@
+"""Stand-ins for the tests of the services, which need no database."""
