@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.fakes.memory.database import MemoryConnection
-
 from framework_m_migrations.domain.errors import ConnectionFailed
+from tests.fakes.memory.database import MemoryConnection
 
 
 class MemoryLock:

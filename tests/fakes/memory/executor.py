@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from tests.fakes.memory.database import MemoryConnection
-from tests.fakes.memory.render import render_destructive, rendered
-
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.filling import Batch
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
+from tests.fakes.memory.database import MemoryConnection
+from tests.fakes.memory.render import render_destructive, rendered
 
 
 class MemoryExecutor:

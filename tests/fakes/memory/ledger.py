@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from tests.fakes.memory.database import MemoryConnection
-from tests.fakes.memory.state import LedgerState
-
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable, Ownership
 from framework_m_migrations.domain.schema import TableName
+from tests.fakes.memory.database import MemoryConnection
+from tests.fakes.memory.state import LedgerState
 
 
 class MemoryLedger:

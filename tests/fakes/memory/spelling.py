@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from framework_m_migrations.domain.schema import Column, Index, Table
 from tests.fakes.memory.expressions import tidy
 from tests.fakes.memory.types import respell
-
-from framework_m_migrations.domain.schema import Column, Index, Table
 
 
 def canonical(table: Table) -> Table:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from framework_m_migrations.domain.changes import Change, IndexAdded
+from framework_m_migrations.domain.privileges import Needs
+from framework_m_migrations.domain.risk.conflicts import Claim, Obstacle, rivals
+from framework_m_migrations.domain.risk.drop_blockers import held_by_keys
+from framework_m_migrations.domain.risk.facts import FactKind, Facts, Question, Size, TypeChange
+from framework_m_migrations.domain.schema import Catalog, Column, SchemaObject, Table, TableName
 from tests.fakes.memory.additive import index_names
 from tests.fakes.memory.database import MemoryConnection
 from tests.fakes.memory.expressions import OPAQUE, CannotTell, constant
@@ -11,13 +17,6 @@ from tests.fakes.memory.rules import duplicated, orphaned, violated
 from tests.fakes.memory.spelling import canonical
 from tests.fakes.memory.state import MemoryState, Row
 from tests.fakes.memory.types import compare_types
-
-from framework_m_migrations.domain.changes import Change, IndexAdded
-from framework_m_migrations.domain.privileges import Needs
-from framework_m_migrations.domain.risk.conflicts import Claim, Obstacle, rivals
-from framework_m_migrations.domain.risk.drop_blockers import held_by_keys
-from framework_m_migrations.domain.risk.facts import FactKind, Facts, Question, Size, TypeChange
-from framework_m_migrations.domain.schema import Catalog, Column, SchemaObject, Table, TableName
 
 
 class MemoryInspector:

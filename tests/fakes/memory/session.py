@@ -6,15 +6,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from tests.fakes.memory.database import MemoryConnection
-from tests.fakes.memory.executor import MemoryExecutor, MemoryPruner
-from tests.fakes.memory.inspector import MemoryInspector
-from tests.fakes.memory.ledger import MemoryLedger
-from tests.fakes.memory.lock import MemoryLock
-from tests.fakes.memory.source import MemorySource
-from tests.fakes.memory.surroundings import FakeClock, ListSink, MemoryHooks
-from tests.fakes.memory.track import MemoryRevisions, MemoryTrack
-
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.ports.app_discovery import App
@@ -23,6 +14,14 @@ from framework_m_migrations.ports.event_sink import EventSink
 from framework_m_migrations.ports.hooks import HookRegistry
 from framework_m_migrations.ports.prover import Prover
 from framework_m_migrations.ports.schema_source import SchemaSource
+from tests.fakes.memory.database import MemoryConnection
+from tests.fakes.memory.executor import MemoryExecutor, MemoryPruner
+from tests.fakes.memory.inspector import MemoryInspector
+from tests.fakes.memory.ledger import MemoryLedger
+from tests.fakes.memory.lock import MemoryLock
+from tests.fakes.memory.source import MemorySource
+from tests.fakes.memory.surroundings import FakeClock, ListSink, MemoryHooks
+from tests.fakes.memory.track import MemoryRevisions, MemoryTrack
 
 
 @dataclass(slots=True)

@@ -6,9 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from tests.fakes.memory.database import MemoryConnection
-from tests.fakes.memory.render import rendered
-
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import (
     RevisionError,
@@ -22,6 +19,8 @@ from framework_m_migrations.domain.lowering import reversal
 from framework_m_migrations.domain.plan import PlannedChange, removals
 from framework_m_migrations.domain.revisions import Phase, Revision, RevisionDraft, RevisionGraph, RevisionPreview
 from framework_m_migrations.ports.app_discovery import App
+from tests.fakes.memory.database import MemoryConnection
+from tests.fakes.memory.render import rendered
 
 type Change = Callable[[MemoryConnection], None]
 """One direction of a revision. It runs within the transaction of its revision."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from tests.fakes.memory.expressions import OPAQUE, constant
-from tests.fakes.memory.state import MemoryState
-from tests.fakes.memory.types import coerce
-
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.renames import in_text, on_columns
 from framework_m_migrations.domain.schema import Table
 from tests.fakes.memory import rules
+from tests.fakes.memory.expressions import OPAQUE, constant
+from tests.fakes.memory.state import MemoryState
+from tests.fakes.memory.types import coerce
 
 
 def revise(state: MemoryState, operation: o.RevisionOperation) -> None:

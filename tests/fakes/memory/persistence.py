@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from framework_m_migrations.domain.errors import PersistenceError
 from tests.fakes.memory.database import MemoryDatabase
 from tests.fakes.memory.state import MemoryState
-
-from framework_m_migrations.domain.errors import PersistenceError
 
 
 class MemoryStore:

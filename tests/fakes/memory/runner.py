@@ -10,14 +10,13 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
 
-from tests.fakes.memory.database import MemoryConnection, MemoryDatabase
-from tests.fakes.memory.session import MemorySession, MemoryWorld
-from tests.fakes.memory.surroundings import FakeClock
-
 from framework_m_migrations.domain.effects import CallHook, Effect, Pause, UseCase
 from framework_m_migrations.domain.errors import HookFailed
 from framework_m_migrations.domain.hook_arguments import describe_hook, hook_arguments
 from framework_m_migrations.ports.session import Session
+from tests.fakes.memory.database import MemoryConnection, MemoryDatabase
+from tests.fakes.memory.session import MemorySession, MemoryWorld
+from tests.fakes.memory.surroundings import FakeClock
 
 type MemoryEnd = MemoryDatabase | MemoryConnection
 """A database, on which each run opens a connection of its own, or a caller's connection, which is left open."""

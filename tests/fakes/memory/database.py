@@ -10,14 +10,13 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from tests.fakes.memory.revised import revise
-from tests.fakes.memory.state import MemoryState
-
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import ConnectionFailed, DatabaseError, DatabaseReadOnly, LockTimeout
 from framework_m_migrations.domain.schema import Table, TableName
 from tests.fakes.memory import additive, destructive, rules
+from tests.fakes.memory.revised import revise
+from tests.fakes.memory.state import MemoryState
 
 CAPABILITIES = Capabilities(
     dialect="memory",

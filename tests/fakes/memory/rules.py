@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from framework_m_migrations.domain.errors import DatabaseError
+from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, Table, TableName
 from tests.fakes.memory.expressions import OPAQUE, CannotTell, constant, holds
 from tests.fakes.memory.state import MemoryState, Row
 from tests.fakes.memory.types import coerce
-
-from framework_m_migrations.domain.errors import DatabaseError
-from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, Table, TableName
 
 
 def need_table(state: MemoryState, name: TableName) -> Table:

@@ -6,11 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from tests.fakes.memory.expressions import OPAQUE, constant
-from tests.fakes.memory.spelling import canonical
-from tests.fakes.memory.state import MemoryState
-from tests.fakes.memory.types import coerce
-
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import DatabaseError
@@ -25,6 +20,10 @@ from framework_m_migrations.domain.schema import (
     Unique,
 )
 from tests.fakes.memory import rules
+from tests.fakes.memory.expressions import OPAQUE, constant
+from tests.fakes.memory.spelling import canonical
+from tests.fakes.memory.state import MemoryState
+from tests.fakes.memory.types import coerce
 
 
 def add(state: MemoryState, operation: o.AdditiveOperation, capabilities: Capabilities) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from tests.fakes.memory.state import MemoryState
-
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.renames import stands_on
 from framework_m_migrations.domain.schema import Table, TableName
 from tests.fakes.memory import rules
+from tests.fakes.memory.state import MemoryState
 
 
 def remove(state: MemoryState, operation: o.DestructiveOperation, capabilities: Capabilities) -> None:
