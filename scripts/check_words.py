@@ -73,7 +73,6 @@ PENDING = (
     "docs/errors.md",
     "docs/lint.md",
     "docs/mutation.md",
-    "docs/online.md",
     "docs/reliability.md",
     "docs/risk.md",
     "docs/security.md",
