@@ -73,9 +73,7 @@ PENDING = (
     "docs/errors.md",
     "docs/lint.md",
     "docs/mutation.md",
-    "docs/reliability.md",
     "docs/risk.md",
-    "docs/security.md",
 )
 
 
