@@ -70,10 +70,7 @@ PENDING = (
     "docs/adr/",
     "docs/architecture.md",
     "docs/objects.md",
-    "docs/errors.md",
-    "docs/lint.md",
     "docs/mutation.md",
-    "docs/risk.md",
 )
 
 
