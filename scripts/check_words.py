@@ -70,7 +70,6 @@ PENDING = (
     "docs/adr/",
     "docs/architecture.md",
     "docs/objects.md",
-    "docs/mutation.md",
 )
 
 
