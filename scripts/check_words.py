@@ -64,7 +64,16 @@ PATTERNS = [
     for phrase, instead in PHRASES.items()
 ]
 CODE = re.compile(r"^```.*?^```|^(?: {4,}|\t)\S.*?$|``[^`].*?``|`[^`]*`", re.DOTALL | re.MULTILINE)
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "*/README.md", "examples/*/README.md", "docs/**/*.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "benchmarks/*.md",
+    "tests/*.md",
+    "examples/*/*.md",
+    "docs/**/*.md",
+)
 # Not yet rewritten. Remove a name when its file passes.
 PENDING = (
     "docs/architecture.md",
