@@ -101,7 +101,7 @@ mutation: $(STAMP) ## the mutation score of domain and services (docs/mutation.m
 demo: $(STAMP_DEMO) ## the whole engine at work, on SQLite
 	@$(BIN)/python -m examples.demo
 
-bench-load: $(STAMP) ## changes on two million rows while probes measure every stall; ARGS="--resume" goes on
+bench-load: $(STAMP) ## changes on two million rows while probes measure every stall; ARGS="--resume" resumes
 	$(BIN)/python -m benchmarks.load $(ARGS)
 
 bench: $(STAMP) ## measure against Alembic, reflection and create_all
@@ -113,7 +113,7 @@ bench-browser: $(STAMP) ## measure a browser's tab against plain SQLAlchemy with
 playground: $(STAMP) ## the engine in a page of your browser, on http://localhost:8000/
 	@$(BIN)/python -m scripts.playground $(if $(PORT),--port $(PORT))
 
-constraints: $(STAMP) ## resolve constraints/*.txt anew
+constraints: $(STAMP) ## resolve constraints/*.txt again
 	$(BIN)/python scripts/pin_constraints.py
 
 clean: ## remove environments, caches and builds
