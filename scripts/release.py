@@ -1,7 +1,7 @@
 """Builds a release into dist/ and checks it: version, changelog, metadata, contents and an installation of the wheel.
 
-`make release` runs it. All checks run; each problem is one line, and the exit code is 1 if there is any. The procedure is in
-CONTRIBUTING.md. Nothing is uploaded.
+`make release` runs it. All checks run; each problem is one line, and the exit code is 1 if there is any. Nothing is
+uploaded. CONTRIBUTING.md has the procedure.
 """
 
 from __future__ import annotations
