@@ -106,3 +106,22 @@ def test_explain_knows_every_error_and_rule() -> None:
     assert [code for code in (*codes, *rules, "D302", *risks) if not explained(code)] == []
     assert explained("column-required")[0].risk == "WARNING"
     assert explained("no-such-rule") == ()
+
+
+def anchors(document: str) -> set[str]:
+    """The fragments that links may name: headings as GitHub and GitLab spell them, and explicit ids."""
+    prose = re.sub(r"^```.*?^```", "", document, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    spelled = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return spelled | set(re.findall(r'<a id="([^"]+)">', prose))
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    root = DOCS.parent
+    folders = ("*.md", "docs/**/*.md", "benchmarks/*.md", "tests/*.md", "examples/*/*.md")
+    for page in (page for folder in folders for page in root.glob(folder)):
+        for link in re.findall(r"\]\((?!\w+:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            file, _, fragment = link.partition("#")
+            target = page.parent / file if file else page
+            assert target.exists(), (page.name, link)
+            assert not fragment or fragment in anchors(target.read_text(encoding="utf-8")), (page.name, link)
