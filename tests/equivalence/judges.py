@@ -276,7 +276,7 @@ def _goes_on(clause: list[str] | None, word: str) -> bool:
     return False
 
 
-_CHOSEN = re.compile(r"[^\s.,()'\"]+_(?:pkey|seq|key|fkey|check|excl|idx)\b")
+_CHOSEN = re.compile(r"[^\s.,()'\"]+_(?:pkey|seq|key|fkey|check|excl|idx)\d*\b")
 
 
 def under_new_names(dump: Dump, former: Sequence[tuple[str, str]]) -> Dump:

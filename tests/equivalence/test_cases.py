@@ -287,6 +287,9 @@ CASES: dict[str, Case] = {
     "a unique constraint gets other NULLs": case(
         t(A, unique("a", name="uq")), t(A, unique("a", name="uq", postgresql_nulls_not_distinct=True)), SEVEN, PG
     ),
+    "a unique constraint without a name gets other NULLs": case(
+        t(A, unique("a", postgresql_nulls_not_distinct=True)), t(A, unique("a")), SEVEN, PG
+    ),
     "a deferred unique constraint": case(
         t(A), t(A, unique("a", name="uq", deferrable=True, initially="DEFERRED")), SEVEN, PG
     ),
@@ -508,14 +511,25 @@ CASES: dict[str, Case] = {
         t(
             col("order", sa.Integer),
             lambda: sa.CheckConstraint(sa.column("order") > 0, name="ck"),
-            lambda: sa.CheckConstraint(sa.column("order") < 100, name="cl"),
+            lambda: sa.CheckConstraint(sa.column("order") < 100),
         ),
         t(
             renamed("Part of", "order", sa.Integer),
             lambda: sa.CheckConstraint(sa.column("Part of") > 1, name="ck"),
-            lambda: sa.CheckConstraint(sa.column("Part of") < 100, name="cl"),
+            lambda: sa.CheckConstraint(sa.column("Part of") < 100),
         ),
         ("INSERT INTO t (id) VALUES (1)",),
+    ),
+    "two checks without names are on a renamed column": case(
+        t(A, check("a > 0"), check("a < 100")),
+        t(renamed("c", "a", sa.Integer), check("c > 0"), check("c < 100")),
+        SEVEN,
+    ),
+    "a check moves to a new column": case(
+        t(A, check("a > 0", name="ck")), t(A, col("b", sa.Integer), check("b > 0", name="ck")), SEVEN
+    ),
+    "a check moves to a new column from one that goes": case(
+        t(A, S_B, check("a > 0", name="ck")), t(S_B, col("c", sa.Integer), check("c > 0", name="ck")), SEVEN
     ),
     # SQLite.
     "a column beside collations and AUTOINCREMENT is changed": case(
@@ -624,6 +638,10 @@ CASES: dict[str, Case] = {
     "an identity becomes a text": case(
         t(col("a", sa.Integer, sa.Identity)), t(col("a", sa.String(20), nullable=False)), (), PG
     ),
+    "an identity becomes a text that may be NULL": case(t(col("a", sa.Integer, sa.Identity)), t(S), (), PG),
+    "a column becomes a new domain": case(
+        t(A), t(col("a", postgresql.DOMAIN("positive", sa.BigInteger(), check="VALUE > 0"))), SEVEN, PG
+    ),
     "an interval with fields goes": case(t(A, col("b", postgresql.INTERVAL(fields="DAY TO SECOND"))), t(A), SEVEN, PG),
     "a renamed column counts by a new sequence": case(t(A), t(numbered), SEVEN, PG),
     "a sequence that no column counts by any more": case(t(A, numbered), t(A, col("b", sa.Integer)), SEVEN, PG),
@@ -657,7 +675,7 @@ CASES: dict[str, Case] = {
             col("c", sa.Integer),
             index("ix", "d"),
         ),
-        (),
+        ("INSERT INTO t (id, a, b) VALUES (1, 7, 'y')",),
         MARIA,
     ),
     "another character set beside a column that is renamed and made required": case(

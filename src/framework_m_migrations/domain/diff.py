@@ -105,7 +105,7 @@ def _indexes_and_uniques(
                 yield c.IndexChanged(wanted.name, Index(index.name, keys, unique=True), index)
         else:
             unmatched.append(index)
-    changed, missing = _matched(wanted, uniques)
+    changed, missing = _matched(wanted, uniques, capabilities)
     for index in unmatched:
         if not _unique_stands_in(index, uniques):
             yield c.IndexAdded(wanted.name, index)
@@ -160,12 +160,13 @@ def _same_index(before: Index, index: Index, wanted: Table) -> bool:
     return replace(before, options=options) == replace(index, keys=keys, where=before.where, valid=before.valid)
 
 
-def _matched(wanted: Table, uniques: list[Unique]) -> tuple[list[c.Change], list[Unique]]:
+def _matched(wanted: Table, uniques: list[Unique], capabilities: Capabilities) -> tuple[list[c.Change], list[Unique]]:
     """What differs in the unique constraints of a wanted name, and those that there are none for.
 
     Args:
         wanted: the table.
         uniques: what there is; what does a wanted one's work is taken out.
+        capabilities: by which rule a constraint without a name is named.
     """
     changed: list[c.Change] = []
     unmatched: list[Unique] = []
@@ -178,6 +179,10 @@ def _matched(wanted: Table, uniques: list[Unique]) -> tuple[list[c.Change], list
     missing: list[Unique] = []
     for unique in [unique for unique in unmatched if _take(uniques, _rule, _rule(unique)) is None]:
         other = _take(uniques, _rows_kept_apart, _rows_kept_apart(unique))
+        if other is None and unique.name is None:
+            # It would get the name that the other one has.
+            own = (sorted(unique.columns), capabilities.naming.choose(unique, Place(wanted.name, ())))
+            other = _take(uniques, lambda one: (sorted(one.columns), one.name), own)
         if other is None:
             missing.append(unique)
         else:

@@ -44,22 +44,22 @@ def obstacle(
         case c.ColumnRenamed(table=table, before=before) | c.ColumnTypeChanged(table=table, before=before):
             return _on_column(table, before, catalog)
         case c.ColumnRemoved(table=table, column=column, superseded_by=None):
-            on_it = (_options(item) for item in standing_on(catalog.tables[table], column.name))
+            on_it = (unsupported_option(item) for item in standing_on(catalog.tables[table], column.name))
             return next((found for found in on_it if found), None) or _pointed_at(table, column.name, catalog)
         case c.ColumnRemoved():
             return "an online change is between its phases: its contract revision drops the column"
         case c.UniqueAdded(table=table) | c.UniqueChanged(table=table) if _is_partitioned(table, catalog):
             return "a partitioned table cannot adopt an index that was built beside writers"
         case c.UniqueAdded(unique=unique) | c.UniqueChanged(unique=unique):
-            return _options(unique)
+            return unsupported_option(unique)
         case c.IndexAdded(index=index) | c.IndexChanged(index=index):
-            return _options(index)
+            return unsupported_option(index)
         case c.ForeignKeyAdded(table=table) if table not in catalog.tables:
             return "sync adds it, once it has made the table"
         case c.ForeignKeyAdded(foreign_key=key) | c.ForeignKeyChanged(foreign_key=key):
-            return _options(key)
+            return unsupported_option(key)
         case c.CheckAdded(check=check) | c.CheckChanged(check=check) | c.CheckRemoved(check=check):
-            return _options(check)
+            return unsupported_option(check)
         case _:
             return None
 
@@ -122,7 +122,7 @@ def _on_column(name: TableName, before: Column, catalog: Catalog) -> str | None:
         if expression is not None and stands_on(Check(None, expression), [before.name]):
             return f"{other.name} is computed from {before.name}"
     for item in standing_on(table, before.name):
-        found = _options(item)
+        found = unsupported_option(item)
         if found is not None:
             return found
     return _pointed_at(name, before.name, catalog)
@@ -136,7 +136,7 @@ def _pointed_at(name: TableName, column: str, catalog: Catalog) -> str | None:
     return None
 
 
-def _options(item: Index | Unique | Check | ForeignKey) -> str | None:
+def unsupported_option(item: Index | Unique | Check | ForeignKey) -> str | None:
     """An option of an index or constraint that the helpers do not take."""
     known: frozenset[str] = frozenset()
     if isinstance(item, Index):

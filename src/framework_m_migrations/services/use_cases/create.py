@@ -183,17 +183,26 @@ def write_halves(
     Returns:
         The first half, with the second one as its ``contract``; without ``path`` when nothing is withheld.
     """
-    chosen, said = _withheld(changes)
+    chosen = [planned for planned in changes if planned.withheld]
     with session.reading():
         catalog = session.inspector.read(None)
         renamed = {name for one in chosen if isinstance(one.change, c.TableRenamed) for name in _both_names(one.change)}
         found = [
-            (one, obstacle(one.change, catalog, widens=_widens(session, one.change), renamed=renamed)) for one in chosen
+            (one, obstacle(one.change, catalog, widens=_widens(session, one.change), renamed=renamed))
+            for one in (*_columns_of(chosen, changes), *chosen)
         ]
     reasons = _with_dependents(found)
-    said += [f"{_named(planned)}: {reason}; write it by hand" for planned, reason in reasons if reason is not None]
     chosen = [planned for planned, reason in reasons if reason is None]
     chosen = [*_types_of(chosen, changes), *chosen]
+    safe = sum(1 for planned in changes if not planned.withheld and planned not in chosen)
+    said = (
+        [f"{safe} safe change{'' if safe == 1 else 's'}: `m-migrate sync` applies what is safe online"] if safe else []
+    )
+    said += [
+        f"{_named(planned)}: {reason}; write it by hand"
+        for planned, reason in reasons
+        if reason is not None and planned.withheld
+    ]
     out = (*left_out, *said)
     if not chosen:
         return CreateResult(draft.app, None, None, "", (), out)
@@ -224,25 +233,37 @@ def write_halves(
 
 
 def _types_of(chosen: Sequence[PlannedChange], changes: Sequence[PlannedChange]) -> list[PlannedChange]:
-    """The new enumerations and sequences of columns that the revisions add or convert: all come before sync."""
+    """The new enumerations, domains and sequences of columns that the revisions add or convert: all before sync."""
     columns = [
         planned.change.column
         for planned in chosen
         if isinstance(planned.change, c.ColumnAdded | c.ColumnTypeChanged | c.ColumnRenamed)
     ]
     enums = {column.type.enum for column in columns}
-    texts = [column.default or "" for column in columns]
+    texts = [text for column in columns for text in (column.type.spelling, column.default or "")]
 
     def is_used(change: c.Change) -> bool:
         match change:
             case c.EnumAdded(enum=enum):
                 return enum.name in enums
             case c.ObjectAdded(object=item):
-                return item.kind == "sequence" and any(occurs(item.name.name, text) for text in texts)
+                return item.kind in {"sequence", "domain"} and any(occurs(item.name.name, text) for text in texts)
             case _:
                 return False
 
     return [one for one in changes if is_used(one.change)]
+
+
+def _columns_of(chosen: Sequence[PlannedChange], changes: Sequence[PlannedChange]) -> list[PlannedChange]:
+    """The new columns that an index or constraint of the revisions is on: they come before sync too."""
+    items = [(one.change.table, item) for one in chosen if (item := _item(one.change)) is not None]
+
+    def is_used(change: c.Change) -> bool:
+        return isinstance(change, c.ColumnAdded) and any(
+            table == change.table and stands_on(item, [change.column.name]) for table, item in items
+        )
+
+    return [one for one in changes if not one.withheld and is_used(one.change)]
 
 
 def _both_names(change: c.TableRenamed) -> tuple[TableName, TableName]:
@@ -258,42 +279,50 @@ def _widens(session: Session, change: c.Change) -> bool:
 
 
 def _with_dependents(reasons: Sequence[tuple[PlannedChange, str | None]]) -> list[tuple[PlannedChange, str | None]]:
-    """What stands on a column that is left out is left out with it."""
-    held = [
-        (planned.change.table, planned.change.column.name)
-        for planned, reason in reasons
-        if reason is not None and isinstance(planned.change, c.ColumnRenamed | c.ColumnAdded)
-    ]
+    """What depends on a column that is left out is left out with it."""
+    held: dict[tuple[TableName, str], str] = {}
+    for planned, reason in reasons:
+        match planned.change:
+            case c.ColumnRenamed(table=table, column=column) | c.ColumnAdded(table=table, column=column) if reason:
+                held[table, column.name] = f"{column.name} is not there yet"
+            case (
+                c.ColumnTypeChanged(table=table, column=column) | c.ColumnGenerationChanged(table=table, column=column)
+            ) if reason:
+                held[table, column.name] = f"{column.name} has to be changed first"
+            case _:
+                pass
 
     def on(change: c.Change) -> str | None:
-        item: Index | Unique | Check | ForeignKey
+        item = _item(change)
         match change:
-            case c.IndexAdded(index=item) | c.IndexChanged(index=item) | c.UniqueAdded(unique=item):
-                pass
-            case c.UniqueChanged(unique=item) | c.CheckAdded(check=item) | c.CheckChanged(check=item):
-                pass
-            case c.ForeignKeyAdded(foreign_key=item) | c.ForeignKeyChanged(foreign_key=item):
-                pass
-            case c.IndexRemoved(index=item) | c.UniqueRemoved(unique=item) | c.CheckRemoved(check=item):
-                pass
-            case c.ForeignKeyRemoved(foreign_key=item):
-                pass
+            case c.ColumnTypeChanged(column=column) | c.ColumnNullabilityChanged(column=column):
+                return held.get((change.table, column.name))
+            case c.ColumnDefaultChanged(column=column):
+                return held.get((change.table, column.name))
+            case _ if item is not None:
+                return next((r for (t, name), r in held.items() if t == change.table and stands_on(item, [name])), None)
             case _:
                 return None
-        return next((name for table, name in held if table == change.table and stands_on(item, [name])), None)
 
-    return [
-        (planned, reason if reason is not None or (name := on(planned.change)) is None else f"{name} is not there yet")
-        for planned, reason in reasons
-    ]
+    return [(planned, reason or on(planned.change)) for planned, reason in reasons]
 
 
-def _withheld(changes: Sequence[PlannedChange]) -> tuple[list[PlannedChange], list[str]]:
-    safe = sum(1 for planned in changes if not planned.withheld)
-    said = (
-        [f"{safe} safe change{'' if safe == 1 else 's'}: `m-migrate sync` applies what is safe online"] if safe else []
-    )
-    return [planned for planned in changes if planned.withheld], said
+def _item(change: c.Change) -> Index | Unique | Check | ForeignKey | None:
+    """The index or constraint that a change is about, as it is afterwards."""
+    item: Index | Unique | Check | ForeignKey
+    match change:
+        case c.IndexAdded(index=item) | c.IndexChanged(index=item) | c.IndexRemoved(index=item):
+            return item
+        case c.UniqueAdded(unique=item) | c.UniqueChanged(unique=item) | c.UniqueRemoved(unique=item):
+            return item
+        case c.CheckAdded(check=item) | c.CheckChanged(check=item) | c.CheckRemoved(check=item):
+            return item
+        case c.ForeignKeyAdded(foreign_key=item) | c.ForeignKeyChanged(foreign_key=item):
+            return item
+        case c.ForeignKeyRemoved(foreign_key=item):
+            return item
+        case _:
+            return None
 
 
 def _named(planned: PlannedChange) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from framework_m_migrations.adapters.sql.dialects.postgresql.conversions import conversion
 from framework_m_migrations.adapters.sql.dialects.postgresql.expressions import is_volatile
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualified, written
-from framework_m_migrations.adapters.sql.objects import generated_sql, sequence_clauses
+from framework_m_migrations.adapters.sql.objects import domain_clauses, generated_sql, sequence_clauses
 from framework_m_migrations.adapters.sql.revisions.writer.script import phase_of
 from framework_m_migrations.adapters.sql.revisions.writer.source import (
     Source,
@@ -19,7 +19,8 @@ from framework_m_migrations.adapters.sql.revisions.writer.source import (
 )
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.lowering import is_required
-from framework_m_migrations.domain.online_forms import standing_on
+from framework_m_migrations.domain.naming import Place, standard_name
+from framework_m_migrations.domain.online_forms import standing_on, unsupported_option
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.renames import copy_name, former_name, in_text, on_columns, stands_on
 from framework_m_migrations.domain.revisions import Phase, RevisionDraft
@@ -179,8 +180,8 @@ def rename_table(halves: Halves, change: c.TableRenamed) -> None:
 def rename_column(halves: Halves, change: c.ColumnRenamed, wanted: Table, actual: Table) -> None:
     """A second column kept equal, with what stands on the first; then the first one gone."""
     table, before, after = change.table, change.before, replace(change.column, type=change.before.type)
-    pairs = [(item, _moved(item, before.name, after.name)) for item in standing_on(actual, before.name)]
-    copies = [_as_wanted(new, wanted) for _, new in pairs]
+    pairs = _renamed_items(table, before.name, after.name, wanted, actual)
+    copies = [new for _, new in pairs]
     taken = _names(table, actual)
     clash = [name for name in (item_name(table, new) for new in copies) if name in taken]
     default, old_default = _constant(_default(after)), _constant(before.default)
@@ -233,9 +234,8 @@ def rename_column(halves: Halves, change: c.ColumnRenamed, wanted: Table, actual
 
 def moved_names(change: c.ColumnRenamed, wanted: Table | None, actual: Table) -> list[str]:
     """What stands on a renamed column, under its new names."""
-    items = standing_on(actual, change.before.name)
-    moved = [_moved(item, change.before.name, change.column.name) for item in items]
-    return [item_name(change.table, item if wanted is None else _as_wanted(item, wanted)) for item in moved]
+    pairs = _renamed_items(change.table, change.before.name, change.column.name, wanted, actual)
+    return [item_name(change.table, new) for _, new in pairs]
 
 
 def convert_column(halves: Halves, change: c.ColumnTypeChanged, actual: Table, *, convert: bool) -> None:
@@ -293,15 +293,18 @@ def convert_column(halves: Halves, change: c.ColumnTypeChanged, actual: Table, *
     )
 
 
-def drop_column(halves: Halves, change: c.ColumnRemoved, actual: Table) -> None:
-    """NOT NULL first, so that new code may leave the column out; then what stands on it, then the column."""
+def drop_column(halves: Halves, change: c.ColumnRemoved, actual: Table, replaced: AbstractSet[str]) -> None:
+    """NOT NULL first, so that new code may leave the column out; then what stands on it, then the column.
+
+    ``replaced`` are the names of indexes and constraints that other changes define anew: by then on other columns.
+    """
     table, column = change.table, change.column
     place, name = qualified(table, None), written(column.name)
     halves.review.append(f"Data: {table}.{column.name} is dropped with its values; downgrade brings back the column.")
     if is_required(column):
         halves.expand_up.append(call("drop_not_null", table.name, column.name, table=table))
         halves.review.append(f"NOT NULL: downgrade leaves {table}.{column.name} nullable; new code wrote no values.")
-    items = standing_on(actual, column.name)
+    items = [item for item in standing_on(actual, column.name) if item_name(table, item) not in replaced]
     halves.contract_up.extend(drop(table, item) for item in reversed(items))
     halves.contract_up.append(call("execute", f"ALTER TABLE {place} DROP COLUMN IF EXISTS {name}"))
     default = "" if column.default is None else f" DEFAULT {column.default_text}"
@@ -337,7 +340,8 @@ def add_column(halves: Halves, table: TableName, column: Column) -> None:
     halves.expand_up.append(call("execute", *added))
     halves.expand_down.append(call("execute", f"ALTER TABLE {place} DROP COLUMN IF EXISTS {name}"))
     if column.default is None:
-        require_column(halves, table, column)
+        if not column.nullable:
+            require_column(halves, table, column)
         return
     values = mapping({column.name: column.default})
     halves.expand_up.append(call("backfill", table.name, values, where=f"{name} IS NULL", table=table))
@@ -385,17 +389,26 @@ def _moved(item: Item, before: str, after: str) -> Item:
     return replace(item, columns=tuple(names.get(one, one) for one in item.columns), native=None)
 
 
-def _as_wanted(moved: Item, wanted: Table) -> Item:
-    """The moved item under the name that the wanted table has for it."""
-    items: tuple[Item, ...] = (*wanted.indexes, *wanted.uniques, *wanted.checks, *wanted.foreign_keys)
-    for one in items:
-        if type(one) is type(moved) and _shape(one) == _shape(moved):
-            return _called(moved, one.name)
-    return moved
-
-
-def _called(item: Item, name: str | None) -> Item:
-    return replace(item, name=name or item.name) if isinstance(item, Index) else replace(item, name=name)
+def _renamed_items(
+    table: TableName, before: str, after: str, wanted: Table | None, actual: Table
+) -> list[tuple[Item, Item]]:
+    """What is on a renamed column, and the same on its new name: under the name that the wanted table has for it."""
+    there: tuple[Item, ...] = ()
+    if wanted is not None:
+        there = (*wanted.indexes, *wanted.uniques, *wanted.checks, *wanted.foreign_keys)
+    columns = {one.name for one in (*actual.columns, *(() if wanted is None else wanted.columns))} - {before}
+    taken = {item.name for item in there if item.name is not None}
+    found: list[tuple[Item, Item]] = []
+    for item in standing_on(actual, before):
+        moved = _moved(item, before, after)
+        same = next((one for one in there if type(one) is type(moved) and _shape(one) == _shape(moved)), None)
+        if same is not None and same.name is not None:
+            moved = replace(moved, name=same.name)
+        elif same is not None and not isinstance(moved, Index):
+            moved = replace(moved, name=standard_name(moved, Place(table, columns, taken)))
+        taken.add(item_name(table, moved))
+        found.append((item, moved))
+    return found
 
 
 def _shape(item: Item) -> object:
@@ -447,11 +460,13 @@ def online_halves(changes: Sequence[PlannedChange], draft: RevisionDraft) -> Hal
     ordered = sorted(changes, key=lambda planned: phase_of(planned.change))
     renames = [planned.change for planned in ordered if isinstance(planned.change, c.ColumnRenamed)]
     moved = {(one.table, name) for one in renames for name in moved_names(one, *tables[one.table])}
+    anew = [(planned.change.table, item) for planned in ordered if (item := _replaced(planned.change)) is not None]
     for planned in ordered:
         if _is_moved(planned.change, moved, renames):
             continue
         one = Halves()
-        _write(one, planned, tables)
+        replaced = {item_name(table, item) for table, item in anew if table == planned.change.table}
+        _write(one, planned, tables, replaced)
         found.expand_up += one.expand_up
         found.expand_down = one.expand_down + found.expand_down
         found.contract_up += one.contract_up
@@ -478,6 +493,18 @@ def _is_moved(change: c.Change, moved: AbstractSet[tuple[TableName, str]], renam
     return (change.table, item_name(change.table, item)) in moved
 
 
+def _replaced(change: c.Change) -> Item | None:
+    """What an index or constraint that is defined anew was before."""
+    item: Item
+    match change:
+        case c.IndexChanged(before=item) | c.UniqueChanged(before=item):
+            return item
+        case c.CheckChanged(before=item) | c.ForeignKeyChanged(before=item):
+            return item
+        case _:
+            return None
+
+
 def _is_renamed(table: TableName, item: Item, renames: Sequence[c.ColumnRenamed]) -> bool:
     return stands_on(item, [one.column.name for one in renames if one.table == table])
 
@@ -489,7 +516,12 @@ def half(halves: Halves, phase: Phase) -> tuple[list[Source], list[Source]]:
     return halves.contract_up, halves.contract_down
 
 
-def _write(halves: Halves, planned: PlannedChange, tables: Mapping[TableName, tuple[Table | None, Table]]) -> None:
+def _write(
+    halves: Halves,
+    planned: PlannedChange,
+    tables: Mapping[TableName, tuple[Table | None, Table]],
+    replaced: AbstractSet[str],
+) -> None:
     change = planned.change
     wanted, actual = tables.get(change.table, (None, None))
     match change:
@@ -497,9 +529,14 @@ def _write(halves: Halves, planned: PlannedChange, tables: Mapping[TableName, tu
             halves.expand_up.append(call("set_enum_values", enum.name.name, enum.values, table=enum.name))
             halves.expand_down.append(call("execute", f"DROP TYPE IF EXISTS {qualified(enum.name, None)}"))
         case c.ObjectAdded(object=item):
-            name, clauses = qualified(item.name, None), " ".join(sequence_clauses({}, dict(item.options)))
-            halves.expand_up.append(call("execute", f"CREATE SEQUENCE IF NOT EXISTS {name} {clauses}".rstrip()))
-            halves.expand_down.append(call("execute", f"DROP SEQUENCE IF EXISTS {name}"))
+            name, options, kind = qualified(item.name, None), dict(item.options), item.kind.upper()
+            made = f"CREATE SEQUENCE IF NOT EXISTS {name} {' '.join(sequence_clauses({}, options))}".rstrip()
+            if kind == "DOMAIN":
+                # It has no IF NOT EXISTS.
+                made = f"CREATE DOMAIN {name} AS {domain_clauses(options, written)}"
+                made = f"DO $m_migrate$BEGIN {made}; EXCEPTION WHEN duplicate_object THEN NULL; END$m_migrate$"
+            halves.expand_up.append(call("execute", made))
+            halves.expand_down.append(call("execute", f"DROP {kind} IF EXISTS {name}"))
         case c.TableRenamed():
             rename_table(halves, change)
         case c.ColumnRenamed() if wanted is not None and actual is not None:
@@ -507,7 +544,7 @@ def _write(halves: Halves, planned: PlannedChange, tables: Mapping[TableName, tu
         case c.ColumnTypeChanged() if actual is not None:
             convert_column(halves, change, actual, convert=planned.judgement.rule != "type-rewritten")
         case c.ColumnRemoved() if actual is not None:
-            drop_column(halves, change, actual)
+            drop_column(halves, change, actual, replaced)
         case c.ColumnAdded(table=table, column=column):
             add_column(halves, table, column)
         case c.ColumnNullabilityChanged(table=table, column=column) if column.nullable:
@@ -556,8 +593,14 @@ def _constraint(halves: Halves, change: c.Change) -> None:
 
 def _remove(halves: Halves, table: TableName, item: Item) -> None:
     """Old code may rely on what it enforces or makes quick."""
+    _without_option(halves, table, item)
     halves.contract_up.append(drop(table, item))
     halves.contract_down.append(create(table, item))
+
+
+def _without_option(halves: Halves, table: TableName, before: Item) -> None:
+    if (option := unsupported_option(before)) is not None:
+        halves.review.append(f"{table}: {option}; downgrade creates it without this option.")
 
 
 def _exchange(helper: str, table: TableName, name: str) -> Source:
@@ -568,6 +611,7 @@ def _replace(halves: Halves, table: TableName, before: Item, after: Item) -> Non
     """The new one beside the old one, under its name where both have one name, and then the old one gone."""
     name, old = item_name(table, after), item_name(table, before)
     copy = copy_name(name)
+    _without_option(halves, table, before)
     halves.review.append(f"{table}: {name} is defined anew; rows that break the new definition stop the contract step.")
     if name != old:
         halves.contract_up += [create(table, after), drop(table, before)]
