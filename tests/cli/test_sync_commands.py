@@ -29,7 +29,7 @@ def test_what_is_withheld_is_listed_by_every_sync_and_the_rest_applied(drifted: 
         assert done.code == 0
         withheld = done.out.split("Withheld: sync leaves these alone")[1]
         assert "WARNING   customer  new column code INTEGER NOT NULL" in withheld
-        assert "BREAKING  old       table without a DocType" in withheld
+        assert "BREAKING  old       table without a model" in withheld
         assert re.search(r'm-migrate create (--\S+ \S+ )*"MESSAGE" --app APP', withheld)
         assert re.search(r"m-migrate sync (--\S+ \S+ )*--allow-drop", withheld)
     assert drifted.columns("customer") == ["id", "title", "note"]
@@ -94,7 +94,7 @@ def test_verify_judges_by_the_risk_asked_for(drifted: Project) -> None:
 def test_verify_of_a_difference_that_sync_would_mend(project: Project) -> None:
     project.run("sync")
     clean = project.run("verify", "--strict")
-    assert (clean.code, clean.out) == (0, "CLEAN: database, DocTypes and revisions agree.\n")
+    assert (clean.code, clean.out) == (0, "CLEAN: database, models and revisions agree.\n")
     project.models(WITH_NOTE)
     assert project.run("verify").code == 0
     assert project.run("verify", "--fail-on", "safe").code == 3
@@ -114,7 +114,7 @@ def test_allow_drop_in_a_pipe_lists_before_it_drops(drifted: Project) -> None:
     assert done.code == 0
     listed, rest = done.out.split("Applied\n")
     assert "To be dropped" in listed
-    assert "BREAKING  old    table without a DocType" in listed
+    assert "BREAKING  old    table without a model" in listed
     assert "DROP TABLE" in rest.split("Dropped\n")[1]
     assert "BREAKING" not in rest
     assert "old" not in drifted.tables()

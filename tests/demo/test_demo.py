@@ -42,7 +42,7 @@ def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
         "ALTER TABLE shop_order ADD COLUMN note TEXT;",
         "DIRTY: 1 finding (2 more findings below)",
         "Rows of shop_order hold NULL in currency",
-        "CLEAN: database, DocTypes and revisions agree.",
+        "CLEAN: database, models and revisions agree.",
         "1 revision rolled back",
         "DocTypes  9 of 9 match",
         "The demo is done",

@@ -178,7 +178,7 @@ def test_a_ledger_that_cannot_hold_what_belongs_there_is_told_and_mended(
         manager.sync()
     assert "m-migrate repair" in e.value.next_step
     [first, *_] = manager.repair().actions
-    assert first.startswith("make the ledger's tables anew, empty: ")
+    assert first.startswith("create the ledger's tables again, empty: ")
     manager.sync()
     assert manager.plan(force=True).plan.is_empty
     postgres_prey.check()

@@ -88,7 +88,7 @@ def test_a_column_is_kept_by_what_names_it(base: sqlite3.Connection, made: str, 
 
 def test_what_goes_first_is_in_nobodys_way(base: sqlite3.Connection) -> None:
     twice, b = gone("twice", expression="b * 2"), gone("b")
-    assert told(base, b) == {b: "The computed column twice stands on it and must be changed or dropped first."}
+    assert told(base, b) == {b: "The computed column twice depends on it and must be changed or dropped first."}
     assert told(base, twice, b) == {}
     base.execute("CREATE TRIGGER t AFTER INSERT ON other BEGIN SELECT a FROM item; END")
     assert set(told(base, table(ITEM))) == {table(ITEM)}

@@ -215,4 +215,4 @@ def test_create_says_what_stands_on_a_column_that_its_revision_drops(
     release(full=True).sync()
     site.execute("CREATE VIEW totals AS SELECT n, a FROM item")
     made = release(full=False).create("without a", app="app_with_views", dry_run=True)
-    assert [line.partition(":")[0] for line in made.review if "view totals stands on it" in line] == ["item"]
+    assert [line.partition(":")[0] for line in made.review if "view totals depends on it" in line] == ["item"]

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from framework_m_migrations.cli.commands import declarative, lint, maintenance, versioned
 
-HELP = """Schema migrations on two tracks over one database: sync brings it to what the DocTypes declare, \
+HELP = """Schema migrations on two tracks over one database: sync applies what the models declare, \
 run applies the ordered revisions that apps ship. When in doubt: m-migrate all."""
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 usage; 3 verify found the schema dirty, \

@@ -45,4 +45,4 @@ class Interrupted(MigrationError):
 
     code = "M901"
     exit_code = 130
-    default_next_step = "What was finished stands; run the same command again: it goes on where it stopped."
+    default_next_step = "Finished steps are kept. Run the same command again: it resumes where it stopped."

@@ -241,7 +241,7 @@ def refuse_old_server(connection: sa.Connection) -> None:
         shown = ".".join(map(str, version))
         raise UnsupportedDatabase(
             f"This is {oldest[1]} {shown}; the engine needs {oldest[0][0]} or later.",
-            next_step="Upgrade the server: what is missing is told in docs/online.md.",
+            next_step="Upgrade the server: docs/online.md lists what is missing.",
             details={"server_version": shown},
         )
 

@@ -26,7 +26,7 @@ def sentence(change: c.Change) -> str:
         case c.TableAdded(definition=table):
             return f"new table, {_many(table.columns, 'column', 'columns')}, {_many(table.indexes, 'index', 'indexes')}"
         case c.TableRemoved():
-            return "table without a DocType"
+            return "table without a model"
         case c.TableRenamed(before=former):
             return f"table renamed from {former}"
         case c.PrimaryKeyChanged(before=old_key, primary_key=new_key):

@@ -70,7 +70,7 @@ class AppBroken(MigrationError):
     """An app's own module (DocTypes, hooks, entry point) failed to import."""
 
     code = "M111"
-    default_next_step = "Mend the module named above, then run the command again."
+    default_next_step = "Fix the module named above, then run the command again."
 
 
 class NoTables(ConfigurationError):
@@ -87,7 +87,7 @@ class InvalidMetadata(MigrationError):
     """The wanted schema contradicts itself: two tables of one name, an unknown foreign key target, no columns."""
 
     code = "M120"
-    default_next_step = "Correct the DocType or the MetaData named above."
+    default_next_step = "Correct the model named above."
 
 
 class NameInOtherCase(InvalidMetadata):
@@ -101,7 +101,7 @@ class DatabaseError(MigrationError):
     """The database refused a statement."""
 
     code = "M200"
-    default_next_step = "Solve what the database reports, then run the same command: it goes on where it stopped."
+    default_next_step = "Fix the reported error and run the same command again; it resumes where it stopped."
 
 
 class ConnectionFailed(DatabaseError):
@@ -129,7 +129,7 @@ class StorageFull(DatabaseError):
     """The disk or quota under the database is used up."""
 
     code = "M204"
-    default_next_step = "Free some space, then run the same command: it goes on where it stopped."
+    default_next_step = "Free some space, then run the same command: it resumes where it stopped."
 
 
 class DatabaseCorrupt(DatabaseError):
@@ -145,7 +145,7 @@ class PreparedStatementLost(DatabaseError):
     code = "M206"
     default_next_step = (
         "Let the driver keep no prepared statements behind a pooling proxy (docs/online.md says how), "
-        "or connect to the server directly; then run the same command: it goes on where it stopped."
+        "or connect to the server directly; then run the same command: it resumes where it stopped."
     )
 
 
@@ -193,8 +193,8 @@ class LedgerNameTaken(MigrationError):
 
     code = "M301"
     default_next_step = (
-        "Rename the object, or drop it if nobody needs it, then run `m-migrate repair`; "
-        "the engine removes nothing that it did not make."
+        "Rename the object, or drop it if it is not needed, then run `m-migrate repair`; "
+        "m-migrate removes nothing that it did not create."
     )
 
 
@@ -202,7 +202,7 @@ class PlanOutdated(MigrationError):
     """The database changed between planning and applying."""
 
     code = "M310"
-    default_next_step = "Run the command again: it plans anew."
+    default_next_step = "Run the command again: it makes a new plan."
 
 
 class DropRefused(MigrationError):
@@ -218,7 +218,7 @@ class HookFailed(MigrationError):
     """A before_sync or after_sync hook raised."""
 
     code = "M400"
-    default_next_step = "Mend the hook named above, then run the same command again."
+    default_next_step = "Fix the hook named above, then run the same command again."
 
 
 class RevisionError(MigrationError):
@@ -232,7 +232,7 @@ class RevisionFileBroken(RevisionError):
     """A revision file cannot be loaded."""
 
     code = "M501"
-    default_next_step = "Mend or remove the file named above; nothing was changed."
+    default_next_step = "Fix or remove the file named above; nothing was changed."
 
 
 class UnknownRevision(RevisionError):
@@ -262,7 +262,7 @@ class RevisionFailed(RevisionError):
     """A revision's upgrade or downgrade raised. It was rolled back where the database can."""
 
     code = "M505"
-    default_next_step = "Mend the revision named above, then run the same command: it goes on with that revision."
+    default_next_step = "Fix the revision named above, then run the same command: it resumes with that revision."
 
 
 class VersionFolderMissing(RevisionError):
@@ -283,7 +283,7 @@ class EnvironmentBroken(RevisionError):
     """The project's own alembic.ini or env.py cannot be used."""
 
     code = "M508"
-    default_next_step = "Mend it, or write a new one with `m-migrate init`."
+    default_next_step = "Fix it, or write a new one with `m-migrate init`."
 
 
 class RevisionUnfinished(RevisionError):

@@ -56,7 +56,7 @@ class Verifier:
     @staticmethod
     def _unmanaged(plan: Plan) -> list[Finding]:
         return [
-            Finding("unmanaged-table", f"{name}: no DocType wants it and the ledger does not know it", dirty=True)
+            Finding("unmanaged-table", f"{name}: no model declares it and the ledger does not list it", dirty=True)
             for name in plan.unmanaged
         ]
 

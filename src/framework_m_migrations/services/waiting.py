@@ -55,7 +55,7 @@ def still_held(session: Session) -> None:
     if not session.lock.try_acquire():
         raise MigrationLocked(
             "The migration lock was lost: another migrator may have taken over.",
-            next_step="Run the same command again: it goes on where it stopped.",
+            next_step="Run the same command again: it resumes where it stopped.",
         )
 
 

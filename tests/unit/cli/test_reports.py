@@ -102,7 +102,7 @@ def test_plan_shows_locks_hazards_and_sql_and_that_of_what_is_withheld() -> None
     assert "Step 1 of 1: one transaction; locks ACCESS EXCLUSIVE on customer" in text
     assert "Note: The table is large." in text
     assert f"    {ADD_SQL};\n" in text
-    assert f"    {DROP_SQL};\n" in text.split("SQL of what is withheld, for reading")[1]
+    assert f"    {DROP_SQL};\n" in text.split("SQL of withheld changes, for reference")[1]
     assert "1 change to be applied in 1 step, 2 withheld." in text
 
 
@@ -115,7 +115,7 @@ def test_sql_can_be_pasted_and_names_what_is_withheld_in_comments() -> None:
     text = d.plan_sql(a_plan())
     assert text.startswith(f"{ADD_SQL};\n")
     assert DROP_SQL not in text
-    assert "-- Withheld (BREAKING): old_thing: table without a DocType. Handled by: m-migrate sync --allow-drop" in text
+    assert "-- Withheld (BREAKING): old_thing: table without a model. Handled by: m-migrate sync --allow-drop" in text
     database = sqlite3.connect(":memory:")
     database.execute("CREATE TABLE customer (id INTEGER)")
     database.executescript(text)
@@ -155,7 +155,7 @@ NOTED = Finding("change", "customer: new column note", dirty=False, risk=Risk.SA
 @pytest.mark.parametrize(
     ("findings", "first"),
     [
-        ((), "CLEAN: database, DocTypes and revisions agree."),
+        ((), "CLEAN: database, models and revisions agree."),
         ((NOTED,), "CLEAN: 1 finding, none that fails."),
         ((FAILS, NOTED), "DIRTY: 1 finding (1 more finding below)"),
         ((FAILS,), "DIRTY: 1 finding"),
@@ -265,7 +265,7 @@ def test_status_shows_both_tracks_in_one_picture() -> None:
 
 def test_status_is_ready_when_nothing_breaks() -> None:
     text = render_plain(status_report(a_status(apps=(), matching=12, plan=Plan())))
-    assert "READY: database, DocTypes and revisions agree." in text
+    assert "READY: database, models and revisions agree." in text
     assert "NOT READY" not in text
     assert "Next" not in text
 

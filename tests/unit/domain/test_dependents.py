@@ -45,7 +45,7 @@ def test_a_foreign_key_keeps_what_it_needs(drop: c.Change, kept: bool) -> None:
     found = held_by_keys([drop], [pointing("a", "b")])
     assert (drop in found) is kept
     if kept:
-        assert found[drop].reason.startswith("The foreign key fk of table other stands on it")
+        assert found[drop].reason.startswith("The foreign key fk of table other depends on it")
 
 
 def test_a_key_without_a_name_is_told_by_its_columns() -> None:
@@ -82,7 +82,7 @@ def test_what_is_kept_is_left_to_the_user_with_both_reasons() -> None:
     assert kept.judgement == Judgement(
         Risk.BREAKING,
         "removed",
-        "Nobody wants it. The view totals stands on it and must be changed or dropped first.",
+        "Nobody wants it. The view totals depends on it and must be changed or dropped first.",
         MANUAL,
     )
 

@@ -11,8 +11,8 @@ from framework_m_migrations.domain.schema import Check, TableName
 from tests.unit.domain.build import column, index, key, unique
 
 T = TableName("t")
-COPY = "No DocType wants it any more; it goes with a copy of the table only."
-NAMELESS = "No DocType wants it any more, but it has no name to drop it by: copy the table by hand, without it."
+COPY = "No model declares it any more; it goes with a copy of the table only."
+NAMELESS = "No model declares it any more, but it has no name to drop it by: copy the table by hand, without it."
 FIXED = {(T, "a"): "the unique constraint uq"}
 
 
@@ -45,7 +45,7 @@ def test_a_column_that_something_fixes_goes_with_a_copy_of_its_table() -> None:
     assert judge(c.ColumnRemoved(T, column("a"), owned=True), known) == Judgement(
         Risk.BREAKING,
         "column-removed",
-        "The DocType has no such field. Its values would be lost, and the unique constraint uq keeps it from being "
+        "The model has no such column. Its values would be lost, and the unique constraint uq keeps it from being "
         "dropped in place.",
         "create",
     )

@@ -125,7 +125,7 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
     (TO_P, replace(answered(TO_P, 0), unvalidated_parts=False), "constraint-added", "sync", ("keeps it",)),
     (RULED, EMPTY, "constraint-added", "sync", ("empty",)),
     (RULED, answered(RULED, 0), "constraint-added", "sync", ("keeps it",)),
-    (RULED, answered(RULED, 1), "constraint-violated", "create", ("break it",)),
+    (RULED, answered(RULED, 1), "constraint-violated", "create", ("violate it",)),
     (RULED, FULL, "constraint-unknown", "create", ("not known",)),
     (c.CommentChanged(T, None, "x", None), FULL, "comment-changed", "sync", ("comment",)),
     (c.TableOptionsChanged(T, (), (("strict", "true"),)), EMPTY, "table-options-changed", "create", ("options",)),
@@ -149,7 +149,7 @@ CASES: list[tuple[c.Change, Knowledge, str, str, tuple[str, ...]]] = [
     (c.UniqueAdded(T, unique("a"), via_index="ux"), PARTED, "partitioned", "create", ("under a lock",)),
     (c.ForeignKeyAdded(T, KEY), PARTED, "partitioned", "create", ("at once",)),
     (PAIR, replace(PARTED, facts={HAS_ROWS: 0}), "unique-added", "sync", ("empty",)),
-    (PAIR, replace(PARTED, facts=answered(PAIR, 0).facts, online=False), "unique-added", "sync", ("agree",)),
+    (PAIR, replace(PARTED, facts=answered(PAIR, 0).facts, online=False), "unique-added", "sync", ("equal values",)),
     *(
         (change, EMPTY, "surplus", "sync --allow-drop", ("loses no rows",))
         for change in (

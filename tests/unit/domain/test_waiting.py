@@ -182,7 +182,7 @@ def test_both_ends_of_a_foreign_key_keep_types_that_compare(change: PlannedChang
         assert result.judgement == Judgement(
             Risk.WARNING,
             "type-under-key",
-            f"The foreign key {called} stands on it, and both its ends must compare.",
+            f"The foreign key {called} depends on it, and both its ends must compare.",
             "create",
         )
 

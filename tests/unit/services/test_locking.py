@@ -89,7 +89,7 @@ def test_a_lost_lock_is_told_and_a_held_one_is_not() -> None:
         MigrationLocked, match=r"The migration lock was lost: another migrator may have taken over\."
     ) as e:
         still_held(case.session)
-    assert e.value.next_step == "Run the same command again: it goes on where it stopped."
+    assert e.value.next_step == "Run the same command again: it resumes where it stopped."
 
 
 def again(attempt: Callable[[], str], number: int) -> Callable[[Session], UseCase[str]]:

@@ -192,7 +192,7 @@ def test_nothing_is_changed_by_somebody_who_lost_the_lock() -> None:
     other = Watched(database)
     with pytest.raises(MigrationLocked, match="lost") as caught:
         applied(session, Step((ADD_B,)))
-    assert "goes on where it stopped" in caught.value.next_step
+    assert "resumes where it stopped" in caught.value.next_step
     assert database.state.tables[T] == TABLE
     other.lock.release()
 

@@ -165,7 +165,7 @@ def test_only_what_was_listed_is_dropped() -> None:
 def test_a_source_that_declares_nothing_drops_nothing() -> None:
     site = Site()
     site.sync(replace(doctype("a"), app=None))
-    with pytest.raises(DropRefused, match="No DocType is declared") as caught:
+    with pytest.raises(DropRefused, match="No model is declared") as caught:
         site.sync(allow_drop=True)
     assert "--apps" in caught.value.next_step
     assert TableName("a") in site.database.state.tables

@@ -42,7 +42,7 @@ def test_without_a_word_only_breaking_changes_are_dirty() -> None:
 
 def test_tables_that_nobody_knows_are_dirty() -> None:
     assert findings(plan=Plan(unmanaged=(T,))) == (
-        Finding("unmanaged-table", "t: no DocType wants it and the ledger does not know it", dirty=True),
+        Finding("unmanaged-table", "t: no model declares it and the ledger does not list it", dirty=True),
     )
 
 

@@ -250,7 +250,7 @@ def refuse_other_version_table(connection: sa.Connection, name: str, schema: str
         found = connection.execute(query).all()
     only_tables(
         found,
-        next_step="Rename the object, or drop it if nobody needs it; or name another table with --version-table.",
+        next_step="Rename the object, or drop it if it is not needed; or name another table with --version-table.",
     )
 
 

@@ -17,7 +17,7 @@ from framework_m_migrations.domain.plan import LockLevel, PlannedChange, Step, T
 from framework_m_migrations.domain.results import PlanResult, Sql, SyncResult, VerifyResult
 from framework_m_migrations.domain.risk.rules import DROP
 
-UP_TO_DATE = "Up to date: the database has all that the DocTypes want."
+UP_TO_DATE = "Up to date: the database matches the models."
 
 SHOWN = 4
 """So many tables are named of those that a step locks alike."""
@@ -63,7 +63,7 @@ def _sync_summary(result: SyncResult) -> Block:
     elif not result.dropped:
         words.append("nothing to apply")
     if result.dropped:
-        words.append(f"{plural(len(result.dropped), 'statement')} sent to drop what no DocType wants")
+        words.append(f"{plural(len(result.dropped), 'statement')} sent to drop what no model declares")
     if withheld:
         words.append(f"{withheld} withheld")
     text = ", ".join(words)
@@ -96,13 +96,16 @@ def plan_report(result: PlanResult, *, verbose: bool = True) -> Document:
     blocks += withheld_blocks(plan.withheld)
     shown = [(planned, sql) for planned, sql in withheld_sql if sql]
     if shown:
-        blocks.append(Heading("SQL of what is withheld, for reading"))
+        blocks.append(Heading("SQL of withheld changes, for reference"))
         for planned, sql in shown:
             blocks.append(line(Span(str(planned.change.table), "bold"), f": {sentence(planned.change)}", indent=1))
             blocks.extend(Code(terminated(statement), 2) for statement in sql)
     if plan.unmanaged:
         names = ", ".join(str(name) for name in plan.unmanaged)
-        blocks += [Heading("Not managed: no DocType wants these tables, and they are not ours"), line(names, indent=1)]
+        blocks += [
+            Heading("Not managed: tables that no model declares and that m-migrate did not create"),
+            line(names, indent=1),
+        ]
     if plan.notes:
         blocks += [Heading("Not managed"), *(line(note.what, indent=1) for note in plan.notes)]
     if plan.changes:
@@ -230,7 +233,7 @@ def verify_report(result: VerifyResult) -> Document:
     elif notes:
         blocks.append(line(Span("CLEAN", "safe", "●"), f": {plural(len(notes), 'finding')}, none that fails."))
     else:
-        blocks.append(line(Span("CLEAN", "safe", "●"), ": database, DocTypes and revisions agree."))
+        blocks.append(line(Span("CLEAN", "safe", "●"), ": database, models and revisions agree."))
     for title, findings in (("Fails", dirty), ("Reported only", notes)):
         if findings:
             rows = tuple(

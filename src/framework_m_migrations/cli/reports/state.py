@@ -106,10 +106,10 @@ def _some(names: tuple[str, ...]) -> str:
 def _declarative(result: StatusResult) -> list[Block]:
     all_match = result.matching == result.doctypes
     blocks: list[Block] = [
-        Heading("Declarative track (DocTypes)"),
+        Heading("Declarative track (models)"),
         line(Span("Ledger    ", "dim"), LEDGER_WORDS.get(result.ledger, result.ledger), indent=1),
         line(
-            Span("DocTypes  ", "dim"),
+            Span("models    ", "dim"),
             Span(f"{result.matching} of {result.doctypes} match", "safe" if all_match else "warning"),
             indent=1,
         ),
@@ -133,11 +133,11 @@ def _by_risk(changes: tuple[PlannedChange, ...]) -> Spans:
 
 def _verdict(result: StatusResult) -> list[Block]:
     if not result.ready:
-        verdict = line(Span("NOT READY", "breaking", "✖"), ": a new release should not serve yet.", indent=1)
+        verdict = line(Span("NOT READY", "breaking", "✖"), ": a new release must not receive traffic yet.", indent=1)
     elif result.plan.changes:
         verdict = line(Span("READY", "safe", "●"), ": nothing that is open breaks a new release.", indent=1)
     else:
-        verdict = line(Span("READY", "safe", "●"), ": database, DocTypes and revisions agree.", indent=1)
+        verdict = line(Span("READY", "safe", "●"), ": database, models and revisions agree.", indent=1)
     blocks: list[Block] = [verdict]
     if result.contract_due:
         blocks.append(
@@ -158,7 +158,7 @@ def _verdict(result: StatusResult) -> list[Block]:
     elif result.plan.applied:
         blocks.append(line("Next: ", Span("m-migrate sync", "command"), ": apply what is safe", indent=1))
     elif result.plan.withheld:
-        blocks.append(line("Next: ", Span("m-migrate plan", "command"), ": see what is withheld", indent=1))
+        blocks.append(line("Next: ", Span("m-migrate plan", "command"), ": see the withheld changes", indent=1))
     return blocks
 
 

@@ -150,4 +150,4 @@ def _needs(key: ForeignKey, change: c.Change) -> bool:
 
 def stands(what: str) -> Obstacle:
     """The obstacle to a drop that something is, such as ``the view totals``."""
-    return Obstacle(f"{what[:1].upper()}{what[1:]} stands on it and must be changed or dropped first.")
+    return Obstacle(f"{what[:1].upper()}{what[1:]} depends on it and must be changed or dropped first.")

@@ -220,7 +220,7 @@ def _without_types_under_keys(planned: Sequence[PlannedChange], tables: Iterable
             before, after = p.change.before.type, p.change.column.type
             found = ends.get((p.change.table, p.change.column.name))
             if found is not None and not {before.base, after.base} <= _WHOLE_NUMBERS:
-                what = f"The foreign key {found.name or found.columns} stands on it, and both its ends must compare."
+                what = f"The foreign key {found.name or found.columns} depends on it, and both its ends must compare."
                 p = replace(p, judgement=Judgement(Risk.WARNING, "type-under-key", what, "create"))  # noqa: PLW2901
         result.append(p)
     return result

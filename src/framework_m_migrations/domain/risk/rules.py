@@ -25,7 +25,7 @@ def judge(change: c.Change, known: Knowledge) -> Judgement:
         case c.TableAdded():
             return _safe("table-added", "A new table touches nothing that exists.")
         case c.TableRemoved(owned=owned):
-            return _breaking("table-removed", "No DocType wants this table any more; its rows would be lost.", owned)
+            return _breaking("table-removed", "No model declares this table any more; its rows would be lost.", owned)
         case c.TableRenamed(before=before):
             return Judgement(Risk.BREAKING, "table-renamed", f"Code that still says {before} would fail.", CREATE)
         case c.EnumAdded() | c.EnumValueAdded() | c.EnumValuesIncompatible() | c.ObjectAdded() | c.ObjectChanged():
@@ -109,15 +109,17 @@ def _surplus(
         case c.UniqueRemoved(unique=item):
             in_place = known.drop_unique and item.name is not None
         case c.CheckRemoved(check=check) if check.name is None:
-            what = "No DocType wants it any more, but it has no name to drop it by: copy the table by hand, without it."
+            what = (
+                "No model declares it any more, but it has no name to drop it by: copy the table by hand, without it."
+            )
             return Judgement(Risk.WARNING, "surplus", what, MANUAL)
         case c.ForeignKeyRemoved(foreign_key=key):
             in_place = key.name is not None
         case _:
             in_place = True
     if not in_place:
-        return _review("surplus", "No DocType wants it any more; it goes with a copy of the table only.")
-    what = "No DocType wants it any more; dropping it loses no rows, but what it enforced or made quick."
+        return _review("surplus", "No model declares it any more; it goes with a copy of the table only.")
+    what = "No model declares it any more; dropping it loses no rows, but what it enforced or made quick."
     return Judgement(Risk.WARNING, "surplus", what, DROP)
 
 
@@ -141,9 +143,9 @@ def _column(
             what = (
                 f"Its values would be lost, and {known.fixed[table, column.name]} keeps it from being dropped in place."
             )
-            return Judgement(Risk.BREAKING, "column-removed", f"The DocType has no such field. {what}", CREATE)
+            return Judgement(Risk.BREAKING, "column-removed", f"The model has no such column. {what}", CREATE)
         case c.ColumnRemoved(owned=owned):
-            return _breaking("column-removed", "The DocType has no such field; its values would be lost.", owned)
+            return _breaking("column-removed", "The model has no such column; its values would be lost.", owned)
         case c.ColumnRenamed(before=before):
             return Judgement(Risk.BREAKING, "column-renamed", f"Code that still says {before.name} would fail.", CREATE)
 
@@ -267,11 +269,11 @@ def _unique(change: c.IndexAdded | c.UniqueAdded, known: Knowledge) -> Judgement
         return _safe("unique-added", "The table is empty.")
     match known.clear(row_question(change, known.new_columns)):
         case True:
-            return _safe("unique-added", f"No two rows agree in {keys}.")
+            return _safe("unique-added", f"No two rows have equal values in {keys}.")
         case False:
-            return _review("unique-duplicates", f"Rows agree in {keys}: they must be told apart first.")
+            return _review("unique-duplicates", f"Rows have equal values in {keys}: remove the duplicates first.")
         case None:
-            return _review("unique-unknown", f"Whether rows agree in {keys} is not known.")
+            return _review("unique-unknown", f"Whether rows have equal values in {keys} is not known.")
 
 
 def _unusable(change: c.IndexInvalid, known: Knowledge) -> Judgement:
@@ -302,6 +304,6 @@ def _constraint(change: c.CheckAdded | c.ForeignKeyAdded | c.ConstraintNotValida
         case True:
             return _safe("constraint-added", "Every row keeps it already.")
         case False:
-            return _review("constraint-violated", "Rows break it: they must be mended first.")
+            return _review("constraint-violated", "Existing rows violate it; fix them first.")
         case None:
             return _review("constraint-unknown", "Whether every row keeps it is not known.")

@@ -74,7 +74,7 @@ def _broken(session: Session, limits: Limits) -> str | None:
             pending(session.ledger.snapshot().state)
             session.ledger.objects()
     except LedgerCorrupt as error:
-        return f"make the ledger's tables anew, empty: {error.what}"
+        return f"create the ledger's tables again, empty: {error.what}"
     return None
 
 

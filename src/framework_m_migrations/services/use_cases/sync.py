@@ -204,7 +204,7 @@ def _drop(
         return (), ()
     if not session.source.checksums():
         raise DropRefused(
-            "No DocType is declared at all, so everything of ours would be dropped.",
+            "No model is declared, so every table that m-migrate created would be dropped.",
             next_step="Check --apps and --metadata; to drop really everything, drop the database.",
         )
     dropped = yield from applier.drop(chosen)

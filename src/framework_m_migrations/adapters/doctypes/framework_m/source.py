@@ -87,7 +87,7 @@ def _load(entry: EntryPoint) -> Any:
         raise AppBroken(
             f"The override {entry.name} = {entry.value} in {OVERRIDES} cannot be used: "
             f"{type(error).__name__}: {error}.",
-            next_step="Mend or uninstall the package that registers it.",
+            next_step="Fix or uninstall the package that registers it.",
             details={"entry_point": entry.name, "value": entry.value},
         ) from error
 

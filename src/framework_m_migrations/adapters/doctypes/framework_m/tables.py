@@ -157,7 +157,7 @@ def _create(mapper: Any, doctype: DocType, metadata: sa.MetaData) -> sa.Table:
     if not isinstance(table, sa.Table):
         raise InvalidMetadata(
             f"The schema mapper {type(mapper).__name__} makes no SQLAlchemy table of DocType {doctype.name!r}.",
-            next_step="Use it with its own migrations: this engine serves SQL databases.",
+            next_step="Use its own migrations: m-migrate supports SQL databases only.",
         )
     return table
 

@@ -295,7 +295,7 @@ def way_out(revision: str, direction: str, heads: Sequence[str]) -> str:
     if direction == "upgrade":
         return (
             f"Look at what stands. Either undo it by hand and run `m-migrate stamp {position}`, so that the revision "
-            f"is begun anew, or do by hand what is missing and run `m-migrate stamp` with {revision} in its place. "
+            f"starts again, or do by hand what is missing and run `m-migrate stamp` with {revision} in its place. "
             "Then run the same command again."
         )
     return (
@@ -502,7 +502,9 @@ class RevisionRun:
         applied = self._library.position.at(heads).applied
         if (revision in applied) is self._upgrade:
             state = "applied already" if self._upgrade else "not applied"
-            raise PlanOutdated(f"Revision {revision} is {state}: somebody else has moved the database meanwhile.")
+            raise PlanOutdated(
+                f"Revision {revision} is {state}: another session has moved the database in the meantime."
+            )
         if self._upgrade:
             missing = [parent for parent in graph.by_id[revision].parents if parent not in applied]
             if missing:

@@ -10,7 +10,7 @@ from framework_m_migrations.adapters.sql.engines import redact
 from framework_m_migrations.domain import errors as e
 
 _LOCKED = {
-    1205: "a lock was not had in time",
+    1205: "lock timeout",
     1213: "two sessions waited for each other (deadlock)",
 }
 _CANCELLED = {
@@ -30,8 +30,8 @@ _NEXT_STEPS = {
     "beginning: Index(..., mariadb_length=191).",
     1118: "Make some columns TEXT: those of one row may take 65,535 bytes together.",
     1170: "Give the index a length, Index(..., mariadb_length=191), or the column a length.",
-    1845: "The server would have to stop writers for it. Do it in a revision, when that is no harm.",
-    1846: "The server would have to stop writers for it. Do it in a revision, when that is no harm.",
+    1845: "The server would block writers for it. Do it in a revision, at a quiet time.",
+    1846: "The server would block writers for it. Do it in a revision, at a quiet time.",
 }
 
 

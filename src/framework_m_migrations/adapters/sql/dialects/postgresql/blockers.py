@@ -198,7 +198,7 @@ def lateness_as_waiting() -> Iterator[None]:
         if error.details.get("sqlstate") != _LATE:
             raise
         raise LockTimeout(
-            "The step was rolled back: its locks were not had in time.", details=dict(error.details)
+            "The step was rolled back: it reached the lock timeout.", details=dict(error.details)
         ) from error
 
 

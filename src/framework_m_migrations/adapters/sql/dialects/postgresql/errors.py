@@ -10,7 +10,7 @@ from framework_m_migrations.adapters.sql.engines import redact
 from framework_m_migrations.adapters.sql.errors import FOLLOWS
 from framework_m_migrations.domain import errors as e
 
-_LOCKED = {"55P03": "a lock was not had in time", "40P01": "two sessions waited for each other (deadlock)"}
+_LOCKED = {"55P03": "lock timeout", "40P01": "two sessions waited for each other (deadlock)"}
 _ENDED = frozenset({"3D000", "57P01", "57P02", "57P03", "57P05", "53300", "25P03", "25P04", "57P04"})
 """No database, shutdown, crash, start, idle session, too many connections, idle in transaction, transaction timeout."""
 _OF_THE_SERVER = frozenset({"53000", "53200", "53400", "XX001", "XX002"})
@@ -81,7 +81,9 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
     if state in _LOCKED:
         return e.LockTimeout(f"The step was rolled back: {_LOCKED[state]}.", details=details)
     if state in _MIXED_UP:
-        return e.PreparedStatementLost(f"A proxy lends the server's sessions in turns: {text}.", details=details)
+        return e.PreparedStatementLost(
+            f"A connection pooler moved this connection to another server session: {text}.", details=details
+        )
     if state == _ABORTED:
         return e.DatabaseError(
             f"An earlier statement of the transaction failed, and its error was caught: {text}.",

@@ -66,8 +66,8 @@ def refuse_counted_names(connection: sa.Connection) -> None:
     name = connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar()
     if name is not None and _COUNTED.fullmatch(name):
         raise ConfigurationError(
-            "The engine that was handed over keeps prepared statements, and a proxy lends the server's sessions in "
-            "turns without telling clients' statements apart.",
+            "The engine that was passed in keeps prepared statements, and a connection pooler shares the server's "
+            "sessions without keeping the statements of its clients apart.",
             next_step="Hand over an AsyncEngine with connect_args={'statement_cache_size': 0, "
             "'prepared_statement_cache_size': 0} and NullPool, or a PgBouncer since 1.21 with max_prepared_statements; "
             "where the proxy lends sessions as a whole, set MigrationSettings.lock to 'advisory'.",

@@ -153,7 +153,7 @@ def _try_out(before: str, after: str, operation: EditOperation) -> None:
             return  # A plan that is only shown: the column is added by an earlier step. Else SQLite refuses it itself.
         raise DatabaseError(
             f"SQLite does not accept the change of table {operation.table}: {error}.",
-            next_step="Correct the DocType; nothing was changed.",
+            next_step="Correct the model; nothing was changed.",
         ) from error
     if not is_as_meant(old, new, operation) or new_rowid != old_rowid:
         raise DatabaseError(
@@ -222,7 +222,7 @@ def verify_edits(connection: sa.Connection) -> None:
         except sa.exc.DBAPIError as error:
             raise DatabaseError(
                 f"The new definition of table {table} cannot stand: {str(error.orig).rstrip('.')}.",
-                next_step="Correct the DocType; nothing was changed.",
+                next_step="Correct the model; nothing was changed.",
             ) from error
 
 
@@ -233,7 +233,7 @@ def _verify(connection: sa.Connection, schema: str, table: str, edit: PendingEdi
     answers = ask(connection, [question for _, question in edit.questions], schema=schema)
     for what, question in edit.questions:
         if answers.get(question, 1):
-            raise DatabaseError(f"{what}.", next_step="Mend the rows, then run the same command again.")
+            raise DatabaseError(f"{what}.", next_step="Fix the rows, then run the same command again.")
     if edit.foreign_keys:
         # Fails where the target's columns are not unique: every write to either table would then fail.
         control(connection, f"PRAGMA {quoted(schema)}.foreign_key_check({quoted(table)})")

@@ -55,7 +55,7 @@ def translate(error: sa.exc.DBAPIError) -> MigrationError | None:
     text = str(original).rstrip(".")
     if _NOT_WRITABLE_SCHEMA.search(text):
         return DatabaseError(
-            "This connection lets nobody edit the definitions of tables: it is in SQLite's defensive mode.",
+            "This connection does not allow edits of table definitions: it is in SQLite's defensive mode.",
             next_step="Switch the defensive mode off for migrations, or change the table with a revision.",
         )
     code = getattr(original, "sqlite_errorcode", None)

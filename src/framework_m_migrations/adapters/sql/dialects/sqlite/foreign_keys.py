@@ -54,7 +54,7 @@ class SqliteGuard:
             raise RevisionError(
                 f"The revision leaves rows that point nowhere: {listed}. Foreign keys are not enforced, and no "
                 "ON DELETE action is taken, while a revision runs on SQLite.",
-                next_step="Delete or mend the rows that depend on others in the revision itself.",
+                next_step="Delete or fix the dependent rows in the revision itself.",
             )
 
     def _count_violations(self) -> Counter[tuple[str, str]] | None:

@@ -572,7 +572,7 @@ def _constraint(halves: Halves, change: c.Change) -> None:
             | c.CheckAdded(check=item)
             | c.ForeignKeyAdded(foreign_key=item)
         ):
-            halves.review.append(f"{table}: {item_name(table, item)} refuses rows; mend those that break it.")
+            halves.review.append(f"{table}: {item_name(table, item)} rejects rows; fix those that violate it.")
             halves.expand_up.append(create(table, item))
             halves.expand_down.append(drop(table, item))
         case c.IndexChanged(before=before, index=item) | c.UniqueChanged(before=before, unique=item):
@@ -584,7 +584,7 @@ def _constraint(halves: Halves, change: c.Change) -> None:
         case c.CheckRemoved(check=item) | c.ForeignKeyRemoved(foreign_key=item):
             _remove(halves, table, item)
         case c.ConstraintNotValidated(constraint=item):
-            halves.review.append(f"{table}: {item_name(table, item)} is broken by rows; mend them before.")
+            halves.review.append(f"{table}: {item_name(table, item)} is violated by rows; fix them first.")
             named = item_name(table, item)
             halves.expand_up.append(call("validate_constraint", named, table.name, table=table))
         case _:
@@ -612,7 +612,7 @@ def _replace(halves: Halves, table: TableName, before: Item, after: Item) -> Non
     name, old = item_name(table, after), item_name(table, before)
     copy = copy_name(name)
     _without_option(halves, table, before)
-    halves.review.append(f"{table}: {name} is defined anew; rows that break the new definition stop the contract step.")
+    halves.review.append(f"{table}: {name} is redefined; rows that violate the new definition stop the contract step.")
     if name != old:
         halves.contract_up += [create(table, after), drop(table, before)]
         halves.contract_down += [create(table, before), drop(table, after)]

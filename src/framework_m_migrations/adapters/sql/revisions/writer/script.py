@@ -255,7 +255,7 @@ def _notes(change: c.Change) -> list[str]:
         case c.ColumnNullabilityChanged(column=column) if column.nullable:
             return [f"NOT NULL: downgrade is refused while rows hold NULL in {table}.{column.name}."]
         case c.ColumnNullabilityChanged(column=column):
-            scan = f"Locks: NOT NULL on {table}.{column.name} reads the whole table while nobody may use it."
+            scan = f"Locks: NOT NULL on {table}.{column.name} reads the whole table under an exclusive lock."
             return [scan, _fill_note(table, column, column.fill if column.fill is not None else column.default)]
         case c.IndexAdded() | c.IndexChanged():
             return [_LOCKS]
@@ -268,7 +268,7 @@ def _notes(change: c.Change) -> list[str]:
             return ["Enumerations: downgrade takes the new labels away, and is refused while rows hold one."]
         case c.EnumValuesIncompatible(after=enum):
             what = f"Labels of {enum.name} are removed or reordered: refused while rows hold one that goes."
-            return [what, f"Locks: each table with a column of {enum.name} is rewritten while nobody may use it."]
+            return [what, f"Locks: each table with a column of {enum.name} is rewritten under an exclusive lock."]
         case _:
             return []
 

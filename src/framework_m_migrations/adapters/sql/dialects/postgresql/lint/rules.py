@@ -166,7 +166,7 @@ STATEMENTS = (
     _rule(
         "L102",
         r"DROP INDEX (?!CONCURRENTLY\b)(?:IF EXISTS )?(?P<table>NAME).*",
-        "Dropping index {table} waits for all who use its table, and all others wait behind it.",
+        "Dropping index {table} waits for every session that uses its table, and later sessions queue behind it.",
         "Use online.drop_index_concurrently().",
         "require-concurrent-index-deletion",
     ),
@@ -186,7 +186,7 @@ STATEMENTS = (
     _rule(
         "L203",
         r"(?:VACUUM (?:\(.*?\bFULL\b.*?\)|FULL)|CLUSTER)(?: (?P<table>NAME))?.*",
-        "{table} is copied while nobody may use it.",
+        "{table} is copied under an exclusive lock.",
         "Do it in a maintenance window, outside of revisions.",
     ),
     _rule(
@@ -204,7 +204,7 @@ STATEMENTS = (
     _rule(
         "L110",
         r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY\b)(?P<table>NAME).*",
-        "Readers of {table} wait until it is computed anew.",
+        "Readers of {table} wait until it is recomputed.",
         "Write REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index.",
     ),
     _rule(
@@ -256,14 +256,14 @@ ACTIONS = (
     _rule(
         "L104",
         r"ADD (?:CONSTRAINT NAME )?CHECK ?(?!.*\bNOT VALID\b)\(.*",
-        "All rows of {table} are read while nobody may use it.",
+        "All rows of {table} are read under an exclusive lock.",
         "Use online.add_check().",
         "constraint-missing-not-valid",
     ),
     _rule(
         "L105",
         r"ADD (?:CONSTRAINT NAME )?(?:UNIQUE|PRIMARY KEY|EXCLUDE)\b(?!.*\bUSING INDEX\b).*",
-        "An index over {table} is built while nobody may use it.",
+        "An index over {table} is built under an exclusive lock.",
         "Use online.add_unique(), or build the index with online.create_index_concurrently() and adopt it.",
         "disallowed-unique-constraint",
         "constraint-missing-not-valid",
@@ -272,7 +272,7 @@ ACTIONS = (
     _rule(
         "L106",
         r"ALTER (?:COLUMN )?NAME SET NOT NULL",
-        "All rows of {table} are read while nobody may use it.",
+        "All rows of {table} are read under an exclusive lock.",
         "Use online.set_not_null().",
         "adding-not-nullable-field",
     ),
@@ -288,7 +288,7 @@ ACTIONS = (
     _rule(
         "L201",
         r"ALTER (?:COLUMN )?NAME (?:SET DATA )?TYPE .*",
-        "A change of type copies {table} while nobody may use it, unless it only widens.",
+        "A change of type copies {table} under an exclusive lock, unless it only widens.",
         "Let create --online write it; m-migrate plan tells whether it copies.",
         "changing-column-type",
     ),
@@ -297,7 +297,7 @@ ACTIONS = (
         r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?(?!CONSTRAINT\b)NAME .*"
         r"(?:\b(?:BIG|SMALL)?SERIAL[248]?\b|\bGENERATED (?:ALWAYS|BY DEFAULT) AS IDENTITY\b|\bSTORED\b"
         r"|\bDEFAULT\b.*\b(?:random|gen_random_uuid|uuid_generate_v\w+|uuidv\d|clock_timestamp|timeofday|nextval)\b).*",
-        "Each row of {table} gets a value of its own: the table is copied while nobody may use it.",
+        "Each row of {table} gets a value of its own: the table is copied under an exclusive lock.",
         "Add it nullable, set the default, fill it with online.backfill(), then online.set_not_null().",
         "adding-field-with-default",
         "adding-serial-primary-key-field",
@@ -305,7 +305,7 @@ ACTIONS = (
     _rule(
         "L203",
         r"SET (?:TABLESPACE|LOGGED|UNLOGGED|ACCESS METHOD)\b.*",
-        "{table} is copied while nobody may use it.",
+        "{table} is copied under an exclusive lock.",
         "Do it in a maintenance window, outside of revisions.",
     ),
     _rule(

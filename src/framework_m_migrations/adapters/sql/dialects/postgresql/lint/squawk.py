@@ -92,7 +92,7 @@ def _run(command: list[str], folder: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MissingDependency(
-            f"squawk cannot be run: {error}.", next_step="Install it anew (pip install squawk-cli), or use --no-squawk."
+            f"squawk cannot be run: {error}.", next_step="Reinstall it (pip install squawk-cli), or use --no-squawk."
         ) from error
     if done.returncode not in {0, 1}:
         raise MissingDependency(

@@ -261,7 +261,7 @@ def refuse_dependents(sending: Sender, table: TableName, column: str) -> None:
     if found:
         raise RevisionError(
             f"Over {table}.{column} stand: {', '.join(found)}. They would stay with the old column.",
-            next_step="Drop them in a revision before this one, and make them anew after it.",
+            next_step="Drop them in a revision before this one, and create them again after it.",
             details={"dependents": found},
         )
 
