@@ -15,7 +15,7 @@ COMPILE := -m compileall -q src tests scripts
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
 
-.PHONY: help venv check format lint types layers purity words test test-second test-lowest test-fast nightly mutation demo bench bench-load bench-browser playground release constraints clean
+.PHONY: help venv check format lint types layers purity words test test-second test-lowest test-fast nightly mutation demo bench bench-load bench-browser playground docs release constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -112,6 +112,11 @@ bench-browser: $(STAMP) ## measure a browser's tab against plain SQLAlchemy with
 
 playground: $(STAMP) ## the engine in a page of your browser, on http://localhost:8000/
 	@$(BIN)/python -m scripts.playground $(if $(PORT),--port $(PORT))
+
+docs: ## the documentation as a site in build/site
+	@scripts/make_venv.sh .venv-docs any docs
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	@echo "build/site/index.html"
 
 release: $(STAMP) ## build wheel and sdist into dist/ and check them, the version and the changelog
 	@$(BIN)/python -m scripts.release

@@ -2,7 +2,7 @@
 # Creates or completes a virtual environment of this project.
 #   make_venv.sh FOLDER MINOR WHAT...
 # MINOR is "any" (3.12 or later) or an exact one such as 3.13; WHAT are the extras to install, and "lowest" for the
-# lowest versions that pyproject.toml allows.
+# lowest versions that pyproject.toml allows. "docs" has pins of its own.
 # Exit code 3: no such Python on this machine.
 set -euo pipefail
 
@@ -14,6 +14,8 @@ pins=constraints/dev.txt
 if [ "$1" = lowest ]; then
     shift
     pins="$folder/lowest.txt"
+elif [ "$1" = docs ]; then
+    pins=constraints/docs.txt
 fi
 extras=$(IFS=,; echo "$*")
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
@@ -67,7 +69,7 @@ fi
 # Modules are compiled here, by all cores at once: some machines forbid Python to keep what it compiles later.
 # Only this install waits for the pins; what builds the project is no part of it.
 stamp="$folder/.inputs"
-if [ "$pins" != constraints/dev.txt ]; then
+if [ "$pins" = "$folder/lowest.txt" ]; then
     # The lowest versions, and those of dev.txt for the rest.
     { cat constraints/lowest.txt; grep -vE "^($(cut -d= -f1 constraints/lowest.txt | paste -sd '|'))==" constraints/dev.txt; } >"$pins"
 fi

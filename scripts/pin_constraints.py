@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = {"runtime.txt": ".", "dev.txt": ".[dev,framework-m,squawk]"}
+FILES = {"runtime.txt": ".", "dev.txt": ".[dev,framework-m,squawk]", "docs.txt": ".[docs]"}
 
 
 def resolve(requirement: str) -> list[str]:

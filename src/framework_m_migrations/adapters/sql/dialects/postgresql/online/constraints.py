@@ -302,7 +302,8 @@ def add_check(
         validate: also check the rows that exist.
 
     Raises:
-        As ``add_foreign_key``.
+        RevisionError: another constraint has the name, or there is no such table.
+        LockTimeout: the lock was not had.
     """
     if not on_postgresql():
         with op.batch_alter_table(table_name, schema=schema) as batch:
