@@ -19,6 +19,7 @@ def _places() -> dict[str, str]:
     """Paths in the repository, and the page of the site that each of them becomes."""
     places = {name: f"{Path(name).stem.lower()}.md" for name in ("CONTRIBUTING.md", "CHANGELOG.md")}
     places |= {"benchmarks/README.md": "benchmarks.md", "examples/deploy": "examples/deploy.md"}
+    places["src/framework_m_migrations/schemas/documents.json"] = "schemas/documents.json"
     for readme in sorted(ROOT.glob("examples/*/README.md")):
         example = f"examples/{readme.parent.name}"
         places |= {f"{example}/README.md": f"{example}.md", example: f"{example}.md"}
@@ -47,8 +48,6 @@ def on_files(files: Files, config: Any) -> Files:
             files.append(File.generated(config, page, content=place.read_text(encoding="utf-8")))
         elif not (place / "README.md").is_file():
             files.append(File.generated(config, page, content=_listing(place)))
-    schema = ROOT / "src/framework_m_migrations/schemas/documents.json"
-    files.append(File.generated(config, "schemas/documents.json", content=schema.read_text(encoding="utf-8")))
     return files
 
 
