@@ -259,7 +259,7 @@ def test_two_rows_with_null_agree_where_the_rule_says_so() -> None:
 def test_a_constraint_that_was_not_validated_is_asked_about_as_a_new_one(constraint: Check | ForeignKey) -> None:
     new = {T: (column("a"),)}
     added = c.CheckAdded(T, constraint) if isinstance(constraint, Check) else c.ForeignKeyAdded(T, constraint)
-    question = row_question(c.ConstraintNotValidated(T, constraint), new)
+    question = row_question(c.ConstraintNotValidated(T, replace(constraint, valid=False)), new)
     assert question == row_question(added, new)
     assert question is not None
     assert question.assuming == (("a", "integer", "NULL"),)

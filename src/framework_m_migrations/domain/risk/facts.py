@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.plan import Step
 from framework_m_migrations.domain.renames import occurs
-from framework_m_migrations.domain.schema import Check, Column, TableName
+from framework_m_migrations.domain.schema import Check, Column, ForeignKey, TableName
 
 
 class TypeChange(StrEnum):
@@ -187,13 +187,10 @@ def row_question(change: c.Change, new_columns: Mapping[TableName, tuple[Column,
             return Question(
                 FactKind.ORPHANS, table, key.columns, None, key.target, key.target_columns, assuming=assuming
             )
-        case c.ConstraintNotValidated(table=table, constraint=constraint):
-            return row_question(
-                c.CheckAdded(table, constraint)
-                if isinstance(constraint, Check)
-                else c.ForeignKeyAdded(table, constraint),
-                new_columns,
-            )
+        case c.ConstraintNotValidated(table=table, constraint=Check() as check):
+            return row_question(c.CheckAdded(table, replace(check, valid=True)), new_columns)
+        case c.ConstraintNotValidated(table=table, constraint=ForeignKey() as key):
+            return row_question(c.ForeignKeyAdded(table, replace(key, valid=True)), new_columns)
         case _:
             return None
 
