@@ -163,7 +163,7 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """True when the database has all that the DocTypes want and nothing of ours beyond it."""
+        """True when the database has all that the models declare and nothing of ours beyond it."""
         return not self.changes
 
     @property

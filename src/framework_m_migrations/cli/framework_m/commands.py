@@ -204,7 +204,7 @@ def create(  # noqa: PLR0913 - the options of the command
     depends_on: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=())] = (),
     merge: bool = False,
     online: Annotated[bool, Parameter(negative=())] = False,
-    rename: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=(), metavar="OLD:NEW")] = (),
+    rename: Annotated[tuple[str, ...], Parameter(n_tokens=1, negative=(), metavar="RENAME")] = (),
     no_prove: Annotated[bool, Parameter(negative=())] = False,
     scratch_url: Annotated[str | None, Parameter(metavar="URL")] = None,
     common: HostCommon = HOST,
