@@ -8,8 +8,9 @@ Normalised is only what is no difference:
   a constraint is written at its column or behind the columns, the name of a primary key, by which no statement calls
   it, and whether a unique constraint of a table is a unique index of its name and columns (docs/revisions.md says when
   it is);
-- on MariaDB the counter of AUTO_INCREMENT, the numbers in names that the server counts (CONSTRAINT_1), which depend on
-  what was there before, and the method of an index, of which InnoDB has one, whatever it was declared with;
+- on MariaDB the counter of AUTO_INCREMENT, the name of the database, the numbers in names that the server counts
+  (CONSTRAINT_1), which depend on what was there before, and the method of an index, of which InnoDB has one, whatever
+  it was declared with;
 - on PostgreSQL the words of a switch (off, false), and the names that the server chose from a former name
   (``under_new_names``).
 
@@ -100,6 +101,7 @@ def judge_mariadb(connection: sa.Connection) -> Dump:
             continue
         what = "SEQUENCE" if kind == "SEQUENCE" else "TABLE"
         text = str(connection.exec_driver_sql(f"SHOW CREATE {what} `{name}`").one()[1])
+        text = text.replace(f"`{connection.engine.url.database}`.", "")
         lines = [_COUNTED.sub("_n`", line.strip().removesuffix(",")) for line in text.split("\n")]
         if ") ENGINE=InnoDB" in text:
             lines = [_METHOD.sub("", line) for line in lines]

@@ -394,6 +394,7 @@ def _dialect_options(constraint: sa.Constraint, target: Target) -> Iterator[tupl
     include = given.get("include")
     if include:
         yield "include", ", ".join(item if isinstance(item, str) else item.name for item in include)
-    on_conflict = given.get("on_conflict")
+    # That of a primary key is an option of its table, as SQLite's own column clause is.
+    on_conflict = None if isinstance(constraint, sa.PrimaryKeyConstraint) else given.get("on_conflict")
     if on_conflict and on_conflict.upper() != "ABORT":
         yield "on_conflict", on_conflict.upper()

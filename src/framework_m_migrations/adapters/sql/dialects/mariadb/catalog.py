@@ -241,8 +241,12 @@ def _serves(name: str, index: RawIndex, references: dict[str, RawReference]) -> 
 
 def _index(name: str, raw: RawIndex, engine: str | None) -> Index:
     options = (("using", raw.kind.lower()),) if engine == "MEMORY" else ()
-    keys = tuple(IndexKey(column, modifiers=_modifiers(order, size)) for column, order, size in raw.keys)
     method = None if raw.kind in _PLAIN else _method(raw.kind)
+    # The length of what a spatial index stores is the server's own.
+    keys = tuple(
+        IndexKey(column, modifiers=_modifiers(order, None if method == "spatial" else size))
+        for column, order, size in raw.keys
+    )
     return Index(name, keys, unique=raw.unique, method=method, options=options)
 
 

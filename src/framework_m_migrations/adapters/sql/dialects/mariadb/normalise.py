@@ -95,10 +95,10 @@ def _as_cut(wanted: Index, actual: Index | None, columns: Mapping[str, Column]) 
     """The server cuts a key that is too long for an index to what fits, with a note; that is the index wanted then."""
     if actual is None or len(actual.keys) != len(wanted.keys):
         return wanted
-    if dict(wanted.options).keys() ^ dict(actual.options).keys() <= {"using", "parser"}:
-        # Only some engines have more than one kind of index, and the server keeps no record of a parser that is asked
-        # for in information_schema.
-        wanted = replace(wanted, options=actual.options)
+    # Only MEMORY has more than one kind of index, of which the reader tells, and information_schema has no record of a
+    # parser that is asked for.
+    wants = dict(wanted.options)
+    wanted = replace(wanted, options=tuple((name, wants.get(name, "hash")) for name, _ in actual.options))
     keys = tuple(
         theirs
         if mine.column == theirs.column

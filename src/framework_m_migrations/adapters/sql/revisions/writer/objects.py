@@ -440,7 +440,7 @@ class Objects:
             for key in index.keys
         ]
         prefix = self.dialect.name
-        options: dict[str, Any] = {f"{prefix}_{name}": value for name, value in _known_options(index)}
+        options: dict[str, Any] = {f"{prefix}_{name}": value for name, value in _known_options(index, prefix)}
         if index.where is not None:
             options["postgresql_where"] = options["sqlite_where"] = sa.text(escape_binds(index.where))
         return sa.Index(index.name, *keys, unique=index.unique, _table=made, **options)
@@ -477,28 +477,29 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 """Options of constraints as SQLAlchemy takes them."""
 
 
-def _known_options(index: Index) -> list[tuple[str, Any]]:
+def _known_options(index: Index, dialect: str) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     if index.method:
-        found.append(("using", index.method))
+        found.append(("prefix", index.method.upper()) if dialect == "mariadb" else ("using", index.method))
+    elif dialect == "mariadb":
+        # What MEMORY takes by itself is a hash.
+        found += [option for option in index.options if option[0] == "using" and option[1] != "hash"]
     if index.include:
         found.append(("include", list(index.include)))
     return found
 
 
 def _constraint_options(constraint: PrimaryKey | Unique | ForeignKey) -> dict[str, Any]:
-    """What else is said of a constraint: in the model's words where it has any, else what the catalog has."""
+    """What else is said of a constraint, in the model's words where it has any."""
+    known = [(_OPTIONS[name], value) for name, value in constraint.options if name in _OPTIONS]
+    options: dict[str, Any] = {keyword: made(value) for (keyword, made), value in known}
     native = constraint.native
     if not isinstance(native, sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.ForeignKeyConstraint):
-        known = [(_OPTIONS[name], value) for name, value in constraint.options if name in _OPTIONS]
-        return {keyword: made(value) for (keyword, made), value in known}
-    options: dict[str, Any] = {
-        name: value
-        for name, value in (("deferrable", native.deferrable), ("initially", native.initially))
-        if value is not None
-    }
-    if isinstance(native, sa.ForeignKeyConstraint) and native.match is not None:
-        options["match"] = native.match
+        return options
+    for name in ("deferrable", "initially", "match"):
+        value = getattr(native, name, None)
+        if value is not None:
+            options[name] = value
     return options | dict(native.dialect_kwargs)
 
 
