@@ -33,10 +33,10 @@ GROUPS = {
 LEFT_OUT = (
     *("sqlalchemy/testing/", "sqlalchemy/ext/mypy/", "alembic/testing/", "alembic/templates/", "mako/testing/"),
     *("pydantic/v1/", "pydantic/mypy.py", "framework_m_core/cli/", "framework_m_core/testing/"),
-    *("framework_m_migrations/__main__.py", "framework_m_migrations/adapters/async_", "framework_m_migrations/cli/"),
+    *("framework_m_migrations/__main__.py", "framework_m_migrations/cli/"),
     *("framework_m_migrations/container/di.py", "framework_m_migrations/testing/"),
-    *("framework_m_migrations/embedding/framework_m/", "framework_m_migrations/adapters/sql/async_runner.py"),
-    "framework_m_migrations/adapters/mariadb/",
+    *("framework_m_migrations/embedding/framework_m/", "framework_m_migrations/adapters/sql/async_"),
+    "framework_m_migrations/adapters/sql/dialects/mariadb/",
 )
 # Of the host's standard adapters, those that run in a worker.
 STANDARD = tuple(

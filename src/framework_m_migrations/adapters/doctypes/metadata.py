@@ -13,7 +13,6 @@ from framework_m_migrations.adapters.sql.defined import Defined, defined_in, sch
 from framework_m_migrations.adapters.sql.desired.fingerprint import Fingerprints
 from framework_m_migrations.adapters.sql.desired.tables import Target, WantedTable, refuse_labels, wanted_table
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
-from framework_m_migrations.adapters.sql.dialects.mariadb.options import adopt_mysql_names
 from framework_m_migrations.adapters.sql.engines import redact
 from framework_m_migrations.adapters.sql.names import hostile
 from framework_m_migrations.adapters.sql.objects import (
@@ -188,6 +187,8 @@ class MetadataSource:
             self._doctypes[title] = doctype
             for table in doctype.tables:
                 if target.dialect.name == "mariadb":
+                    from framework_m_migrations.adapters.sql.dialects.mariadb.options import adopt_mysql_names
+
                     adopt_mysql_names(table)
                 name = target.names.table(table.name, table.schema)
                 key = (name.schema, target.names.key(name.name))
