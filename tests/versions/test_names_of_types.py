@@ -1,4 +1,4 @@
-"""Enumerations with names that PostgreSQL takes for columns and not for types: the revisions quote them."""
+"""Enumerations with names that PostgreSQL takes for columns and not for types are quoted, by sync and in revisions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from framework_m_migrations import MigrationManager, MigrationSettings
+from tests._postgres import PostgresDatabase
 from tests.versions.comparing import differences
 from tests.versions.support import Bench
 from tests.versions.test_write import FIRST, SECOND, draft, metadata, round_trip
@@ -50,3 +52,12 @@ def test_an_enumeration_named_like_a_key_word(postgres_bench: Bench) -> None:
     postgres_bench.track().upgrade(SECOND)
     assert differences(postgres_bench.connection, later) == []
     postgres_bench.run("INSERT INTO item (id, c_position, l_row) VALUES (1, 'c', '{c}')")
+
+
+@pytest.mark.postgres
+def test_sync_quotes_them_too(postgres_database: PostgresDatabase) -> None:
+    for labels in (("a", "b"), ("a", "b", "c")):
+        settings = MigrationSettings(database_url=postgres_database.url, metadata=(declared(*labels),))
+        manager = MigrationManager(settings)
+        assert manager.sync().withheld == ()
+        assert manager.plan(force=True).plan.changes == ()

@@ -217,4 +217,8 @@ def test_no_app_with_a_place(tmp_path: Path) -> None:
 
 
 def test_scopes_are_the_real_ones() -> None:
-    assert {type(scopes).__name__ for scopes in SCOPES.values()} == {"SqliteDialect", "PostgresqlDialect"}
+    assert {type(scopes).__name__ for scopes in SCOPES.values()} == {
+        "SqliteDialect",
+        "PostgresqlDialect",
+        "MariadbDialect",
+    }

@@ -175,7 +175,7 @@ class SharedForms:
             case o.AlterObject() | o.DropObject():
                 yield from self._object(operation)
             case o.DropEnum(enum=name_of_enum):
-                yield f"DROP TYPE {text.table(name_of_enum)}"
+                yield f"DROP TYPE {text.enumeration(name_of_enum)}"
             case o.SetLabels(enum=enum):
                 raise InvalidMetadata(f"The labels of {enum.name} cannot be changed.")
             case o.SetTableOptions():
@@ -203,7 +203,7 @@ class SharedForms:
 
     def _unused(self, enum: TableName) -> str:
         """Drops an enumeration, and leaves it where something still uses it: the server alone knows all that does."""
-        drop = f"DROP TYPE IF EXISTS {self._text.table(enum)}"
+        drop = f"DROP TYPE IF EXISTS {self._text.enumeration(enum)}"
         return f"DO $m_migrate$ BEGIN {drop}; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $m_migrate$"
 
     def _addition(self, operation: o.AdditiveOperation) -> Iterator[str]:
@@ -250,7 +250,7 @@ class SharedForms:
         match operation:
             case o.CreateEnum(enum=enum):
                 values = ", ".join(text.literal(value) for value in enum.values)
-                return f"CREATE TYPE {text.table(enum.name)} AS ENUM ({values})"
+                return f"CREATE TYPE {text.enumeration(enum.name)} AS ENUM ({values})"
             case o.CreateObject(object=wanted):
                 return created(wanted, text)
             case o.AddEnumValue():
@@ -263,7 +263,8 @@ class SharedForms:
             place = f" AFTER {text.literal(operation.after)}"
         elif operation.before is not None:
             place = f" BEFORE {text.literal(operation.before)}"
-        return f"ALTER TYPE {text.table(operation.enum)} ADD VALUE IF NOT EXISTS {text.literal(operation.value)}{place}"
+        name = text.enumeration(operation.enum)
+        return f"ALTER TYPE {name} ADD VALUE IF NOT EXISTS {text.literal(operation.value)}{place}"
 
     def _create_table(self, operation: o.CreateTable) -> Iterator[str]:
         definition = operation.definition

@@ -144,9 +144,17 @@ class SqlText:
         return self.preparer.quote(name)
 
     def table(self, name: TableName) -> str:
-        """A table's or type's name, with its schema."""
+        """A table's name, with its schema."""
+        return self._placed(name, self.quote(name.name))
+
+    def enumeration(self, name: TableName) -> str:
+        """The name of an enumeration, with its schema."""
+        force = needs_quotes_as_type(name.name)
+        return self._placed(name, self.preparer.quote_identifier(name.name) if force else self.quote(name.name))
+
+    def _placed(self, name: TableName, quoted: str) -> str:
         schema = name.schema or self.schema
-        return self.quote(name.name) if schema is None else f"{self.quote(schema)}.{self.quote(name.name)}"
+        return quoted if schema is None else f"{self.quote(schema)}.{quoted}"
 
     def expression(self, clause: Any) -> str:
         """An expression with column names alone and literal values in place; raises sa.exc.CompileError."""
