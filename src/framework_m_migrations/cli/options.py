@@ -116,7 +116,7 @@ class Common:
             name=("--lock-timeout", "--max-lock-time"), group=LOCKS, converter=_duration, n_tokens=1, metavar="TIME"
         ),
     ] = None
-    """How long one try waits for a table's lock, holding up those behind it. Default: 500ms."""
+    """How long one try waits for a table's lock; later sessions queue behind it meanwhile. Default: 500ms."""
 
     statement_timeout: Annotated[
         float | None, Parameter(group=LOCKS, converter=_duration, n_tokens=1, metavar="TIME")
@@ -127,7 +127,7 @@ class Common:
     """How often a step is tried again when it did not get its lock. Default: 30."""
 
     no_online: Annotated[bool, _flag("--no-online", group=LOCKS)] = False
-    """Do without the forms that hold nobody up (concurrent index builds, later validation)."""
+    """Disable non-blocking DDL (concurrent index builds, later validation)."""
 
     json: Annotated[bool, _flag("--json", group=DISPLAY)] = False
     """One JSON document on stdout, errors too."""

@@ -47,7 +47,7 @@ class MigrationSettings:
         version_table: Alembic's version table.
         version_folders: folders of revisions beside those of the apps' packages.
         allow_empty: accept metadata without any table, as of a project that has none yet.
-        online: use the forms of DDL that hold nobody up.
+        online: use non-blocking DDL.
         locks: how long to wait for locks.
         exclude: patterns of what is not ours; see domain.exclusion.
         include_object: a function like Alembic's hook of that name, as an object or as ``package.module:attribute``;

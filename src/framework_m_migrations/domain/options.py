@@ -60,10 +60,10 @@ class SyncOptions:
     Attributes:
         force: compare everything, whatever the ledger says.
         dry_run: plan only; nothing is written and no hook is called.
-        allow_drop: also drop what no DocType wants and what the ledger says is ours.
+        allow_drop: also drop what no model declares and the ledger records as ours.
         reviewed: the changes that somebody was shown: of them alone anything is dropped. None drops what there is.
         expected: the statements of each step that was approved; nothing else is applied. None applies what there is.
-        online: use the forms that hold nobody up on tables with rows.
+        online: use non-blocking DDL on tables with rows.
         locks: waiting.
         schema: the schema worked in, as hooks are told it; None for the connection's default.
     """

@@ -115,7 +115,7 @@ class MigrationManager:
         Args:
             force: compare everything, whatever the ledger says.
             dry_run: plan only: write nothing, call no hook.
-            allow_drop: also drop what no DocType wants and what the ledger says is ours.
+            allow_drop: also drop what no model declares and the ledger records as ours.
             reviewed: the plan that somebody was shown. PlanOutdated is raised, and nothing changed, where something
                 would be dropped that is not in it.
         """

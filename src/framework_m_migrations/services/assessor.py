@@ -35,7 +35,7 @@ class Assessor:
     Args:
         session: to ask about rows.
         catalog: as it is.
-        online: the forms that hold nobody up are used, where the database has them.
+        online: non-blocking DDL is used, where the database has it.
     """
 
     session: Session

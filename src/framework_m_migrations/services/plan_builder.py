@@ -105,7 +105,7 @@ class PlanBuilder:
     Args:
         capabilities: of the database.
         lock_levels: Executor.lock_levels.
-        online: use the forms that hold nobody up.
+        online: use non-blocking DDL.
     """
 
     capabilities: Capabilities

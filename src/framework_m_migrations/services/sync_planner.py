@@ -55,7 +55,7 @@ class SyncPlanner:
 
     Args:
         session: the ports to read through.
-        online: use the forms that hold nobody up on tables with rows, where the database has them.
+        online: use non-blocking DDL on tables with rows, where the database has it.
         renames: counted as declared, beside those that the models declare.
     """
 

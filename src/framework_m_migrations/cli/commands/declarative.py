@@ -32,11 +32,11 @@ def run_all(
 ) -> int:
     """Run, then sync: the recommended command.
 
-    Applies the pending revisions first, then what the DocTypes add.
+    Applies the pending revisions first, then what the models add.
 
     Args:
         force: Compare everything, whatever the ledger says.
-        allow_drop: Also drop what no DocType wants and what the ledger says is ours; lists it first.
+        allow_drop: Also drop what no model declares and the ledger records as ours; lists it first.
         yes: Drop without asking.
         common: The options of every command.
     """
@@ -68,7 +68,7 @@ def sync(
     yes: Annotated[bool, YES] = False,
     common: Common = Common(),  # noqa: B008
 ) -> int:
-    """Bring the database to what the DocTypes declare.
+    """Apply what the models declare.
 
     Applies at once what is safe, and names what it withholds and which command handles that.
 
@@ -76,7 +76,7 @@ def sync(
         dry_run: Only show what would be done; nothing is changed and no hook is run.
         sql: Only print the SQL that would be sent, ready to paste; nothing is changed and no hook is run.
         force: Compare everything, whatever the ledger says.
-        allow_drop: Also drop what no DocType wants and what the ledger says is ours; lists it first.
+        allow_drop: Also drop what no model declares and the ledger records as ours; lists it first.
         yes: Drop without asking.
         common: The options of every command.
     """

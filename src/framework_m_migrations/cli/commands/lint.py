@@ -18,7 +18,7 @@ def lint(
 ) -> int:
     """Judge revision files by the SQL they would send to PostgreSQL; exit code 3 when something is wrong.
 
-    Locking, copying and destructive statements are told with rule, file and line. Needs no database.
+    Locking, copying and destructive statements are reported with rule, file and line. Needs no database.
 
     Args:
         revisions: Ids, their beginnings, or files. Default: all revisions of the apps.

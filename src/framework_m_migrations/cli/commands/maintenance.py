@@ -33,7 +33,7 @@ def status(
 ) -> int:
     """Show where both tracks stand; change nothing.
 
-    Revisions per app, DocTypes and ledger, and who holds the migration lock.
+    Revisions per app, models and ledger, and who holds the migration lock.
 
     Args:
         ready: Judge too, for readiness probes: exit code 3 while a revision is pending, a table or column is

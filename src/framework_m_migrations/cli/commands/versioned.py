@@ -95,7 +95,7 @@ def create(  # noqa: PLR0913 - the options of the command
 ) -> int:
     """Write a revision for people to review.
 
-    It goes into the app's own folder and is filled with what differs between DocTypes and database. On a terminal it
+    It goes into the app's own folder and is filled with the differences between models and database. On a terminal it
     asks about renames: a column or table goes while one of a compatible type comes.
 
     Args:
@@ -105,7 +105,7 @@ def create(  # noqa: PLR0913 - the options of the command
         dry_run: Only print the revision's text.
         depends_on: A revision of another app that must be applied before it; may be repeated.
         merge: Join the app's heads.
-        online: Write what sync withholds in two halves, expand and contract, that hold nobody up on PostgreSQL.
+        online: Write what sync withholds in two halves, expand and contract, that do not block PostgreSQL.
         rename: A rename, as table.old:new or old_table:new_table; may be repeated.
         no_prove: Do not try the revision out on a scratch database.
         scratch_url: Empty database to try it out on. Default: one that is made beside yours and dropped.

@@ -120,11 +120,11 @@ def run_all(
 ) -> int:
     """Run, then sync: the recommended command.
 
-    Applies the pending revisions first, then what the DocTypes add.
+    Applies the pending revisions first, then what the models add.
 
     Args:
         force: Compare everything, whatever the ledger says.
-        allow_drop: Also drop what no DocType wants and what the ledger says is ours; lists it first.
+        allow_drop: Also drop what no model declares and the ledger records as ours; lists it first.
         allow_dangerous: Changes nothing: what is dangerous is withheld, and reported with the command for it.
         yes: Drop without asking.
         common: The options of every command.
@@ -143,7 +143,7 @@ def sync(
     yes: Annotated[bool, declarative.YES] = False,
     common: HostCommon = HOST,
 ) -> int:
-    """Bring the database to what the DocTypes declare.
+    """Apply what the models declare.
 
     Applies at once what is safe, and names what it withholds and which command handles that.
 
@@ -151,7 +151,7 @@ def sync(
         dry_run: Only show what would be done; nothing is changed and no hook is run.
         sql: Only print the SQL that would be sent, ready to paste; nothing is changed and no hook is run.
         force: Compare everything, whatever the ledger says.
-        allow_drop: Also drop what no DocType wants and what the ledger says is ours; lists it first.
+        allow_drop: Also drop what no model declares and the ledger records as ours; lists it first.
         allow_dangerous: Changes nothing: what is dangerous is withheld, and reported with the command for it.
         yes: Drop without asking.
         common: The options of every command.
@@ -211,7 +211,7 @@ def create(  # noqa: PLR0913 - the options of the command
 ) -> int:
     """Write a revision for people to review.
 
-    It goes into the app's own folder and is filled with what differs between DocTypes and database. On a terminal it
+    It goes into the app's own folder and is filled with the differences between models and database. On a terminal it
     asks about renames: a column or table goes while one of a compatible type comes.
 
     Args:
@@ -221,7 +221,7 @@ def create(  # noqa: PLR0913 - the options of the command
         dry_run: Only print the revision's text.
         depends_on: A revision of another app that must be applied before it; may be repeated.
         merge: Join the app's heads.
-        online: Write what sync withholds in two halves, expand and contract, that hold nobody up on PostgreSQL.
+        online: Write what sync withholds in two halves, expand and contract, that do not block PostgreSQL.
         rename: A rename, as table.old:new or old_table:new_table; may be repeated.
         no_prove: Do not try the revision out on a scratch database.
         scratch_url: Empty database to try it out on. Default: one that is made beside yours and dropped.

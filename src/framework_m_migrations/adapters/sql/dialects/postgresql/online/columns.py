@@ -42,7 +42,7 @@ def set_not_null(
     batch_size: int = 1000,
     pause: float = 0.05,
 ) -> None:
-    """Forbid NULL in a column, in four steps that hold nobody up.
+    """Forbid NULL in a column, in four non-blocking steps.
 
     A check is added without a look at the rows, then validated while others work; NOT NULL then needs no look at them
     (PostgreSQL 12), and the check goes. A valid check that says the same is used as it is, and stays.
