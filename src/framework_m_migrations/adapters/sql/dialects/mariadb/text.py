@@ -174,7 +174,7 @@ def read_definition(connection: sa.Connection, table: str) -> TableDefinition:
         sqlalchemy.exc.DBAPIError: there is no such table.
         DatabaseError: what the server printed could not be read.
     """
-    row = connection.exec_driver_sql(f"SHOW CREATE TABLE {table}").one()
+    row = connection.exec_driver_sql(f"SHOW CREATE TABLE {table}", execution_options={"no_parameters": True}).one()
     return parse_definition(str(row[1]))
 
 
