@@ -75,7 +75,7 @@ def test_everything_else_up_and_down(stage: Stage) -> None:
     assert made.contract is not None
     assert made.left_out == ()
     # Two rows agree, and one breaks the new check: a person mends them first, as the file says.
-    assert any("uq_b refuses rows" in line for line in made.text.splitlines())
+    assert any("uq_b rejects rows" in line for line in made.text.splitlines())
     stage.send('UPDATE "Odd Thing" SET b = 200 WHERE id IN (2, 13)', 'UPDATE "Odd Thing" SET b = 201 WHERE id = 13')
     new.run()
     between = stage.shape()

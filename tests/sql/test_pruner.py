@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.executor import SqlPruner
+from framework_m_migrations.adapters.sql.pruner import SqlPruner
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import DatabaseError, InvalidMetadata
 from framework_m_migrations.domain.schema import Column, ColumnType, TableName

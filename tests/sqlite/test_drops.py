@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.types import declared_type
-from framework_m_migrations.adapters.sql.executor import SqlPruner
+from framework_m_migrations.adapters.sql.pruner import SqlPruner
 from framework_m_migrations.domain.errors import DatabaseError, MigrationError
 from framework_m_migrations.domain.operations import (
     DestructiveOperation,

@@ -103,7 +103,7 @@ def pruner(context: Context) -> Pruner | None:
     """Destructive DDL, only where the caller asked for drops."""
     if not context.drops:
         return None
-    from framework_m_migrations.adapters.sql.executor import SqlPruner
+    from framework_m_migrations.adapters.sql.pruner import SqlPruner
 
     return SqlPruner(context.live, context.sql, schema=context.settings.schema)
 

@@ -1,8 +1,4 @@
-"""Carries out operations.
-
-The executor is additive and guarded; drops have a class of their own, which a session has only where drops were
-asked for.
-"""
+"""Additive changes, sent one way only: through a guard that rejects every destructive statement."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import shortened, translated
 from framework_m_migrations.adapters.sql.guard import refuse_destruction
 from framework_m_migrations.adapters.sql.names import unsendable
-from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.filling import Batch
 from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn, Operation
@@ -109,35 +104,3 @@ def refuse_unsendable(sql: str) -> None:
     wrong = unsendable(sql)
     if wrong is not None:
         raise InvalidMetadata(f"A statement {wrong}, so that it was not sent: {shortened(sql)!a}.")
-
-
-# Drops. Nothing here is reachable from the executor; a session has a pruner only where the user asked for
-# drops.
-
-
-class SqlPruner:
-    """Applies destructive operations on one connection. Implements ports.pruner.Pruner.
-
-    Args:
-        connection: statements run in whatever transaction the caller has set up on it.
-        sql_dialect: its dialect.
-        schema: the session's schema, None for the connection's default.
-    """
-
-    def __init__(self, connection: sa.Connection, sql_dialect: SqlDialect, *, schema: str | None = None) -> None:
-        self._connection = connection
-        self._sql_dialect = sql_dialect
-        self._writer = DdlWriter(connection, sql_dialect, schema=schema)
-
-    def apply(self, operation: o.DestructiveOperation) -> None:
-        """Carry out one operation.
-
-        Raises:
-            DatabaseError: the database refused it; a table that something else still refers to is not forced away.
-        """
-        for sql in self.render(operation):
-            send_text(self._connection, self._sql_dialect, sql)
-
-    def render(self, operation: o.DestructiveOperation) -> tuple[str, ...]:
-        """The statements of an operation."""
-        return self._writer.statements(operation)
