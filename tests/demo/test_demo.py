@@ -44,7 +44,7 @@ def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
         "Rows of shop_order hold NULL in currency",
         "CLEAN: database, models and revisions agree.",
         "1 revision rolled back",
-        "DocTypes  9 of 9 match",
+        "models    9 of 9 match",
         "The demo is done",
     ):
         assert line in text, f"{line!r} is not in:\n{text}"

@@ -200,6 +200,6 @@ def test_tables_of_an_app_that_is_not_looked_at_are_no_ghosts_and_are_never_drop
 
 def test_nothing_is_dropped_when_nothing_at_all_is_declared(site: Site) -> None:
     site.settle(item())
-    with pytest.raises(DropRefused, match="No DocType"):
+    with pytest.raises(DropRefused, match="No model"):
         site.sync(sa.MetaData(), allow_drop=True)
     assert {"item", "other"} <= set(site.inspect().get_table_names())
