@@ -23,9 +23,8 @@ pytestmark = pytest.mark.pyodide
 
 SERVER_ONLY = (
     "framework_m_migrations.__main__",
-    "framework_m_migrations.adapters.async_",
+    "framework_m_migrations.adapters.sql.async_",
     "framework_m_migrations.adapters.sql.dialects.mariadb",
-    "framework_m_migrations.adapters.sql.async_runner",
     "framework_m_migrations.alembic_env",
     "framework_m_migrations.cli",
     "framework_m_migrations.container.di",
