@@ -43,10 +43,9 @@ def _preload() -> None:
 
     for found in pkgutil.walk_packages(doctypes.__path__, "framework_m_core.doctypes."):
         importlib.import_module(found.name)
-    for name in ("wiring", "manager", "boot", "doctor", "changes"):
+    for name in ("wiring", "manager", "boot", "doctor"):
         importlib.import_module(f"framework_m_migrations.embedding.framework_m.{name}")
     for name in (
-        "framework_m_migrations.adapters.sql.async_engines",
         "framework_m_migrations.adapters.sql.async_engines",
         "framework_m_migrations.adapters.doctypes.framework_m",
         "framework_m_migrations.adapters.sql.async_runner",
