@@ -107,6 +107,9 @@ bench-load: $(STAMP) ## changes on two million rows while probes measure every s
 bench: $(STAMP) ## measure against Alembic, reflection and create_all
 	$(BIN)/python -m benchmarks
 
+bench-distance: $(STAMP) ## count and delay the round trips to PostgreSQL; ARGS="--delays 2 --repeat 1"
+	$(BIN)/python -m benchmarks.distance $(ARGS)
+
 bench-browser: $(STAMP) ## measure a browser's tab against plain SQLAlchemy with Alembic
 	$(BIN)/python -m benchmarks.browser
 

@@ -176,14 +176,18 @@ def test_a_broken_connection_hides_no_error(postgres_database: PostgresDatabase)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_the_end_of_a_reading_tells_of_a_lost_connection(postgres_database: PostgresDatabase, driver: str) -> None:
-    """Found by the backends ended at night: the rollback was the first to hear of it, and ended in a traceback."""
+def test_a_reading_tells_of_a_connection_that_was_lost_in_the_last_one(
+    postgres_database: PostgresDatabase, driver: str
+) -> None:
+    """Found by the backends ended at night, where it ended in a traceback."""
 
     def check(connection: sa.Connection) -> None:
         scopes = ConnectionScopes(DIALECT, connection)
-        with connected(postgres_database) as other, pytest.raises(ConnectionFailed), scopes.reading():  # noqa: PT012
+        with connected(postgres_database) as other, scopes.reading():
             pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             end_session(other, pid)
+        with pytest.raises(ConnectionFailed), scopes.reading():
+            connection.exec_driver_sql("SELECT 1")
 
     run(postgres_database, check, driver)
 

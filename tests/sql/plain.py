@@ -136,6 +136,9 @@ class PlainDialect:
         with connection.begin():
             yield
 
+    def reading(self, connection: sa.Connection) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     @contextlib.contextmanager
     def autocommit(self, connection: sa.Connection) -> Iterator[None]:
         yield

@@ -112,7 +112,11 @@ def ledger(context: Context) -> Ledger:
     """The ledger's tables."""
     from framework_m_migrations.adapters.sql.ledger import SqlLedger
 
-    return SqlLedger(context.live, context.sql, schema=context.settings.schema)
+    def token() -> sa.TextualSelect | None:
+        query: sa.TextualSelect | None = getattr(context.make("inspector"), "token_query", None)
+        return query
+
+    return SqlLedger(context.live, context.sql, schema=context.settings.schema, token=token)
 
 
 def lock(context: Context) -> MigrationLock:

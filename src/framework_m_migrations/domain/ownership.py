@@ -126,9 +126,10 @@ class LedgerSnapshot:
     """The ledger as one query reads it.
 
     ``checksums`` maps DocType names to the checksum for which the database was seen to match; ``state`` holds single
-    values such as the catalog token.
+    values such as the catalog token. ``token`` is the catalog's now, where it was asked for and came along.
     """
 
     form: LedgerForm
     checksums: Mapping[str, str] = field(default_factory=dict)
     state: Mapping[str, str] = field(default_factory=dict)
+    token: str | None = None

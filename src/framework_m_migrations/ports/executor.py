@@ -16,6 +16,8 @@ class Executor(Protocol):
     Obligations:
         - No statement that ``apply`` sends contains DROP, and none removes or narrows what exists.
         - ``apply`` runs within the transaction, or outside one, that the caller has set up; it never commits.
+        - Within ``Session.transaction`` statements may wait, to be sent together: the database has them when it is
+          asked something, and when the transaction ends, and it is then that an error of theirs is raised.
         - What ``render`` returns is what ``apply`` sends, literal values included. Several operations may be sent in
           fewer statements of the same effect.
         - Operations that lost a race are not hidden: a table that exists already is an error.

@@ -20,8 +20,11 @@ class Ledger(Protocol):
         - Two-column ``__schema_versions__`` tables made by Framework M stay readable and writable by it.
     """
 
-    def snapshot(self) -> LedgerSnapshot:
+    def snapshot(self, *, token: bool = False) -> LedgerSnapshot:
         """Checksums and state, in one statement when the ledger exists.
+
+        Args:
+            token: ask for ``Inspector.catalog_token`` in the same statement, where that can be done.
 
         Raises:
             LedgerCorrupt: the tables do not have the form that they should have.

@@ -15,7 +15,7 @@ from framework_m_migrations.domain.describe import surplus
 from framework_m_migrations.domain.diff import Item, diff_doctype
 from framework_m_migrations.domain.errors import NoTables
 from framework_m_migrations.domain.filling import Fill, pending
-from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerSnapshot, Ownership, carried
+from framework_m_migrations.domain.ownership import CATALOG_TOKEN, LedgerForm, LedgerSnapshot, Ownership, carried
 from framework_m_migrations.domain.plan import Judgement, Note, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import Rename, leaving, through_renames, with_renames
 from framework_m_migrations.domain.risk.rules import CONTRACT, DROP, MANUAL
@@ -82,8 +82,8 @@ class SyncPlanner:
             raise NoTables(f"The MetaData {name} has no table.", details={"metadata": name})
         wanted = self.session.source.checksums()
         with self.session.reading():
-            snapshot = self.session.ledger.snapshot()
-            token = self.session.inspector.catalog_token()
+            snapshot = self.session.ledger.snapshot(token=True)
+            token = self.session.inspector.catalog_token() if snapshot.token is None else snapshot.token
             verdict = HashCache().judge(wanted, snapshot, token, force=force)
             if verdict.hit:
                 return Plan(token=token)
@@ -97,7 +97,7 @@ class SyncPlanner:
     ) -> Plan:
         doctypes = self._load(None if verdict.full else verdict.changed)
         catalog = self.session.inspector.read(None if verdict.full else tuple(_tables_of(doctypes)))
-        ownership = self.session.ledger.objects()
+        ownership = self.session.ledger.objects() if snapshot.form is LedgerForm.CURRENT else {}
         fills = pending(snapshot.state)
         drift: dict[TableName, list[Item]] = {}
         found = self._differences(doctypes, catalog, ownership, drift)

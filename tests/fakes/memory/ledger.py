@@ -22,8 +22,9 @@ class MemoryLedger:
     def __init__(self, connection: MemoryConnection) -> None:
         self._connection = connection
 
-    def snapshot(self) -> LedgerSnapshot:
+    def snapshot(self, *, token: bool = False) -> LedgerSnapshot:
         """Checksums and state."""
+        del token
         ledger = self._connection.state.ledger
         return LedgerSnapshot(ledger.form, dict(ledger.checksums), dict(ledger.state))
 

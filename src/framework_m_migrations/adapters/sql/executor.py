@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.ddl import DdlWriter
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import shortened, translated
+from framework_m_migrations.adapters.sql.gathering import options
 from framework_m_migrations.adapters.sql.guard import refuse_destruction
 from framework_m_migrations.adapters.sql.names import unsendable
 from framework_m_migrations.domain.errors import InvalidMetadata
@@ -82,7 +83,7 @@ class SqlExecutor:
 
 
 def send_text(connection: sa.Connection, sql_dialect: SqlDialect, sql: str) -> None:
-    """Send literal SQL to the driver and translate what it raises.
+    """Send literal SQL to the driver, perhaps with what comes after it, and translate what it raises.
 
     Without a parameter set no driver looks for placeholders in the text, so that a percent sign is a percent sign.
 
@@ -96,7 +97,7 @@ def send_text(connection: sa.Connection, sql_dialect: SqlDialect, sql: str) -> N
 
 def _send(connection: sa.Connection, sql_dialect: SqlDialect, sql: str) -> None:
     with translated(sql_dialect.translate, sql):
-        connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).close()
+        connection.exec_driver_sql(sql, execution_options=options(connection)).close()
 
 
 def refuse_unsendable(sql: str) -> None:

@@ -9,7 +9,9 @@ import functools
 import hashlib
 import json
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from itertools import batched
 from typing import Any
 
@@ -17,6 +19,8 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import from_driver, translated
+from framework_m_migrations.adapters.sql.executor import send_text
+from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain.errors import DatabaseError, LedgerCorrupt, LedgerNameTaken
 from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable, Ownership
 from framework_m_migrations.domain.schema import TableName
@@ -328,8 +332,10 @@ def _mariadb(names: list[str], schema: str | None) -> sa.Select[Any]:
 # The engine's memory, as plain tables beside those it looks after.
 
 
-_BATCH = 30_000
-"""Names in one IN list: SQLite takes 32,766 parameters, PostgreSQL's protocol 32,767."""
+_BATCH = 200
+"""Names in one IN list; keys in one statement that deletes."""
+_LONGEST = 1 << 18
+"""Characters of rows in one statement that writes."""
 
 
 class SqlLedger:
@@ -339,27 +345,50 @@ class SqlLedger:
         connection: everything runs in whatever transaction the caller has set up on it.
         sql_dialect: translates what the driver raises.
         schema: the session's schema, None for the connection's default.
+        token: gives the query for the catalog's token, where it can be part of another.
     """
 
-    def __init__(self, connection: sa.Connection, sql_dialect: SqlDialect, *, schema: str | None = None) -> None:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        sql_dialect: SqlDialect,
+        *,
+        schema: str | None = None,
+        token: Callable[[], sa.TextualSelect | None] = lambda: None,
+    ) -> None:
+        self._token = token
         self._connection = connection
+        self._sql_dialect = sql_dialect
         self._translate = sql_dialect.translate
         self._schema = schema
         self._tables = ledger_tables(schema, sql_dialect.name)
         self._known = False
         self._made_in: sa.Transaction | None = None
+        self._owned: dict[TableName, OwnedTable] | None = None
+        """What is ours, from ``prepare`` on: nobody else writes it while the migration lock is held."""
 
-    def snapshot(self) -> LedgerSnapshot:
+    def snapshot(self, *, token: bool = False) -> LedgerSnapshot:
         """Checksums and state; one statement when the ledger exists.
+
+        Args:
+            token: see the port.
 
         Raises:
             LedgerCorrupt: a table of the ledger lacks columns or holds what does not belong there.
             LedgerNameTaken: one of the engine's names is no table's.
         """
-        rows = self._read(self._tables.snapshot, STATE_TABLE)
+        asked = self._token() if token else None
+        query: Any = self._tables.snapshot
+        if asked is not None:
+            found: Any = asked.subquery()
+            parts: list[Any] = [sa.literal_column("'t'"), found.c.token, sa.literal_column("''")]
+            query = sa.union_all(query, sa.select(*parts))
+        rows = self._read(query, STATE_TABLE)
         if rows is not None:
             only_tables(row[1:] for row in rows if row[0] == "n")
-            return snapshot_of(rows, LedgerForm.CURRENT)
+            told = [value for kind, value, _ in map(tuple, rows) if kind == "t"]
+            known = snapshot_of([row for row in rows if row[0] != "t"], LedgerForm.CURRENT)
+            return replace(known, token=told[0]) if told else known
         if VERSIONS_TABLE not in self._existing():
             return LedgerSnapshot(LedgerForm.ABSENT)
         versions = self._tables.versions
@@ -377,10 +406,14 @@ class SqlLedger:
             LedgerNameTaken: one of the engine's names is no table's.
         """
         found = self._existing()
-        with translated(self._translate):
-            for table in self._tables.all:
-                if table.name not in found:
-                    self._connection.execute(sa.schema.CreateTable(table))
+        self._owned = None
+        if OBJECTS_TABLE in found:
+            self._owned = dict(self.objects())
+        for table in self._tables.all:
+            if table.name not in found:
+                self._send(self._text.statement(sa.schema.CreateTable(table)))
+        if OBJECTS_TABLE not in found:
+            self._owned = {}
         if found != LEDGER_TABLES:
             self._made_in = self._transaction()
 
@@ -423,18 +456,20 @@ class SqlLedger:
         """Add to what is ours; of one table, later entries are merged into earlier ones."""
         if not owned:
             return
-        merged = dict(self.objects({item.table for item in owned}))
+        known = self._owned if self._owned is not None else dict(self.objects({item.table for item in owned}))
         for item in owned:
-            before = merged.get(item.table)
-            merged[item.table] = item if before is None else before.merge(item)
-        self._put_objects(merged.values())
+            before = known.get(item.table)
+            known[item.table] = item if before is None else before.merge(item)
+        self._put_objects(known[table] for table in {item.table: None for item in owned})
 
     def replace(self, owned: Sequence[OwnedTable]) -> None:
         """Set what is ours of these tables to exactly this."""
+        self._owned = None
         self._put_objects({item.table: item for item in owned}.values())
 
     def disown(self, tables: Collection[TableName]) -> None:
         """Forget tables."""
+        self._owned = None
         self._delete(self._tables.objects, [(name.schema or "", name.name) for name in tables])
 
     def set_state(self, values: Mapping[str, str | None]) -> None:
@@ -444,6 +479,7 @@ class SqlLedger:
 
     def clear(self) -> None:
         """Forget everything; the tables stay."""
+        self._owned = None
         with translated(self._translate):
             for table in self._tables.all:
                 self._connection.execute(sa.delete(table))
@@ -455,6 +491,7 @@ class SqlLedger:
             LedgerNameTaken: one of the engine's names is no table's; nothing was thrown away.
         """
         self._names()
+        self._owned = None
         with translated(self._translate):
             for table in self._tables.all:
                 self._connection.execute(sa.schema.DropTable(table, if_exists=True))
@@ -470,32 +507,49 @@ class SqlLedger:
         )
 
     def _put(self, table: sa.Table, rows: Mapping[tuple[str, ...], Mapping[str, str]]) -> None:
-        """Update the rows that exist by their key and insert the others, each in one batch."""
-        if not rows:
-            return
-        keys = list(table.primary_key.columns)
-        with translated(self._translate):
-            existing = {
-                tuple(row)
-                for condition in _among(table, rows)
-                for row in self._connection.execute(sa.select(*keys).where(condition))
-            }
-            changed = [_parameters(keys, key) | dict(rows[key]) for key in rows if key in existing]
-            names = [column.name for column in keys]
-            added = [dict(zip(names, key, strict=True)) | dict(rows[key]) for key in rows if key not in existing]
-            if changed:
-                fields: dict[str, Any] = {name: sa.bindparam(name) for name in next(iter(rows.values()))}
-                self._connection.execute(_by_key(sa.update(table), keys).values(fields), changed)
-            if added:
-                self._connection.execute(sa.insert(table), added)
+        """Write rows, over those of the same key."""
+        keys = [column.name for column in table.primary_key.columns]
+        fields = list(next(iter(rows.values()), ()))
+        columns = ", ".join(map(self._text.quote, (*keys, *fields)))
+        head, end = f"INSERT INTO {self._name(table)} ({columns}) VALUES", self._over(keys, fields)
+        some: list[str] = []
+        for key, values in rows.items():
+            some.append(f"({', '.join(map(self._text.literal, (*key, *values.values())))})")
+            if sum(map(len, some)) > _LONGEST:
+                self._send(f"{head} {', '.join(some)} {end}")
+                some = []
+        if some:
+            self._send(f"{head} {', '.join(some)} {end}")
+
+    def _over(self, keys: Sequence[str], fields: Sequence[str]) -> str:
+        quote = self._text.quote
+        if self._connection.dialect.name in {"mariadb", "mysql"}:
+            return f"ON DUPLICATE KEY UPDATE {', '.join(f'{quote(one)} = VALUES({quote(one)})' for one in fields)}"
+        said = ", ".join(f"{quote(one)} = excluded.{quote(one)}" for one in fields)
+        return f"ON CONFLICT ({', '.join(map(quote, keys))}) DO UPDATE SET {said}"
 
     def _delete(self, table: sa.Table, keys: Sequence[tuple[str, ...]]) -> None:
-        if keys:
-            columns = list(table.primary_key.columns)
-            with translated(self._translate):
-                self._connection.execute(
-                    _by_key(sa.delete(table), columns), [_parameters(columns, key) for key in keys]
-                )
+        names = [self._text.quote(column.name) for column in table.primary_key.columns]
+        for some in batched(keys, _BATCH):
+            chosen = [
+                " AND ".join(f"{name} = {self._text.literal(value)}" for name, value in zip(names, key, strict=True))
+                for key in some
+            ]
+            self._send(f"DELETE FROM {self._name(table)} WHERE {' OR '.join(f'({one})' for one in chosen)}")  # noqa: S608 - quoted
+
+    def _name(self, table: sa.Table) -> str:
+        return self._text.table(TableName(table.name, table.schema))
+
+    @cached_property
+    def _text(self) -> SqlText:
+        return SqlText(
+            self._connection.dialect,
+            self._sql_dialect.spelling(self._connection.dialect).identifier,
+            schema=self._schema,
+        )
+
+    def _send(self, sql: str) -> None:
+        send_text(self._connection, self._sql_dialect, sql)
 
     def _read(self, statement: Any, needed: str, *, again: bool = False) -> Sequence[sa.Row[Any]] | None:
         """Read; None where the table ``needed`` does not exist. The transaction stays usable either way.
@@ -540,11 +594,13 @@ class SqlLedger:
         """
         found = LEDGER_TABLES & self._names()
         with translated(self._translate):
-            inspector = sa.inspect(self._connection)
+            inspector, named = sa.inspect(self._connection), sorted(found)
+            known = inspector.get_multi_columns(schema=self._schema, filter_names=named) if found else {}
             for table in self._tables.all:
                 if table.name not in found:
                     continue
-                columns = {one["name"]: one["type"] for one in inspector.get_columns(table.name, schema=self._schema)}
+                read = known.get((self._schema, table.name)) or inspector.get_columns(table.name, schema=self._schema)
+                columns = {one["name"]: one["type"] for one in read}
                 missing = [column.name for column in table.columns if column.name not in columns]
                 if missing:
                     raise LedgerCorrupt(
@@ -576,10 +632,6 @@ class SqlLedger:
         return only_tables(found)
 
 
-def _by_key(statement: Any, keys: Sequence[sa.Column[Any]]) -> Any:
-    return statement.where(*(column == sa.bindparam(f"key_{column.name}") for column in keys))
-
-
 def _among(table: sa.Table, keys: Iterable[tuple[str, ...]]) -> Iterator[sa.ColumnElement[bool]]:
     """Conditions for the rows with these keys, of which each has a limited length and uses the primary key's index."""
     *leading, last = table.primary_key.columns
@@ -590,10 +642,6 @@ def _among(table: sa.Table, keys: Iterable[tuple[str, ...]]) -> Iterator[sa.Colu
         same = [column == value for column, value in zip(leading, prefix, strict=True)]
         for batch in batched(names, _BATCH):
             yield sa.and_(*same, last.in_(batch))
-
-
-def _parameters(keys: Sequence[sa.Column[Any]], values: tuple[str, ...]) -> dict[str, str]:
-    return {f"key_{column.name}": value for column, value in zip(keys, values, strict=True)}
 
 
 def snapshot_of(rows: Sequence[Sequence[Any]], form: LedgerForm) -> LedgerSnapshot:

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import translated
-from framework_m_migrations.domain.errors import ConfigurationError
+from framework_m_migrations.adapters.sql.gathering import flush, gathering
+from framework_m_migrations.domain.errors import ConfigurationError, LockTimeout
 from framework_m_migrations.domain.options import Limits
 
 
@@ -30,6 +31,7 @@ class ConnectionScopes:
         self._sql_dialect = sql_dialect
         self._connection = connection
         self._depth = 0
+        self._waited = False
         self.within = connection.in_transaction()
         """The caller's own transaction is open: everything happens inside it, and it stays the caller's to commit."""
 
@@ -40,11 +42,30 @@ class ConnectionScopes:
             ConfigurationError: the caller's transaction is open, on a database whose DDL would commit it.
         """
         self._check_caller()
-        return self._scope(self._sql_dialect.transaction(self._connection, limits))
+        return self._scope(self._gathered(limits))
 
     def autocommit(self) -> AbstractContextManager[None]:
         """No transaction; see ports.session.Session."""
         return self._scope(self._sql_dialect.autocommit(self._connection))
+
+    @contextmanager
+    def _gathered(self, limits: Limits) -> Iterator[None]:
+        """The dialect's transaction, whose statements wait for each other.
+
+        After a wait for a lock that was too long the next one sends each by itself: it is known then which one waits.
+        """
+        connection, translate = self._connection, self._sql_dialect.translate
+        singly, self._waited = self._waited, False
+        try:
+            with (
+                gathering(connection, translate, brief=limits.brief, singly=singly),
+                self._sql_dialect.transaction(connection, limits),
+            ):
+                yield
+                flush(connection)
+        except LockTimeout:
+            self._waited = True
+            raise
 
     def _check_caller(self) -> None:
         if self.within and not self._sql_dialect.capabilities(self._connection.dialect).transactional_ddl:
@@ -67,12 +88,13 @@ class ConnectionScopes:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """A scope for reads: what it opened is rolled back at its end, a transaction from before it stays."""
-        try:
-            with translated(self._sql_dialect.translate):
-                yield
-        finally:
-            if self._depth == 0:
-                self._end_leftover()
+        with self._sql_dialect.reading(self._connection):
+            try:
+                with translated(self._sql_dialect.translate):
+                    yield
+            finally:
+                if self._depth == 0:
+                    self._end_leftover()
 
     def _end_leftover(self) -> None:
         if not self.within and self._connection.in_transaction():

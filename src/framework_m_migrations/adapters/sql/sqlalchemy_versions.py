@@ -1,4 +1,4 @@
-"""What SQLAlchemy 2.0 and 2.1 tell in different ways.
+"""What SQLAlchemy 2.0 and 2.1 tell in different ways, and the one thing that its drivers do not offer through it.
 
 2.1 tells what a foreign key names without resolving it, which 2.0 keeps to itself, and has views.
 """
@@ -39,3 +39,42 @@ def query_behind(table: sa.Table) -> Any:
     """What creates the table from a query, as a view or once: a CreateView or CreateTableAs; None for a plain table."""
     creator: Any = getattr(table, "_creator_ddl", None)
     return creator if getattr(creator, "selectable", None) is not None else None
+
+
+def send_script(connection: sa.Connection, sql: str) -> None:
+    """Send a text of one or more statements, whose answers nobody reads, in the transaction of the connection.
+
+    SQLAlchemy has asyncpg prepare every statement, and one that is prepared is one alone.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: as SQLAlchemy itself would raise it.
+    """
+    pooled = connection.connection
+    raw: Any = pooled.dbapi_connection
+    dialect: Any = connection.dialect
+    try:
+        if dialect.driver == "asyncpg":
+            wait_for(_asyncpg_script(raw, sql))
+        else:
+            cursor = pooled.cursor()
+            try:
+                cursor.execute(sql)
+            finally:
+                cursor.close()
+    except dialect.loaded_dbapi.Error as error:
+        ended = bool(dialect.is_disconnect(error, pooled, None))
+        if ended:
+            connection.invalidate(error)
+        raise sa.exc.DBAPIError.instance(
+            sql, None, error, dialect.loaded_dbapi.Error, connection_invalidated=ended, dialect=dialect
+        ) from error
+
+
+async def _asyncpg_script(adapted: Any, sql: str) -> None:
+    async with adapted._execute_mutex:  # noqa: SLF001 - as SQLAlchemy's own cursor does
+        try:
+            if adapted._transaction is None:  # noqa: SLF001
+                await adapted._start_transaction()  # noqa: SLF001
+            await adapted.driver_connection.execute(sql)
+        except Exception as error:  # noqa: BLE001 - told by the one who knows the driver's errors
+            adapted._handle_exception(error)  # noqa: SLF001

@@ -75,6 +75,7 @@ LONGEST = 30.0
 """Seconds between two reports of one wait, at most; each comes after twice the time of the one before."""
 _TURN = 0.5
 _EMIT = "m_migrate.emit"
+_WATCHER = "m_migrate.watcher"
 
 
 class Waits(Protocol):
@@ -104,14 +105,30 @@ def watch(connection: sa.Connection, waits: Waits | None, emit: Callable[[Event]
     """
     watcher = None if waits is None else _Watcher(connection, waits, emit)
     connection.info[_EMIT] = emit
+    connection.info[_WATCHER] = watcher
 
     def stop() -> None:
         if not connection.closed and not connection.invalidated:
             connection.info.pop(_EMIT, None)
+            connection.info.pop(_WATCHER, None)
         if watcher is not None:
             watcher.stop()
 
     return stop
+
+
+@contextmanager
+def watched(connection: sa.Connection) -> Iterator[None]:
+    """For what is sent past SQLAlchemy's cursors: within, it counts as a statement of the connection's."""
+    watcher: _Watcher | None = connection.info.get(_WATCHER)
+    if watcher is None:
+        yield
+        return
+    watcher.started()
+    try:
+        yield
+    finally:
+        watcher.ended()
 
 
 def still_waiting(connection: sa.Connection, seconds: float, holders: Callable[[], tuple[str, ...]]) -> None:
@@ -141,20 +158,22 @@ class _Watcher:
         self._number = waits.number(connection)
         # Imported here: asyncio is of no use to a session on SQLite.
 
-        event.listen(connection, "before_cursor_execute", self._started)
-        event.listen(connection, "after_cursor_execute", self._ended)
+        event.listen(connection, "before_cursor_execute", self.started)
+        event.listen(connection, "after_cursor_execute", self.ended)
         self._heartbeat = Heartbeat(is_async=bool(connection.dialect.is_async), every=_TURN, beat=self._look)
 
     def stop(self) -> None:
         """End it."""
         self._heartbeat.stop()
-        event.remove(self._connection, "before_cursor_execute", self._started)
-        event.remove(self._connection, "after_cursor_execute", self._ended)
+        event.remove(self._connection, "before_cursor_execute", self.started)
+        event.remove(self._connection, "after_cursor_execute", self.ended)
 
-    def _started(self, *_: Any) -> None:
+    def started(self, *_: Any) -> None:
+        """A statement is sent."""
         self._began, self._due = monotonic(), PATIENCE
 
-    def _ended(self, *_: Any) -> None:
+    def ended(self, *_: Any) -> None:
+        """It was answered."""
         self._began = None
 
     def _look(self) -> bool:

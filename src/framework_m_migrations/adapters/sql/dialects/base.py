@@ -191,6 +191,10 @@ class SqlDialect(Protocol):
         """
         ...
 
+    def reading(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """A scope for reads that need no transaction; one that is open stays. Settings are as before afterwards."""
+        ...
+
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """A scope without a transaction and without timeouts; settings are as before afterwards."""
         ...

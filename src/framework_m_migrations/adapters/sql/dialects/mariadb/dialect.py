@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -94,6 +94,11 @@ class MariadbDialect:
         """A transaction that the first DDL statement ends; see scopes.py. A statement there changes one table."""
         with holders_named(connection), transactions.transaction(connection, limits):
             yield
+
+    def reading(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """See SqlDialect."""
+        del connection
+        return nullcontext()
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""

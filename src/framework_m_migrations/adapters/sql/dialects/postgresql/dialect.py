@@ -108,6 +108,10 @@ class PostgresqlDialect:
         with blockers_named(connection), late, transactions.transaction(connection, chosen):
             yield
 
+    def reading(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """See SqlDialect: each read is a transaction of its own, which costs neither BEGIN nor ROLLBACK."""
+        return transactions.reading(connection)
+
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """See SqlDialect."""
         return transactions.autocommit(connection)

@@ -242,7 +242,7 @@ c AS MATERIALIZED (
 SELECT pg_catalog.concat_ws('-', {MAIN}, (SELECT count(*) || '.' || COALESCE(sum(mark), 0) FROM c),
   (SELECT count(*) || '.' || COALESCE(sum({MARK.format("k")}), 0)
    FROM pg_catalog.pg_index x JOIN c ON c.oid = x.indrelid JOIN pg_catalog.pg_class k ON k.oid = x.indexrelid),
-  {", ".join(_part(table, rest) for table, rest in PARTS)})
+  {", ".join(_part(table, rest) for table, rest in PARTS)}) AS token
 """,
     main=sa.Text(),
     others=TEXTS,
@@ -250,13 +250,13 @@ SELECT pg_catalog.concat_ws('-', {MAIN}, (SELECT count(*) || '.' || COALESCE(sum
 )
 
 
-def catalog_token(
-    connection: sa.Connection, *, schema: str | None, also: Collection[str], ignored: Collection[str]
-) -> str | None:
-    """The token of the session's schema and those looked at beside it; tables named in ``ignored`` do not count."""
-    parameters = {"main": schema, "others": sorted(also), "ignored": sorted(ignored)}
-    value = connection.execute(_TOKEN, parameters).scalar_one()
-    return None if value is None else str(value)
+def token_query(*, schema: str | None, also: Collection[str], ignored: Collection[str]) -> sa.TextualSelect:
+    """The query for the token of the session's schema and those looked at beside it, one row of one text.
+
+    Tables named in ``ignored`` do not count.
+    """
+    asked = _TOKEN.bindparams(main=schema, others=sorted(also), ignored=sorted(ignored))
+    return asked.columns(sa.column("token", sa.Text()))
 
 
 # Looks at the schemas of many tenants in a constant number of statements.
@@ -410,8 +410,8 @@ class PostgresqlTenants:
         ]
         rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
         try:
-            # The savepoint keeps the transaction usable when one of the ledgers cannot be read.
-            with self._connection.begin_nested():
+            # A transaction of somebody else's stays usable when one of the ledgers cannot be read.
+            with taken_back(self._connection):
                 for number, *row in self._connection.execute(_verbatim(" UNION ALL ".join(selects))):
                     rows[names[number]].append(tuple(row))
         except sa.exc.DBAPIError as error:
@@ -469,7 +469,12 @@ class PostgresqlInspector:
 
     def catalog_token(self) -> str | None:
         """See the port. Writes to rows, TRUNCATE, GRANT, ANALYZE and VACUUM leave it as it is."""
-        return catalog_token(self._connection, schema=self._schema, also=self._also, ignored=self._ignored)
+        return str(self._connection.execute(self.token_query).scalar_one())
+
+    @property
+    def token_query(self) -> sa.TextualSelect:
+        """The question of ``catalog_token``, for who asks more than that."""
+        return token_query(schema=self._schema, also=self._also, ignored=self._ignored)
 
     def read(self, tables: Collection[TableName] | None = None) -> Catalog:
         """See the port: five statements."""

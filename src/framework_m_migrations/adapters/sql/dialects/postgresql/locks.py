@@ -16,6 +16,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.text import execute
 from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import (
     is_pooled,
     mark_pooled,
+    reading,
     refuse_counted_names,
     taken_back,
 )
@@ -239,21 +240,21 @@ class PostgresqlLock:
 
     def _choice(self) -> AdvisoryLock | Lease:
         if self._chosen is None:
-            if self._kind == "lease":
-                mark_pooled(self._session)
-            pooled = self._kind != "advisory" and is_pooled(self._session)
-            if pooled:
-                with taken_back(self._session):
-                    refuse_counted_names(self._session)
-            key = self._key()
+            with reading(self._session):
+                if self._kind == "lease":
+                    mark_pooled(self._session)
+                pooled = self._kind != "advisory" and is_pooled(self._session)
+                if pooled:
+                    with taken_back(self._session):
+                        refuse_counted_names(self._session)
+                key = self._key()
             self._chosen = Lease(self._session, key) if pooled else AdvisoryLock(self._session, key)
         return self._chosen
 
     def _key(self) -> int:
         """Asked of the session's own connection, for whose search_path it may have been set by hand."""
         sql = "SELECT current_database()::text, COALESCE(current_schema()::text, '')"
-        with taken_back(self._session):
-            database, schema = self._session.exec_driver_sql(sql).one()
+        database, schema = self._session.exec_driver_sql(sql).one()
         return lock_key(database, self._schema or schema)
 
 

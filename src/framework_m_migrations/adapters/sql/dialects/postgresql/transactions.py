@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Mark
+from framework_m_migrations.adapters.sql.gathering import options
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import Limits
 
@@ -95,6 +96,7 @@ def _told_at_login(connection: sa.Connection) -> int | None:
 _PLAIN_ISOLATION = "READ COMMITTED"
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 """For a connection that SQLAlchemy has in AUTOCOMMIT and in use, on which it begins no transaction of its own."""
+_READING = "m_migrate.reading"
 _NAMES = ("lock_timeout", "statement_timeout")
 
 
@@ -120,7 +122,7 @@ def transaction(connection: sa.Connection, limits: Limits) -> Iterator[None]:
                 next_step="Hand over a connection that is not in a begin() block, or one without AUTOCOMMIT.",
             )
         with _isolation(connection, _PLAIN_ISOLATION), connection.begin():
-            _set(connection, values, local=True)
+            _limit(connection, values)
             yield
     elif connection.in_transaction():
         with connection.begin_nested():
@@ -130,8 +132,22 @@ def transaction(connection: sa.Connection, limits: Limits) -> Iterator[None]:
             _set(connection, before, local=True)
     else:
         with connection.begin():
-            _set(connection, values, local=True)
+            _limit(connection, values)
             yield
+
+
+@contextmanager
+def reading(connection: sa.Connection) -> Iterator[None]:
+    """AUTOCOMMIT, where the connection is idle; a transaction that is open stays."""
+    if connection.in_transaction():
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        if not is_autocommit(connection):
+            stack.enter_context(_isolation(connection, "AUTOCOMMIT"))
+        stack.callback(_leave, connection)
+        connection.info[_READING] = True
+        yield
 
 
 @contextmanager
@@ -202,6 +218,8 @@ def taken_back(connection: sa.Connection, *, timeout: float | None = None) -> It
     """
     with contextlib.ExitStack() as stack:
         if is_autocommit(connection):
+            if connection.info.get(_READING) and connection.in_transaction():
+                connection.rollback()  # Of what SQLAlchemy alone counts as a transaction.
             if connection.in_transaction():
                 stack.enter_context(_by_hand(connection))
                 if timeout is not None:
@@ -225,8 +243,8 @@ def is_autocommit(connection: sa.Connection) -> bool:
 
 
 def is_inside_autocommit_block(connection: sa.Connection) -> bool:
-    """Whether SQLAlchemy counts a transaction that the server knows nothing of."""
-    return connection.in_transaction() and is_autocommit(connection)
+    """Whether SQLAlchemy counts a transaction of the caller's that the server knows nothing of."""
+    return connection.in_transaction() and is_autocommit(connection) and not connection.info.get(_READING)
 
 
 @contextmanager
@@ -256,12 +274,20 @@ def _isolation(connection: sa.Connection, level: str) -> Iterator[None]:
 def _leave(connection: sa.Connection) -> None:
     if connection.in_transaction():
         connection.rollback()
+    if not connection.closed and not connection.invalidated:
+        connection.info.pop(_READING, None)
 
 
 def _limits(lock: float | None, statement: float) -> tuple[str, ...]:
     """Milliseconds as the server takes them; it reads 0 as no limit, so a limit is at least one."""
     lock_milliseconds = 0 if lock is None else max(1, round(lock * 1000))
     return f"{lock_milliseconds}ms", f"{round(statement * 1000)}ms"
+
+
+def _limit(connection: sa.Connection, values: tuple[str, ...]) -> None:
+    """Set the limits until the transaction ends; what they were before comes back by itself."""
+    columns = [f"set_config('{name}', '{value}', true)" for name, value in zip(_NAMES, values, strict=True)]
+    connection.exec_driver_sql(f"SELECT {', '.join(columns)}", execution_options=options(connection)).close()
 
 
 def _set(connection: sa.Connection, values: tuple[str, ...], *, local: bool) -> tuple[str, ...]:

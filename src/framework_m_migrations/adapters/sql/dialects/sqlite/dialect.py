@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -84,6 +84,11 @@ class SqliteDialect:
     def transaction(self, connection: sa.Connection, limits: Limits) -> AbstractContextManager[None]:
         """BEGIN IMMEDIATE or a savepoint; see transactions.py. There is one writer: its lock has the limit."""
         return transactions.transaction(connection, limits)
+
+    def reading(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """See SqlDialect."""
+        del connection
+        return nullcontext()
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""
