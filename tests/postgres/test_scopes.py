@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blocking_sessions
+from framework_m_migrations.adapters.sql.executor import send_text
 from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
 from framework_m_migrations.domain.errors import ConfigurationError, ConnectionFailed, LockTimeout
 from framework_m_migrations.domain.operations import AddColumn
@@ -210,3 +211,23 @@ def test_a_caller_of_asyncpg_may_have_begun(postgres_database: PostgresDatabase)
         await engine.dispose()
 
     asyncio.run(check())
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_what_was_sent_together_often_is_sent_again_and_the_engine_keeps_its_dialect(
+    postgres_database: PostgresDatabase, driver: str
+) -> None:
+    """psycopg prepares a text that it has seen five times, and one that is prepared is one statement alone."""
+
+    def check(connection: sa.Connection) -> None:
+        scopes, dialect = ConnectionScopes(DIALECT, connection), connection.dialect
+        for _ in range(8):
+            with scopes.transaction(Limits(10)):
+                send_text(connection, DIALECT, "CREATE TABLE IF NOT EXISTS often (n int)")
+                send_text(connection, DIALECT, "INSERT INTO often VALUES (1)")
+        assert connection.dialect is dialect is connection.engine.dialect
+        assert not tuple(dialect.dispatch.do_execute_no_params)
+        with scopes.reading():
+            assert connection.exec_driver_sql("SELECT count(*) FROM often").scalar_one() == 8
+
+    run(postgres_database, check, driver)

@@ -213,6 +213,19 @@ def test_names_too_long_for_the_host_are_kept_whole(connection: sa.Connection, l
     assert ledger.objects()[TableName("t")].doctype == one
 
 
+def test_a_table_that_somebody_made_without_a_key_is_written_all_the_same(
+    connection: sa.Connection, ledger: SqlLedger
+) -> None:
+    connection.exec_driver_sql(
+        'CREATE TABLE "__schema_versions__" (doctype_name VARCHAR(255) NOT NULL, checksum VARCHAR(64) NOT NULL)'
+    )
+    ledger.prepare()
+    ledger.store({"A": SUM, "B": SUM})
+    ledger.store({"A": OTHER})
+    assert ledger.snapshot().checksums == {"A": OTHER, "B": SUM}
+    assert connection.exec_driver_sql('SELECT count(*) FROM "__schema_versions__"').scalar_one() == 2
+
+
 def test_writing_before_there_is_a_ledger_is_an_error(ledger: SqlLedger) -> None:
     with pytest.raises(DatabaseError):
         ledger.store({"A": SUM})

@@ -2,12 +2,13 @@
 
 Each is handed to SQLAlchemy as ever, so that whoever listens sees each; only what the driver is given waits until
 something is asked, until it is a lot, or until the transaction ends. A message that is refused is taken back to the
-savepoint at its beginning and sent again statement by statement, so that the error names the one that is at fault. What
-waited too long for a lock is not sent again at once: the whole transaction is tried anew, and then one by one.
+savepoint at its beginning and sent again statement by statement, so that the error names the one at fault. Where it
+waited too long for a lock, none of those waits for more than a moment: whoever queued up behind it was patient once.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,16 +19,17 @@ from sqlalchemy import event
 from framework_m_migrations.adapters.sql.errors import Translate, translated
 from framework_m_migrations.adapters.sql.sqlalchemy_versions import send_script
 from framework_m_migrations.adapters.sql.watching import watched
-from framework_m_migrations.domain.errors import ConnectionFailed, DatabaseError, LockTimeout
+from framework_m_migrations.domain.errors import ConnectionFailed, DatabaseError, LockTimeout, StatementCancelled
+from framework_m_migrations.domain.options import Limits
 
 DRIVERS = frozenset({"asyncpg", "psycopg", "psycopg2"})
 """Drivers that send a text of several statements as one message."""
-LATE = "57014"
-"""SQLSTATE of a statement that took longer than it may."""
 _KEY = "m_migrate.gathered"
 _SAVEPOINT = "m_migrate_message"
 _LONGEST = 1 << 18
 """Characters of one message, after which it is sent."""
+_MOMENT = 10
+"""Milliseconds that a statement waits for a lock where its message has waited already."""
 
 
 class Gathered:
@@ -36,15 +38,13 @@ class Gathered:
     Args:
         connection: in a transaction whenever something is sent.
         translate: of its dialect.
-        brief: see Limits.
-        singly: send each statement by itself.
+        limits: of the transaction. A statement that has a time limit of its own is sent by itself, so that it is known.
     """
 
-    def __init__(self, connection: sa.Connection, translate: Translate, *, brief: bool, singly: bool) -> None:
+    def __init__(self, connection: sa.Connection, translate: Translate, limits: Limits) -> None:
         self._connection = connection
         self._translate = translate
-        self._brief = brief
-        self._singly = singly
+        self._limits = limits
         self._waiting: list[str] = []
         self._length = 0
 
@@ -52,7 +52,7 @@ class Gathered:
         """Have a statement sent, with those that come after it."""
         self._waiting.append(sql)
         self._length += len(sql)
-        if self._singly or self._length > _LONGEST:
+        if self._limits.statement or self._length > _LONGEST:
             self.send()
 
     def send(self) -> None:
@@ -70,14 +70,18 @@ class Gathered:
         try:
             # A statement may end with a comment, which goes to the end of its line.
             self._script("\n;\n".join(message), "; ".join(waiting))
-        except (ConnectionFailed, LockTimeout):
+        except ConnectionFailed:
             raise
         except DatabaseError as error:
-            if self._brief and error.details.get("sqlstate") == LATE:
-                raise  # It waited for locks.
+            late = isinstance(error, StatementCancelled)
+            if late and not self._limits.brief:
+                raise  # There is no limit: somebody cancelled it, and means it.
+            waited = late or isinstance(error, LockTimeout)
             self._script(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", "ROLLBACK")
             for sql in waiting:
-                self._script(sql, sql)
+                self._script(f"{_lock_timeout(_MOMENT)};\n{sql}" if waited else sql, sql)
+            if waited:
+                self._script(_lock_timeout(max(1, round(self._limits.lock * 1000))), "SET")
 
     def _script(self, sql: str, shown: str) -> None:
         with translated(self._translate, shown), watched(self._connection):
@@ -107,44 +111,58 @@ def flush(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def gathering(
-    connection: sa.Connection, translate: Translate, *, brief: bool = False, singly: bool = False
-) -> Iterator[None]:
+def gathering(connection: sa.Connection, translate: Translate, limits: Limits) -> Iterator[None]:
     """Have statements within wait for each other, where the driver can send several; ``flush`` ends the wait.
 
     Args:
         connection: of the session.
         translate: of its dialect.
-        brief: see Limits.
-        singly: all the same send each by itself.
+        limits: of the transaction within.
     """
     dialect = connection.dialect
     if dialect.driver not in DRIVERS or gathered(connection) is not None:
         yield
         return
-    if not event.contains(dialect, "do_execute_no_params", _kept):
-        event.listen(dialect, "do_execute_no_params", _kept)
-    waits = Gathered(connection, translate, brief=brief, singly=singly)
+    waits = Gathered(connection, translate, limits)
 
     def before(_connection: Any, _cursor: Any, _statement: Any, _parameters: Any, context: Any, _many: Any) -> None:
         if _KEY not in context.execution_options:
             waits.send()
 
     connection.info[_KEY] = waits
+    connection.dialect = _waiting(dialect)
     # Before the one who watches for waits, whom the message must not take in.
     event.listen(connection, "before_cursor_execute", before, insert=True)
     try:
         yield
     finally:
         event.remove(connection, "before_cursor_execute", before)
+        connection.dialect = dialect
         if not connection.closed and not connection.invalidated:
             connection.info.pop(_KEY, None)
 
 
-def _kept(_cursor: Any, statement: str, context: Any) -> bool | None:
-    """SQLAlchemy's event in the place of the driver: True where the statement waits."""
-    waits: Gathered | None = context.execution_options.get(_KEY)
-    if waits is None:
-        return None
-    waits.add(statement)
-    return True
+def _waiting(dialect: sa.Dialect) -> sa.Dialect:
+    """The dialect, with what waits taken out of the driver's hands.
+
+    The engine's own would have every connection of the caller's go through it. One for each, kept with it, for compiled
+    statements are found again by their dialect.
+    """
+    found: sa.Dialect | None = vars(dialect).get(_KEY)
+    if found is None:
+        made: Any = copy.copy(dialect)
+
+        def execute(cursor: Any, statement: str, context: Any = None) -> None:
+            waits: Gathered | None = context.execution_options.get(_KEY)
+            if waits is None:
+                type(made).do_execute_no_params(made, cursor, statement, context)
+            else:
+                waits.add(statement)
+
+        made.do_execute_no_params = execute
+        found = vars(dialect)[_KEY] = made
+    return found
+
+
+def _lock_timeout(milliseconds: int) -> str:
+    return f"SET LOCAL lock_timeout = {milliseconds}"

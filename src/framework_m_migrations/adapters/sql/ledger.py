@@ -332,8 +332,8 @@ def _mariadb(names: list[str], schema: str | None) -> sa.Select[Any]:
 # The engine's memory, as plain tables beside those it looks after.
 
 
-_BATCH = 200
-"""Names in one IN list; keys in one statement that deletes."""
+_BATCH = 30_000
+"""Names in one IN list: SQLite takes 32,766 parameters, PostgreSQL's protocol 32,767."""
 _LONGEST = 1 << 18
 """Characters of rows in one statement that writes."""
 
@@ -507,35 +507,21 @@ class SqlLedger:
         )
 
     def _put(self, table: sa.Table, rows: Mapping[tuple[str, ...], Mapping[str, str]]) -> None:
-        """Write rows, over those of the same key."""
+        """Write rows in the place of those of the same key; an older ledger may have no primary key."""
+        self._delete(table, list(rows))
         keys = [column.name for column in table.primary_key.columns]
-        fields = list(next(iter(rows.values()), ()))
-        columns = ", ".join(map(self._text.quote, (*keys, *fields)))
-        head, end = f"INSERT INTO {self._name(table)} ({columns}) VALUES", self._over(keys, fields)
-        some: list[str] = []
-        for key, values in rows.items():
-            some.append(f"({', '.join(map(self._text.literal, (*key, *values.values())))})")
-            if sum(map(len, some)) > _LONGEST:
-                self._send(f"{head} {', '.join(some)} {end}")
-                some = []
-        if some:
-            self._send(f"{head} {', '.join(some)} {end}")
-
-    def _over(self, keys: Sequence[str], fields: Sequence[str]) -> str:
-        quote = self._text.quote
-        if self._connection.dialect.name in {"mariadb", "mysql"}:
-            return f"ON DUPLICATE KEY UPDATE {', '.join(f'{quote(one)} = VALUES({quote(one)})' for one in fields)}"
-        said = ", ".join(f"{quote(one)} = excluded.{quote(one)}" for one in fields)
-        return f"ON CONFLICT ({', '.join(map(quote, keys))}) DO UPDATE SET {said}"
+        columns = ", ".join(map(self._text.quote, (*keys, *next(iter(rows.values()), ()))))
+        values = [f"({', '.join(map(self._text.literal, (*key, *row.values())))})" for key, row in rows.items()]
+        for some in _portions(values):
+            self._send(f"INSERT INTO {self._name(table)} ({columns}) VALUES {', '.join(some)}")  # noqa: S608 - quoted
 
     def _delete(self, table: sa.Table, keys: Sequence[tuple[str, ...]]) -> None:
-        names = [self._text.quote(column.name) for column in table.primary_key.columns]
-        for some in batched(keys, _BATCH):
-            chosen = [
-                " AND ".join(f"{name} = {self._text.literal(value)}" for name, value in zip(names, key, strict=True))
-                for key in some
-            ]
-            self._send(f"DELETE FROM {self._name(table)} WHERE {' OR '.join(f'({one})' for one in chosen)}")  # noqa: S608 - quoted
+        *leading, last = [self._text.quote(column.name) for column in table.primary_key.columns]
+        for prefix, names in _by_prefix(keys).items():
+            same = [f"{name} = {self._text.literal(value)}" for name, value in zip(leading, prefix, strict=True)]
+            for some in _portions(list(map(self._text.literal, names))):
+                chosen = " AND ".join([*same, f"{last} IN ({', '.join(some)})"])
+                self._send(f"DELETE FROM {self._name(table)} WHERE {chosen}")  # noqa: S608 - quoted
 
     def _name(self, table: sa.Table) -> str:
         return self._text.table(TableName(table.name, table.schema))
@@ -635,13 +621,32 @@ class SqlLedger:
 def _among(table: sa.Table, keys: Iterable[tuple[str, ...]]) -> Iterator[sa.ColumnElement[bool]]:
     """Conditions for the rows with these keys, of which each has a limited length and uses the primary key's index."""
     *leading, last = table.primary_key.columns
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for key in keys:
-        groups.setdefault(key[:-1], []).append(key[-1])
-    for prefix, names in groups.items():
+    for prefix, names in _by_prefix(keys).items():
         same = [column == value for column, value in zip(leading, prefix, strict=True)]
         for batch in batched(names, _BATCH):
             yield sa.and_(*same, last.in_(batch))
+
+
+def _by_prefix(keys: Iterable[tuple[str, ...]]) -> Mapping[tuple[str, ...], list[str]]:
+    """The last parts of keys, by what stands before them."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for key in keys:
+        groups.setdefault(key[:-1], []).append(key[-1])
+    return groups
+
+
+def _portions(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts, so many together as one statement should hold."""
+    some: list[str] = []
+    length = 0
+    for text in texts:
+        some.append(text)
+        length += len(text)
+        if length > _LONGEST:
+            yield some
+            some, length = [], 0
+    if some:
+        yield some
 
 
 def snapshot_of(rows: Sequence[Sequence[Any]], form: LedgerForm) -> LedgerSnapshot:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.gathering import flush, gathering
-from framework_m_migrations.domain.errors import ConfigurationError, LockTimeout
+from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import Limits
 
 
@@ -31,7 +31,6 @@ class ConnectionScopes:
         self._sql_dialect = sql_dialect
         self._connection = connection
         self._depth = 0
-        self._waited = False
         self.within = connection.in_transaction()
         """The caller's own transaction is open: everything happens inside it, and it stays the caller's to commit."""
 
@@ -50,22 +49,14 @@ class ConnectionScopes:
 
     @contextmanager
     def _gathered(self, limits: Limits) -> Iterator[None]:
-        """The dialect's transaction, whose statements wait for each other.
-
-        After a wait for a lock that was too long the next one sends each by itself: it is known then which one waits.
-        """
-        connection, translate = self._connection, self._sql_dialect.translate
-        singly, self._waited = self._waited, False
-        try:
-            with (
-                gathering(connection, translate, brief=limits.brief, singly=singly),
-                self._sql_dialect.transaction(connection, limits),
-            ):
-                yield
-                flush(connection)
-        except LockTimeout:
-            self._waited = True
-            raise
+        """The dialect's transaction, whose statements wait for each other."""
+        connection = self._connection
+        with (
+            gathering(connection, self._sql_dialect.translate, limits),
+            self._sql_dialect.transaction(connection, limits),
+        ):
+            yield
+            flush(connection)
 
     def _check_caller(self) -> None:
         if self.within and not self._sql_dialect.capabilities(self._connection.dialect).transactional_ddl:
@@ -88,9 +79,10 @@ class ConnectionScopes:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """A scope for reads: what it opened is rolled back at its end, a transaction from before it stays."""
-        with self._sql_dialect.reading(self._connection):
+        translate = self._sql_dialect.translate
+        with translated(translate), self._sql_dialect.reading(self._connection):
             try:
-                with translated(self._sql_dialect.translate):
+                with translated(translate):
                     yield
             finally:
                 if self._depth == 0:

@@ -58,7 +58,8 @@ def send_script(connection: sa.Connection, sql: str) -> None:
         else:
             cursor = pooled.cursor()
             try:
-                cursor.execute(sql)
+                # What psycopg has seen often it prepares, as asyncpg does; psycopg2 never does.
+                cursor.execute(sql, **({"prepare": False} if dialect.driver == "psycopg" else {}))
             finally:
                 cursor.close()
     except dialect.loaded_dbapi.Error as error:
