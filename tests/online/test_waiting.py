@@ -23,7 +23,7 @@ EVERY = 0.04
 QUERY = "SELECT pg_sleep(0.01) FROM item LIMIT 1"
 OURS = """
 SELECT l.granted FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE c.relname = %s AND a.query LIKE 'ALTER TABLE%%' AND l.mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock')
+WHERE c.relname = %s AND a.query LIKE '%%ALTER TABLE%%' AND l.mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock')
 """
 
 

@@ -9,7 +9,7 @@ waited too long for a lock, none of those waits for more than a moment: whoever 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,12 +76,23 @@ class Gathered:
             late = isinstance(error, StatementCancelled)
             if late and not self._limits.brief:
                 raise  # There is no limit: somebody cancelled it, and means it.
-            waited = late or isinstance(error, LockTimeout)
             self._script(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", "ROLLBACK")
-            for sql in waiting:
-                self._script(f"{_lock_timeout(_MOMENT)};\n{sql}" if waited else sql, sql)
-            if waited:
-                self._script(_lock_timeout(max(1, round(self._limits.lock * 1000))), "SET")
+            if late or isinstance(error, LockTimeout):
+                self._again_at_once(waiting, error)
+            else:
+                for sql in waiting:
+                    self._script(sql, sql)
+
+    def _again_at_once(self, waiting: Sequence[str], error: DatabaseError) -> None:
+        """Send one by one what waited too long for a lock together; the first wait is told, and whose it was."""
+        limit = max(1, round(self._limits.lock * 1000))
+        for sql in waiting:
+            try:
+                self._script(f"{_lock_timeout(min(_MOMENT, limit))};\n{sql}", sql)
+            except (LockTimeout, StatementCancelled) as again:
+                error.details["statement"] = again.details["statement"]
+                raise error from error.__cause__
+        self._script(_lock_timeout(limit), "SET")
 
     def _script(self, sql: str, shown: str) -> None:
         with translated(self._translate, shown), watched(self._connection):
