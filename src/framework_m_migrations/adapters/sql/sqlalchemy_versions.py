@@ -56,7 +56,7 @@ def send_script(connection: sa.Connection, sql: str) -> None:
         if dialect.driver == "asyncpg":
             wait_for(_asyncpg_script(raw, sql))
         else:
-            cursor = pooled.cursor()
+            cursor: Any = pooled.cursor()
             try:
                 # What psycopg has seen often it prepares, as asyncpg does; psycopg2 never does.
                 cursor.execute(sql, **({"prepare": False} if dialect.driver == "psycopg" else {}))
