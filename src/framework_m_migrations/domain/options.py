@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from framework_m_migrations.domain.changes import Change
+if TYPE_CHECKING:
+    from framework_m_migrations.domain.changes import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,9 @@ from framework_m_migrations.cli.redaction import hide_deeply
 from framework_m_migrations.cli.work import DIRTY, DONE, Work, execute
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.hints import PROGRAM
-from framework_m_migrations.domain.results import Check
 
 if TYPE_CHECKING:
-    from framework_m_migrations.domain.results import RepairResult
+    from framework_m_migrations.domain.results import Check, RepairResult
 
 YES = Parameter(name=("--yes", "-y"))
 
@@ -77,6 +76,7 @@ def report_checks(work: Work, more: Sequence[Check]) -> int:
     from importlib.metadata import PackageNotFoundError, version
 
     from framework_m_migrations.cli.reports.state import doctor_report
+    from framework_m_migrations.domain.results import Check
 
     url = work.manager.settings.url
     versions: list[str] = []
