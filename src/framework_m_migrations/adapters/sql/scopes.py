@@ -93,3 +93,22 @@ class ConnectionScopes:
             # The server may have gone since the last statement, of which a rollback is the first to hear.
             with translated(self._sql_dialect.translate):
                 self._connection.rollback()
+
+
+def is_autocommit(connection: sa.Connection) -> bool:
+    """Whether the driver's connection commits each statement."""
+    return connection.dialect.detect_autocommit_setting(connection.connection.dbapi_connection)  # type: ignore[arg-type]
+
+
+@contextmanager
+def isolation(connection: sa.Connection, level: str | None) -> Iterator[None]:
+    """The isolation level of a connection, which has its former one again afterwards."""
+    before = connection.get_execution_options().get("isolation_level")
+    if before is None:
+        before = "AUTOCOMMIT" if is_autocommit(connection) else connection.default_isolation_level
+    connection.execution_options(isolation_level=level)
+    try:
+        yield
+    finally:
+        if not connection.invalidated and not connection.closed:
+            connection.execution_options(isolation_level=before)

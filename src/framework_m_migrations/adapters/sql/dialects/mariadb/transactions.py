@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Mark
 from framework_m_migrations.adapters.sql.dialects.mariadb.errors import code_of
+from framework_m_migrations.adapters.sql.scopes import is_autocommit, isolation
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import Limits
 
@@ -45,7 +46,7 @@ def transaction(connection: sa.Connection, limits: Limits) -> Iterator[None]:
                     "The connection is in AUTOCOMMIT mode and in use: no transaction can be begun on it.",
                     next_step="Hand over a connection that is not in a begin() block, or one without AUTOCOMMIT.",
                 )
-            stack.enter_context(_isolation(connection, connection.default_isolation_level))
+            stack.enter_context(isolation(connection, connection.default_isolation_level))
         if connection.in_transaction():
             stack.enter_context(_savepoint(connection))
         else:
@@ -68,7 +69,7 @@ def autocommit(connection: sa.Connection) -> Iterator[None]:
         )
     with contextlib.ExitStack() as stack:
         if not is_autocommit(connection):
-            stack.enter_context(_isolation(connection, "AUTOCOMMIT"))
+            stack.enter_context(isolation(connection, "AUTOCOMMIT"))
         stack.callback(_leave, connection)
         stack.enter_context(_settings(connection, None, 0.0))
         yield
@@ -123,24 +124,6 @@ def strict(connection: sa.Connection) -> Iterator[None]:
             # An error of the block's is the one to be reported.
             with contextlib.suppress(sa.exc.DBAPIError):
                 connection.exec_driver_sql(f"SET SESSION sql_mode = '{before}'", execution_options=options)
-
-
-def is_autocommit(connection: sa.Connection) -> bool:
-    """Whether the driver's connection commits each statement."""
-    return connection.dialect.detect_autocommit_setting(connection.connection.dbapi_connection)  # type: ignore[arg-type]
-
-
-@contextmanager
-def _isolation(connection: sa.Connection, level: str | None) -> Iterator[None]:
-    before = connection.get_execution_options().get("isolation_level")
-    if before is None:
-        before = "AUTOCOMMIT" if is_autocommit(connection) else connection.default_isolation_level
-    connection.execution_options(isolation_level=level)
-    try:
-        yield
-    finally:
-        if not connection.invalidated and not connection.closed:
-            connection.execution_options(isolation_level=before)
 
 
 def _leave(connection: sa.Connection) -> None:

@@ -28,8 +28,9 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.text import (
     unquote,
     written,
 )
-from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import is_autocommit, taken_back
+from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import taken_back
 from framework_m_migrations.adapters.sql.objects import identity_sql, sequence_clauses
+from framework_m_migrations.adapters.sql.scopes import is_autocommit
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import ValuesWouldBeLost
 from framework_m_migrations.domain.schema import Column, ColumnType, Generated, TableName
@@ -171,7 +172,7 @@ def batch(operation: o.FillColumn, after: str | None, *, schema: str | None) -> 
     """See SqlDialect.batch."""
     table = TableName(operation.table.name, operation.table.schema or schema)
     column = operation.column
-    # The rows are locked and changed only while they hold NULL: what somebody wrote in the meantime stays.
+    # The rows are locked and changed only while they hold NULL: what another session wrote in the meantime stays.
     window = Window(
         table,
         {column.name: column.default or "NULL"},

@@ -21,7 +21,6 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.normalise import no
 from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import missing_privileges
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import execute, qualified, written
 from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import (
-    is_autocommit,
     is_inside_autocommit_block,
     taken_back,
 )
@@ -36,6 +35,7 @@ from framework_m_migrations.adapters.sql.ledger import (
     snapshot_of,
 )
 from framework_m_migrations.adapters.sql.questions import PROBE_TIMEOUT, Asking, RowQuestions
+from framework_m_migrations.adapters.sql.scopes import is_autocommit
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.errors import DatabaseError, MigrationError, ValuesWouldBeLost
@@ -410,7 +410,7 @@ class PostgresqlTenants:
         ]
         rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in names}
         try:
-            # A transaction of somebody else's stays usable when one of the ledgers cannot be read.
+            # A transaction of the caller's stays usable when one of the ledgers cannot be read.
             with taken_back(self._connection):
                 for number, *row in self._connection.execute(_verbatim(" UNION ALL ".join(selects))):
                     rows[names[number]].append(tuple(row))

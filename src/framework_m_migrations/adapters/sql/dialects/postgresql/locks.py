@@ -6,7 +6,8 @@ import hashlib
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 import sqlalchemy as sa
@@ -115,7 +116,7 @@ class Lease:
 
         Raises:
             ConfigurationError: the caller's engine gives out one connection only.
-            ConnectionFailed: no second connection was to be had.
+            ConnectionFailed: there was no second connection.
             MissingPrivilege: the role may not make the table in which leases are kept.
             LedgerNameTaken: something else has that table's name.
         """
@@ -168,22 +169,34 @@ class Lease:
 
     def _on_own_connection[T](self, work: Callable[[sa.Connection], T]) -> T:
         """Each statement has a connection for itself: the session's may be in use, or in a transaction."""
-        try:
-            with translated(translate), self._session.engine.connect() as own:
-                if own.connection.dbapi_connection is self._session.connection.dbapi_connection:
-                    raise ConfigurationError(
-                        "The engine gives out one connection for all, and the migration lock needs its own.",
-                        next_step="Hand over an engine with NullPool or QueuePool instead of StaticPool.",
-                    )
-                mark_pooled(own)
-                return work(own.execution_options(isolation_level="AUTOCOMMIT"))
-        except sa.exc.TimeoutError as error:
-            raise ConfigurationError(
-                "The engine's pool gave no second connection, which the migration lock needs.",
-                next_step="Hand over an engine whose pool has room for two connections, or NullPool.",
-            ) from error
-        except OSError as error:
-            raise ConnectionFailed(f"No second connection for the migration lock: {error}.") from error
+        with _second_connection_needed(), translated(translate), _second_connection(self._session) as own:
+            mark_pooled(own)
+            return work(own.execution_options(isolation_level="AUTOCOMMIT"))
+
+
+@contextmanager
+def _second_connection_needed() -> Iterator[None]:
+    """Translate what an engine or a network raises that has no second connection to give."""
+    try:
+        yield
+    except sa.exc.TimeoutError as error:
+        raise ConfigurationError(
+            "The engine's pool gave no second connection, which the migration lock needs.",
+            next_step="Hand over an engine whose pool has room for two connections, or NullPool.",
+        ) from error
+    except OSError as error:
+        raise ConnectionFailed(f"No second connection for the migration lock: {error}.") from error
+
+
+def _second_connection(session: sa.Connection) -> sa.Connection:
+    own = session.engine.connect()
+    if own.connection.dbapi_connection is session.connection.dbapi_connection:
+        own.close()
+        raise ConfigurationError(
+            "The engine gives out one connection for all, and the migration lock needs its own.",
+            next_step="Hand over an engine with NullPool or QueuePool instead of StaticPool.",
+        )
+    return own
 
 
 # The migration lock: an advisory lock of a session of its own, or a lease where a proxy pools transactions.
@@ -277,7 +290,7 @@ class AdvisoryLock:
 
         Raises:
             ConfigurationError: the caller's engine gives out one connection only.
-            ConnectionFailed: no second connection was to be had.
+            ConnectionFailed: there was no second connection.
             LedgerNameTaken: the table of leases has a name that is something else's.
         """
         if self._held and self._own is not None and not self._own.invalidated:
@@ -341,21 +354,8 @@ class AdvisoryLock:
         if self._own is not None and not self._own.invalidated:
             return self._own
         self._close()
-        engine = self._session.engine
-        try:
-            own = engine.connect()
-        except sa.exc.TimeoutError as error:
-            raise ConfigurationError(
-                "The engine's pool gave no second connection, which the migration lock needs.",
-                next_step="Hand over an engine whose pool has room for two connections, or NullPool.",
-            ) from error
-        except OSError as error:
-            raise ConnectionFailed(f"No second connection for the migration lock: {error}.") from error
-        if own.connection.dbapi_connection is self._session.connection.dbapi_connection:
-            raise ConfigurationError(
-                "The engine gives out one connection for all, and the migration lock needs its own.",
-                next_step="Hand over an engine with NullPool or QueuePool instead of StaticPool.",
-            )
+        with _second_connection_needed():
+            own = _second_connection(self._session)
         self._own = own.execution_options(isolation_level="AUTOCOMMIT")
         return self._own
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Mark
 from framework_m_migrations.adapters.sql.gathering import options
+from framework_m_migrations.adapters.sql.scopes import is_autocommit, isolation
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import Limits
 
@@ -76,7 +77,7 @@ def refuse_counted_names(connection: sa.Connection) -> None:
 
 
 def known_to_be_pooled(connection: sa.Connection) -> bool:
-    """What was found out before, without asking: False where nobody has asked."""
+    """What is known already, without asking: False where it was not asked."""
     return bool(connection.info.get(_KNOWN))
 
 
@@ -121,7 +122,7 @@ def transaction(connection: sa.Connection, limits: Limits) -> Iterator[None]:
                 "The connection is in AUTOCOMMIT mode and in use: no transaction can be begun on it.",
                 next_step="Hand over a connection that is not in a begin() block, or one without AUTOCOMMIT.",
             )
-        with _isolation(connection, _PLAIN_ISOLATION), connection.begin():
+        with isolation(connection, _PLAIN_ISOLATION), connection.begin():
             _limit(connection, values)
             yield
     elif connection.in_transaction():
@@ -144,7 +145,7 @@ def reading(connection: sa.Connection) -> Iterator[None]:
         return
     with contextlib.ExitStack() as stack:
         if not is_autocommit(connection):
-            stack.enter_context(_isolation(connection, "AUTOCOMMIT"))
+            stack.enter_context(isolation(connection, "AUTOCOMMIT"))
         stack.callback(_leave, connection)
         connection.info[_READING] = True
         yield
@@ -164,7 +165,7 @@ def autocommit(connection: sa.Connection) -> Iterator[None]:
         )
     with contextlib.ExitStack() as stack:
         if not is_autocommit(connection):
-            stack.enter_context(_isolation(connection, "AUTOCOMMIT"))
+            stack.enter_context(isolation(connection, "AUTOCOMMIT"))
         # Registered after the isolation level, so that it runs before it.
         stack.callback(_leave, connection)
         stack.enter_context(unlimited(connection))
@@ -226,7 +227,7 @@ def taken_back(connection: sa.Connection, *, timeout: float | None = None) -> It
                     _set(connection, _limits(timeout, timeout), local=True)
                 yield
                 return
-            stack.enter_context(_isolation(connection, _PLAIN_ISOLATION))
+            stack.enter_context(isolation(connection, _PLAIN_ISOLATION))
         scope = connection.begin_nested() if connection.in_transaction() else connection.begin()
         try:
             if timeout is not None:
@@ -235,11 +236,6 @@ def taken_back(connection: sa.Connection, *, timeout: float | None = None) -> It
         finally:
             if scope.is_active:
                 scope.rollback()
-
-
-def is_autocommit(connection: sa.Connection) -> bool:
-    """Whether the driver's connection commits each statement."""
-    return connection.dialect.detect_autocommit_setting(connection.connection.dbapi_connection)  # type: ignore[arg-type]
 
 
 def is_inside_autocommit_block(connection: sa.Connection) -> bool:
@@ -256,19 +252,6 @@ def _by_hand(connection: sa.Connection) -> Iterator[None]:
     finally:
         if not connection.invalidated and not connection.closed:
             connection.exec_driver_sql("ROLLBACK").close()
-
-
-@contextmanager
-def _isolation(connection: sa.Connection, level: str) -> Iterator[None]:
-    before = connection.get_execution_options().get("isolation_level")
-    if before is None:
-        before = "AUTOCOMMIT" if is_autocommit(connection) else connection.default_isolation_level
-    connection.execution_options(isolation_level=level)
-    try:
-        yield
-    finally:
-        if not connection.invalidated and not connection.closed:
-            connection.execution_options(isolation_level=before)
 
 
 def _leave(connection: sa.Connection) -> None:
