@@ -98,7 +98,7 @@ class StoreLock:
         """Wait for the lock; raises StoreInUse when another holder keeps it longer than ``patience``."""
         lock = script("store.js").lock(self._name, self._patience * 1000)
         try:
-            with store_failures(f"The store {self._name} is not to be had"):
+            with store_failures(f"The store {self._name} is not available"):
                 await lock.ready
         except BaseException:
             lock.release()
@@ -130,7 +130,7 @@ def leave(folder: str, holder: Persistence) -> None:
 
 
 def holder_of(path: str) -> Persistence | None:
-    """Who has loaded the folder that a path is in, at whatever depth; None when nobody has."""
+    """Who has loaded the folder that a path is in, at any depth; None when no one has."""
     for folder, holder in _holders.items():
         if path.startswith(f"{folder.rstrip('/')}/"):
             return holder
@@ -172,7 +172,7 @@ class IdbfsPersistence:
     async def load(self) -> None:
         """Bring the stored files into the folder. Does nothing when this holder has loaded them already.
 
-        Files that somebody changed while nobody held the store, and did not flush, are kept when the store is still
+        Files that changed while the store had no holder, and were not flushed, are kept when the store is still
         as this worker knows it.
 
         Raises:

@@ -3,7 +3,7 @@
 Each is handed to SQLAlchemy as ever, so that whoever listens sees each; only what the driver is given waits until
 something is asked, until it is a lot, or until the transaction ends. A message that is refused is taken back to the
 savepoint at its beginning and sent again statement by statement, so that the error names the one at fault. Where it
-waited too long for a lock, none of those waits for more than a moment: whoever queued up behind it was patient once.
+waited too long for a lock, none of those waits for more than a moment: sessions have queued behind it once already.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Gathered:
         except DatabaseError as error:
             late = isinstance(error, StatementCancelled)
             if late and not self._limits.brief:
-                raise  # There is no limit: somebody cancelled it, and means it.
+                raise  # There is no limit, so another session cancelled it on purpose.
             self._script(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", "ROLLBACK")
             if late or isinstance(error, LockTimeout):
                 self._again_at_once(waiting, error)
@@ -105,7 +105,7 @@ def gathered(connection: sa.Connection) -> Gathered | None:
 
 
 def options(connection: sa.Connection) -> dict[str, Any]:
-    """Execution options of a statement whose answer nobody reads, and which may wait for others."""
+    """Execution options of a statement whose answer is not read, and which may wait for others."""
     waits = gathered(connection)
     return {"no_parameters": True} if waits is None else {"no_parameters": True, _KEY: waits}
 
@@ -154,7 +154,7 @@ def gathering(connection: sa.Connection, translate: Translate, limits: Limits) -
 
 
 def _waiting(dialect: sa.Dialect) -> sa.Dialect:
-    """The dialect, with what waits taken out of the driver's hands.
+    """The dialect, with what waits kept from the driver.
 
     The engine's own would have every connection of the caller's go through it. One for each, kept with it, for compiled
     statements are found again by their dialect.

@@ -112,7 +112,7 @@ class LedgerTables:
 
 @functools.lru_cache(maxsize=64)
 def ledger_tables(schema: str | None, dialect: str) -> LedgerTables:
-    """The tables in ``schema``, made once for each dialect: nobody changes them."""
+    """The tables in ``schema``, made once for each dialect, and never changed."""
     return LedgerTables(schema, dialect)
 
 
@@ -365,7 +365,7 @@ class SqlLedger:
         self._known = False
         self._made_in: sa.Transaction | None = None
         self._owned: dict[TableName, OwnedTable] | None = None
-        """What is ours, from ``prepare`` on: nobody else writes it while the migration lock is held."""
+        """What is ours, from ``prepare`` on: no other session writes it while the migration lock is held."""
 
     def snapshot(self, *, token: bool = False) -> LedgerSnapshot:
         """Checksums and state; one statement when the ledger exists.

@@ -69,7 +69,7 @@ def _server_default(default: object, value: object, type_: sa.types.TypeEngine[A
     return sa.DefaultClause(sa.text(str(value)))
 
 
-# DocTypes to SQLAlchemy tables: the host's SchemaMapper maps, and its known faults are mended before anyone
+# DocTypes to SQLAlchemy tables: the host's SchemaMapper maps, and its known faults are fixed before anyone
 # looks.
 #
 # What the host makes depends on the order in which it maps: a child table mapped through its parent has no

@@ -134,7 +134,7 @@ class Rehearsal(Protocol):
 
 
 class Mark(Protocol):
-    """Set in a transaction; tells whether somebody has committed it past SQLAlchemy, through the driver itself."""
+    """Set in a transaction; says whether it was committed past SQLAlchemy, through the driver itself."""
 
     def __call__(self, refused: sa.exc.DBAPIError | None, *, within: bool) -> bool:
         """Asked twice when the transaction is given up: just before the rollback (``within``) and after it.

@@ -67,7 +67,7 @@ DETAILS = (_COLUMNS, _INDEXES, _FOREIGN_KEYS, _CHECKS)
 
 
 def tables_statement(schemas: Collection[str | None]) -> sa.Executable:
-    """All ordinary tables of the schemas; None stands for the connection's own. The last row tells of the server."""
+    """All ordinary tables of the schemas; None stands for the connection's own. The last row describes the server."""
     names, parameters = _schemas(schemas)
     return sa.text(_TABLES.format(schemas=names)).bindparams(**parameters)
 

@@ -222,7 +222,7 @@ def exists(table_name: str, name: str, *, schema: str | None = None) -> bool:
 
 
 def analyze(table_name: str, *, schema: str | None = None) -> None:
-    """Collect statistics for a column that is new to the planner; holds nobody up.
+    """Collect statistics for a column that is new to the planner; does not block.
 
     Args:
         table_name: of the table.
