@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.waiting import next_line
+
 _READY = b"Z\x00\x00\x00\x05"
 """ReadyForQuery: after the first one of a connection the login is over."""
 _SHOWN = 300
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,9 @@ class Proxy:
         return [Connection(one["login"], tuple(one["turns"])) for one in json.loads(self._line())]
 
     def _line(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = next_line(self._process, what="the answer of the proxy")
         if not line:
-            raise RuntimeError("The proxy ended; its reason stands above.")
+            raise RuntimeError("The proxy ended; the reason is printed above.")
         return line
 
 
@@ -70,8 +72,8 @@ def proxy(host: str, port: int, delay: float = 0.0) -> Iterator[Proxy]:
         port: of the server.
         delay: milliseconds that each direction takes.
     """
-    command = [sys.executable, str(Path(__file__)), host, str(port), str(delay)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "benchmarks.proxy", host, str(port), str(delay)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Proxy(process)
         finally:
