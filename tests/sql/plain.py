@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Mark, Statement
+from framework_m_migrations.adapters.sql.dialects.base import BaseDialect
+from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.domain.capabilities import Capabilities
-from framework_m_migrations.domain.errors import MigrationError
-from framework_m_migrations.domain.operations import FillColumn, Operation
-from framework_m_migrations.domain.options import Limits
-from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import (
     Catalog,
     Column,
@@ -26,8 +21,6 @@ from framework_m_migrations.domain.schema import (
     Table,
     TableName,
 )
-from framework_m_migrations.ports.inspector import Inspector
-from framework_m_migrations.ports.lock import MigrationLock
 
 
 class PlainSpelling:
@@ -105,72 +98,20 @@ class PlainInspector:
         return Catalog(found, frozenset(found))
 
 
-class PlainDialect:
-    """Implements SqlDialect with the shared forms alone."""
+class PlainDialect(BaseDialect[PlainSpelling, Any]):
+    """SqlDialect with the shared forms alone."""
+
+    spelling_class = PlainSpelling
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def lexical(self, dialect: sa.Dialect) -> Lexical:
+        return Lexical()
 
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
         postgres = self.name == "postgresql"
         return Capabilities(self.name, comments=postgres, named_enums=postgres, schemas=postgres)
 
-    def spelling(self, dialect: sa.Dialect) -> PlainSpelling:
-        return PlainSpelling(dialect)
-
-    def inspector(
-        self,
-        connection: sa.Connection,
-        *,
-        schema: str | None,
-        ignored: frozenset[str],
-        also: frozenset[str] = frozenset(),
-    ) -> Inspector:
-        return PlainInspector(connection)  # type: ignore[return-value]
-
-    def lock(self, connection: sa.Connection, *, schema: str | None) -> MigrationLock:
-        raise AssertionError("not used here")
-
-    @contextlib.contextmanager
-    def transaction(self, connection: sa.Connection, limits: Limits) -> Iterator[None]:
-        with connection.begin():
-            yield
-
-    def reading(self, connection: sa.Connection) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
-
-    @contextlib.contextmanager
-    def autocommit(self, connection: sa.Connection) -> Iterator[None]:
-        yield
-
-    def merged(self, operations: Sequence[Operation]) -> Sequence[Operation]:
-        """See SqlDialect: each by itself."""
-        return operations
-
-    def statements(
-        self, operation: Operation, connection: sa.Connection, *, schema: str | None
-    ) -> tuple[Statement, ...] | None:
-        return None
-
-    def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
-        del operation, after, schema
-        return ()
-
-    def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
-        return ()
-
-    def rehearsal(self) -> None:
-        return None
-
-    def mark(self, connection: sa.Connection) -> Mark:
-        del connection
-        return lambda refused, *, within: False
-
-    def revision_impl(self) -> type[Any] | None:
-        return None
-
-    def waits(self) -> None:
-        return None
-
-    def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
-        return None
+    def inspector(self, connection: sa.Connection, **options: object) -> Any:
+        return PlainInspector(connection)

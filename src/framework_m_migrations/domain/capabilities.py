@@ -53,6 +53,7 @@ class Capabilities:
         spell: how an expression names a column.
         keys_to_any_index: a foreign key may point to columns that have an index, be it unique or not.
         defines: kinds of objects with a definition that it has; see ``domain.defined.DEFINED``.
+        savepoints: a part of a transaction can be taken back.
         views_hold_types: the type of a column cannot be changed while a view uses it.
     """
 
@@ -91,3 +92,4 @@ class Capabilities:
     keys_to_any_index: bool = False
     defines: frozenset[str] = frozenset()
     views_hold_types: bool = False
+    savepoints: bool = True

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.engine.default import DefaultDialect
 
-from framework_m_migrations.adapters.sql.guard import destructive_word, refuse_destruction, words
+from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
+from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
+from framework_m_migrations.adapters.sql.guard import Lexical, destructive_word, refuse_destruction, words
 from framework_m_migrations.domain.errors import DropRefused
 
-BOTH = ("postgresql", "sqlite")
+POSTGRESQL, SQLITE = (one.lexical(DefaultDialect()) for one in (PostgresqlDialect(), SqliteDialect()))
+BOTH = (POSTGRESQL, SQLITE)
 
 
 @pytest.mark.parametrize("dialect", BOTH)
@@ -45,7 +51,7 @@ BOTH = ("postgresql", "sqlite")
         "CREATE TABLE a (b int); UPDATE a SET b = 1",
     ],
 )
-def test_what_destroys_is_refused(sql: str, dialect: str) -> None:
+def test_what_destroys_is_refused(sql: str, dialect: Lexical) -> None:
     with pytest.raises(DropRefused):
         refuse_destruction(sql, dialect)
 
@@ -69,7 +75,7 @@ def test_what_destroys_is_refused(sql: str, dialect: str) -> None:
         "COMMENT ON TABLE a IS 'DELETE FROM a'",
     ],
 )
-def test_what_builds_passes(sql: str, dialect: str) -> None:
+def test_what_builds_passes(sql: str, dialect: Lexical) -> None:
     refuse_destruction(sql, dialect)
 
 
@@ -83,7 +89,7 @@ def test_what_builds_passes(sql: str, dialect: str) -> None:
     ],
 )
 def test_postgres_quotes_in_more_ways(sql: str) -> None:
-    refuse_destruction(sql, "postgresql")
+    refuse_destruction(sql, POSTGRESQL)
 
 
 @pytest.mark.parametrize(
@@ -99,23 +105,29 @@ def test_postgres_quotes_in_more_ways(sql: str) -> None:
 )
 def test_postgres_quotes_no_more_than_that(sql: str) -> None:
     with pytest.raises(DropRefused):
-        refuse_destruction(sql, "postgresql")
+        refuse_destruction(sql, POSTGRESQL)
 
 
 def test_sqlite_quotes_with_brackets_and_backticks() -> None:
-    refuse_destruction("CREATE TABLE [drop] (`drop` text)", "sqlite")
+    refuse_destruction("CREATE TABLE [drop] (`drop` text)", SQLITE)
     with pytest.raises(DropRefused):
-        refuse_destruction("SELECT E'\\' DROP TABLE a; --'", "sqlite")
+        refuse_destruction("SELECT E'\\' DROP TABLE a; --'", SQLITE)
     with pytest.raises(DropRefused):
-        refuse_destruction("SELECT $$ DROP $$", "sqlite")
+        refuse_destruction("SELECT $$ DROP $$", SQLITE)
     with pytest.raises(DropRefused):
-        refuse_destruction("SELECT 1 /* /* */ DROP */", "sqlite")
+        refuse_destruction("SELECT 1 /* /* */ DROP */", SQLITE)
+
+
+def test_without_lexical_rules_such_a_word_is_refused_wherever_it_stands() -> None:
+    refuse_destruction("CREATE TABLE dropped (note text DEFAULT 'x')", None)
+    with pytest.raises(DropRefused, match="no lexical rules to tell whether DROP is a word"):
+        refuse_destruction("CREATE TABLE a (note text DEFAULT `drop`)", None)
 
 
 def test_backslashes_where_the_server_takes_them_for_escapes() -> None:
-    refuse_destruction("SELECT '\\' DROP TABLE a; '", "postgresql", backslash_escapes=True)
+    refuse_destruction("SELECT '\\' DROP TABLE a; '", replace(POSTGRESQL, backslash="'"))
     with pytest.raises(DropRefused):
-        refuse_destruction("SELECT '\\'' DROP TABLE a; --'", "postgresql", backslash_escapes=True)
+        refuse_destruction("SELECT '\\'' DROP TABLE a; --'", replace(POSTGRESQL, backslash="'"))
 
 
 @given(st.text(), st.text(alphabet="abc '\"$-/*[]`\\;\n"))
@@ -153,7 +165,7 @@ _PIECES = st.sampled_from((*_WORDS, *_MARKS))
 
 @pytest.mark.parametrize("dialect", BOTH)
 @given(st.lists(_PIECES, max_size=12).map("".join))
-def test_the_quick_look_passes_nothing_that_the_careful_one_would_not(dialect: str, sql: str) -> None:
+def test_the_quick_look_passes_nothing_that_the_careful_one_would_not(dialect: Lexical, sql: str) -> None:
     destroys = destructive_word(sql, dialect) is not None
     try:
         refuse_destruction(sql, dialect)

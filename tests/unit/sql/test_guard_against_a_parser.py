@@ -6,9 +6,11 @@ import pytest
 import sqlglot
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.engine.default import DefaultDialect
 from sqlglot import exp
 
 from framework_m_migrations.adapters.sql.guard import refuse_destruction
+from framework_m_migrations.container.factories import sql_dialect
 from framework_m_migrations.domain.errors import DropRefused
 from tests.support.profile import cases
 
@@ -44,6 +46,10 @@ def statements(draw: st.DrawFn) -> tuple[str, bool]:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_what_a_parser_calls_destructive_is_refused_and_nothing_else(dialect: str) -> None:
+    services = sql_dialect(dialect)
+    assert services is not None
+    lexical = services.lexical(DefaultDialect())
+
     @settings(max_examples=cases(150, 5000), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
     @given(statements())
     def check(drawn: tuple[str, bool]) -> None:
@@ -56,7 +62,7 @@ def test_what_a_parser_calls_destructive_is_refused_and_nothing_else(dialect: st
         assume(not any(isinstance(one, exp.Command) for one in parsed))
         destroys = any(one is not None and one.find(*DESTRUCTIVE) is not None for one in parsed) and not harmless
         try:
-            refuse_destruction(sql, dialect)
+            refuse_destruction(sql, lexical)
         except DropRefused:
             assert destroys or harmless, sql  # noise may hide a harmless form from the guard, which is careful then
         else:

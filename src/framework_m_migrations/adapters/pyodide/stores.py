@@ -231,7 +231,7 @@ def refuse_hidden_files(folder: str) -> None:
 
 """Seconds to wait for another tab."""
 
-# The sidecar file of adapters/sql/dialects/sqlite/locks.py: here the Web Lock keeps others out, so it may be in memory.
+# The sidecar file of adapters/sql/file_lock.py: here the Web Lock keeps others out, so it may be in memory.
 _LOCK_SUFFIX = "-migrate-lock"
 
 

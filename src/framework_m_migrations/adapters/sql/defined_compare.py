@@ -66,14 +66,14 @@ class DefinedObjects:
 
     Args:
         connection: to read through.
-        views: reads views.
+        views: reads views; None where no view is ever declared.
         known_as: the library's name of the dialect, where it has another one.
         spelled: spells the type of a parameter as the library does.
         trial: a scope whose every effect is rolled back, and the schema to try a function in; None for none.
     """
 
     connection: sa.Connection
-    views: ViewCatalog
+    views: ViewCatalog | None
     known_as: str | None = None
     spelled: Callable[[str], str] = str
     trial: tuple[Callable[[], AbstractContextManager[None]], str] | None = None
@@ -113,7 +113,7 @@ class _Session:
     """The comparison of one call."""
 
     def __init__(self, given: DefinedObjects, target: Target) -> None:
-        self.connection, self.views, self.known_as = given.connection, given.views, given.known_as
+        self.connection, self.views, self.known_as = given.connection, cast("ViewCatalog", given.views), given.known_as
         self.trial, self.spelled = given.trial, given.spelled
         self.target = target
 

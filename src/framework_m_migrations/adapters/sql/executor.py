@@ -77,9 +77,7 @@ class SqlExecutor:
 
     def _refuse(self, sql: str, *, fills: bool = False) -> None:
         refuse_unsendable(sql)
-        dialect = self._connection.dialect
-        escapes = bool(getattr(dialect, "_backslash_escapes", False))
-        refuse_destruction(sql, dialect.name, backslash_escapes=escapes, fills=fills)
+        refuse_destruction(sql, self._sql_dialect.lexical(self._connection.dialect), fills=fills)
 
 
 def send_text(connection: sa.Connection, sql_dialect: SqlDialect, sql: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from framework_m_migrations.domain.errors import DropRefused
 
@@ -32,18 +33,47 @@ _ROUTINE = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE|TR
 _BODY = re.compile(r"\bBEGIN\s+ATOMIC\b.*\bEND\b", re.IGNORECASE | re.DOTALL)
 
 
-def refuse_destruction(sql: str, dialect_name: str, *, backslash_escapes: bool = False, fills: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Lexical:
+    """Where a database looks for no words: the texts, names and comments of its SQL.
+
+    Args:
+        quotes: characters that open and close a text or a name, and are doubled within.
+        backslash: those of them within which a backslash escapes.
+        brackets: names stand in brackets too.
+        dollars: texts stand between dollar tags, and in E'...' too, where a backslash escapes.
+        nested: comments nest.
+        executed: what stands in a comment that begins with /*! is carried out.
+        several: a statement may follow the definition of a routine; its BEGIN ATOMIC body alone is passed over.
+    """
+
+    quotes: str = "'\""
+    backslash: str = ""
+    brackets: bool = False
+    dollars: bool = False
+    nested: bool = False
+    executed: bool = False
+    several: bool = False
+
+
+def refuse_destruction(sql: str, lexical: Lexical | None, *, fills: bool = False) -> None:
     """Raise DropRefused where a statement of the additive path would drop, truncate, rename, delete or change values.
 
     Args:
         sql: the text as it would be sent.
-        dialect_name: SQLAlchemy's name of the dialect, for its quoting rules.
-        backslash_escapes: backslashes escape within ordinary string literals (standard_conforming_strings is off).
+        lexical: of the dialect; without it, such a word is refused wherever it stands.
         fills: it is a batch of a new column's values, which is an UPDATE in any form.
     """
-    if _SUSPICIOUS.search(sql) is None:
+    suspicious = _SUSPICIOUS.search(sql)
+    if suspicious is None:
         return  # What does not occur anywhere is no word of the statement either.
-    word = destructive_word(sql, dialect_name, backslash_escapes=backslash_escapes, fills=fills)
+    if lexical is None:
+        raise DropRefused(
+            f"The dialect has no lexical rules to tell whether {suspicious[0].upper()} is a word of this statement, "
+            f"so that it was not sent: {sql}",
+            next_step="Return the rules from the dialect's method `lexical` (docs/adapters.md).",
+        )
+    word = destructive_word(sql, lexical, fills=fills)
     if word is not None:
         raise DropRefused(
             f"A statement of the additive path says {word.upper()} and was not sent: {sql}",
@@ -51,16 +81,14 @@ def refuse_destruction(sql: str, dialect_name: str, *, backslash_escapes: bool =
         )
 
 
-def destructive_word(
-    sql: str, dialect_name: str, *, backslash_escapes: bool = False, fills: bool = False
-) -> str | None:
+def destructive_word(sql: str, lexical: Lexical, *, fills: bool = False) -> str | None:
     """The word by which a statement would destroy something, None where there is none; see refuse_destruction."""
     if _GRANTS.match(sql) is not None and ";" not in sql:
         return None
     if _ROUTINE.match(sql) is not None:
-        # What a routine does when it is called is part of its definition. Only PostgreSQL takes further statements.
-        sql = _BODY.sub("", sql) if dialect_name == "postgresql" else ""
-    found = ["", *words(sql, dialect_name, backslash_escapes=backslash_escapes)]
+        # What a routine does when it is called is part of its definition.
+        sql = _BODY.sub("", sql) if lexical.several else ""
+    found = ["", *words(sql, lexical)]
     updates = 0
     for position, word in enumerate(found[1:], start=1):
         before, after = found[position - 1], found[position + 1 : position + 4]
@@ -75,45 +103,39 @@ def destructive_word(
     return None
 
 
-def words(sql: str, dialect_name: str, *, backslash_escapes: bool = False) -> Iterator[str]:
+def words(sql: str, lexical: Lexical) -> Iterator[str]:
     """The words of a statement in lower case, without those in literals, quoted identifiers and comments.
 
     A literal or comment that does not end is read as words: what cannot be understood is never passed over.
     """
-    postgres, mariadb = dialect_name == "postgresql", dialect_name == "mariadb"
     position, end = 0, len(sql)
     while position < end:
         character = sql[position]
         after: int | None = None
-        if character == "'":
-            after = _quoted(sql, position, "'", backslash=backslash_escapes)
-        elif character == '"':
-            # MariaDB's strings have either quote.
-            after = _quoted(sql, position, '"', backslash=mariadb and backslash_escapes)
-        elif not postgres and character == "`":
-            after = _quoted(sql, position, "`")
-        elif not postgres and not mariadb and character == "[":
+        if character in lexical.quotes:
+            after = _quoted(sql, position, character, backslash=character in lexical.backslash)
+        elif lexical.brackets and character == "[":
             closing = sql.find("]", position)
             after = None if closing < 0 else closing + 1
         elif sql.startswith("--", position):
             newline = sql.find("\n", position)
             after = end if newline < 0 else newline
-        elif mariadb and sql.startswith(("/*!", "/*M!"), position):
+        elif lexical.executed and sql.startswith(("/*!", "/*M!"), position):
             after = None  # What stands in such a comment is carried out.
         elif sql.startswith("/*", position):
-            after = _comment(sql, position, nested=postgres)
-        elif postgres and character == "$":
+            after = _comment(sql, position, nested=lexical.nested)
+        elif lexical.dollars and character == "$":
             after = _dollar_quoted(sql, position)
         else:
             match = _WORD.match(sql, position)
             if match is not None:
                 after = match.end()
-                if postgres and match[0] in {"e", "E"} and sql[after : after + 1] == "'":
+                if lexical.dollars and match[0] in {"e", "E"} and sql[after : after + 1] == "'":
                     after = _quoted(sql, after, "'", backslash=True) or after
                 else:
                     yield match[0].lower()
                     # A dollar within an identifier opens no literal.
-                    while postgres and sql[after : after + 1] == "$":
+                    while lexical.dollars and sql[after : after + 1] == "$":
                         rest = _WORD.match(sql, after + 1)
                         after = rest.end() if rest is not None else after + 1
         position = position + 1 if after is None else after

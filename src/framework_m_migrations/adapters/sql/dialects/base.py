@@ -6,16 +6,19 @@ catalog reader, its locks and transactions, and the few statements that it write
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.adapters.sql.watching import Waits
+from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.defined import Dump
-from framework_m_migrations.domain.errors import MigrationError
+from framework_m_migrations.domain.errors import ConfigurationError, MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
@@ -156,6 +159,10 @@ class SqlDialect(Protocol):
         """What the connected database can do (``dialect`` has its server version), without a query."""
         ...
 
+    def lexical(self, dialect: sa.Dialect) -> Lexical | None:
+        """How its SQL is cut into words; None where that is not known, and the guard refuses what it cannot judge."""
+        ...
+
     def spelling(self, dialect: sa.Dialect) -> Spelling:
         """The canonical spelling."""
         ...
@@ -247,3 +254,171 @@ class SqlDialect(Protocol):
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The error of our tree that a driver's error means, None where it is nothing in particular."""
         ...
+
+
+class BaseDialect[S: Spelling, I: Inspector]:
+    """What most databases have in common; a dialect overrides where its database differs.
+
+    A subclass gives ``name``, ``capabilities``, ``spelling_class`` and ``inspector_class``, and should give
+    ``lexical`` and ``translate``.
+
+    Attributes:
+        name: SQLAlchemy's name of the dialect.
+        spelling_class: of the canonical spelling, called with SQLAlchemy's dialect.
+        inspector_class: of the catalog reader, called as ``inspector`` is.
+    """
+
+    name: str
+    spelling_class: type[S]
+    inspector_class: type[I]
+
+    def capabilities(self, dialect: sa.Dialect) -> Capabilities:
+        """See SqlDialect."""
+        return Capabilities(self.name, server_version(dialect))
+
+    def lexical(self, dialect: sa.Dialect) -> Lexical | None:
+        """See SqlDialect: not known."""
+        del dialect
+        return None
+
+    def spelling(self, dialect: sa.Dialect) -> S:
+        """See SqlDialect."""
+        make: Callable[..., S] = self.spelling_class
+        return make(dialect)
+
+    def inspector(
+        self,
+        connection: sa.Connection,
+        *,
+        schema: str | None,
+        ignored: frozenset[str],
+        also: frozenset[str] = frozenset(),
+    ) -> I:
+        """See SqlDialect."""
+        make: Callable[..., I] = self.inspector_class
+        return make(connection, schema=schema, ignored=ignored, also=also)
+
+    def lock(self, connection: sa.Connection, *, schema: str | None) -> MigrationLock:
+        """See SqlDialect: a lock on a file beside the database's own."""
+        from framework_m_migrations.adapters.sql.file_lock import FileLock
+
+        return FileLock(lambda: self.database_file(connection, schema))
+
+    def database_file(self, connection: sa.Connection, schema: str | None) -> Path | None:
+        """The file that a connection works on; None for a database in memory.
+
+        Raises:
+            NotImplementedError: it is on a server: such a dialect has a ``lock`` of its own.
+        """
+        del schema
+        url = connection.engine.url
+        if url.host is not None:
+            raise NotImplementedError(f"The dialect {self.name} has no migration lock: override `lock`.")
+        return None if not url.database or url.database.startswith(":") else Path(url.database)
+
+    def transaction(self, connection: sa.Connection, limits: Limits) -> AbstractContextManager[None]:
+        """See SqlDialect: SQLAlchemy's own; without savepoints one that is open is joined."""
+        del limits
+        return _begun(connection, savepoints=self.capabilities(connection.dialect).savepoints)
+
+    def reading(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """See SqlDialect."""
+        del connection
+        return nullcontext()
+
+    def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """See SqlDialect: what was sent is committed at the end."""
+        return _committed(connection)
+
+    def mark(self, connection: sa.Connection) -> Mark:
+        """See SqlDialect: a commit through the driver is not noticed."""
+        del connection
+        return _unmarked
+
+    def merged(self, operations: Sequence[Operation]) -> Sequence[Any]:
+        """See SqlDialect: each by itself."""
+        return operations
+
+    def statements(
+        self, operation: Operation, connection: sa.Connection, *, schema: str | None
+    ) -> tuple[Statement, ...] | None:
+        """See SqlDialect: the shared form."""
+        del operation, connection, schema
+        return None
+
+    def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
+        """See SqlDialect: the whole column at once."""
+        del operation, after, schema
+        return ()
+
+    def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
+        """See SqlDialect: an exclusive lock on what changes, and one against writers on a new key's target."""
+        return lock_levels(operation)
+
+    def revision_impl(self) -> type[Any] | None:
+        """See SqlDialect: Alembic's generic one."""
+        return None
+
+    def rehearsal(self) -> Rehearsal | None:
+        """See SqlDialect."""
+        return None
+
+    def waits(self) -> Waits | None:
+        """See SqlDialect."""
+        return None
+
+    def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
+        """See SqlDialect."""
+        del error
+        return None
+
+
+@contextmanager
+def _begun(connection: sa.Connection, *, savepoints: bool) -> Iterator[None]:
+    if not connection.in_transaction():
+        with connection.begin():
+            yield
+    elif savepoints:
+        with connection.begin_nested():
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _committed(connection: sa.Connection) -> Iterator[None]:
+    if connection.in_transaction():
+        raise ConfigurationError(
+            "A statement must run outside any transaction, but the connection handed in is in one.",
+            next_step="Commit before the call, or hand in an engine.",
+        )
+    yield
+    if connection.in_transaction():
+        connection.commit()
+
+
+def server_version(dialect: sa.Dialect) -> tuple[int, ...]:
+    """The version of the server that SQLAlchemy learned when it connected; () before that."""
+    return tuple(getattr(dialect, "server_version_info", None) or ())
+
+
+def lock_levels(operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
+    """The locks of a database in which ALTER TABLE keeps everybody else from the table."""
+    if isinstance(operation, o.BesideOperation):
+        return ()
+    match operation:
+        case o.CreateTable(table=table, foreign_keys=keys):
+            targets = dict.fromkeys(key.target for key in keys if key.target != table)
+            return tuple((target, LockLevel.SHARE_ROW_EXCLUSIVE) for target in targets)
+        case o.AddForeignKey(table=table, foreign_key=key):
+            own = (table, LockLevel.ACCESS_EXCLUSIVE)
+            return (own,) if key.target == table else (own, (key.target, LockLevel.SHARE_ROW_EXCLUSIVE))
+        case o.RenameTable(before=table):
+            return ((table, LockLevel.ACCESS_EXCLUSIVE),)
+        case _:
+            return ((operation.table, LockLevel.ACCESS_EXCLUSIVE),)
+
+
+def _unmarked(refused: sa.exc.DBAPIError | None, *, within: bool) -> bool:
+    del refused, within
+    return False

@@ -37,7 +37,6 @@ from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.naming import Constraint, Naming, Place
-from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.risk.facts import TypeChange
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Generated, Index, Table, TableName, Unique
 
@@ -594,18 +593,3 @@ def _with_indexes(base: type[Any]) -> type[Any]:
             return ", \n\t".join(part for part in (said, *self.inline) if part)
 
     return InlineIndexes
-
-
-def lock_levels(operation: o.Operation) -> tuple[tuple[TableName, LockLevel], ...]:
-    """See SqlDialect.lock_levels. ALTER TABLE takes an exclusive lock at its beginning and end, however short."""
-    match operation:
-        case o.CreateEnum() | o.AddEnumValue() | o.CreateObject() | o.AlterObject() | o.DropObject():
-            return ()
-        case o.CreateTable(foreign_keys=keys):
-            targets = dict.fromkeys(key.target for key in keys if key.target != operation.table)
-            return tuple((target, LockLevel.SHARE_ROW_EXCLUSIVE) for target in targets)
-        case o.AddForeignKey(table=table, foreign_key=key):
-            own = (table, LockLevel.ACCESS_EXCLUSIVE)
-            return (own,) if key.target == table else (own, (key.target, LockLevel.SHARE_ROW_EXCLUSIVE))
-        case _:
-            return ((operation.table, LockLevel.ACCESS_EXCLUSIVE),)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Mark, Rehearsal, Statement
+from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark, Rehearsal, Statement, server_version
 from framework_m_migrations.adapters.sql.dialects.mariadb import transactions
-from framework_m_migrations.adapters.sql.dialects.mariadb.ddl import NAMING, Writer, lock_levels
+from framework_m_migrations.adapters.sql.dialects.mariadb.ddl import NAMING, Writer
 from framework_m_migrations.adapters.sql.dialects.mariadb.errors import translate
 from framework_m_migrations.adapters.sql.dialects.mariadb.expressions import spelt
 from framework_m_migrations.adapters.sql.dialects.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.sql.dialects.mariadb.locks import MariadbWaits, NamedLock, holders_named
 from framework_m_migrations.adapters.sql.dialects.mariadb.spelling import NAME_LIMIT, MariadbSpelling
+from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError, UnsupportedDatabase
 from framework_m_migrations.domain.options import Limits
-from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import Table, TableName
 
 OLDEST = (10, 6)
@@ -30,13 +30,17 @@ OLDEST = (10, 6)
 _DESTRUCTIVE = o.DropTable | o.DropColumn | o.DropIndex | o.DropConstraint | o.DropNotNull
 
 
-class MariadbDialect:
+class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
     """The services of MariaDB, from 10.6 on, where each DDL statement is atomic, for any driver that SQLAlchemy has."""
 
-    @property
-    def name(self) -> str:
-        """``mariadb``."""
-        return "mariadb"
+    name = "mariadb"
+    spelling_class = MariadbSpelling
+    inspector_class = MariadbInspector
+
+    def lexical(self, dialect: sa.Dialect) -> Lexical:
+        """See SqlDialect. Texts have either quote."""
+        escapes = "'\"" if getattr(dialect, "_backslash_escapes", False) else ""
+        return Lexical("'\"`", backslash=escapes, executed=True)
 
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
         """What MariaDB can do.
@@ -44,7 +48,7 @@ class MariadbDialect:
         Each DDL statement commits, what came before it included, so that every operation is one statement and a step
         of its own. A unique constraint is an index; indexes are over columns alone, and over all rows.
         """
-        version: tuple[int, ...] = tuple(getattr(dialect, "server_version_info", None) or ())
+        version = server_version(dialect)
         if version and version[:2] < OLDEST:
             raise UnsupportedDatabase(
                 f"MariaDB {'.'.join(map(str, version))} is too old: there a DDL statement that is interrupted may be "
@@ -70,21 +74,6 @@ class MariadbDialect:
             defines=frozenset({"view", "function", "procedure", "trigger", "rows"}),
         )
 
-    def spelling(self, dialect: sa.Dialect) -> MariadbSpelling:
-        """The canonical spelling."""
-        return MariadbSpelling(dialect)
-
-    def inspector(
-        self,
-        connection: sa.Connection,
-        *,
-        schema: str | None,
-        ignored: frozenset[str],
-        also: frozenset[str] = frozenset(),
-    ) -> MariadbInspector:
-        """The catalog reader. ``also`` names further schemas to look at."""
-        return MariadbInspector(connection, schema=schema, ignored=ignored, also=also)
-
     def lock(self, connection: sa.Connection, *, schema: str | None) -> NamedLock:
         """GET_LOCK on the session's own connection."""
         return NamedLock(connection, schema=schema)
@@ -95,11 +84,6 @@ class MariadbDialect:
         with holders_named(connection), transactions.transaction(connection, limits):
             yield
 
-    def reading(self, connection: sa.Connection) -> AbstractContextManager[None]:
-        """See SqlDialect."""
-        del connection
-        return nullcontext()
-
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""
         return transactions.autocommit(connection)
@@ -107,10 +91,6 @@ class MariadbDialect:
     def mark(self, connection: sa.Connection) -> Mark:
         """A savepoint, which ends with its transaction."""
         return transactions.mark(connection)
-
-    def merged(self, operations: Sequence[o.Operation]) -> Sequence[o.Operation]:
-        """See SqlDialect: each by itself."""
-        return operations
 
     def statements(
         self, operation: o.Operation, connection: sa.Connection, *, schema: str | None
@@ -140,15 +120,6 @@ class MariadbDialect:
         """The table as it is. One that a revision renames first has nothing known about it when a plan shows it."""
         found = self.inspector(connection, schema=schema, ignored=frozenset()).read([name]).tables.get(name)
         return found if found is not None else Table(name, ())
-
-    def batch(self, operation: o.FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
-        """The whole column at once: there are no stages here, so nobody asks for a batch."""
-        del operation, after, schema
-        return ()
-
-    def lock_levels(self, operation: o.Operation) -> tuple[tuple[TableName, LockLevel], ...]:
-        """Locks on tables that exist before the operation."""
-        return lock_levels(operation)
 
     def revision_impl(self) -> type[Any] | None:
         """Alembic's operations through the writer, from what SHOW CREATE TABLE says."""

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects
+from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects, Pair
+from framework_m_migrations.adapters.sql.dialects.base_inspector import BaseInspector, Body
 from framework_m_migrations.adapters.sql.dialects.mariadb.catalog import CatalogReader
-from framework_m_migrations.adapters.sql.dialects.mariadb.conflicts import dependents
+from framework_m_migrations.adapters.sql.dialects.mariadb.conflicts import bodies, names_of_view
 from framework_m_migrations.adapters.sql.dialects.mariadb.errors import code_of
 from framework_m_migrations.adapters.sql.dialects.mariadb.normalise import normalise
 from framework_m_migrations.adapters.sql.dialects.mariadb.privileges import missing_privileges
@@ -22,7 +23,7 @@ from framework_m_migrations.adapters.sql.dialects.mariadb.types import type_chan
 from framework_m_migrations.adapters.sql.dialects.mariadb.views import MariadbViews
 from framework_m_migrations.adapters.sql.objects import sequence_options
 from framework_m_migrations.adapters.sql.questions import PROBE_TIMEOUT, Asking, RowQuestions
-from framework_m_migrations.domain.changes import Change
+from framework_m_migrations.domain.changes import Change, ColumnRemoved, TableRemoved
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.risk.conflicts import Obstacle
 from framework_m_migrations.domain.risk.facts import Facts, Question, Size, TypeChange
@@ -212,23 +213,8 @@ def sequence(connection: sa.Connection, wanted: SchemaObject, *, schema: str | N
     return replace(wanted, options=options, native=None)
 
 
-class MariadbInspector:
-    """Implements ports.inspector.Inspector over information_schema.
-
-    Args:
-        connection: to the database; a transaction of the caller's is left as it was.
-        schema: the session's schema, None for the connection's own (``DATABASE()``).
-        ignored: tables of that schema that never show up: the engine's own.
-        also: further schemas that are looked at by ``catalog_token`` and by ``read()`` of everything.
-    """
-
-    def __init__(
-        self, connection: sa.Connection, *, schema: str | None, ignored: frozenset[str], also: frozenset[str]
-    ) -> None:
-        self._connection = connection
-        self._schema = schema
-        self._ignored = ignored
-        self._also = also
+class MariadbInspector(BaseInspector):
+    """The catalog reader over information_schema."""
 
     def catalog_token(self) -> str | None:
         """See the port. Writes to rows leave it as it is, as do GRANT, ANALYZE and OPTIMIZE."""
@@ -256,35 +242,10 @@ class MariadbInspector:
         del changes
         return {}
 
-    def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
-        """See the port: the catalog, and one statement for the texts of views and triggers."""
-        if not drops:
-            return {}
-        everything = self.read(self.read([change.table for change in drops]).names)
-        return dependents(self._connection, drops, everything, schema=self._schema)
-
-    def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
-        """See the port: sequences, of which each tells its options itself, and what a definition makes."""
-        own = self._schema
-        return self._defined.compared(
-            wanted, lambda rest: [(one, sequence(self._connection, one, schema=own)) for one in rest]
-        )
-
     @property
     def _defined(self) -> DefinedObjects:
         views = MariadbViews(self._connection, schema=self._schema)
         return DefinedObjects(self._connection, views, known_as="mysql", spelled=_without_width)
-
-    def surplus(
-        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
-    ) -> Mapping[TableName, tuple[str, ...]]:
-        """See the port: triggers, in one statement."""
-        found = dict(self._defined.surplus(objects))
-        for schema, is_main, owner, name in self._connection.execute(_TRIGGERS, {"main": self._schema}):
-            table = TableName(owner, None if is_main else schema)
-            if table in tables:
-                found[table] = (*found.get(table, ()), f"trigger {name}")
-        return found
 
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
         """See the port: what InnoDB estimates."""
@@ -293,3 +254,22 @@ class MariadbInspector:
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """See the port."""
         return missing_privileges(self._connection, schema=self._schema, needed=needed)
+
+    def _plain(self, wanted: Sequence[SchemaObject]) -> Sequence[Pair]:
+        """Sequences, of which each tells its options itself."""
+        return [(one, sequence(self._connection, one, schema=self._schema)) for one in wanted]
+
+    def _attached(self, tables: Collection[TableName]) -> Iterator[tuple[TableName, str]]:
+        """Triggers, in one statement."""
+        for schema, is_main, owner, name in self._connection.execute(_TRIGGERS, {"main": self._schema}):
+            table = TableName(owner, None if is_main else schema)
+            if table in tables:
+                yield table, f"trigger {name}"
+
+    def _bodies(self, schemas: Collection[str | None]) -> list[Body]:
+        """Views and triggers; one statement."""
+        return bodies(self._connection, schemas)
+
+    def _mentions(self, body: Body, change: TableRemoved | ColumnRemoved) -> bool:
+        """In a view the server has written every name out itself."""
+        return names_of_view(body, change) if body.kind == "view" else super()._mentions(body, change)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Mark, Rehearsal, Statement
+from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark, Rehearsal, Statement, server_version
 from framework_m_migrations.adapters.sql.dialects.postgresql import transactions
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import (
     PostgresqlWaits,
@@ -23,6 +23,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import Po
 from framework_m_migrations.adapters.sql.dialects.postgresql.locks import PostgresqlLock
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import NAME_LIMIT
+from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.defined import DEFINED
@@ -39,17 +40,21 @@ STEP_WEIGHT = 2000
 DISTINCT_DEFAULTS = frozenset({"gen_random_uuid()", "uuidv4()", "uuidv7()", "uuid_generate_v4()", "uuid_generate_v1()"})
 
 
-class PostgresqlDialect:
+class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
     """The services of PostgreSQL, from version 13 on, for any driver that SQLAlchemy has for it."""
 
-    @property
-    def name(self) -> str:
-        """``postgresql``."""
-        return "postgresql"
+    name = "postgresql"
+    spelling_class = PostgresqlSpelling
+    inspector_class = PostgresqlInspector
+
+    def lexical(self, dialect: sa.Dialect) -> Lexical:
+        """See SqlDialect. Backslashes escape in plain texts where standard_conforming_strings is off."""
+        escapes = "'" if getattr(dialect, "_backslash_escapes", False) else ""
+        return Lexical("'\"", backslash=escapes, dollars=True, nested=True, several=True)
 
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
         """See SqlDialect."""
-        version: tuple[int, ...] = tuple(getattr(dialect, "server_version_info", None) or ())
+        version = server_version(dialect)
         return Capabilities(
             dialect=self.name,
             server_version=version,
@@ -80,21 +85,6 @@ class PostgresqlDialect:
             options_as_named=True,
         )
 
-    def spelling(self, dialect: sa.Dialect) -> PostgresqlSpelling:
-        """See SqlDialect."""
-        return PostgresqlSpelling(dialect)
-
-    def inspector(
-        self,
-        connection: sa.Connection,
-        *,
-        schema: str | None,
-        ignored: frozenset[str],
-        also: frozenset[str] = frozenset(),
-    ) -> PostgresqlInspector:
-        """See SqlDialect. ``also`` names further schemas to look at."""
-        return PostgresqlInspector(connection, schema=schema, ignored=ignored, also=also)
-
     def lock(self, connection: sa.Connection, *, schema: str | None) -> PostgresqlLock:
         """See SqlDialect."""
         return PostgresqlLock(connection, schema=schema)
@@ -119,10 +109,6 @@ class PostgresqlDialect:
     def mark(self, connection: sa.Connection) -> Mark:
         """See SqlDialect."""
         return transactions.mark(connection)
-
-    def merged(self, operations: Sequence[Operation]) -> Sequence[Operation]:
-        """See SqlDialect: each by itself."""
-        return operations
 
     def statements(
         self, operation: Operation, connection: sa.Connection, *, schema: str | None

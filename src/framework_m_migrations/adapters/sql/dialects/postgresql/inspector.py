@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects
+from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects, Pair
+from framework_m_migrations.adapters.sql.dialects.base_inspector import BaseInspector
 from framework_m_migrations.adapters.sql.dialects.postgresql import privileges as rights
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import IN_SCHEMAS, MAIN, TEXTS, CatalogReader, text
 from framework_m_migrations.adapters.sql.dialects.postgresql.columns import way
@@ -25,7 +26,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import
     taken_back,
 )
 from framework_m_migrations.adapters.sql.dialects.postgresql.types import try_type_change, type_change
-from framework_m_migrations.adapters.sql.dialects.postgresql.views import PostgresViews, surplus
+from framework_m_migrations.adapters.sql.dialects.postgresql.views import PostgresViews, attached
 from framework_m_migrations.adapters.sql.errors import from_driver, translated
 from framework_m_migrations.adapters.sql.ledger import (
     ENGINE_TABLES,
@@ -440,7 +441,7 @@ def _verbatim(sql: str) -> sa.TextClause:
 # The inspector of PostgreSQL.
 
 
-class PostgresqlInspector:
+class PostgresqlInspector(BaseInspector):
     """Implements ports.inspector.Inspector over pg_catalog.
 
     Args:
@@ -460,10 +461,7 @@ class PostgresqlInspector:
         also: frozenset[str] = frozenset(),
         probe_timeout: float = PROBE_TIMEOUT,
     ) -> None:
-        self._connection = connection
-        self._schema = schema
-        self._ignored = ignored
-        self._also = also
+        super().__init__(connection, schema=schema, ignored=ignored, also=also)
         self._probe_timeout = probe_timeout
         self._reader = CatalogReader(connection, schema, ignored, also)
 
@@ -504,20 +502,18 @@ class PostgresqlInspector:
         """See the port: as pg_depend has it, in one statement. Of functions whose body is a text it knows nothing."""
         return dependents(self._connection, drops, schema=self._schema)
 
-    def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
-        """See the port: one statement a kind, and a trial of the domains and views that look different."""
-        return self._defined.compared(wanted, lambda rest: objects(self._connection, rest, schema=self._schema))
-
     @property
     def _defined(self) -> DefinedObjects:
         views = PostgresViews(self._connection, schema=self._schema)
         return DefinedObjects(self._connection, views, trial=(partial(taken_back, self._connection), "pg_temp"))
 
-    def surplus(
-        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
-    ) -> Mapping[TableName, tuple[str, ...]]:
-        """See the port: triggers, rules, policies and row level security, in one statement."""
-        return {**surplus(self._connection, tables, schema=self._schema), **self._defined.surplus(objects)}
+    def _plain(self, wanted: Sequence[SchemaObject]) -> Sequence[Pair]:
+        """One statement a kind, and a trial of the domains that look different."""
+        return objects(self._connection, wanted, schema=self._schema)
+
+    def _attached(self, tables: Collection[TableName]) -> Iterator[tuple[TableName, str]]:
+        """Triggers, rules, policies and row level security, in one statement."""
+        return attached(self._connection, tables, schema=self._schema)
 
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
         """See the port: the server's counters and the lengths of files."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import sqlalchemy as sa
 
@@ -136,10 +136,10 @@ _OWN = "trigger zz_m_migrate_"
 """Of online changes that wait for their contract step."""
 
 
-def surplus(
+def attached(
     connection: sa.Connection, tables: Collection[TableName], *, schema: str | None
-) -> Mapping[TableName, tuple[str, ...]]:
-    """See Inspector.surplus.
+) -> Iterator[tuple[TableName, str]]:
+    """See BaseInspector.
 
     Args:
         connection: to read through.
@@ -147,15 +147,13 @@ def surplus(
         schema: the session's, None for the connection's own.
     """
     if not tables:
-        return {}
+        return
     given = {
         "main": schema,
         "names": sorted({table.name for table in tables}),
         "others": sorted({table.schema for table in tables if table.schema is not None}),
     }
-    found: dict[TableName, tuple[str, ...]] = {}
     for place, is_main, name, what in connection.execute(_SURPLUS, given):
         table = TableName(name, None if is_main else place)
         if table in tables and not what.startswith(_OWN):
-            found[table] = (*found.get(table, ()), what)
-    return found
+            yield table, what

@@ -4,39 +4,46 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import Mark, Rehearsal, Spelling, Statement
+from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark, Rehearsal, Statement
 from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
 from framework_m_migrations.adapters.sql.dialects.sqlite.ddl import locked_tables, statements
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
 from framework_m_migrations.adapters.sql.dialects.sqlite.edits import TableEdit, merged
 from framework_m_migrations.adapters.sql.dialects.sqlite.errors import translate
 from framework_m_migrations.adapters.sql.dialects.sqlite.inspector import MAIN, SqliteInspector
-from framework_m_migrations.adapters.sql.dialects.sqlite.locks import SqliteLock
+from framework_m_migrations.adapters.sql.dialects.sqlite.locks import lock_beside
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import SqliteSpelling
-from framework_m_migrations.adapters.sql.watching import Waits
+from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.naming import Naming, standard_name
-from framework_m_migrations.domain.operations import FillColumn, Operation
+from framework_m_migrations.domain.operations import Operation
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName, Unique
-from framework_m_migrations.ports.inspector import Inspector
-from framework_m_migrations.ports.lock import MigrationLock
 
 
-class SqliteDialect:
+class SqliteDialect(BaseDialect[SqliteSpelling, SqliteInspector]):
     """The services of SQLite, from 3.35 on, for any driver that SQLAlchemy has for it."""
 
-    @property
-    def name(self) -> str:
-        """``sqlite``."""
-        return "sqlite"
+    name = "sqlite"
+    spelling_class = SqliteSpelling
+    inspector_class = SqliteInspector
+
+    def lexical(self, dialect: sa.Dialect) -> Lexical:
+        """See SqlDialect."""
+        del dialect
+        return Lexical("'\"`", brackets=True)
+
+    def database_file(self, connection: sa.Connection, schema: str | None) -> Path | None:
+        """See BaseDialect: of the attached database that is the session's."""
+        return lock_beside(connection, schema)
 
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
         """What SQLite can do.
@@ -61,34 +68,9 @@ class SqliteDialect:
             naming=Naming(standard_name, written=(Unique,)),
         )
 
-    def spelling(self, dialect: sa.Dialect) -> Spelling:
-        """The canonical spelling."""
-        return SqliteSpelling(dialect)
-
-    def inspector(
-        self,
-        connection: sa.Connection,
-        *,
-        schema: str | None,
-        ignored: frozenset[str],
-        also: frozenset[str] = frozenset(),
-    ) -> Inspector:
-        """The catalog reader. Attached databases are looked at where a table of theirs is asked for."""
-        del also
-        return SqliteInspector(connection, schema=schema, ignored=ignored)
-
-    def lock(self, connection: sa.Connection, *, schema: str | None) -> MigrationLock:
-        """The lock on a file beside the database."""
-        return SqliteLock(connection, schema=schema)
-
     def transaction(self, connection: sa.Connection, limits: Limits) -> AbstractContextManager[None]:
         """BEGIN IMMEDIATE or a savepoint; see transactions.py. There is one writer: its lock has the limit."""
         return transactions.transaction(connection, limits)
-
-    def reading(self, connection: sa.Connection) -> AbstractContextManager[None]:
-        """See SqlDialect."""
-        del connection
-        return nullcontext()
 
     def autocommit(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No transaction."""
@@ -108,11 +90,6 @@ class SqliteDialect:
         """What SQLite writes in its own way; None for what the shared executor writes."""
         return statements(operation, connection, schema=schema or MAIN)
 
-    def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
-        """The whole column at once: there are no stages here, so nobody asks for a batch."""
-        del operation, after, schema
-        return ()
-
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """The one writer's lock: others may read."""
         return tuple((table, LockLevel.ONE_WRITER) for table in locked_tables(operation))
@@ -128,10 +105,6 @@ class SqliteDialect:
         from framework_m_migrations.adapters.sql.dialects.sqlite.dump import SqliteRehearsal
 
         return SqliteRehearsal()
-
-    def waits(self) -> Waits | None:
-        """See SqlDialect: its transactions report their own waits."""
-        return None
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:
         """The meaning of a driver's error."""

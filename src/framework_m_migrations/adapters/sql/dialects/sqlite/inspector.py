@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects
+from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects, Pair
+from framework_m_migrations.adapters.sql.dialects.base_inspector import BaseInspector
 from framework_m_migrations.adapters.sql.dialects.sqlite.catalog import (
     Execute,
     RawCatalog,
@@ -27,7 +28,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.views import SqliteView
 from framework_m_migrations.domain.changes import Change
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.risk.conflicts import Obstacle
-from framework_m_migrations.domain.risk.facts import FactKind, Facts, Question, Size, TypeChange
+from framework_m_migrations.domain.risk.facts import FactKind, Facts, Question, TypeChange
 from framework_m_migrations.domain.schema import Catalog, Column, SchemaObject, Table, TableName
 
 _COLLATE = re.compile(r'\s*\bCOLLATE ("(?:[^"]|"")*"|\w+)\Z')
@@ -139,19 +140,8 @@ _TABLE_LIST_SINCE = (3, 37)
 _ROWID_TYPE = "INTEGER"
 
 
-class SqliteInspector:
-    """The catalog reader of one connection.
-
-    Args:
-        connection: on which everything is read.
-        schema: the attached database that is the default one, None for ``main``.
-        ignored: the engine's own tables.
-    """
-
-    def __init__(self, connection: sa.Connection, *, schema: str | None, ignored: frozenset[str]) -> None:
-        self._connection = connection
-        self._schema = schema
-        self._ignored = ignored
+class SqliteInspector(BaseInspector):
+    """The catalog reader of one connection; ``schema`` is the attached database that is the default one."""
 
     def catalog_token(self) -> str | None:
         """PRAGMA schema_version, which SQLite counts up with every change of the schema."""
@@ -227,20 +217,17 @@ class SqliteInspector:
         """See the port: tried out in an empty database in memory, as SQLite keeps no account of them."""
         return dependents(executor(self._connection), drops, schema=self._schema or MAIN)
 
-    def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[tuple[SchemaObject, SchemaObject | None]]:
-        """See the port: views and rows; of other objects this database has none, and needs none."""
-        return self._defined.compared(wanted, lambda rest: [(one, one) for one in rest])
-
     @property
     def _defined(self) -> DefinedObjects:
         views = SqliteViews(self._connection, schema=self._schema or MAIN)
         return DefinedObjects(self._connection, views)
 
-    def surplus(
-        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
-    ) -> Mapping[TableName, tuple[str, ...]]:
-        """See the port: triggers, in one statement for each schema."""
-        found = dict(self._defined.surplus(objects))
+    def _plain(self, wanted: Sequence[SchemaObject]) -> Sequence[Pair]:
+        """None exist, and none is needed."""
+        return [(one, one) for one in wanted]
+
+    def _attached(self, tables: Collection[TableName]) -> Iterator[tuple[TableName, str]]:
+        """Triggers, in one statement for each schema."""
         named = {(table.schema, lower(table.name)): table for table in tables}
         for schema in {table.schema for table in tables}:
             master = f"{quoted(schema or self._schema or MAIN)}.sqlite_master"
@@ -248,13 +235,7 @@ class SqliteInspector:
             for owner, name in executor(self._connection)(sql, ()):
                 table = named.get((schema, lower(owner)))
                 if table is not None:
-                    found[table] = (*found.get(table, ()), f"trigger {name}")
-        return found
-
-    def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
-        """See the port: SQLite counts rows by reading them only."""
-        del tables
-        return {}
+                    yield table, f"trigger {name}"
 
     def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
         """Whether the database can be written at all: SQLite knows no other rights."""

@@ -1,0 +1,243 @@
+"""What most catalog readers have in common; implements ports.inspector.Inspector but for ``read``."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects, Pair
+from framework_m_migrations.adapters.sql.questions import PROBE_TIMEOUT, Asking, RowQuestions
+from framework_m_migrations.domain.changes import Change, ColumnRemoved, IndexAdded, TableRemoved
+from framework_m_migrations.domain.privileges import Needs
+from framework_m_migrations.domain.risk.conflicts import Claim, Obstacle, rivals
+from framework_m_migrations.domain.risk.drop_blockers import held_by_keys, stands
+from framework_m_migrations.domain.risk.facts import Facts, Question, Size, TypeChange
+from framework_m_migrations.domain.schema import Catalog, Column, ColumnType, SchemaObject, Table, TableName
+
+_WHOLE_NUMBERS = {"tinyint": 1, "smallint": 2, "integer": 4, "bigint": 8}
+
+
+class Body(NamedTuple):
+    """A view or a trigger: ``schema`` it is in, the table it is ``on`` (of a trigger), and its text."""
+
+    kind: str
+    name: str
+    schema: str | None
+    on: str | None
+    text: str
+
+
+class BaseInspector(ABC):
+    """A catalog reader over one connection.
+
+    Args:
+        connection: to the database; a transaction of the caller's is left as it was.
+        schema: the session's schema, None for the connection's own.
+        ignored: tables of that schema that never show up: the engine's own.
+        also: further schemas that are looked at by ``catalog_token`` and by ``read()`` of everything.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        *,
+        schema: str | None,
+        ignored: frozenset[str] = frozenset(),
+        also: frozenset[str] = frozenset(),
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._ignored = ignored
+        self._also = also
+
+    @abstractmethod
+    def read(self, tables: Collection[TableName] | None = None) -> Catalog:
+        """See the port."""
+
+    def catalog_token(self) -> str | None:
+        """See the port: the database has none."""
+        return None
+
+    def normalise(self, pairs: Sequence[tuple[Table, Table]]) -> list[Table]:
+        """See the port: the spelling is canonical already."""
+        return [wanted for wanted, _ in pairs]
+
+    def type_change(self, table: TableName, before: Column, after: Column) -> TypeChange:
+        """See the port: by rule, whatever ``table`` is."""
+        del table
+        return type_change(before.type, after.type)
+
+    def ask(self, questions: Collection[Question]) -> Facts:
+        """See the port: in SQL near the standard."""
+        worded = RowQuestions(
+            quoted=self._connection.dialect.identifier_preparer.quote_identifier,
+            length=lambda column: f"length({column})",
+            constant=lambda value, type_: f"CAST({value} AS {type_})",
+        )
+
+        def together(asked: Sequence[Question]) -> Sequence[int | None]:
+            sql = "SELECT " + ", ".join(f"({worded.statement(question, self._schema)})" for question in asked)
+            open_before = self._connection.in_transaction()
+            try:
+                return self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one()
+            finally:
+                if not open_before and self._connection.in_transaction():
+                    self._connection.rollback()
+
+        return Asking(self._connection, together, lambda _: False, PROBE_TIMEOUT).ask(questions)
+
+    def obstacles(self, changes: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """See the port: a schema has one index of a name."""
+        wanted = {one: (one.table.schema, one.index.name) for one in changes if isinstance(one, IndexAdded)}
+        if not wanted:
+            return {}
+        found = rivals(Claim(change, key[1], key) for change, key in wanted.items())
+        tables = self._everything([change.table for change in wanted]).tables.values()
+        taken = {(table.name.schema, index.name): table.name for table in tables for index in table.indexes}
+        for change, key in wanted.items():
+            if key in taken:
+                found[change] = Obstacle(f"The name {key[1]} is taken by an index of table {taken[key]}.", taken[key])
+        return found
+
+    def dependents(self, drops: Sequence[Change]) -> Mapping[Change, Obstacle]:
+        """See the port: by the catalog, and by the texts of views and triggers."""
+        if not drops:
+            return {}
+        catalog = self._everything([change.table for change in drops])
+        found = held_by_keys(
+            drops, ((name, key) for name, table in catalog.tables.items() for key in table.foreign_keys)
+        )
+        gone = {change.table for change in drops if isinstance(change, TableRemoved)}
+        bodies = list(self._bodies({change.table.schema or self._schema for change in drops}))
+        earlier: set[tuple[TableName, str]] = set()
+        for change in drops:
+            holder: str | None = None
+            if isinstance(change, ColumnRemoved):
+                holder = _computed(change, catalog.tables.get(change.table), earlier)
+                earlier.add((change.table, change.column.name))
+            elif not isinstance(change, TableRemoved):
+                continue
+            holder = holder or self._named(change, bodies, gone)
+            if holder is not None:
+                found.setdefault(change, stands(holder))
+        return found
+
+    def objects(self, wanted: Sequence[SchemaObject]) -> Sequence[Pair]:
+        """See the port."""
+        return self._defined.compared(wanted, self._plain)
+
+    def surplus(
+        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+    ) -> Mapping[TableName, tuple[str, ...]]:
+        """See the port."""
+        found = dict(self._defined.surplus(objects))
+        for table, what in self._attached(tables):
+            found[table] = (*found.get(table, ()), what)
+        return found
+
+    def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
+        """See the port: not known."""
+        del tables
+        return {}
+
+    def missing_privileges(self, needed: Needs | None = None) -> tuple[str, ...]:
+        """See the port: not known."""
+        del needed
+        return ()
+
+    @property
+    def _defined(self) -> DefinedObjects:
+        """Compares what is declared with a definition, for databases with such ``Capabilities.defines``."""
+        return DefinedObjects(self._connection, None)
+
+    def _plain(self, wanted: Sequence[SchemaObject]) -> Sequence[Pair]:
+        """Objects without a definition: schemas and sequences by their names; others are as wanted."""
+        if not wanted:
+            return ()
+        inspector = sa.inspect(self._connection)
+        schemas = {str(name).rpartition(".")[2] for name in inspector.get_schema_names()}
+
+        def exists(one: SchemaObject) -> bool:
+            if one.kind == "schema":
+                return one.name.name in schemas
+            return one.kind != "sequence" or inspector.has_sequence(one.name.name, schema=one.name.schema)
+
+        return [(one, one if exists(one) else None) for one in wanted]
+
+    def _attached(self, tables: Collection[TableName]) -> Iterable[tuple[TableName, str]]:
+        """What tables have that ``read`` does not return, in words, such as ``trigger audit``."""
+        del tables
+        return ()
+
+    def _bodies(self, schemas: Collection[str | None]) -> Iterable[Body]:
+        """The views and triggers of schemas, of which None is the connection's own."""
+        rows = self._connection.exec_driver_sql(
+            "SELECT 'view', table_name, table_schema, NULL, view_definition FROM information_schema.views"
+        )
+        own = self._connection.dialect.default_schema_name
+        places = {own if schema is None else schema for schema in schemas}
+        return [Body(row[0], row[1], row[2], row[3], row[4] or "") for row in rows if row[2] in places]
+
+    def _mentions(self, body: Body, change: TableRemoved | ColumnRemoved) -> bool:
+        """Whether a view or a trigger names what goes; a word of another meaning counts too."""
+        named = body.on == change.table.name or says(change.table.name, body.text)
+        return named and (not isinstance(change, ColumnRemoved) or says(change.column.name, body.text))
+
+    def _named(
+        self, change: TableRemoved | ColumnRemoved, bodies: Iterable[Body], gone: Collection[TableName]
+    ) -> str | None:
+        """The first view or trigger that what goes would leave broken."""
+        others = {table.name for table in gone if table != change.table}
+        for body in bodies:
+            own = (body.on, body.schema) == (change.table.name, change.table.schema or self._schema or body.schema)
+            goes = body.on in others or (own and isinstance(change, TableRemoved))
+            if not goes and self._mentions(body, change):
+                return f"the {body.kind} {body.name}"
+        return None
+
+    def _everything(self, tables: Collection[TableName]) -> Catalog:
+        """All tables of the schemas of these."""
+        return self.read(self.read(tables).names)
+
+
+def says(name: str, text: str) -> bool:
+    """Whether a text has a name as a word."""
+    return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text, re.IGNORECASE) is not None
+
+
+def _computed(change: ColumnRemoved, table: Table | None, gone: Collection[tuple[TableName, str]]) -> str | None:
+    for column in () if table is None else table.columns:
+        text = "" if column.generated is None else column.generated.expression or ""
+        named = says(change.column.name, text) or says(change.column.name.replace("`", "``"), text)
+        if named and column.name != change.column.name and (change.table, column.name) not in gone:
+            return f"the computed column {column.name}"
+    return None
+
+
+def type_change(before: ColumnType, after: ColumnType) -> TypeChange:
+    """What another type does, for types that have one spelling each: whole numbers and texts may grow."""
+    if before.spelling == after.spelling:
+        return TypeChange.EQUAL
+    sizes = _WHOLE_NUMBERS.get(before.base), _WHOLE_NUMBERS.get(after.base)
+    if sizes[0] is not None and sizes[1] is not None:
+        return TypeChange.REWRITE if sizes[0] < sizes[1] else TypeChange.NARROWING
+    if before.base != after.base:
+        return TypeChange.INCOMPATIBLE
+    digits = [_room(getattr(before, part), getattr(after, part)) for part in ("length", "precision", "scale")]
+    whole = _room(_whole(before), _whole(after))
+    if before.precision is None and after.precision is None:
+        return TypeChange.WIDENING if all(digits) else TypeChange.NARROWING
+    return TypeChange.REWRITE if digits[2] and whole else TypeChange.NARROWING
+
+
+def _room(before: int | None, after: int | None) -> bool:
+    """Whether a limit leaves room for what another one allowed; None is no limit."""
+    return after is None or (before is not None and before <= after)
+
+
+def _whole(type_: ColumnType) -> int | None:
+    return None if type_.precision is None else type_.precision - (type_.scale or 0)
