@@ -24,11 +24,14 @@ def site(tmp_path: Path) -> Iterator[Path]:
     sys.modules.pop("faulty_shop", None)
 
 
-def manager(site: Path, url: str) -> MigrationManager:
+def manager(site: Path, url: str, *, column: str | None = None) -> MigrationManager:
+    """For a model with one table, which has one more column where one is named."""
     metadata = sa.MetaData()
-    sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    table = sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    if column is not None:
+        table.append_column(sa.Column(column, sa.Integer))
     return MigrationManager(
         MigrationSettings(
-            metadata=(metadata,), database_url=url, apps=("faulty_shop",), path=site, locks=LockOptions(retries=1)
+            metadata=(metadata,), database_url=url, apps=("faulty_shop",), path=site, locks=LockOptions(60, retries=1)
         )
     )

@@ -108,7 +108,10 @@ class ConnectionFailed(DatabaseError):
     """No connection could be opened or it broke."""
 
     code = "M201"
-    default_next_step = "Check that the database runs and that the URL, the user and the password are right."
+    default_next_step = (
+        "Check that the database runs and that the URL, the user and the password are right; then run the same command "
+        "again."
+    )
 
 
 class MissingPrivilege(DatabaseError):

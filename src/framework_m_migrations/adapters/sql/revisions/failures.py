@@ -44,6 +44,9 @@ _FATES: dict[bool | None, str] = {
     "was rolled back, and the revision is not recorded as done.",
     None: "env.py ran it on a SQLite connection of its own, so a part of it may stand.",
 }
+_UNANSWERED = (
+    "The server had been asked to commit it and may have done so; `m-migrate status` shows whether it is applied."
+)
 
 _NEXT = {
     False: "Undo by hand what stands, or make the revision fit to run twice, as the helpers of "
@@ -104,13 +107,15 @@ def revision_failed(
         file: its file.
         direction: ``upgrade`` or ``downgrade``.
         error: what it raised.
-        committed: a part of it stands, because it left its transaction itself; None where that is not known.
+        committed: a part of it stands, because it left its transaction itself; None where that is not known, with an
+            ``error`` that is ConnectionFailed because the COMMIT got no answer.
         way_out: what to do about that part, where the database has a way of its own.
         stamp: the command that records the revision without running it, where it is the first of its app.
     """
     line = failing_line(error, file)
     place = f"{file}, line {line}" if line else str(file)
-    fate = _FATES[committed]
+    unanswered = committed is None and isinstance(error, ConnectionFailed)
+    fate = _UNANSWERED if unanswered else _FATES[committed]
     owner = f" of app {app!r}" if app else ""
     locked = isinstance(error, LockTimeout)
     # What a helper or a writer refuses without a kind of its own is the revision's to mend.
@@ -119,7 +124,7 @@ def revision_failed(
     verb = "did not get a lock" if locked else "failed"
     # What a step of the engine says of its own rollback is not said of the revision.
     cause = cause_of(error).removeprefix("The step was rolled back: ").rstrip(".")
-    next_step = None if committed is False else way_out or _NEXT[locked]
+    next_step = None if committed is False or unanswered else way_out or _NEXT[locked]
     if stamp is not None and next_step is None and _TABLE_IS_THERE.search(cause):
         next_step = (
             f"If this database has what the revision makes, record it without running it: `{stamp}`. Else remove what "

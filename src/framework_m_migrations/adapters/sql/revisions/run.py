@@ -431,10 +431,14 @@ class RevisionRun:
             yield
 
     def _committed(self) -> bool | None:
-        """Whether a part stands; not known where SQLite's driver was left to its own idea of transactions."""
+        """Whether a part stands; None where SQLite's driver ended transactions itself, or a COMMIT got no answer."""
+        if self._foreign and self._guard is not None:
+            return None
         if self._progress is not None and not self._foreign:
-            return self._progress.stands or self._transaction.by_commit
-        return None if self._foreign and self._guard is not None else self._transaction.committed
+            stands = self._progress.stands or self._transaction.by_commit
+        else:
+            stands = self._transaction.committed
+        return None if self._transaction.unanswered and not stands else stands
 
     @contextmanager
     def foreign(self) -> Iterator[None]:

@@ -77,6 +77,7 @@ class RevisionTransaction:
         before_leaving: called inside the transaction before the revision leaves it for autocommit.
         restarted: the revision has committed or rolled back, and is in another transaction now.
         by_commit: a part was committed by what no statement shows: a call of ``commit``, or the driver's own.
+        unanswered: the connection broke during a COMMIT, which the server may have carried out.
         refused: the last error of a statement, which the revision may have caught.
     """
 
@@ -103,6 +104,7 @@ class RevisionTransaction:
         self._by_itself = False
         self.restarted = False
         self.by_commit = False
+        self.unanswered = False
         self.refused: sa.exc.DBAPIError | None = None
         self.before_leaving: Callable[[], None] | None = None
 
@@ -259,10 +261,12 @@ class RevisionTransaction:
             self._before_commit()
         scope, self._scope = self._scope, None
         if scope is not None:
+            broken = self._connection.invalidated
             try:
                 with self._own_statements():
                     scope.__exit__(None, None, None)
             except BaseException:
+                self.unanswered = self._connection.invalidated and not broken and not self._in_autocommit
                 self._look_at_the_end(within=False)
                 raise
         self._mark = None

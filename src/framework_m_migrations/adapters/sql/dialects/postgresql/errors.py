@@ -101,7 +101,12 @@ def translate(error: sa.exc.DBAPIError) -> e.MigrationError | None:
     if state == "42501":
         return e.MissingPrivilege(f"The role lacks a right: {text}.", details=details)
     if state == "25006":
-        return e.DatabaseReadOnly(f"The database cannot be written: {text}.", details=details)
+        return e.DatabaseReadOnly(
+            f"The database cannot be written: {text}.",
+            next_step="Connect to the primary server if this one is a standby, or make the database writable; then run "
+            "the same command: it resumes where it stopped.",
+            details=details,
+        )
     if state == "53100":
         return e.StorageFull(f"The disk under the database is full: {text}.", details=details)
     if state == _OUT_OF_LOCKS and "max_locks_per_transaction" in str(error.orig):
