@@ -1,16 +1,17 @@
-"""The databases that are measured on: SQLite files, and a real Postgres of one's own."""
+"""The databases that are measured on: SQLite files, and servers of one's own."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from tests._mariadb import MariadbServer, running_mariadb
 from tests._postgres import PostgresServer, running_postgres
 
 
@@ -97,19 +98,40 @@ class PostgresDatabases:
         return str(row[0]) if row else ""
 
 
+class MariadbDatabases:
+    """A server of one's own."""
+
+    name = "mariadb"
+
+    def __init__(self, server: MariadbServer) -> None:
+        self._server = server
+
+    def fresh(self) -> sa.Engine:
+        return sa.create_engine(self._server.create_database().sync_url)
+
+    def command_url(self, engine: sa.Engine) -> str:
+        return engine.url.render_as_string(hide_password=False)
+
+    def drop(self, engine: sa.Engine) -> None:
+        engine.dispose()
+        self._server.drop_database(engine.url.database or "")
+
+    def version(self) -> str:
+        return str(self._server.execute("SELECT VERSION()")[0][0])
+
+
 @contextmanager
 def databases(names: list[str], folder: Path) -> Iterator[list[Database]]:
-    """The databases named; the Postgres server runs as long as the block."""
+    """The databases named; the servers run as long as the block."""
     found: list[Database] = []
-    if "sqlite" in names:
-        files = folder / "sqlite"
-        files.mkdir()
-        found.append(SqliteFiles(files))
-    try:
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        if "sqlite" in names:
+            files = folder / "sqlite"
+            files.mkdir()
+            found.append(SqliteFiles(files))
         if "postgres" in names:
-            with running_postgres() as server:
-                yield [*found, PostgresDatabases(server)]
-        else:
-            yield found
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            found.append(PostgresDatabases(stack.enter_context(running_postgres())))
+        if "mariadb" in names:
+            found.append(MariadbDatabases(stack.enter_context(running_mariadb())))
+        yield found

@@ -14,7 +14,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,3 +173,13 @@ def stop_server(folder: Path) -> None:
         keeper.wait(LIMIT)
     shutil.rmtree(folder, ignore_errors=True)
     folder.with_name(f"{folder.name}.lock").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def running_mariadb() -> Iterator[MariadbServer]:
+    """A server of one's own for the length of a block: for benchmarks and scripts."""
+    folder = Path(tempfile.mkdtemp(prefix="fmm-session-"))
+    try:
+        yield shared_server(folder, os.getpid())
+    finally:
+        stop_server(folder)
