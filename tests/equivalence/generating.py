@@ -216,8 +216,7 @@ class Drawing:
     def rename_table(self, schema: Sch) -> Sch:
         tab = self._tab(schema)
         names = free(TABLES, [one.name for one in schema.tabs] + [one.was or "" for one in schema.tabs])
-        # "a table is renamed under a convention" and "a table is renamed and changed" are open.
-        if not names or tab.was or schema.convention or tab not in self.before.tabs:
+        if not names or tab.was or tab not in self.before.tabs:
             return schema
         tabs = []
         for one in schema.tabs:

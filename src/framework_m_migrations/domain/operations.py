@@ -253,25 +253,24 @@ class DropColumn:
 
 @dataclass(frozen=True, slots=True)
 class DropIndex:
-    """Drop an index."""
+    """Drop an index; ``online`` without blocking others, outside a transaction."""
 
     table: TableName
     index: str
+    online: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DropConstraint:
     """Drop a unique, check or foreign key constraint (``kind``: ``unique``, ``check``, ``foreign_key``).
 
-    ``constraint`` is its name; empty for one without a name, which a revision finds by its ``definition``. With
-    ``if_exists`` nothing is done where there is none.
+    ``constraint`` is its name; empty for one without a name, which a revision finds by its ``definition``.
     """
 
     table: TableName
     constraint: str
     kind: str
     definition: Unique | Check | ForeignKey | None = field(default=None, compare=False)
-    if_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,11 +286,15 @@ DestructiveOperation = DropTable | DropColumn | DropIndex | DropConstraint | Dro
 
 @dataclass(frozen=True, slots=True)
 class RenameTable:
-    """Give a table another name; what depends on it follows. ``constraints`` are old and new names of its own."""
+    """Give a table another name; what depends on it follows.
+
+    ``constraints`` are old and new names of its own, ``indexes`` those of indexes that belong to no constraint.
+    """
 
     before: TableName
     table: TableName
     constraints: tuple[tuple[str, str], ...] = ()
+    indexes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,10 +110,14 @@ class SharedForms:
     Args:
         text: of the session's dialect and schema.
         comments: the database keeps comments.
+        idempotent: what is there already is not created again, and what is gone is not dropped again.
     """
 
-    def __init__(self, text: SqlText, *, comments: bool) -> None:
+    def __init__(self, text: SqlText, *, comments: bool, idempotent: bool = False) -> None:
         self._text = text
+        self._idempotent = idempotent
+        self._there = "IF EXISTS " if idempotent else ""
+        self._absent = "IF NOT EXISTS " if idempotent else ""
         self._comments = comments and not text.dialect.inline_comments
 
     def statements(self, operation: o.Operation) -> tuple[str, ...]:
@@ -154,14 +158,14 @@ class SharedForms:
         alter = f"ALTER TABLE {text.table(operation.table)}"
         match operation:
             case o.DropTable(table=table, enums=enums):
-                yield f"DROP TABLE {text.table(table)}"
+                yield f"DROP TABLE {self._there}{text.table(table)}"
                 yield from (self._unused(enum) for enum in enums)
             case o.DropColumn(column=name):
-                yield f"{alter} DROP COLUMN {text.quote(name)}"
+                yield f"{alter} DROP COLUMN {self._there}{text.quote(name)}"
             case o.DropIndex(table=table, index=name):
-                yield f"DROP INDEX {text.table(TableName(name, table.schema))}"
-            case o.DropConstraint(constraint=name, if_exists=lenient):
-                yield f"{alter} DROP CONSTRAINT {'IF EXISTS ' if lenient else ''}{text.quote(name)}"
+                yield f"DROP INDEX {self._there}{text.table(TableName(name, table.schema))}"
+            case o.DropConstraint(constraint=name):
+                yield f"{alter} DROP CONSTRAINT {self._there}{text.quote(name)}"
             case o.DropNotNull(column=column):
                 yield f"{alter} ALTER COLUMN {text.quote(column.name)} DROP NOT NULL"
             case o.RenameTable() | o.RenameColumn():
@@ -175,7 +179,7 @@ class SharedForms:
             case o.AlterObject() | o.DropObject():
                 yield from self._object(operation)
             case o.DropEnum(enum=name_of_enum):
-                yield f"DROP TYPE {text.enumeration(name_of_enum)}"
+                yield f"DROP TYPE {self._there}{text.enumeration(name_of_enum)}"
             case o.SetLabels(enum=enum):
                 raise InvalidMetadata(f"The labels of {enum.name} cannot be changed.")
             case o.SetTableOptions():
@@ -187,9 +191,12 @@ class SharedForms:
         text = self._text
         alter = f"ALTER TABLE {text.table(operation.table)}"
         match operation:
-            case o.RenameTable(before=before, table=after):
+            case o.RenameTable(before=before, table=after, indexes=indexes):
                 if before != after:
                     yield f"ALTER TABLE {text.table(before)} RENAME TO {text.quote(after.name)}"
+                for old, new in indexes:
+                    index = text.table(TableName(old, after.schema))
+                    yield f"ALTER INDEX {self._there}{index} RENAME TO {text.quote(new)}"
             case o.RenameColumn(before=column, column=renamed):
                 yield f"{alter} RENAME COLUMN {text.quote(column.name)} TO {text.quote(renamed.name)}"
         for old, new in operation.constraints:
@@ -199,7 +206,7 @@ class SharedForms:
         if isinstance(operation, o.AlterObject):
             yield from altered(operation.before, operation.object, self._text)
         else:
-            yield dropped(operation.object, self._text)
+            yield dropped(operation.object, self._text, idempotent=self._idempotent)
 
     def _unused(self, enum: TableName) -> str:
         """Drops an enumeration, and leaves it where something still uses it: the server alone knows all that does."""
@@ -215,11 +222,11 @@ class SharedForms:
                 yield from self._create_table(operation)
             case o.AddColumn(table=table, column=column):
                 if not operation.staged:
-                    yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._new_column(column)}"
+                    yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._absent}{self._new_column(column)}"
                 else:
                     # A default that comes after the column is for new rows only.
                     bare = replace(column, default=None, native=None, type=self._typed(column).type)
-                    yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._new_column(bare)}"
+                    yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._absent}{self._new_column(bare)}"
                     yield self._alter_column(o.SetDefault(table, bare, column))
                 yield from self._comment(table, column.name, column.comment)
             case o.CreateIndex(table=table, index=index):
@@ -252,7 +259,7 @@ class SharedForms:
                 values = ", ".join(text.literal(value) for value in enum.values)
                 return f"CREATE TYPE {text.enumeration(enum.name)} AS ENUM ({values})"
             case o.CreateObject(object=wanted):
-                return created(wanted, text)
+                return created(wanted, text, idempotent=self._idempotent)
             case o.AddEnumValue():
                 return self._enum_value(operation)
 

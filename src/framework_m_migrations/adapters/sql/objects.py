@@ -365,21 +365,27 @@ def listeners(target: sa.MetaData | sa.Table, dialect: str) -> Iterator[str]:
             yield f"The listener {event} of {what} is not called, and what it creates is not managed: {named}"
 
 
-def created(item: SchemaObject, text: SqlText) -> str:
-    """The statement that creates an object: as it is declared, where it is."""
-    options = dict(item.options)
+def created(item: SchemaObject, text: SqlText, *, idempotent: bool = False) -> str:
+    """The statement that creates an object: as it is declared, where it is.
+
+    With ``idempotent`` one that is there already is left as it is.
+    """
+    options, absent = dict(item.options), "IF NOT EXISTS " if idempotent else ""
     match item.kind:
         case "schema":
             return f"CREATE SCHEMA IF NOT EXISTS {text.quote(item.name.name)}"
         case "sequence" if isinstance(item.native, sa.Sequence):
-            return text.statement(sa.schema.CreateSequence(item.native))
+            return text.statement(sa.schema.CreateSequence(item.native, if_not_exists=idempotent))
         case "sequence":
             clauses = " ".join(sequence_clauses(None, options))
-            return f"CREATE SEQUENCE {text.table(item.name)} {clauses}".rstrip()
+            return f"CREATE SEQUENCE {absent}{text.table(item.name)} {clauses}".rstrip()
         case _ if isinstance(item.native, DOMAIN):
-            return text.statement(CreateDomainType(item.native))
+            made = text.statement(CreateDomainType(item.native))
         case _:
-            return f"CREATE DOMAIN {text.table(item.name)} AS {domain_clauses(options, text.quote)}"
+            made = f"CREATE DOMAIN {text.table(item.name)} AS {domain_clauses(options, text.quote)}"
+    # It has no IF NOT EXISTS.
+    unless = "EXCEPTION WHEN duplicate_object THEN NULL"
+    return f"DO $m_migrate$BEGIN {made}; {unless}; END$m_migrate$" if idempotent else made
 
 
 def altered(before: SchemaObject, item: SchemaObject, text: SqlText) -> Iterator[str]:
@@ -404,7 +410,7 @@ def altered(before: SchemaObject, item: SchemaObject, text: SqlText) -> Iterator
             yield f"{alter} ADD CONSTRAINT {text.quote(name.removeprefix('check.'))} CHECK ({has[name]})"
 
 
-def dropped(item: SchemaObject, text: SqlText) -> str:
-    """The statement that drops an object that nothing uses."""
+def dropped(item: SchemaObject, text: SqlText, *, idempotent: bool = False) -> str:
+    """The statement that drops an object that nothing uses; with ``idempotent`` one that may be gone."""
     name = text.quote(item.name.name) if item.kind == "schema" else text.table(item.name)
-    return f"DROP {item.kind.upper()} {name}"
+    return f"DROP {item.kind.upper()} {'IF EXISTS ' if idempotent else ''}{name}"

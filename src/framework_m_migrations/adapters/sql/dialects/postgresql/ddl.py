@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.ddl import SharedForms
 from framework_m_migrations.adapters.sql.dialects.postgresql.columns import (
     alter_type,
     set_generated,
@@ -24,6 +25,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.text import (
     written,
 )
 from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import taken_back
+from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.plan import LockLevel
@@ -145,6 +147,28 @@ def partition_index_name(index: str, partition: str) -> str:
 # values.
 #
 # Names are always qualified with the session's schema where it has one, and quoted as ``quote_ident`` would.
+
+
+class PostgresqlWriter:
+    """Writes operations as revisions need them: without a schema of the session's, and with or without a connection.
+
+    Args:
+        dialect: as whose names are quoted.
+        connection: may be asked how a table is defined; None for a script.
+        idempotent: the statements may be sent again, where they were cut off.
+    """
+
+    def __init__(self, dialect: sa.Dialect, connection: sa.Connection | None = None, *, idempotent: bool) -> None:
+        self._connection = connection
+        self._forms = SharedForms(SqlText(dialect, str, schema=None), comments=True, idempotent=idempotent)
+
+    def statements(self, operation: o.Operation) -> tuple[str, ...]:
+        """The statements of an operation, in order."""
+        if isinstance(operation, o.DropIndex) and operation.online:
+            [plain] = self._forms.statements(operation)
+            return (plain.replace("DROP INDEX ", "DROP INDEX CONCURRENTLY ", 1),)
+        own = statements(operation, self._connection, schema=None)
+        return self._forms.statements(operation) if own is None else own
 
 
 def statements(

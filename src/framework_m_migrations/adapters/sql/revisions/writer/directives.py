@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations, ops
 
-from framework_m_migrations.adapters.sql.ddl import DdlWriter, SharedForms
+from framework_m_migrations.adapters.sql.ddl import DdlWriter
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import PostgresqlWriter
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import table_kwargs
 from framework_m_migrations.adapters.sql.revisions.writer import source
 from framework_m_migrations.adapters.sql.revisions.writer.objects import (
@@ -181,7 +182,7 @@ class Directives:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         # What only PostgreSQL knows is written as it says it, whatever database the file is written on.
-        self._postgresql = SharedForms(SqlText(POSTGRESQL, str, schema=None), comments=True)
+        self._postgresql = PostgresqlWriter(POSTGRESQL, idempotent=False)
 
     def of(self, operation: o.Operation) -> tuple[Piece, ...]:
         """The pieces of one operation, in order.
@@ -250,11 +251,13 @@ class Directives:
             case o.CreateTable(definition=table, foreign_keys=keys):
                 made = Directive(ops.CreateTableOp.from_table(self._objects.table(table, keys)))
                 own = () if table.primary_key is None else (table.primary_key,)
+                exclusions = [one for one in table.checks if one.exclusion]
+                checks = [one for one in table.checks if not one.exclusion]
                 return (
                     made,
                     *(self._create_index(table.name, index) for index in table.indexes),
-                    *(self._exclusion(table.name, check) for check in table.checks if check.exclusion),
-                    *self._comments(table.name, *own, *table.uniques, *table.checks, *keys),
+                    *(piece for one in exclusions for piece in self._exclusion(table.name, one)),
+                    *self._comments(table.name, *own, *table.uniques, *checks, *keys),
                 )
             case o.DropTable(table=name):
                 return (Directive(ops.DropTableOp(name.name, schema=name.schema)),)
@@ -360,9 +363,8 @@ class Directives:
                 return (self._create_index(table, index),)
             case o.DropIndex(index=name):
                 return (Directive(ops.DropIndexOp(name, table.name, schema=table.schema)),)
-            case o.RebuildIndex(index=index):
-                name = self._objects.table_sql(TableName(index.name, table.schema))
-                return (_outside(f"REINDEX INDEX CONCURRENTLY {name}"),)
+            case o.RebuildIndex():
+                return tuple(map(_outside, self._postgresql.statements(operation)))
             case o.AttachIndex():
                 return tuple(map(_on_postgresql, self._postgresql.statements(operation)))
 
@@ -381,7 +383,7 @@ class Directives:
                 # What comes from the catalog is a constraint there, and comes back as one.
                 return (Directive(self._create(table, unique)), *self._comments(table, unique))
             case o.AddCheck(check=check) if check.exclusion:
-                return (self._exclusion(table, check), *self._comments(table, check))
+                return self._exclusion(table, check)
             case (
                 o.AddUnique(unique=constraint) | o.AddCheck(check=constraint) | o.AddForeignKey(foreign_key=constraint)
             ):
@@ -395,11 +397,10 @@ class Directives:
             case o.ValidateConstraint():
                 return tuple(map(_on_postgresql, self._postgresql.statements(operation)))
 
-    def _exclusion(self, table: TableName, check: Check) -> Source:
+    def _exclusion(self, table: TableName, check: Check) -> tuple[Source, ...]:
         """Only PostgreSQL has exclusion constraints."""
-        name = self._objects.quote(source.constraint_name(table, check))
-        alter = f"ALTER TABLE {self._objects.table_sql(table)}"
-        return _on_postgresql(f"{alter} ADD CONSTRAINT {name} {check.expression}")
+        named = replace(check, name=source.constraint_name(table, check), native=None)
+        return tuple(map(_on_postgresql, self._postgresql.statements(o.AddCheck(table, named))))
 
     def _comments(self, table: TableName, *items: PrimaryKey | Constraint) -> Iterator[Source]:
         for item in items:

@@ -7,9 +7,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.conversions import conversion
+from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import PostgresqlWriter
 from framework_m_migrations.adapters.sql.dialects.postgresql.expressions import is_volatile
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualified, written
-from framework_m_migrations.adapters.sql.objects import domain_clauses, generated_sql, sequence_clauses
+from framework_m_migrations.adapters.sql.objects import generated_sql
+from framework_m_migrations.adapters.sql.revisions.writer.objects import POSTGRESQL
 from framework_m_migrations.adapters.sql.revisions.writer.script import phase_of
 from framework_m_migrations.adapters.sql.revisions.writer.source import (
     Source,
@@ -18,6 +20,7 @@ from framework_m_migrations.adapters.sql.revisions.writer.source import (
     string_literal,
 )
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.lowering import is_required
 from framework_m_migrations.domain.naming import Place, standard_name
 from framework_m_migrations.domain.online_forms import standing_on, unsupported_option
@@ -333,12 +336,9 @@ def require_column(halves: Halves, table: TableName, column: Column) -> None:
 
 def add_column(halves: Halves, table: TableName, column: Column) -> None:
     """In stages: nullable and without a default, which would be evaluated for each row under a lock."""
-    place, name = qualified(table, None), written(column.name)
-    added = [f"ALTER TABLE {place} ADD COLUMN IF NOT EXISTS {name} {column.type.spelling}"]
-    if column.default is not None:
-        added.append(f"ALTER TABLE {place} ALTER COLUMN {name} SET DEFAULT {column.default_text}")
-    halves.expand_up.append(call("execute", *added))
-    halves.expand_down.append(call("execute", f"ALTER TABLE {place} DROP COLUMN IF EXISTS {name}"))
+    name, bare = written(column.name), replace(column, nullable=True, native=None, comment=None)
+    halves.expand_up.append(_sent(o.AddColumn(table, bare, staged=column.default is not None)))
+    halves.expand_down.append(_sent(o.DropColumn(table, column.name)))
     if column.default is None:
         if not column.nullable:
             require_column(halves, table, column)
@@ -352,13 +352,13 @@ def add_column(halves: Halves, table: TableName, column: Column) -> None:
 
 def change_default(halves: Halves, change: c.ColumnDefaultChanged) -> None:
     """Old code may rely on the former default."""
-    altered = f"ALTER TABLE {qualified(change.table, None)} ALTER COLUMN {written(change.column.name)}"
+    halves.contract_up.append(_sent(o.SetDefault(change.table, change.before, change.column)))
+    halves.contract_down.append(_sent(o.SetDefault(change.table, change.column, change.before)))
 
-    def to(default: str | None) -> Source:
-        return call("execute", f"{altered} DROP DEFAULT" if default is None else f"{altered} SET DEFAULT {default}")
 
-    halves.contract_up.append(to(change.column.default_text))
-    halves.contract_down.append(to(change.before.default_text))
+def _sent(operation: o.Operation) -> Source:
+    """An operation as the writer says it, for a step that can be run again."""
+    return call("execute", *PostgresqlWriter(POSTGRESQL, idempotent=True).statements(operation))
 
 
 def _cast(before: Column, after: Column) -> tuple[str, str | None]:
@@ -527,16 +527,10 @@ def _write(
     match change:
         case c.EnumAdded(enum=enum):
             halves.expand_up.append(call("set_enum_values", enum.name.name, enum.values, table=enum.name))
-            halves.expand_down.append(call("execute", f"DROP TYPE IF EXISTS {qualified(enum.name, None)}"))
+            halves.expand_down.append(_sent(o.DropEnum(enum.name)))
         case c.ObjectAdded(object=item):
-            name, options, kind = qualified(item.name, None), dict(item.options), item.kind.upper()
-            made = f"CREATE SEQUENCE IF NOT EXISTS {name} {' '.join(sequence_clauses({}, options))}".rstrip()
-            if kind == "DOMAIN":
-                # It has no IF NOT EXISTS.
-                made = f"CREATE DOMAIN {name} AS {domain_clauses(options, written)}"
-                made = f"DO $m_migrate$BEGIN {made}; EXCEPTION WHEN duplicate_object THEN NULL; END$m_migrate$"
-            halves.expand_up.append(call("execute", made))
-            halves.expand_down.append(call("execute", f"DROP {kind} IF EXISTS {name}"))
+            halves.expand_up.append(_sent(o.CreateObject(item)))
+            halves.expand_down.append(_sent(o.DropObject(item)))
         case c.TableRenamed():
             rename_table(halves, change)
         case c.ColumnRenamed() if wanted is not None and actual is not None:

@@ -232,7 +232,7 @@ def _finish(sending: Sender, name: TableName, column: str, own: Check | None) ->
 
 
 def _dropped(sending: Sender, name: TableName, own: Check) -> tuple[str, ...]:
-    return sending.statements(o.DropConstraint(name, own.name or "", "check", if_exists=True))
+    return sending.statements(o.DropConstraint(name, own.name or "", "check"))
 
 
 def _stands_in(sending: Sender, table: Table, own: Check) -> Check | None:

@@ -189,11 +189,8 @@ def _sweep(sending: Sender, name: TableName, index: Index) -> None:
 
 
 def _drop(sending: Sender, index: TableName) -> None:
-    name = qualified(index, None)
-    if not sending.offline and _is_partitioned(sending, index):
-        sending.short([f"DROP INDEX IF EXISTS {name}"])
-        return
-    sending.slow(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+    online = sending.offline or not _is_partitioned(sending, index)
+    sending.perform([o.DropIndex(index, index.name, online=online)])
 
 
 def _is_partitioned(sending: Sender, index: TableName) -> bool:
@@ -376,7 +373,7 @@ def drop_constraint(name: str, table_name: str, *, schema: str | None = None, ty
         target = target_of(sending)
         table = target.names.table(table_name, schema)
         stored = target.spelling.identifier(name)
-        sending.short(sending.statements(o.DropConstraint(table, stored, "check", if_exists=True)))
+        sending.short(sending.statements(o.DropConstraint(table, stored, "check")))
 
 
 def _add(sending: Sender, change: c.CheckAdded | c.ForeignKeyAdded, *, validate: bool) -> None:

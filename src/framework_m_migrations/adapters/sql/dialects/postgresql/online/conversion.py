@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.online.backfill import backfill
 from framework_m_migrations.adapters.sql.dialects.postgresql.online.columns import set_not_null
@@ -22,7 +22,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualifi
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import RevisionError, ValuesWouldBeLost
 from framework_m_migrations.domain.renames import copy_name, fitted, former_name
-from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.schema import Column, ColumnType, TableName
 
 _ROW = "m_migrate_row"
 _WITHOUT_EQUALITY = ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle")
@@ -239,6 +239,17 @@ def table_of(sending: Sender, name: str, schema: str | None) -> TableName:
     return target_of(sending).names.table(name, schema)
 
 
+def renamed(table: TableName, before: str, after: str) -> o.Operation:
+    """A column under another name."""
+    return o.RenameColumn(table, Column(before, ColumnType("")), Column(after, ColumnType("")))
+
+
+def default_set(table: TableName, column: str, default: str | None) -> o.Operation:
+    """A column with another default, as SQL."""
+    bare = Column(column, ColumnType(""))
+    return o.SetDefault(table, bare, replace(bare, default=default))
+
+
 def has_column(sending: Sender, table: TableName, column: str) -> bool:
     """Whether the table has the column; False in offline mode."""
     if sending.offline:
@@ -284,10 +295,9 @@ def taken(
 
 
 def _renamed(sending: Sender, table: TableName, before: str, after: str) -> str:
-    place = qualified(table, None)
-    is_constraint = _IS_CONSTRAINT.format(table=string_literal(place), name=string_literal(before))
-    [constraint] = sending.statements(o.RenameTable(table, table, ((before, after),)))
-    index = f"ALTER INDEX IF EXISTS {qualified(TableName(before, table.schema), None)} RENAME TO {written(after)}"
+    is_constraint = _IS_CONSTRAINT.format(table=string_literal(qualified(table, None)), name=string_literal(before))
+    [constraint] = sending.statements(o.RenameTable(table, table, constraints=((before, after),)))
+    [index] = sending.statements(o.RenameTable(table, table, indexes=((before, after),)))
     if sending.offline:
         # A script is written without a look at the database, and so looks itself.
         body = f"BEGIN\n  IF ({is_constraint}) THEN\n    {constraint};\n  ELSE\n    {index};\n  END IF;\nEND"
@@ -344,8 +354,8 @@ def start_conversion(
         refuse_dependents(sending, table, column)
         if loses is not None and not sending.offline:
             _refuse_losses(sending, table, column, loses)
-        added = f"ALTER TABLE {qualified(table, None)} ADD COLUMN IF NOT EXISTS {written(copy)} {type_}"
-        sending.short([added, *Mirror(table, column, copy).create(forward(copy, using))])
+        added = sending.statements(o.AddColumn(table, Column(copy, ColumnType(type_))))
+        sending.short([*added, *Mirror(table, column, copy).create(forward(copy, using))])
     backfill(
         table_name,
         {copy: using},
@@ -384,16 +394,19 @@ def swap_conversion(
         return
     with sender() as sending:
         table = table_of(sending, table_name, schema)
-        place, former, copy = qualified(table, None), former_name(column), copy_name(column)
-        given = [] if default is None else [f"ALTER TABLE {place} ALTER COLUMN {written(column)} SET DEFAULT {default}"]
+        former, copy = former_name(column), copy_name(column)
+        swap = [
+            renamed(table, column, former),
+            renamed(table, copy, column),
+            o.DropNotNull(table, Column(former, ColumnType(""))),
+            default_set(table, former, None),
+        ]
+        if default is not None:
+            swap.append(default_set(table, column, default))
         sending.short(
             [
                 *Mirror(table, column, copy).drop(),
-                f"ALTER TABLE {place} RENAME COLUMN {written(column)} TO {written(former)}",
-                f"ALTER TABLE {place} RENAME COLUMN {written(copy)} TO {written(column)}",
-                f"ALTER TABLE {place} ALTER COLUMN {written(former)} DROP NOT NULL",
-                f"ALTER TABLE {place} ALTER COLUMN {written(former)} DROP DEFAULT",
-                *given,
+                *sending.statements(*swap),
                 *taken(sending, table, take, copy_name, former_name),
                 *Mirror(table, column, former).create(backward(column, former, using, back)),
             ]
@@ -431,7 +444,7 @@ def unswap_conversion(
         if swapped and not sending.offline:
             _refuse_lost(sending, table, column)
     lost = _lost(column)
-    place, proof = qualified(table, None), copy_name(f"{column}_kept")
+    proof = copy_name(f"{column}_kept")
     if swapped:
         # From here on no value can be written that would be lost; what was written meanwhile is looked at once more.
         add_check(proof, table_name, f"NOT ({lost})", schema=schema, validate=False)
@@ -443,23 +456,21 @@ def unswap_conversion(
             drop_constraint(proof, table_name, schema=schema, type_="check")
             raise
     with sender() as sending:
-        given = [] if default is None else [f"ALTER TABLE {place} ALTER COLUMN {written(column)} SET DEFAULT {default}"]
         copy = copy_name(column)
+        swap: list[o.Operation] = [
+            o.DropConstraint(table, proof, "check"),
+            renamed(table, column, copy),
+            renamed(table, former, column),
+        ]
+        if default is not None:
+            swap.append(default_set(table, column, default))
         back = [
             *Mirror(table, column, former).drop(),
-            f"ALTER TABLE {place} DROP CONSTRAINT IF EXISTS {written(proof)}",
-            f"ALTER TABLE {place} RENAME COLUMN {written(column)} TO {written(copy)}",
-            f"ALTER TABLE {place} RENAME COLUMN {written(former)} TO {written(column)}",
-            *given,
+            *sending.statements(*swap),
             *taken(sending, table, take, former_name, copy_name),
         ]
-        sending.short(
-            [
-                *(back if swapped else ()),
-                *Mirror(table, column, copy).drop(),
-                f"ALTER TABLE {place} DROP COLUMN IF EXISTS {written(copy)}",
-            ]
-        )
+        dropped = sending.statements(o.DropColumn(table, copy))
+        sending.short([*(back if swapped else ()), *Mirror(table, column, copy).drop(), *dropped])
 
 
 def require_unswappable(table_name: str, *columns: str, schema: str | None = None) -> None:
@@ -496,8 +507,7 @@ def finish_conversion(table_name: str, column: str, *, schema: str | None = None
         return
     with sender() as sending:
         table, former = table_of(sending, table_name, schema), former_name(column)
-        dropped = f"ALTER TABLE {qualified(table, None)} DROP COLUMN IF EXISTS {written(former)}"
-        sending.short([*Mirror(table, column, former).drop(), dropped])
+        sending.short([*Mirror(table, column, former).drop(), *sending.statements(o.DropColumn(table, former))])
 
 
 def restore_conversion(
@@ -528,8 +538,8 @@ def restore_conversion(
     former = former_name(column)
     with sender() as sending:
         table = table_of(sending, table_name, schema)
-        added = f"ALTER TABLE {qualified(table, None)} ADD COLUMN IF NOT EXISTS {written(former)} {type_}"
-        sending.short([added, *Mirror(table, column, former).create(backward(column, former, using, back))])
+        added = sending.statements(o.AddColumn(table, Column(former, ColumnType(type_))))
+        sending.short([*added, *Mirror(table, column, former).create(backward(column, former, using, back))])
     where = f"{written(former)} IS NULL AND {written(column)} IS NOT NULL"
     backfill(table_name, {former: back}, where=where, schema=schema, batch_size=batch_size, pause=pause)
 

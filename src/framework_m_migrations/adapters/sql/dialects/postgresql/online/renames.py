@@ -9,6 +9,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.online.conversion i
     Mirror,
     analyze,
     both_ways,
+    default_set,
     has_column,
     refuse_dependents,
     table_of,
@@ -18,7 +19,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.online.sending impo
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualified, string_literal, written
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.renames import copy_name, former_name
-from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.schema import Column, ColumnType, TableName
 
 
 def start_rename(
@@ -58,11 +59,10 @@ def start_rename(
         table = table_of(sending, table_name, schema)
         if not has_column(sending, table, new):
             refuse_dependents(sending, table, old)
-        place, a, b = qualified(table, None), written(old), written(new)
-        added = [f"ALTER TABLE {place} ADD COLUMN IF NOT EXISTS {b} {type_}"]
-        if default is not None:
-            # Apart from ADD COLUMN, which would give it to the rows that exist.
-            added.append(f"ALTER TABLE {place} ALTER COLUMN {b} SET DEFAULT {default}")
+        a, b = written(old), written(new)
+        column = Column(new, ColumnType(type_), default=default)
+        # A default apart from ADD COLUMN, which would give it to the rows that exist.
+        added = sending.statements(o.AddColumn(table, column, staged=default is not None))
         body = both_ways(old, new, type_, old_default, default)
         sending.short([*added, *Mirror(table, old, new).create(body)])
     backfill(
@@ -97,10 +97,10 @@ def finish_rename(
         return
     with sender() as sending:
         table = table_of(sending, table_name, schema)
-        place = qualified(table, None)
-        last = [] if default is None else [f"ALTER TABLE {place} ALTER COLUMN {written(new)} SET DEFAULT {default}"]
-        dropped = f"ALTER TABLE {place} DROP COLUMN IF EXISTS {written(old)}"
-        sending.short([*Mirror(table, old, new).drop(), dropped, *last])
+        work: list[o.Operation] = [o.DropColumn(table, old)]
+        if default is not None:
+            work.append(default_set(table, new, default))
+        sending.short([*Mirror(table, old, new).drop(), *sending.statements(*work)])
 
 
 def undo_rename(table_name: str, old: str, new: str, *, take: Sequence[str] = (), schema: str | None = None) -> None:
@@ -117,9 +117,8 @@ def undo_rename(table_name: str, old: str, new: str, *, take: Sequence[str] = ()
         return
     with sender() as sending:
         table = table_of(sending, table_name, schema)
-        dropped = f"ALTER TABLE {qualified(table, None)} DROP COLUMN IF EXISTS {written(new)}"
         back = taken(sending, table, take, former_name, copy_name)
-        sending.short([*back, *Mirror(table, old, new).drop(), dropped])
+        sending.short([*back, *Mirror(table, old, new).drop(), *sending.statements(o.DropColumn(table, new))])
 
 
 # A table renamed in two phases: the table under its new name, a view under the old one, and in the end no view.

@@ -12,19 +12,17 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.migration import MigrationContext
 
-from framework_m_migrations.adapters.sql.ddl import SharedForms
 from framework_m_migrations.adapters.sql.desired.tables import Target
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import blockers_named, lateness_as_waiting
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import CatalogReader
-from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import statements
+from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import PostgresqlWriter
 from framework_m_migrations.adapters.sql.dialects.postgresql.normalise import Trial, answers
 from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import BEGIN, is_pooled, set_limits, unlimited
 from framework_m_migrations.adapters.sql.errors import translated
 from framework_m_migrations.adapters.sql.executor import send_text
 from framework_m_migrations.adapters.sql.revisions.surroundings import surroundings_of
-from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.effects import pauses
 from framework_m_migrations.domain.errors import LockTimeout, RevisionError
@@ -108,7 +106,7 @@ class Sender:
         self.offline = bool(context.as_sql)
         self.dialect = context.dialect
         self.sql_dialect: SqlDialect = PostgresqlDialect()
-        self._forms = SharedForms(SqlText(context.dialect, str, schema=None), comments=True)
+        self._writer = PostgresqlWriter(context.dialect, None if self.offline else context.connection, idempotent=True)
         self.surroundings = surroundings_of(None if self.offline else context.connection)
 
     @property
@@ -124,11 +122,9 @@ class Sender:
         """The schema of Alembic's version table, in which the engine keeps its own tables too."""
         return self._context.version_table_schema
 
-    def statements(self, operation: o.Operation) -> tuple[str, ...]:
-        """The engine's own statements for an operation."""
-        connection = None if self.offline else self.connection
-        found = statements(operation, connection, schema=None)
-        return self._forms.statements(operation) if found is None else found
+    def statements(self, *operations: o.Operation) -> tuple[str, ...]:
+        """The writer's statements for operations, so that they can be sent again."""
+        return tuple(sql for operation in operations for sql in self._writer.statements(operation))
 
     def perform(self, operations: Sequence[o.Operation]) -> None:
         """Carry out a sequence that ``domain.lowering`` made, each operation with the limits that it needs."""
@@ -263,5 +259,5 @@ def sender() -> Iterator[Sender]:
 
 def _is_slow(operation: o.Operation) -> bool:
     return isinstance(operation, o.ValidateConstraint | o.RebuildIndex) or (
-        isinstance(operation, o.CreateIndex) and operation.online
+        isinstance(operation, o.CreateIndex | o.DropIndex) and operation.online
     )
