@@ -166,6 +166,8 @@ class Drawing:
         col = self.one(tab.cols)
         if col.extra in {"computed", "virtual", "identity", "always"} or _used(tab, col, "foreign"):
             return schema
+        if self.easy and not any(col.name == one.name for old in self.before.tabs for one in old.cols):
+            return schema
         return self._put_col(schema, tab, col, replace(col, required=not col.required))
 
     def change_default(self, schema: Sch) -> Sch:
@@ -270,6 +272,10 @@ class Drawing:
         item = self._with_option(item, tab)
         if item.option == "two":
             item = replace(item, columns=(col.name, "n"))
+        # A check that gets another name is the same one, and keeps its name.
+        former = [one for old in self.before.tabs for one in old.items if one.what == what == "check"]
+        if any((one.columns, one.option) == (item.columns, item.option) for one in former):
+            return schema
         # Two that say the same are one to some databases.
         same = [one.name for one in tab.items if one.what == item.what and one.columns == item.columns]
         if same and (what in {"unique", "exclude"} or None in {item.name, *same}):

@@ -147,6 +147,12 @@ CASES: dict[str, Case] = {
         t(A, col("b", sa.Integer, lambda: sa.Computed("a + 2", persisted=True))),
         SEVEN,
     ),
+    "a column with a default becomes a computed one": case(
+        t(A, col("b", sa.Integer, server_default="0")),
+        t(A, col("b", sa.Integer, lambda: sa.Computed("a + 1", persisted=True))),
+        SEVEN,
+        fits=False,
+    ),
     "a computed column becomes a plain one": case(
         t(A, col("b", sa.Integer, lambda: sa.Computed("a + 1", persisted=True))), t(A, col("b", sa.Integer)), SEVEN
     ),
@@ -411,6 +417,28 @@ CASES: dict[str, Case] = {
     "a table is renamed under a convention": case(
         convention(t(A)), convention(t(A, name="u", info={"renamed_from": "t"})), SEVEN
     ),
+    "a table that refers to itself is renamed under a convention": case(
+        convention(t(A, lambda: sa.ForeignKeyConstraint(["a"], ["t.id"], ondelete="CASCADE"))),
+        convention(
+            t(
+                A,
+                lambda: sa.ForeignKeyConstraint(["a"], ["u.id"], ondelete="CASCADE"),
+                name="u",
+                info={"renamed_from": "t"},
+            )
+        ),
+        ("INSERT INTO t (id, a) VALUES (7, 7)",),
+    ),
+    "foreign keys to a table that is renamed come and go": case(
+        both(PARENT, t(A, foreign(name="fk")), t(A, name="u")),
+        both(
+            t(name="q", info={"renamed_from": "p"}),
+            t(A),
+            t(A, lambda: sa.ForeignKeyConstraint(["a"], ["q.id"], name="fk_u"), name="u"),
+            t(A, lambda: sa.ForeignKeyConstraint(["a"], ["q.id"], name="fk_v"), name="v"),
+        ),
+        WITH_PARENT,
+    ),
     "a table is renamed and changed": case(t(A), t(S, name="u", info={"renamed_from": "t"}), SEVEN),
     "a table is renamed, and much of it": case(
         both(PARENT, t(A, S_B, check("a > 0", name="ck"), index("ix", "a"), unique("b", name="uq"))),
@@ -567,6 +595,15 @@ CASES: dict[str, Case] = {
         SEVEN,
         LITE,
     ),
+    "a required column with a conflict clause and no default": case(
+        t(), t(col("a", sa.Integer, nullable=False, sqlite_on_conflict_not_null="IGNORE")), (), LITE
+    ),
+    "a column with a conflict clause is renamed and allows NULL": case(
+        t(col("a", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
+        t(renamed("b", "a", sa.Integer, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
+        SEVEN,
+        LITE,
+    ),
     "a conflict clause of a column that is made required": case(
         t(A), t(col("a", sa.Integer, nullable=False, sqlite_on_conflict_not_null="FAIL")), SEVEN, LITE
     ),
@@ -645,6 +682,15 @@ CASES: dict[str, Case] = {
     "an interval with fields goes": case(t(A, col("b", postgresql.INTERVAL(fields="DAY TO SECOND"))), t(A), SEVEN, PG),
     "a renamed column counts by a new sequence": case(t(A), t(numbered), SEVEN, PG),
     "a sequence that no column counts by any more": case(t(A, numbered), t(A, col("b", sa.Integer)), SEVEN, PG),
+    "a table that goes holds the name of an exclusion constraint": case(
+        t(A, exclusion("ex"), name="u"), t(A, exclusion("ex")), (), PG
+    ),
+    "a key that counts becomes a text": case(
+        lambda metadata: sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True)),
+        lambda metadata: sa.Table("t", metadata, sa.Column("id", sa.String(20), primary_key=True)),
+        (),
+        PG,
+    ),
     "two exclusion constraints that are one": case(
         t(A, exclusion("ex"), exclusion("ey")), t(A, S_B, exclusion("ex"), exclusion("ey")), SEVEN, PG
     ),

@@ -20,7 +20,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from framework_m_migrations import MigrationManager, MigrationSettings
-from framework_m_migrations.domain.changes import ColumnAdded, ColumnNullabilityChanged, ForeignKeyRemoved, TableAdded
+from framework_m_migrations.domain.changes import (
+    ColumnAdded,
+    ColumnNullabilityChanged,
+    ForeignKeyRemoved,
+    TableAdded,
+    UniqueRemoved,
+)
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.lowering import is_required
 from framework_m_migrations.domain.plan import PlannedChange
@@ -450,7 +456,7 @@ def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
 
     - a new column that rows need values for, or one that allows NULL no more: sync changes an empty table in one
       statement, and a revision is written for tables with rows too;
-    - a foreign key without a name, which nothing but the rebuild of a revision can drop;
+    - a foreign key or unique constraint without a name, which nothing but the rebuild of a revision can drop;
     - on MariaDB and SQLite a change of several operations: each says the whole column, or table, as the one before has
       left it, and one batch may bring all about in one rebuild;
     - on MariaDB a new table with indexes, which sync makes in one statement, as each commits by itself. Alembic's
@@ -464,7 +470,7 @@ def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
             return
         case ColumnNullabilityChanged(column=column) if not column.nullable:
             return
-        case ForeignKeyRemoved(foreign_key=key) if key.name is None:
+        case ForeignKeyRemoved(foreign_key=item) | UniqueRemoved(unique=item) if item.name is None:
             return
         case TableAdded(definition=table) if table.indexes and proof.dialect == "mariadb":
             return

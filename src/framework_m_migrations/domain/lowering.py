@@ -196,6 +196,11 @@ def differing(table: TableName, before: Column, column: Column) -> tuple[o.Opera
     """What else a renamed column changes, under its new name: a comparison reports the rename alone."""
     found: list[o.Operation] = []
     if before.type != column.type:
+        if before.default not in {None, column.default}:
+            # It may have no meaning in the new type.
+            bare = replace(before, default=None, default_sql=None)
+            found.append(o.SetDefault(table, before, bare))
+            before = bare
         found.append(o.AlterType(table, before, column))
     if before.generated != column.generated:
         return (*found, o.SetGenerated(table, before, column))

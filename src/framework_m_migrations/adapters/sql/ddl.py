@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from framework_m_migrations.adapters.sql import objects
 from framework_m_migrations.adapters.sql.desired.constraints import unmarked
@@ -410,18 +411,18 @@ def _valid(validate: bool) -> str:
 def declared_table(
     native: sa.Table, definition: Table, keys: Sequence[sa.ForeignKeyConstraint]
 ) -> sa.schema.CreateTable:
-    """CREATE TABLE as it is declared, without the unique constraints that the definition lacks: what is withheld.
+    """CREATE TABLE as it is declared, without the constraints with an index that the definition lacks: the withheld.
 
     Args:
         native: the declared table.
         definition: what is to be created of it.
         keys: the foreign keys that it carries.
     """
-    kept = {id(unique.native) for unique in definition.uniques}
+    kept = {id(one.native) for one in definition.uniques} | {id(one.native) for one in definition.checks}
     left_out = {
         one
         for one in native.constraints
-        if (isinstance(one, sa.UniqueConstraint) and one.name is not None and id(one) not in kept)
+        if (isinstance(one, sa.UniqueConstraint | ExcludeConstraint) and one.name is not None and id(one) not in kept)
         or (isinstance(one, sa.ForeignKeyConstraint) and one not in keys)
     }
     whole: dict[sa.Constraint, Any] = {one: unmarked(one) for one in native.constraints if one not in left_out}

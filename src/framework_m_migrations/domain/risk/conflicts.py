@@ -90,6 +90,7 @@ _ASKED = (
     c.TableAdded
     | c.IndexAdded
     | c.UniqueAdded
+    | c.CheckAdded
     | c.ColumnTypeChanged
     | c.ColumnDefaultChanged
     | c.ColumnNullabilityChanged
@@ -137,13 +138,16 @@ def asked_about(planned: Sequence[PlannedChange], capabilities: Capabilities) ->
     return found
 
 
-def _parts(added: c.TableAdded, capabilities: Capabilities) -> Iterable[c.IndexAdded | c.UniqueAdded]:
+def _parts(added: c.TableAdded, capabilities: Capabilities) -> Iterable[c.IndexAdded | c.UniqueAdded | c.CheckAdded]:
     for index in added.definition.indexes:
         yield c.IndexAdded(added.table, index)
     for unique in added.definition.uniques:
         # Where a constraint is an index, one of CREATE TABLE has a name that the database makes up.
         if unique.name is not None and not capabilities.unique_is_index:
             yield c.UniqueAdded(added.table, unique)
+    for check in added.definition.checks:
+        if check.exclusion and check.name is not None:
+            yield c.CheckAdded(added.table, check)
 
 
 def withhold_obstructed(
@@ -172,11 +176,13 @@ def withhold_obstructed(
         parts = [part for part in _parts(p.change, capabilities) if part in obstacles]
         indexes = {part.index for part in parts if isinstance(part, c.IndexAdded)}
         uniques = {part.unique for part in parts if isinstance(part, c.UniqueAdded)}
+        exclusions = {part.check for part in parts if isinstance(part, c.CheckAdded)}
         table = p.change.definition
         kept = replace(
             table,
             indexes=tuple(index for index in table.indexes if index not in indexes),
             uniques=tuple(unique for unique in table.uniques if unique not in uniques),
+            checks=tuple(check for check in table.checks if check not in exclusions),
         )
         result.append(replace(p, change=c.TableAdded(table.name, kept)) if parts else p)
         result.extend(
@@ -192,6 +198,8 @@ def taken_by(change: c.Change) -> str | None:
             return index.name
         case c.UniqueAdded(unique=unique):
             return unique.name
+        case c.CheckAdded(check=check) if check.exclusion:
+            return check.name
         case c.TableAdded(table=table):
             return table.name
         case _:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import TEXTS, text
 from framework_m_migrations.domain.changes import (
     Change,
+    CheckAdded,
     CheckRemoved,
     ColumnRemoved,
     ColumnTypeChanged,
@@ -303,5 +304,7 @@ def _name(change: Change) -> str | None:
         case UniqueAdded(unique=unique, via_index=index) if index != unique.name:
             # An index that is adopted takes the name of the constraint.
             return unique.name
+        case CheckAdded(check=check) if check.exclusion:
+            return check.name
         case _:
             return None

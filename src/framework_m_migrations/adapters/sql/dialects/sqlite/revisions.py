@@ -281,6 +281,11 @@ class Plan:
                 f"Column {name} of table {self.draft.table} cannot be an identity: SQLite has none.",
                 next_step="Use alter_column(autoincrement=True) for a key that counts on.",
             )
+        generated = text.expression is not None
+        if generated:
+            self._needs_rows(f"the expression of {name}")
+            self.draft.set_generated(name, None)
+            column = self.draft.described(name)
         default = sql = None
         if given is not None:
             made: sa.Column[Any] = sa.Column(name, sa.Text(), server_default=given)
@@ -292,10 +297,11 @@ class Plan:
             if name in self.draft.values()
             else None
         )
-        if trigger is None:
+        if trigger is None and not generated:
             self._edit(operation)
         else:
-            self._needs_rows(f"the default of {name}, as trigger {trigger} would fire otherwise")
+            if trigger is not None:
+                self._needs_rows(f"the default of {name}, as trigger {trigger} would fire otherwise")
             self.draft.apply(operation)
 
     def _add_column(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from framework_m_migrations.adapters.sql.revisions.writer.directives import Directives
 from framework_m_migrations.adapters.sql.revisions.writer.objects import Objects
@@ -59,12 +59,8 @@ def phase_of(change: c.Change) -> float:
     if isinstance(change, c.TableOptionsChanged) and "collate" in dict(change.options):
         # Says columns again as they were when the revision was written.
         return _PHASE_OF[c.ColumnRenamed] - 0.5
-    if (
-        isinstance(change, c.ColumnGenerationChanged)
-        and _is_identity(change.before)
-        and not _is_identity(change.column)
-    ):
-        # An identity bears integers only.
+    if isinstance(change, c.ColumnGenerationChanged) and _counts(change.before) and not _counts(change.column):
+        # What counts bears integers only.
         return _PHASE_OF[c.ColumnTypeChanged] - 0.5
     if isinstance(change, c.ObjectAdded | c.ObjectChanged):
         kind = change.object.kind
@@ -73,8 +69,8 @@ def phase_of(change: c.Change) -> float:
     return _PHASE_OF[type(change)]
 
 
-def _is_identity(column: Column) -> bool:
-    return column.generated is not None and column.generated.kind == "identity"
+def _counts(column: Column) -> bool:
+    return column.generated is not None and column.generated.kind != "computed"
 
 
 def _is_first(change: c.Change, first: Collection[TableName]) -> bool:
@@ -96,7 +92,45 @@ def in_order(changes: Sequence[c.Change], first: Collection[TableName]) -> list[
             return phase, _in_its_way(change.table, renamed)
         return min(phase, latest) if change.table in renamed else phase, 0
 
-    return sorted(changes, key=place)
+    before = {after: former for former, after in renamed.items()}
+    return [_referring(one, before) if place(one)[0] <= latest else one for one in sorted(changes, key=place)]
+
+
+def _referring(change: c.Change, names: Mapping[TableName, TableName]) -> c.Change:
+    """A change whose foreign keys refer to tables by these names: a rename of a table takes those to it along."""
+
+    def key(item: ForeignKey) -> ForeignKey:
+        return replace(item, target=names[item.target], native=None) if item.target in names else item
+
+    match change:
+        case c.ForeignKeyAdded(foreign_key=item) | c.ForeignKeyRemoved(foreign_key=item):
+            return replace(change, foreign_key=key(item))
+        case c.ForeignKeyChanged(before=before, foreign_key=item):
+            return replace(change, before=key(before), foreign_key=key(item))
+        case c.TableAdded(definition=table) if any(one.target in names for one in table.foreign_keys):
+            return replace(change, definition=replace(table, foreign_keys=tuple(map(key, table.foreign_keys))))
+        case _:
+            return change
+
+
+def _parts(change: c.Change) -> list[c.Change]:
+    """A renamed column that changes in more than its name, as what each of the others would be."""
+    if not isinstance(change, c.ColumnRenamed):
+        return [change]
+    table, after = change.table, change.column
+    found: list[c.Change] = [replace(change, column=replace(change.before, name=after.name, native=None))]
+    before = replace(change.before, name=after.name)
+    if before.type != after.type:
+        found.append(c.ColumnTypeChanged(table, before, after))
+    if before.generated != after.generated:
+        found.append(c.ColumnGenerationChanged(table, before, after))
+    elif before.default != after.default:
+        found.append(c.ColumnDefaultChanged(table, before, after))
+    if before.nullable is not after.nullable:
+        found.append(c.ColumnNullabilityChanged(table, before, after))
+    if before.comment != after.comment:
+        found.append(c.CommentChanged(table, after.name, before.comment, after.comment))
+    return found
 
 
 def _in_its_way(name: TableName, renamed: Mapping[TableName, TableName]) -> int:
@@ -133,12 +167,12 @@ class ScriptWriter:
             InvalidMetadata: a type or an expression cannot be written down.
         """
         script = Script()
-        listed = [planned.change for planned in changes]
+        listed = [part for planned in changes for part in _parts(planned.change)]
         made = (change.object for change in listed if isinstance(change, c.ObjectAdded | c.ObjectChanged))
         lowering = Lowering(self.capabilities)
         first = needed_first(made, (one for change in listed for one in lowering.operations(change)))
         ordered = in_order(listed, first)
-        rules = {id(planned.change): planned.judgement.rule for planned in changes}
+        incompatible = {id(one.change) for one in changes if one.judgement.rule == "type-incompatible"}
         tables = [change.definition for change in ordered if isinstance(change, c.TableAdded)]
         retyped = {_key(change.table, change.column) for change in ordered if isinstance(change, c.ColumnTypeChanged)}
         defaults = {
@@ -153,7 +187,7 @@ class ScriptWriter:
                         self._tables(script, tables)
                         tables = []
                 case c.ColumnTypeChanged():
-                    convert = rules[id(change)] == "type-incompatible"
+                    convert = id(change) in incompatible
                     self._retype(script, change, defaults.get(_key(change.table, change.column)), convert=convert)
                 case c.ColumnDefaultChanged() if _key(change.table, change.column) in defaults:
                     pass  # It is written with the new type.
@@ -174,6 +208,10 @@ class ScriptWriter:
             script.note(f"Not written: {what}; add it by hand.")
             script.add(Source(comments=(f"REVIEW: {what}; write it by hand.",)), ())
             return
+        if isinstance(change, c.ColumnAdded) and is_required(change.column) and change.column.options:
+            # It came without NOT NULL, and so without what SQLite does where NOT NULL is broken.
+            options = tuple((f"{change.column.name}.{name}", value) for name, value in change.column.options)
+            operations = (*operations, o.SetTableOptions(change.table, (), options))
         script.add(self._all(operations), self._all(reversal(change, former)))
 
     def pieces(self, operation: o.Operation) -> Pieces:
