@@ -117,11 +117,12 @@ def test_what_else_a_renamed_column_changes_is_done_under_its_new_name() -> None
     was = column("a", "integer", default="1")
     now = replace(column("b", "bigint", nullable=False), comment="how many")
     moved = replace(was, name="b")
+    bare = replace(moved, default=None)
     change = c.ColumnRenamed(T, was, now)
     assert Lowering(SERVER, revision=True).operations(change) == (
         o.RenameColumn(T, was, now),
-        o.AlterType(T, moved, now),
-        o.SetDefault(T, moved, now),
+        o.SetDefault(T, moved, bare),
+        o.AlterType(T, bare, now),
         o.Backfill(T, now, None),
         o.SetNotNull(T, now),
         o.SetComment(T, "b", "how many"),
