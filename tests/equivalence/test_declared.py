@@ -52,7 +52,7 @@ class Row:
         before: without it, or with another value.
         after: with it.
         letter: what becomes of the change, where the rows say it of something else.
-        stays: what somebody set by hand and no model names is left alone.
+        stays: it is no part of a table, and no difference where no model names it.
         only: the dialects, where they are not those whose rows say that it is applied.
     """
 
@@ -135,6 +135,9 @@ def child(*, parent: Define = PARENT, heir: bool = False, **options: Any) -> Def
     return both(parent, declare)
 
 
+TEXT = col("a", sa.Text)
+
+
 class Point(sa.types.UserDefinedType[Any]):
     """SQLAlchemy has no geometry."""
 
@@ -189,7 +192,7 @@ ROWS: tuple[Row, ...] = (
     Row("postgresql.Index.include", ix(), ix(postgresql_include=["id"])),
     Row("postgresql.Index.nulls_not_distinct", ix(unique=True), ix(unique=True, postgresql_nulls_not_distinct=True)),
     Row("postgresql.Index.ops", ix(), ix(postgresql_ops={"a": "varchar_pattern_ops"})),
-    Row("postgresql.Index.tablespace", ix(), ix(postgresql_tablespace="spare"), stays=True),
+    Row("postgresql.Index.tablespace", ix(), ix(postgresql_tablespace="spare")),
     Row("postgresql.Index.using", ix(), ix(postgresql_using="hash")),
     Row("postgresql.Index.where", ix(), ix(postgresql_where=sa.text("a > 'x'"))),
     Row("postgresql.Index.with", ix(), ix(postgresql_with={"fillfactor": 50})),
@@ -309,13 +312,14 @@ ROWS: tuple[Row, ...] = (
     Row("ENUM.name", t(), mood("x")),
     Row("Table.schema MetaData.schema", t(), both(t(), elsewhere(lambda place: t(name="u", schema=place))), only=(PG,)),
     Row("Table.comment", t(A), t(A, comment="c")),
-    Row("Table.prefixes", t(A), t(A, prefixes=["UNLOGGED"]), "W", stays=True),
-    Row("postgresql.Table.tablespace", t(A), t(A, postgresql_tablespace="spare"), stays=True),
-    Row("postgresql.Table.using", t(A), t(A, postgresql_using="heap2"), stays=True),
-    Row("postgresql.Table.with", t(A), t(A, postgresql_with={"fillfactor": 70}), stays=True),
+    Row("Table.prefixes", t(A), t(A, prefixes=["UNLOGGED"]), "W"),
+    Row("postgresql.Table.tablespace", t(A), t(A, postgresql_tablespace="spare")),
+    Row("postgresql.Table.using", t(A), t(A, postgresql_using="heap2")),
+    Row("postgresql.Table.with", t(A), t(A, postgresql_with={"fillfactor": 70})),
+    Row("postgresql.Table.with", t(TEXT), t(TEXT, postgresql_with={"toast.autovacuum_enabled": False})),
     Row("postgresql.Table.inherits", PARENT, child(heir=True), "A"),
-    Row("postgresql.Table.inherits", child(parent=lone), child(parent=lone, heir=True), stays=True),
-    Row("postgresql.Table.partition_by", child(), child(postgresql_partition_by="RANGE (b)"), stays=True),
+    Row("postgresql.Table.inherits", child(parent=lone), child(parent=lone, heir=True)),
+    Row("postgresql.Table.partition_by", child(), child(postgresql_partition_by="RANGE (b)")),
     Row("sqlite.Table.autoincrement", t(), t(sqlite_autoincrement=True)),
     Row("sqlite.Table.strict", t(A), t(A, sqlite_strict=True)),
     Row("sqlite.Table.with_rowid", t(A), t(A, sqlite_with_rowid=False)),
@@ -349,7 +353,7 @@ ROWS: tuple[Row, ...] = (
     Row("Column.server_default", t(), t(col("a", sa.Integer, server_default=sa.text("(1 + 2)")))),
     Row("Column.server_default", t(), t(col("a", sa.DateTime, server_default=sa.text("CURRENT_TIMESTAMP")))),
     *[
-        Row("mysql.Table.*", t(S), t(S, **{f"{prefix}_{name}": value}), stays=True)
+        Row("mysql.Table.*", t(S), t(S, **{f"{prefix}_{name}": value}))
         for prefix in ("mysql", "mariadb")
         for name, value in (
             ("engine", "MyISAM"),

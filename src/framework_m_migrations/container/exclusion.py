@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.domain.exclusion import Exclusion, Hook
 from framework_m_migrations.domain.ownership import Ownership
-from framework_m_migrations.domain.schema import Catalog, SchemaObject, TableName
+from framework_m_migrations.domain.schema import Catalog, SchemaObject, Table, TableName
 from framework_m_migrations.ports.inspector import Inspector
 from framework_m_migrations.ports.ledger import Ledger
 
@@ -74,10 +74,10 @@ class ExcludingInspector:
         return self._exclusion().narrowed(self._inner.read(tables))
 
     def surplus(
-        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+        self, pairs: Sequence[tuple[Table, Table]], objects: Collection[SchemaObject] = ()
     ) -> Mapping[TableName, tuple[str, ...]]:
         """See Inspector."""
-        exclusion = self._exclusion()
+        exclusion, tables = self._exclusion(), {wanted.name for wanted, _ in pairs}
         return {
             table: tuple(
                 one
@@ -85,7 +85,7 @@ class ExcludingInspector:
                 # By its name, or by its kind too: `object:policy *`, `object:row level security`.
                 if not any(exclusion.hides(*named, table) for named in (_split(one), ("object", one)))
             )
-            for table, said in self._inner.surplus(tables, objects).items()
+            for table, said in self._inner.surplus(pairs, objects).items()
             if table in tables or not exclusion.excludes(table)
         }
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, assert_never
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, Unique
+from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, Table, Unique
 
 if TYPE_CHECKING:
     from framework_m_migrations.domain.plan import PlannedChange, Step
@@ -172,6 +172,20 @@ def surplus(item: Index | Unique | Check | ForeignKey) -> str:
             return f"{_rule(item)} {item.name or ''} ({item.expression})"
         case ForeignKey():
             return " ".join(filter(None, ("foreign key", item.name, reference(item))))
+
+
+def surplus_options(wanted: Table, actual: Table, usual: Collection[tuple[str, str]] = ()) -> Iterator[str]:
+    """The options of a table that no model names, without the ``usual`` ones, as a person would write them."""
+    named = dict(wanted.options)
+    for name, value in actual.options:
+        if name not in named and (name, value) not in usual:
+            yield f"option {name.removeprefix('with.')}{'' if value == 'true' else f' = {value}'}"
+    declared = {index.name: {name for name, _ in index.options} for index in wanted.indexes}
+    for index in actual.indexes:
+        for pair in index.options:
+            # Where it lies is the one option of an index that is not compared unless a model names it.
+            if pair[0] == "tablespace" and pair not in usual and "tablespace" not in declared.get(index.name, pair):
+                yield f"option tablespace of index {index.name} = {pair[1]}"
 
 
 def definition(column: Column) -> str:

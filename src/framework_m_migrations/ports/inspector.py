@@ -90,9 +90,12 @@ class Inspector(Protocol):
         ...
 
     def surplus(
-        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+        self, pairs: Sequence[tuple[Table, Table]], objects: Collection[SchemaObject] = ()
     ) -> Mapping[TableName, tuple[str, ...]]:
-        """What tables have and ``read`` does not return: triggers, rules, policies; by table, in words.
+        """What tables have beside columns, indexes and constraints, and no model names; by table, in words.
+
+        Triggers, rules, policies, and options of the table or of its parts; ``pairs`` are the tables as they are
+        wanted and as they are. What the server gives every table is left out.
 
         Beside them, by its own name, what exists and is not declared of a kind of which ``objects`` are declared as
         all there are: views, functions, procedures.

@@ -121,12 +121,19 @@ class SyncPlanner:
         )
         made = builder.build(compared, changes)
         objects = [item for doctype in doctypes for item in doctype.objects]
-        return replace(made, notes=self._notes(drift, objects)) if verdict.full else made
+        return replace(made, notes=self._notes(doctypes, catalog, drift, objects)) if verdict.full else made
 
-    def _notes(self, drift: Mapping[TableName, Sequence[Item]], objects: Sequence[SchemaObject]) -> tuple[Note, ...]:
+    def _notes(
+        self,
+        doctypes: Sequence[DocTypeSchema],
+        catalog: Catalog,
+        drift: Mapping[TableName, Sequence[Item]],
+        objects: Sequence[SchemaObject],
+    ) -> tuple[Note, ...]:
         """What was added to our tables by hand, and what is declared and not managed."""
         triggers = {(one.on, f"trigger {one.name.name}") for one in objects if one.on is not None}
-        held = self.session.inspector.surplus(tuple(drift), objects)
+        tables = [table for doctype in doctypes for table in doctype.tables if table.name in drift]
+        held = self.session.inspector.surplus([(one, catalog.tables[one.name]) for one in tables], objects)
         words = {name: [*map(surplus, drift.get(name, ())), *held.get(name, ())] for name in {**drift, **held}}
         words = {name: [one for one in said if (name, one) not in triggers] for name, said in words.items()}
         listed = [Note("listener", what) for what in self.session.source.unmanaged()]

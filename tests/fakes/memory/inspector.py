@@ -88,10 +88,10 @@ class MemoryInspector:
         return [(one, one) for one in wanted]
 
     def surplus(
-        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+        self, pairs: Sequence[tuple[Table, Table]], objects: Collection[SchemaObject] = ()
     ) -> Mapping[TableName, tuple[str, ...]]:
         """Nothing: there are no triggers here."""
-        del tables, objects
+        del pairs, objects
         return {}
 
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:

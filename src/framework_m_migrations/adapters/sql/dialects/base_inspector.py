@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects, Pair
 from framework_m_migrations.adapters.sql.questions import PROBE_TIMEOUT, Asking, RowQuestions
 from framework_m_migrations.domain.changes import Change, ColumnRemoved, IndexAdded, TableRemoved
+from framework_m_migrations.domain.describe import surplus_options
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.risk.conflicts import Claim, Obstacle, rivals
 from framework_m_migrations.domain.risk.drop_blockers import held_by_keys, stands
@@ -131,11 +132,11 @@ class BaseInspector(ABC):
         return self._defined.compared(wanted, self._plain)
 
     def surplus(
-        self, tables: Collection[TableName], objects: Collection[SchemaObject] = ()
+        self, pairs: Sequence[tuple[Table, Table]], objects: Collection[SchemaObject] = ()
     ) -> Mapping[TableName, tuple[str, ...]]:
         """See the port."""
         found = dict(self._defined.surplus(objects))
-        for table, what in self._attached(tables):
+        for table, what in self._attached(pairs) if pairs else ():
             found[table] = (*found.get(table, ()), what)
         return found
 
@@ -168,10 +169,13 @@ class BaseInspector(ABC):
 
         return [(one, one if exists(one) else None) for one in wanted]
 
-    def _attached(self, tables: Collection[TableName]) -> Iterable[tuple[TableName, str]]:
-        """What tables have that ``read`` does not return, in words, such as ``trigger audit``."""
-        del tables
-        return ()
+    def _attached(self, pairs: Sequence[tuple[Table, Table]]) -> Iterable[tuple[TableName, str]]:
+        """What tables have that no model names, in words, such as ``trigger audit``; here options alone.
+
+        Args:
+            pairs: tables as they are wanted and as they are, one at least.
+        """
+        return [(wanted.name, what) for wanted, actual in pairs for what in surplus_options(wanted, actual)]
 
     def _bodies(self, schemas: Collection[str | None]) -> Iterable[Body]:
         """The views and triggers of schemas, of which None is the connection's own."""

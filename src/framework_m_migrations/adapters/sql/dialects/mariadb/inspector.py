@@ -24,6 +24,7 @@ from framework_m_migrations.adapters.sql.dialects.mariadb.views import MariadbVi
 from framework_m_migrations.adapters.sql.objects import sequence_options
 from framework_m_migrations.adapters.sql.questions import PROBE_TIMEOUT, Asking, RowQuestions
 from framework_m_migrations.domain.changes import Change, ColumnRemoved, TableRemoved
+from framework_m_migrations.domain.describe import surplus_options
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.risk.conflicts import Obstacle
 from framework_m_migrations.domain.risk.facts import Facts, Question, Size, TypeChange
@@ -180,10 +181,46 @@ _SEQUENCE = sa.text(
     "SELECT 1 FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_NAME = :name "
     "AND TABLE_SCHEMA = COALESCE(:schema, DATABASE())"
 )
-_TRIGGERS = sa.text(
-    "SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_SCHEMA = COALESCE(:main, DATABASE()), EVENT_OBJECT_TABLE, TRIGGER_NAME "
-    "FROM information_schema.TRIGGERS ORDER BY TRIGGER_NAME"
+_SURPLUS = sa.text(
+    """
+WITH said AS (
+  SELECT EVENT_OBJECT_SCHEMA AS place, EVENT_OBJECT_TABLE AS name, CONCAT('trigger ', TRIGGER_NAME) AS what,
+         NULL AS engine, NULL AS collation, NULL AS of_charset
+  FROM information_schema.TRIGGERS
+  UNION ALL
+  SELECT TABLE_SCHEMA, TABLE_NAME, CONCAT('option invisible of column ', COLUMN_NAME), NULL, NULL, NULL
+  FROM information_schema.COLUMNS WHERE EXTRA LIKE '%INVISIBLE%'
+  UNION ALL
+  SELECT TABLE_SCHEMA, TABLE_NAME, CONCAT('option compressed of column ', COLUMN_NAME), NULL, NULL, NULL
+  FROM information_schema.COLUMNS WHERE COLUMN_TYPE LIKE '%COMPRESSED%'
+  UNION ALL
+  SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME, CONCAT('option ignored of index ', INDEX_NAME), NULL, NULL, NULL
+  FROM information_schema.STATISTICS WHERE IGNORED = 'YES'
+  UNION ALL
+  SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME, CONCAT('comment of index ', INDEX_NAME), NULL, NULL, NULL
+  FROM information_schema.STATISTICS WHERE INDEX_COMMENT <> ''
+  UNION ALL
+  SELECT TABLE_SCHEMA, TABLE_NAME, 'system versioning', NULL, NULL, NULL
+  FROM information_schema.TABLES WHERE TABLE_TYPE = 'SYSTEM VERSIONED'
+  UNION ALL
+  SELECT t.TABLE_SCHEMA, t.TABLE_NAME, NULL, @@default_storage_engine, s.DEFAULT_COLLATION_NAME, c.DEFAULT_COLLATE_NAME
+  FROM information_schema.TABLES t
+  JOIN information_schema.SCHEMATA s ON s.SCHEMA_NAME = t.TABLE_SCHEMA
+  LEFT JOIN information_schema.CHARACTER_SETS c
+    ON c.CHARACTER_SET_NAME = SUBSTRING_INDEX(t.TABLE_COLLATION, '_', 1)
 )
+SELECT place, place = COALESCE(:main, DATABASE()), name, what, engine, collation, of_charset FROM said
+WHERE (place = COALESCE(:main, DATABASE()) OR place IN :others) AND name IN :tables ORDER BY what
+"""
+).bindparams(sa.bindparam("others", expanding=True), sa.bindparam("tables", expanding=True))
+"""What tables have beside the models; a row without ``what`` tells the options that a new table would get."""
+
+
+def _usual(wanted: Table, actual: Table, engine: str, collation: str, of_charset: str | None) -> set[tuple[str, str]]:
+    """The options that the server gives the table by itself. A collation tells its character set, too."""
+    named, has = dict(wanted.options), dict(actual.options)
+    found = {("engine", engine), ("collate", collation), ("charset", has.get("charset", "")), ("page_compressed", "0")}
+    return found | ({("collate", of_charset)} if "charset" in named and of_charset is not None else set())
 
 
 def _without_width(type_: str) -> str:
@@ -259,12 +296,25 @@ class MariadbInspector(BaseInspector):
         """Sequences, of which each tells its options itself."""
         return [(one, sequence(self._connection, one, schema=self._schema)) for one in wanted]
 
-    def _attached(self, tables: Collection[TableName]) -> Iterator[tuple[TableName, str]]:
-        """Triggers, in one statement."""
-        for schema, is_main, owner, name in self._connection.execute(_TRIGGERS, {"main": self._schema}):
+    def _attached(self, pairs: Sequence[tuple[Table, Table]]) -> Iterator[tuple[TableName, str]]:
+        """Triggers, options and what else there is, in one statement."""
+        names = {wanted.name for wanted, _ in pairs}
+        given = {
+            "main": self._schema,
+            "others": sorted({name.schema for name in names if name.schema is not None}),
+            "tables": sorted({name.name for name in names}),
+        }
+        usual: dict[TableName, tuple[str, str, str | None]] = {}
+        for schema, is_main, owner, what, engine, *collations in self._connection.execute(_SURPLUS, given):
             table = TableName(owner, None if is_main else schema)
-            if table in tables:
-                yield table, f"trigger {name}"
+            if what is None:
+                usual[table] = (engine.lower(), *collations)
+            elif table in names:
+                yield table, what
+        for wanted, actual in pairs:
+            if wanted.name in usual:
+                options = _usual(wanted, actual, *usual[wanted.name])
+                yield from ((wanted.name, what) for what in surplus_options(wanted, actual, options))
 
     def _bodies(self, schemas: Collection[str | None]) -> list[Body]:
         """Views and triggers; one statement."""

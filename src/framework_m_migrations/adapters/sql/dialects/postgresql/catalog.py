@@ -95,15 +95,16 @@ def _tables(which: str) -> str:
     return f"""
 SELECT c.oid::bigint, n.nspname::text, n.nspname = {MAIN}, c.relname::text, c.relkind::text, c.relispartition,
        d.description,
-       CASE WHEN c.relpersistence = 'u' OR c.reloptions IS NOT NULL OR c.reltablespace <> 0 OR c.relkind = 'p'
-              OR c.relam NOT IN (0, 2) OR (NOT c.relispartition AND h.names IS NOT NULL)
+       CASE WHEN c.relpersistence = 'u' OR c.reloptions IS NOT NULL OR o.reloptions IS NOT NULL OR c.reltablespace <> 0
+              OR c.relkind = 'p' OR c.relam NOT IN (0, 2) OR (NOT c.relispartition AND h.names IS NOT NULL)
        THEN pg_catalog.json_build_object(
-         'unlogged', c.relpersistence = 'u', 'with', c.reloptions, 'inherits', h.names,
+         'unlogged', c.relpersistence = 'u', 'with', c.reloptions, 'toast', o.reloptions, 'inherits', h.names,
          'tablespace', (SELECT s.spcname FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace),
          'using', (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam),
          'partition_key', pg_catalog.pg_get_partkeydef(c.oid))::text END
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_class o ON o.oid = c.reltoastrelid AND o.reloptions IS NOT NULL
 LEFT JOIN (
   SELECT e.inhrelid, pg_catalog.array_agg(p.relname::text ORDER BY e.inhseqno) AS names
   FROM pg_catalog.pg_inherits e JOIN pg_catalog.pg_class p ON p.oid = e.inhparent AND p.relkind = 'r' GROUP BY 1

@@ -511,9 +511,9 @@ class PostgresqlInspector(BaseInspector):
         """One statement a kind, and a trial of the domains that look different."""
         return objects(self._connection, wanted, schema=self._schema)
 
-    def _attached(self, tables: Collection[TableName]) -> Iterator[tuple[TableName, str]]:
-        """Triggers, rules, policies and row level security, in one statement."""
-        return attached(self._connection, tables, schema=self._schema)
+    def _attached(self, pairs: Sequence[tuple[Table, Table]]) -> Iterator[tuple[TableName, str]]:
+        """Triggers, rules, policies, options and what else there is, in one statement."""
+        return attached(self._connection, pairs, schema=self._schema)
 
     def sizes(self, tables: Collection[TableName]) -> Mapping[TableName, Size]:
         """See the port: the server's counters and the lengths of files."""

@@ -83,7 +83,7 @@ def declared_options(table: sa.Table) -> Options:
 def found_options(says: dict[str, Any]) -> Options:
     """The options that a table has, from a row of the catalog as JSON."""
     found: dict[str, str] = {"unlogged": "true"} if says["unlogged"] else {}
-    for parameter in says["with"] or ():
+    for parameter in [*(says["with"] or ()), *(f"toast.{one}" for one in says["toast"] or ())]:
         name, _, value = parameter.partition("=")
         found[f"with.{name.lower()}"] = canonical_storage(value)
     found |= {name: says[name] for name in ("tablespace", "using") if says[name]}
@@ -121,11 +121,11 @@ def set_options(operation: SetTableOptions, schema: str | None) -> Iterator[str]
         yield f"{alter} INHERIT {qualified(TableName(parent, operation.table.schema), schema)}"
     if ("unlogged" in had) is not ("unlogged" in has):
         yield f"{alter} SET {'UNLOGGED' if 'unlogged' in has else 'LOGGED'}"
-    gone = [written(name[5:]) for name in had if name.startswith("with.") and name not in has]
+    gone = [_parameter(name) for name in had if name.startswith("with.") and name not in has]
     if gone:
         yield f"{alter} RESET ({', '.join(gone)})"
     new = [
-        f"{written(name[5:])} = {string_literal(value)}"
+        f"{_parameter(name)} = {string_literal(value)}"
         for name, value in has.items()
         if name.startswith("with.") and had.get(name) != value
     ]
@@ -135,6 +135,11 @@ def set_options(operation: SetTableOptions, schema: str | None) -> Iterator[str]
         yield f"{alter} SET ACCESS METHOD {written(has.get('using', 'heap'))}"
     if had.get("tablespace") != has.get("tablespace"):
         yield f"{alter} SET TABLESPACE {written(has.get('tablespace', 'pg_default'))}"
+
+
+def _parameter(option: str) -> str:
+    """The name of a storage parameter, which may be one of the table's TOAST table."""
+    return ".".join(written(part) for part in option.removeprefix("with.").split("."))
 
 
 def _names(listed: str) -> list[str]:

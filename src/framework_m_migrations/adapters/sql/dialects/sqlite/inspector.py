@@ -226,8 +226,9 @@ class SqliteInspector(BaseInspector):
         """None exist, and none is needed."""
         return [(one, one) for one in wanted]
 
-    def _attached(self, tables: Collection[TableName]) -> Iterator[tuple[TableName, str]]:
-        """Triggers, in one statement for each schema."""
+    def _attached(self, pairs: Sequence[tuple[Table, Table]]) -> Iterator[tuple[TableName, str]]:
+        """Triggers, in one statement for each schema; options are compared one and all."""
+        tables = [wanted.name for wanted, _ in pairs]
         named = {(table.schema, lower(table.name)): table for table in tables}
         for schema in {table.schema for table in tables}:
             master = f"{quoted(schema or self._schema or MAIN)}.sqlite_master"
