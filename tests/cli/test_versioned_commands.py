@@ -187,6 +187,14 @@ def test_status_shows_both_tracks(apps: Project) -> None:
     assert document["apps"][0]["current"] == ["aa02"]
     assert (document["doctypes"], document["matching"]) == (1, 1)
     assert document["lock_holder"] is None
+    # What a revision made is in no ledger yet, and what was changed by hand still is.
+    apps.query("DELETE FROM __schema_versions__")
+    assert apps.run("status", *APPS, "--json").json["matching"] == 1
+    apps.run("sync", *APPS)
+    apps.query("ALTER TABLE customer DROP COLUMN title")
+    changed = apps.run("status", *APPS).out
+    assert "0 of 1 match" in changed
+    assert "NOT READY" in changed
 
 
 def test_a_revision_in_the_database_that_no_file_has(apps: Project) -> None:

@@ -194,7 +194,7 @@ def test_the_command(apps: Apps, capsys: pytest.CaptureFixture[str], monkeypatch
     apps.revision("wms", SECOND, 'op.drop_table("orders")', down=FIRST)
     options = ["--apps", "wms", "--path", str(apps.root), "--no-squawk"]
     assert main(["lint", FIRST, *options]) == 0
-    assert "1 revision judged (own rules): 0 errors, 0 warnings." in capsys.readouterr().out
+    assert "1 revision judged for PostgreSQL (own rules): 0 errors, 0 warnings." in capsys.readouterr().out
     assert main(["lint", *options]) == 3
     text = capsys.readouterr().out
     assert "line 10: error L301 Table orders goes, with its rows." in text
@@ -204,6 +204,22 @@ def test_the_command(apps: Apps, capsys: pytest.CaptureFixture[str], monkeypatch
     assert document["findings"][0]["rule"] == "L301"
     assert main(["lint", "none", *options]) == 1
     assert list(apps.root.glob("*.db")) == []
+
+
+def test_the_database_of_the_url_says_which_rules_hold(apps: Apps) -> None:
+    body = """
+        op.create_index("ix_id", "orders", ["id"])
+        op.add_column("orders", sa.Column("code", sa.Integer, nullable=False))
+        op.drop_column("orders", "note")
+        """
+    apps.revision("wms", SECOND, body, down=FIRST)
+    found = {}
+    for url in ("", "sqlite:///none.db", "mariadb+pymysql://none/none"):
+        settings = MigrationSettings(apps=("wms",), path=apps.root, database_url=url)
+        result = MigrationManager(settings).lint(SECOND)
+        found[result.database] = {one.rule for one in result.findings if one.rule.startswith("L")}
+        assert (result.squawk is None) is (url != ""), "squawk knows PostgreSQL only"
+    assert found == {"PostgreSQL": {"L101", "L107", "L302"}, "SQLite": {"L107", "L302"}, "MariaDB": {"L302"}}
 
 
 def test_do_blocks_are_looked_into(apps: Apps) -> None:

@@ -440,7 +440,9 @@ class Assembly:
         return InitResult(tuple(str(file) for file in files))
 
     def lint(self, names: Sequence[str], *, use_squawk: bool) -> LintResult:
-        """Judge revision files; no database is needed.
+        """Judge revision files for the kind of database that the URL or engine has, PostgreSQL where there is neither.
+
+        No database is needed.
 
         Raises:
             UnknownRevision: a name that no revision has.
@@ -453,6 +455,8 @@ class Assembly:
         from framework_m_migrations.adapters.sql.revisions.track import AlembicTrack
 
         layout = layout_of(self.settings.path)
+        known = self._database is not None or bool(self.settings.database_url)
+        database = engines.dialect_name(self.settings, self._database) if known else "postgresql"
         engine = sa.create_engine("sqlite://")
         try:
             # The track reads the files; the connection that it wants is never asked for anything.
@@ -465,7 +469,14 @@ class Assembly:
                     folders=(*layout.folders, *self.settings.version_folders),
                 )
                 with self._missing_app_named():
-                    return lint(track.library(), names, connection, project=self.settings.path, use_squawk=use_squawk)
+                    return lint(
+                        track.library(),
+                        names,
+                        connection,
+                        project=self.settings.path,
+                        database=database,
+                        use_squawk=use_squawk,
+                    )
         finally:
             engine.dispose()
 

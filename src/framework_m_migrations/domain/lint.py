@@ -55,13 +55,15 @@ class LintResult:
     """What was judged, and what was found, in the order of revisions and lines.
 
     ``squawk`` is the version of squawk that was used, None where it is not installed. ``proofs`` are what the files say
-    of their proofs, by revision; a revision without one is not among them.
+    of their proofs, by revision; a revision without one is not among them. ``database`` is the kind that the findings
+    are for.
     """
 
     revisions: tuple[str, ...]
     findings: tuple[LintFinding, ...]
     squawk: str | None = None
     proofs: tuple[RecordedProof, ...] = ()
+    database: str = "PostgreSQL"
 
     @property
     def failed(self) -> bool:
@@ -76,5 +78,6 @@ class LintResult:
             "findings": [asdict(finding) for finding in self.findings],
             "failed": self.failed,
             "squawk": self.squawk,
+            "judged_for": self.database,
             "proofs": [asdict(proof) for proof in self.proofs],
         }

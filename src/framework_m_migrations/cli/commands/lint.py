@@ -16,9 +16,10 @@ def lint(
     format_: Format = None,
     common: Common = Common(),  # noqa: B008 - frozen; cyclopts reads the default from the signature
 ) -> int:
-    """Judge revision files by the SQL they would send to PostgreSQL; exit code 3 when something is wrong.
+    """Judge revision files by the SQL they would send; exit code 3 when something is wrong.
 
-    Locking, copying and destructive statements are reported with rule, file and line. Needs no database.
+    Locking, copying and destructive statements are reported with rule, file and line, for the kind of database that the
+    URL names; without a URL, for PostgreSQL. Needs no database.
 
     Args:
         revisions: Ids, their beginnings, or files. Default: all revisions of the apps.

@@ -31,7 +31,7 @@ def lint_report(result: LintResult) -> Document:
             blocks.append(line(text, Span("m-migrate prove REVISION", "command"), indent=1))
     errors = sum(1 for finding in result.findings if finding.severity is Severity.ERROR)
     others = len(result.findings) - errors
-    judged = f"{len(result.revisions)} {_many(len(result.revisions), 'revision')} judged"
+    judged = f"{len(result.revisions)} {_many(len(result.revisions), 'revision')} judged for {result.database}"
     told = f"{errors} {_many(errors, 'error')}, {others} {_many(others, 'warning')}"
     rules = "own rules" if result.squawk is None else f"own rules and squawk {result.squawk}"
     style: Style = "breaking" if errors else "safe"

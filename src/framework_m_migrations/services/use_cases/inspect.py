@@ -54,6 +54,9 @@ def status(session: Session, apps: tuple[App, ...], database: str) -> UseCase[St
         snapshot = session.ledger.snapshot()
         unfinished = session.versions.unfinished()
     applied, graph = versions.applied, versions.graph
+    # A revision may have made what no sync has recorded yet; a checksum may stand from before a change by hand.
+    known = {**snapshot.checksums, **dict(made.settled)}
+    open_ = {change.doctype for change in made.changes}
     rows = []
     for name in dict.fromkeys((*(app.name for app in apps), *graph.apps())):
         own = graph.of_app(name)
@@ -74,7 +77,7 @@ def status(session: Session, apps: tuple[App, ...], database: str) -> UseCase[St
         unknown=versions.unknown,
         ledger=snapshot.form.value,
         doctypes=len(wanted),
-        matching=sum(1 for name, checksum in wanted.items() if snapshot.checksums.get(name) == checksum),
+        matching=sum(1 for name, checksum in wanted.items() if known.get(name) == checksum and name not in open_),
         plan=made,
         lock_holder=session.lock.holder(),
         database=database,

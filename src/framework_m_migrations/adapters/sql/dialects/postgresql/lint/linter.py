@@ -247,11 +247,25 @@ def _is_written(place: Place, sent: Sent) -> bool:
 # Renders revisions and applies the rules.
 
 
+_DESTROYING = frozenset({"L301", "L302", "L303", "L304", "L305", "L403", "L404"})
+_MARIADB = "MariaDB", _DESTROYING | {"L201", "L204"}
+ELSEWHERE: dict[str, tuple[str, frozenset[str]]] = {
+    "sqlite": ("SQLite", _DESTROYING | {"L107"}),
+    "mariadb": _MARIADB,
+    "mysql": _MARIADB,
+}
+"""The rules that hold on other databases: what destroys data, and there what existing rows reject, here what copies."""
 _ALLOWED = re.compile(r"#\s*m-migrate:\s*allow\s+([\w:,\s-]+?)\s*(?:--|#|$)")
 
 
 def lint(
-    library: Library, names: Sequence[str], connection: sa.Connection, *, project: Path, use_squawk: bool = True
+    library: Library,
+    names: Sequence[str],
+    connection: sa.Connection,
+    *,
+    project: Path,
+    database: str = "postgresql",
+    use_squawk: bool = True,
 ) -> LintResult:
     """Judge revisions: their upgrade() and, by warnings, their downgrade(). squawk is shown upgrade() alone.
 
@@ -260,6 +274,7 @@ def lint(
         names: ids, their beginnings, or paths of files; all revisions where none is given.
         connection: any; only to wait for Alembic's globals.
         project: the folder whose .squawk.toml counts.
+        database: SQLAlchemy's name of the project's; elsewhere than on PostgreSQL only the rules of ELSEWHERE count.
         use_squawk: ask squawk too, where it is installed.
 
     Raises:
@@ -267,7 +282,8 @@ def lint(
     """
     chosen = _chosen(library, names)
     linecache.checkcache()
-    program = squawk.program() if use_squawk else None
+    title, counting = ELSEWHERE.get(database, ("PostgreSQL", None))
+    program = squawk.program() if use_squawk and counting is None else None
     places = [_place(library.graph.by_id[script.revision]) for script in chosen]
     rendered = [render(library, script, connection) for script in chosen]
     back = [render(library, script, connection, upgrade=False) for script in chosen]
@@ -290,13 +306,14 @@ def lint(
         finding
         for group in found
         for finding in sorted(dict.fromkeys(group), key=lambda one: (one.line or 0, one.rule))
-        if not _is_allowed(finding)
+        if not _is_allowed(finding) and (counting is None or f"L{finding.rule[1:]}" in counting)
     ]
     return LintResult(
         tuple(script.revision for script in chosen),
         tuple(findings),
         None if program is None else squawk.version(program),
         _proofs(chosen),
+        title,
     )
 
 
