@@ -72,3 +72,22 @@ def test_a_difference_is_reported_until_a_revision_is_run(one_site: Site) -> Non
 def test_an_option_that_is_not_compared_is_refused(one_site: Site, option: str) -> None:
     with pytest.raises(InvalidMetadata, match=option):
         one_site.plan(model("mysql", **{option: "x"}))
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ((sa.CheckConstraint("id > 0", name="ck"),), "check ck names the AUTO_INCREMENT column"),
+        ((sa.ForeignKeyConstraint(["a"], ["t.id"], ondelete="SET NULL"),), "NOT NULL"),
+        ((sa.UniqueConstraint("a", name="n"), sa.Index("N", "a")), "n names a constraint and an index"),
+    ],
+    ids=["check", "set null", "one name"],
+)
+def test_what_the_server_refuses_is_refused_before(
+    one_site: Site, parts: tuple[sa.schema.SchemaItem, ...], said: str
+) -> None:
+    metadata = sa.MetaData()
+    columns = [sa.Column("id", sa.Integer, primary_key=True), sa.Column("a", sa.Integer, nullable=False)]
+    sa.Table("t", metadata, *columns, *parts)
+    with pytest.raises(InvalidMetadata, match=said):
+        one_site.plan(metadata)

@@ -120,6 +120,14 @@ def test_a_message_that_is_refused_names_the_statement_at_fault(
     assert turns("sync", build(60))[0].applied
 
 
+def test_a_message_that_cannot_be_read_names_the_statement_at_fault(turns: Callable[..., Any]) -> None:
+    wanted = build(9)
+    wanted.tables["tab_0007"].append_column(sa.Column("wrong", sa.Integer, server_default=sa.text("nope(")))
+    with pytest.raises(DatabaseError, match="syntax error") as failure:
+        turns("sync", wanted)
+    assert failure.value.details["statement"].startswith("CREATE TABLE tab_0007 (")
+
+
 def test_a_wait_for_a_lock_names_its_statement_at_once(
     turns: Callable[..., Any], postgres_database: PostgresDatabase
 ) -> None:

@@ -57,6 +57,8 @@ def test_a_wrong_declaration_is_refused_before_anything_is_sent(
         pytest.param(lambda: table(sa.Column("ctid", sa.Integer)), "reserved", id="a system column"),
         pytest.param(lambda: table(sa.Column("k", sa.Enum("x" * 64, name="k"))), "63 bytes", id="a long label"),
         pytest.param(lambda: table(postgresql_on_commit="DROP"), "TEMPORARY", id="on commit"),
+        pytest.param(lambda: table(schema="pg_x"), "reserved", id="a schema of such a name"),
+        pytest.param(lambda: table(sa.Column("k", sa.Enum("x", "x", name="k"))), "twice", id="a label twice"),
     ],
 )
 @POSTGRES

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from framework_m_migrations.adapters.sql.errors import Translate, translated
+from framework_m_migrations.adapters.sql.errors import Translate, from_driver, translated
 from framework_m_migrations.adapters.sql.sqlalchemy_versions import send_script
 from framework_m_migrations.adapters.sql.watching import watched
 from framework_m_migrations.domain.errors import ConnectionFailed, DatabaseError, LockTimeout, StatementCancelled
@@ -26,6 +26,8 @@ DRIVERS = frozenset({"asyncpg", "psycopg", "psycopg2"})
 """Drivers that send a text of several statements as one message."""
 _KEY = "m_migrate.gathered"
 _SAVEPOINT = "m_migrate_message"
+_BETWEEN = "\n;\n"
+"""A statement may end with a comment, which goes to the end of its line."""
 _LONGEST = 1 << 18
 """Characters of one message, after which it is sent."""
 _MOMENT = 10
@@ -68,15 +70,23 @@ class Gathered:
             return
         message = [f"SAVEPOINT {_SAVEPOINT}", *waiting, f"RELEASE SAVEPOINT {_SAVEPOINT}"]
         try:
-            # A statement may end with a comment, which goes to the end of its line.
-            self._script("\n;\n".join(message), "; ".join(waiting))
+            self._script(_BETWEEN.join(message), "; ".join(waiting))
         except ConnectionFailed:
             raise
         except DatabaseError as error:
             late = isinstance(error, StatementCancelled)
             if late and not self._limits.brief:
                 raise  # There is no limit, so another session cancelled it on purpose.
-            self._script(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", "ROLLBACK")
+            try:
+                self._script(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}", "ROLLBACK")
+            except ConnectionFailed:
+                raise
+            except DatabaseError:
+                # Not even the savepoint is there: the server could not read the message, and did nothing of it.
+                cause = error.__cause__
+                if not isinstance(cause, sa.exc.DBAPIError):
+                    raise error from cause
+                raise from_driver(cause, self._translate, _unread(message, cause)) from cause
             if late or isinstance(error, LockTimeout):
                 self._again_at_once(waiting, error)
             else:
@@ -173,6 +183,18 @@ def _waiting(dialect: sa.Dialect) -> sa.Dialect:
         made.do_execute_no_params = execute
         found = vars(dialect)[_KEY] = made
     return found
+
+
+def _unread(message: Sequence[str], error: sa.exc.DBAPIError) -> str:
+    """The statement that the server could not read, by the place in the message that its error tells."""
+    orig: Any = error.orig
+    told = getattr(getattr(orig, "diag", None), "statement_position", None) or getattr(orig.__cause__, "position", None)
+    left = int(told or 0)
+    for sql in message:
+        left -= len(sql) + len(_BETWEEN)
+        if left <= 0:
+            break
+    return sql if told else "; ".join(message)
 
 
 def _lock_timeout(milliseconds: int) -> str:

@@ -18,6 +18,7 @@ from framework_m_migrations.adapters.sql.objects import domain_of, wanted_domain
 from framework_m_migrations.adapters.sql.sqltext import SqlText, verbatim_dialect
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.renames import stands_on
 from framework_m_migrations.domain.schema import (
     Column,
     ColumnType,
@@ -118,7 +119,9 @@ def refuse_temporary(table: sa.Table) -> None:
 
 
 def refuse_reserved(table: Table, enums: Iterable[EnumType], dialect: str) -> None:
-    """Raise InvalidMetadata for a name that the server keeps for itself, and for a label that is too long."""
+    """Raise InvalidMetadata for what the server refuses by rule: its own names, labels, keys, checks."""
+    if dialect == "mariadb":
+        _refuse_on_mariadb(table)
     indexes = [index.name for index in table.indexes]
     if dialect == "sqlite":
         reserved = [name for name in (table.name.name, *indexes) if name[:7].lower() == "sqlite_"]
@@ -126,6 +129,8 @@ def refuse_reserved(table: Table, enums: Iterable[EnumType], dialect: str) -> No
         columns, keywords = _SYSTEM_COLUMNS.get(dialect), _INDEX_NAMES.get(dialect)
         reserved = [column.name for column in table.columns if column.name in columns] if columns else []
         reserved += [name for name in indexes if name.lower() in keywords] if keywords else []
+        if dialect == "postgresql" and (table.name.schema or "").startswith("pg_"):
+            reserved.append(str(table.name.schema))
     if reserved:
         raise InvalidMetadata(
             f"The name {reserved[0]} in table {table.name} is reserved by the database.",
@@ -145,6 +150,37 @@ def refuse_labels(enum: EnumType) -> None:
                 next_step="Shorten it, or declare the enumeration with native_enum=False.",
                 details={"enumeration": str(enum.name)},
             )
+    if len(set(enum.values)) < len(enum.values):
+        raise InvalidMetadata(
+            f"The enumeration {enum.name} has a label twice: {', '.join(enum.values)}.",
+            next_step="Declare each label once.",
+            details={"enumeration": str(enum.name)},
+        )
+
+
+def _refuse_on_mariadb(table: Table) -> None:
+    counting = [column.name for column in table.columns if column.generated and column.generated.kind == "serial"]
+    required = {column.name for column in table.columns if not column.nullable}
+    wrong = [
+        f"check {one.name or one.expression} names the AUTO_INCREMENT column"
+        for one in table.checks
+        if counting and stands_on(one, counting)
+    ]
+    wrong += [
+        f"foreign key ({', '.join(key.columns)}) sets a column to NULL that is NOT NULL"
+        for key in table.foreign_keys
+        if "SET NULL" in {key.on_delete, key.on_update} and not required.isdisjoint(key.columns)
+    ]
+    indexes = {index.name.lower() for index in table.indexes}
+    wrong += [
+        f"{one.name} names a constraint and an index" for one in table.uniques if (one.name or "").lower() in indexes
+    ]
+    if wrong:
+        raise InvalidMetadata(
+            f"MariaDB refuses table {table.name}: {wrong[0]}.",
+            next_step="Correct the model, or declare it for other databases alone (ddl_if).",
+            details={"table": str(table.name)},
+        )
 
 
 def _texts(table: Table, enums: Iterable[EnumType]) -> Iterator[tuple[str, str]]:
