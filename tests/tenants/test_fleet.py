@@ -167,6 +167,12 @@ BY_HAND = (
     "COMMENT ON COLUMN {}.line.parent IS 'more'",
     "CREATE TABLE {}.more (id int)",
     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{}.ix_line_parent'::regclass",
+    "ALTER TABLE {}.line REPLICA IDENTITY FULL, CLUSTER ON ix_line_parent, DISABLE TRIGGER ALL",
+    "ALTER TABLE {}.line ALTER parent SET STATISTICS 7",
+    "CREATE STATISTICS ON id, parent FROM {}.line",
+    # A tenant's name is none within a constant.
+    "ALTER TABLE {0}.line ADD CHECK (parent::text <> '{0}.')",
+    "ALTER TABLE {0}.line ADD CHECK (parent::text <> '{0}.')",
     "DELETE FROM {}.__schema_objects__ WHERE table_name = 'line'",
 )
 

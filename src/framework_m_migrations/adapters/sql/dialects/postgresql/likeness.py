@@ -8,8 +8,13 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import TEXT
 
 
 def _own(sql: str) -> str:
-    """An expression for SQL that the server prints, with the schema's own name taken out of it."""
-    return f"pg_catalog.replace({sql}, s.own, E'\\x01')"
+    """An expression for SQL that the server prints, with the schema's own name taken out of it.
+
+    Constants keep it, for there it is no name, but for those of a type like regclass.
+    """
+    constants = f"pg_catalog.regexp_replace({sql}, $r$'$r$ || s.own || $r$([^']*)'::reg$r$, chr(1) || '\\1::reg', 'g')"
+    names = """$r$('(?:[^']|'')*')|(?<![\\w$".])$r$ || s.own"""
+    return f"pg_catalog.regexp_replace({constants}, {names}, '\\1' || chr(1), 'g')"
 
 
 _TABLE = "JOIN c ON c.oid = x.{} JOIN s ON s.oid = c.relnamespace"
@@ -21,7 +26,8 @@ _BODY = "CASE WHEN x.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(x.oid) EN
 _PARTS = (
     (
         f"""c.relname, c.relkind, c.relpersistence, c.reloptions, c.relrowsecurity, c.relforcerowsecurity,
-        c.relispartition, c.reltablespace, c.relam, c.relacl::text,
+        c.relispartition, c.reltablespace, c.relam, c.relacl::text, c.relreplident, c.reloftype,
+        (SELECT t.reloptions FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid),
         {_own("pg_catalog.pg_get_expr(c.relpartbound, c.oid)")},
         CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END, {_own(_VIEW)},
         pg_catalog.obj_description(c.oid, 'pg_class')""",
@@ -30,7 +36,8 @@ _PARTS = (
     (
         f"""c.relname, x.attname, {_own("pg_catalog.format_type(x.atttypid, x.atttypmod)")}, x.attnotnull,
         x.attidentity, x.attgenerated, x.attcollation::regcollation::text, x.attislocal, {_own(_DEFAULT)},
-        pg_catalog.col_description(c.oid, x.attnum)""",
+        pg_catalog.col_description(c.oid, x.attnum), x.attstorage, x.attoptions, x.attstattarget,
+        pg_catalog.to_jsonb(x) ->> 'attcompression'""",
         f"""pg_catalog.pg_attribute x {_TABLE.format("attrelid")}
         LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = x.attrelid AND f.adnum = x.attnum
         WHERE x.attnum > 0 AND NOT x.attisdropped AND c.relkind <> 'S'""",
@@ -42,6 +49,7 @@ _PARTS = (
     ),
     (
         f"""c.relname, {_own("pg_catalog.pg_get_indexdef(x.indexrelid)")}, x.indisvalid, x.indisready, x.indisprimary,
+        x.indisclustered, (SELECT i.reltablespace FROM pg_catalog.pg_class i WHERE i.oid = x.indexrelid),
         pg_catalog.obj_description(x.indexrelid, 'pg_class')""",
         f"pg_catalog.pg_index x {_TABLE.format('indrelid')} WHERE x.indislive",
     ),
@@ -49,6 +57,13 @@ _PARTS = (
         f"c.relname, x.tgenabled, {_own('pg_catalog.pg_get_triggerdef(x.oid)')}",
         f"pg_catalog.pg_trigger x {_TABLE.format('tgrelid')} WHERE NOT x.tgisinternal",
     ),
+    (
+        "c.relname, x.tgenabled, k.conname",
+        f"""pg_catalog.pg_trigger x {_TABLE.format("tgrelid")} JOIN pg_catalog.pg_constraint k ON k.oid = x.tgconstraint
+        WHERE x.tgisinternal AND x.tgenabled <> 'O'""",
+    ),
+    ("c.relname, x.stxname", f"pg_catalog.pg_statistic_ext x {_TABLE.format('stxrelid')}"),
+    ("c.relname, x.prpubid", f"pg_catalog.pg_publication_rel x {_TABLE.format('prrelid')}"),
     (
         f"c.relname, x.ev_enabled, {_own('pg_catalog.pg_get_ruledef(x.oid)')}",
         f"pg_catalog.pg_rewrite x {_TABLE.format('ev_class')}",
@@ -93,7 +108,8 @@ _LINES = " UNION ALL ".join(
 LIKENESS = text(
     f"""
 WITH s AS MATERIALIZED (
-  SELECT n.oid, n.nspname, pg_catalog.quote_ident(n.nspname) || '.' AS own
+  SELECT n.oid, n.nspname,
+         pg_catalog.regexp_replace(pg_catalog.quote_ident(n.nspname) || '.', '(\\W)', '\\\\\\1', 'g') AS own
   FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY(:names)
 ), c AS MATERIALIZED (
   SELECT k.* FROM pg_catalog.pg_class k JOIN s ON s.oid = k.relnamespace
