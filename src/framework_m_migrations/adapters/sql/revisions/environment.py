@@ -284,7 +284,7 @@ class ProjectEnvironment:
         theirs, ours = _database(context.connection.engine.url), _database(self._connection.engine.url)
         if theirs != ours:
             raise EnvironmentBroken(
-                f"{self.file} works on the database {theirs[-1]!r}, this command on {ours[-1]!r}.",
+                f"{self.file} works on {_said(theirs)}, this command on {_said(ours)}.",
                 next_step='Let env.py use the connection in config.attributes["connection"], or give both one URL.',
                 details={"file": str(self.file)},
             )
@@ -325,3 +325,7 @@ def _quiet() -> Iterator[None]:
 
 def _configure_nothing(*arguments: Any, **options: Any) -> None:
     del arguments, options
+
+
+def _said(database: tuple[object, ...]) -> str:
+    return f"the database {database[-1]!r}" if isinstance(database[-1], str) else "a database in memory"

@@ -15,7 +15,7 @@ from framework_m_migrations.adapters.sql.ddl import DdlWriter
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import PostgresqlWriter
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import table_kwargs
-from framework_m_migrations.adapters.sql.revisions.writer import source
+from framework_m_migrations.adapters.sql.revisions.writer import source, usual
 from framework_m_migrations.adapters.sql.revisions.writer.objects import (
     POSTGRESQL,
     Objects,
@@ -28,6 +28,7 @@ from framework_m_migrations.adapters.sql.revisions.writer.source import (
     Choice,
     Directive,
     Piece,
+    Said,
     Source,
     escape_binds,
     string_literal,
@@ -75,11 +76,29 @@ class ExactForm:
             return (Choice(self._dialect.name, self._writer.statements(operation), pieces),)
         if not self._is_comparable(operation):
             return pieces
-        exact = self._writer.statements(self._typed(operation))
-        said = self._said(pieces)
+        own = [piece for piece in pieces if isinstance(piece, Said)]
+        if len(own) == len(pieces):
+            if not isinstance(operation, o.CreateTable):
+                return pieces  # An index of columns, which all say in the same words.
+            # Its indexes and comments are said in words that are the same anywhere.
+            bare = replace(operation, definition=replace(operation.definition, indexes=()))
+            exact = self._writer.statements(self._typed(bare))[:1]
+            said: list[str] | None = [self._sent(piece.ddl, operation) for piece in own if piece.ddl is not None]
+        else:
+            exact = self._writer.statements(self._typed(operation))
+            said = self._said(pieces)
         if said is not None and self._normal(said) == self._normal(exact):
             return pieces
         return (Choice(self._dialect.name, exact, pieces),)
+
+    def _sent(self, ddl: sa.schema.CreateTable, operation: o.CreateTable) -> str:
+        """What Alembic sends to create a table, beside which it puts those that it refers to."""
+        metadata = ddl.element.metadata
+        for key in operation.foreign_keys:
+            if key.target != operation.table:
+                columns: list[sa.Column[Any]] = [sa.Column(name) for name in key.target_columns]
+                sa.Table(key.target.name, metadata, *columns, schema=key.target.schema, extend_existing=True)
+        return str(ddl.compile(dialect=self._dialect))
 
     def _typed(self, operation: o.Operation) -> o.Operation:
         """The operation with types as SQLAlchemy spells them, wherever that is the type that the database has."""
@@ -249,7 +268,8 @@ class Directives:
                 batch = f"op.batch_alter_table({table}{schema}, recreate='always', table_kwargs={options_of!r})"
                 return (Source(f"with {batch}:\n    pass"),)
             case o.CreateTable(definition=table, foreign_keys=keys):
-                made = Directive(ops.CreateTableOp.from_table(self._objects.table(table, keys)))
+                whole = self._objects.table(table, keys)
+                made = usual.create_table(whole) or Directive(ops.CreateTableOp.from_table(whole))
                 own = () if table.primary_key is None else (table.primary_key,)
                 exclusions = [one for one in table.checks if one.exclusion]
                 checks = [one for one in table.checks if not one.exclusion]
@@ -260,7 +280,7 @@ class Directives:
                     *self._comments(table.name, *own, *table.uniques, *checks, *keys),
                 )
             case o.DropTable(table=name):
-                return (Directive(ops.DropTableOp(name.name, schema=name.schema)),)
+                return (usual.drop_table(name),)
             case o.RenameTable(before=before, table=after, constraints=constraints):
                 if before == after:
                     return ()
@@ -369,7 +389,8 @@ class Directives:
                 return tuple(map(_on_postgresql, self._postgresql.statements(operation)))
 
     def _create_index(self, table: TableName, index: Index) -> Piece:
-        return Directive(ops.CreateIndexOp.from_index(self._objects.index(table, index)))
+        said = usual.create_index(table, index)
+        return said or Directive(ops.CreateIndexOp.from_index(self._objects.index(table, index)))
 
     def _constraint(
         self, operation: o.AddUnique | o.AddCheck | o.AddForeignKey | o.DropConstraint | o.ValidateConstraint

@@ -28,6 +28,7 @@ from framework_m_migrations.adapters.sql.revisions.writer.source import (
     Choice,
     Directive,
     Piece,
+    Said,
     Script,
     Source,
     docstring,
@@ -44,6 +45,7 @@ from framework_m_migrations.domain.revisions import Phase, RevisionDraft
 from framework_m_migrations.domain.schema import Table, TableName
 from framework_m_migrations.ports.app_discovery import App
 
+_CALL = re.compile(r"[^#]*\bonline\.\w+\(")
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
 _SQL_ARGUMENT = {"text": 0, "CheckConstraint": 0, "Computed": 0}
 
@@ -78,6 +80,10 @@ class Renderer:
                 effective = effective or bool(piece.code)
             elif isinstance(piece, Choice):
                 lines.extend(self._chosen(piece, depth))
+                effective = True
+            elif isinstance(piece, Said):
+                self.imports |= piece.imports
+                lines.extend(statement(ast.Expr(piece.call), depth))
                 effective = True
             else:
                 lines.extend(self._rendered(piece, depth))
@@ -297,7 +303,7 @@ class RevisionWriter:
             )
         text = self.text(draft, changes)
         # Nothing is written that Python cannot read.
-        ast.parse(text)
+        compile(text, draft.id, "exec", dont_inherit=True)
         folder = Path(chosen)
         file = folder / source.file_name(draft.id, draft.message)
         taken = sorted(folder.glob(f"{draft.id}_*.py")) or ([file] if file.exists() else [])
@@ -356,7 +362,7 @@ def _imports(extra: set[str], body: Sequence[str], *, by_hand: bool) -> list[str
 
 
 def _calls_online(body: Sequence[str]) -> bool:
-    return any(re.match(r"[^#]*\bonline\.\w+\(", line) for line in body)
+    return any("online." in line and _CALL.match(line) for line in body)
 
 
 def _description(draft: RevisionDraft, review: Sequence[str], *, reviewed: bool) -> str:

@@ -150,7 +150,7 @@ class _Qualifier(ast.NodeTransformer):
 
 
 def _plain(type_: TypeEngine[Any], imports: set[str]) -> str:
-    prefix, name = _exported(type(type_))
+    prefix, name = _exported(type(type_))  # type: ignore[arg-type]
     if type(type_).__module__.partition(".")[0] != "sqlalchemy":
         imports.add(f"import {prefix}")
     elif prefix not in {"sa", "sa.types"}:
@@ -169,6 +169,7 @@ def _qualified(written: str, prefix: str, own: str, public: str) -> str:
     return ast.unparse(_Qualifier(prefix, own, public).visit(tree))
 
 
+@cache
 def _exported(cls: type) -> tuple[str, str]:
     """Where a type can be had by whoever imports SQLAlchemy: dialects use classes of their own that are not public."""
     if cls.__module__.partition(".")[0] != "sqlalchemy":

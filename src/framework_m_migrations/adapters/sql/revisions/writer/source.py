@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.sql.compiler import BIND_PARAMS, BIND_PARAMS_ESC
 
@@ -20,6 +21,8 @@ INDENT = "    "
 
 def string_literal(text: str) -> str:
     """A string as source: double quotes unless that needs more escapes; everything unprintable is escaped."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     body = []
     quote = "'" if text.count('"') > text.count("'") else '"'
     for character in text:
@@ -205,7 +208,16 @@ class Batch:
         return Batch(self.table, self.schema, (*self.operations, *other.operations))
 
 
-type Piece = Source | Directive | Batch | Choice
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One of Alembic's operations as source; ``ddl`` is what it sends where that must be held against the writer."""
+
+    call: ast.Call
+    imports: frozenset[str]
+    ddl: sa.schema.CreateTable | None
+
+
+type Piece = Source | Directive | Said | Batch | Choice
 
 
 @dataclass(slots=True)
