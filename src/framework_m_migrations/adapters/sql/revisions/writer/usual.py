@@ -49,7 +49,7 @@ def create_index(table: TableName, index: Index) -> Said | None:
     """``op.create_index`` of columns, of some rows where the model says in text which."""
     options = index.native.dialect_kwargs if isinstance(index.native, sa.Index) else {}
     columns = [key.column for key in index.keys if key.column is not None and not key.modifiers]
-    conditions = {name: value.text for name, value in options.items() if isinstance(value, sa.TextClause)}
+    conditions = {name: escape_binds(str(one)) for name, one in options.items() if isinstance(one, sa.TextClause)}
     unusual = index.include or index.options or index.method or len(columns) < len(index.keys)
     if unusual or len(conditions) < len(options) or (index.where and not conditions):
         return None
