@@ -58,12 +58,11 @@ def test_a_table_and_its_indexes() -> None:
 def test_what_alembic_must_say() -> None:
     """A type of a dialect's own options, a computed column, a constraint with options."""
     metadata = sa.MetaData()
-    for number, parts in enumerate(
-        (
-            [sa.Column("a", sa.Integer, sa.Computed("1 + 1"))],
-            [sa.Column("a", sa.Integer, nullable=False, sqlite_on_conflict_not_null="IGNORE")],
-            [sa.Column("a", sa.Integer), sa.UniqueConstraint("a", deferrable=True)],
-        )
-    ):
+    unusual: list[list[Any]] = [
+        [sa.Column("a", sa.Integer, sa.Computed("1 + 1"))],
+        [sa.Column("a", sa.Integer, nullable=False, sqlite_on_conflict_not_null="IGNORE")],
+        [sa.Column("a", sa.Integer), sa.UniqueConstraint("a", deferrable=True)],
+    ]
+    for number, parts in enumerate(unusual):
         assert usual.create_table(sa.Table(f"t{number}", metadata, *parts)) is None
     assert usual.create_table(sa.Table("u", metadata, sa.Column("a", sa.Integer), sqlite_strict=True)) is None
