@@ -18,7 +18,7 @@ from hypothesis import settings
 
 from tests._postgres import PostgresDatabase, PostgresServer, shared_server, stop_server
 from tests.support import sync_path
-from tests.support.profile import NIGHTLY
+from tests.support.profile import NIGHTLY, of_the_other_driver
 
 if TYPE_CHECKING:
     from tests._mariadb import MariadbDatabase, MariadbServer
@@ -100,10 +100,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.postgres)
         if SLOW_FOLDERS & set(item.path.relative_to(config.rootpath).parts):
             item.add_marker(pytest.mark.slow)
-    absent = [] if has_corpus(config) else [item for item in items if item.get_closest_marker("corpus")]
-    if absent:
-        items[:] = [item for item in items if item not in absent]
-        config.hook.pytest_deselected(items=absent)
+    # What is named on the command line runs whole.
+    left = set() if NIGHTLY or any("::" in argument for argument in config.args) else at_night(items)
+    if not has_corpus(config):
+        left |= {item for item in items if item.get_closest_marker("corpus")}
+    if left:
+        items[:] = [item for item in items if item not in left]
+        config.hook.pytest_deselected(items=left)
+
+
+def at_night(items: list[pytest.Item]) -> set[pytest.Item]:
+    """The tests that `make test` leaves to `make nightly`."""
+    names = of_the_other_driver(item.nodeid for item in items)
+    return {item for item in items if item.nodeid in names or item.get_closest_marker("night")}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -81,10 +81,15 @@ class Server:
             for stream in streams:
                 stream.touch()
             request = {"arguments": arguments, "cwd": str(cwd), "env": env, "streams": [str(name) for name in streams]}
-            code = self._ask(json.dumps(request))
+            code = self.ask(json.dumps(request))
             return Done(code, *(stream.read_text(encoding="utf-8") for stream in streams[1:]))
 
-    def _ask(self, request: str) -> int:
+    def ask(self, request: str) -> int:
+        """The exit code of a command, after its end.
+
+        Args:
+            request: as _server.py reads it.
+        """
         if self._process is None:
             command = [sys.executable, str(Path(__file__).with_name("_server.py"))]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -30,7 +30,7 @@ def become(request: dict[str, Any]) -> int:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    flags = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)
+    flags = (os.O_RDONLY, os.O_WRONLY | os.O_APPEND, os.O_WRONLY | os.O_APPEND)
     for number, (name, flag) in enumerate(zip(request["streams"], flags, strict=True)):
         opened = os.open(name, flag)
         os.dup2(opened, number)

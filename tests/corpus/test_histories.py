@@ -62,7 +62,13 @@ def test_on_sqlite(history: str, corpus: Corpus, sqlite: Database) -> None:
     walk(history, corpus, sqlite)
 
 
-@pytest.mark.parametrize("history", HISTORIES)
+ON_POSTGRES = [
+    pytest.param(history, marks=[pytest.mark.night] if history in {"erpnext", "lending", "lms"} else [])
+    for history in HISTORIES
+]
+
+
+@pytest.mark.parametrize("history", ON_POSTGRES)
 def test_on_postgres(history: str, corpus: Corpus, postgres: Database) -> None:
     walk(history, corpus, postgres)
 

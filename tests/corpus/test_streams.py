@@ -64,7 +64,9 @@ class Site:
                     self.unique.setdefault(table.name, set()).update(column.name for column in constraint.columns)
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize(
+    "stream", [pytest.param(name, marks=[pytest.mark.night] if name.startswith("erpnext") else []) for name in STREAMS]
+)
 def test_a_stream(stream: str, corpus: Corpus, sqlite: Database) -> None:
     site = Site(corpus, sqlite)
     seen: dict[str, dict[str, dict[str, int]]] = {}

@@ -96,7 +96,7 @@ def test_sixteen_processes_run_all_at_once(release: Release) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("release", ["asyncpg", "sqlite"], indirect=True)
+@pytest.mark.parametrize("release", ["asyncpg", pytest.param("sqlite", marks=pytest.mark.night)], indirect=True)
 def test_sixteen_boots_of_one_loop(release: Release) -> None:
     url = release.database.url.replace("sqlite:", "sqlite+aiosqlite:")
     settings = MigrationSettings(url, apps=("yard",), path=release.project, locks=LockOptions(wait=500.0))

@@ -57,7 +57,7 @@ app_names = st.one_of(escapes, hostile, st.builds("{}/{}".format, escapes, hosti
 
 
 @settings(
-    max_examples=cases(70, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=cases(30, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(names=st.lists(app_names, min_size=1, max_size=2), installed=st.booleans())
 def test_app_names_that_lead_elsewhere(site: Path, names: list[str], installed: bool) -> None:
@@ -84,7 +84,7 @@ def test_python_itself_is_no_app(site: Path, app: str) -> None:
 
 
 @settings(
-    max_examples=cases(40, 500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=cases(20, 500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(st.one_of(st.sampled_from(("../../outside/migrations/versions", "/", "..", "", ".", "a/../../..")), hostile))
 def test_configured_version_folders_stay_inside(site: Path, folder: str) -> None:

@@ -58,7 +58,7 @@ odd = st.text(st.sampled_from("a1 @:/?#%&=+'\"\\;[]{}$!é~"), max_size=3)
 secrets = st.builds("{}{}{}".format, odd, st.just(CORE), odd)
 
 
-@settings(max_examples=cases(40, 800), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(20, 800), suppress_health_check=[HealthCheck.too_slow])
 @given(chosen=st.sampled_from(COMMANDS), shown=flags, secret=secrets, way=st.sampled_from(
     ("password", "query", "PGPASSWORD", "user", "database", "psycopg", "option"))
 )  # fmt: skip
@@ -92,7 +92,7 @@ def test_a_password_that_does_not_fit_is_never_shown(
     assert CORE not in log.text()
 
 
-@settings(max_examples=cases(40, 800), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(20, 800), suppress_health_check=[HealthCheck.too_slow])
 @given(
     chosen=st.sampled_from(COMMANDS),
     shown=flags,

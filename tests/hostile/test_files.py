@@ -96,7 +96,7 @@ files_of_an_app = st.dictionaries(file_names, revision_files(), min_size=1, max_
 
 
 @settings(
-    max_examples=cases(45, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=cases(20, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @example(files={"aa01.py": b"revision = 'select'\ndown_revision = ''\ndef upgrade():\n    pass\n"}, fine=False)
 @example(files={"aa01.py": b"revision = 'aa01'\ndown_revision = None\nasync def upgrade():\n    pass\n"}, fine=False)
@@ -107,7 +107,7 @@ def test_hostile_revision_files(folder: Path, files: dict[str, bytes], fine: boo
 
 
 @settings(
-    max_examples=cases(20, 1000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=cases(8, 1000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(files=files_of_an_app, fine=st.booleans())
 def test_hostile_revision_files_on_postgresql(
@@ -168,7 +168,7 @@ envs = st.sampled_from((
 
 
 @settings(
-    max_examples=cases(35, 1000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=cases(16, 1000), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(lines=ini_lines, whole=st.booleans(), env=envs)
 def test_hostile_alembic_ini_and_env(folder: Path, lines: str, whole: bool, env: str) -> None:
@@ -176,9 +176,7 @@ def test_hostile_alembic_ini_and_env(folder: Path, lines: str, whole: bool, env:
         configured(prey, folder, (INI + lines) if whole else lines, env)
 
 
-@settings(
-    max_examples=cases(12, 800), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=cases(6, 800), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(lines=ini_lines, whole=st.booleans(), env=envs)
 def test_hostile_alembic_ini_and_env_on_postgresql(
     folder: Path, postgres_prey: Prey, lines: str, whole: bool, env: str

@@ -106,14 +106,14 @@ def meddlings(draw: st.DrawFn) -> Meddling:
 lies = st.lists(meddlings(), min_size=1, max_size=3)
 
 
-@settings(max_examples=cases(35, 2000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(15, 2000), suppress_health_check=[HealthCheck.too_slow])
 @given(lies, st.booleans())
 def test_a_ledger_full_of_lies(meddled: list[Meddling], change: bool) -> None:
     with sqlite_prey() as prey:
         lied_to(prey, meddled, change=change)
 
 
-@settings(max_examples=cases(20, 1000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(8, 1000), suppress_health_check=[HealthCheck.too_slow])
 @given(meddled=lies, change=st.booleans())
 def test_a_ledger_full_of_lies_on_postgresql(postgres_prey: Prey, meddled: list[Meddling], change: bool) -> None:
     wipe(postgres_prey)

@@ -176,14 +176,14 @@ lies: dict[str, Callable[[sa.Table, str], None]] = {
 LIES = sorted(lies)
 
 
-@settings(max_examples=cases(80, 4000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(40, 4000), suppress_health_check=[HealthCheck.too_slow])
 @given(liars())
 def test_metadata_that_lies(declare: Callable[[], sa.MetaData]) -> None:
     with sqlite_prey() as prey:
         lied_to(prey, declare)
 
 
-@settings(max_examples=cases(25, 1500), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(12, 1500), suppress_health_check=[HealthCheck.too_slow])
 @given(declare=liars())
 def test_metadata_that_lies_on_postgresql(postgres_prey: Prey, declare: Callable[[], sa.MetaData]) -> None:
     wipe(postgres_prey)

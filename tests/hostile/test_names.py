@@ -94,14 +94,14 @@ def attack(prey: Prey, declare: Callable[[], sa.MetaData]) -> None:
     prey.check()
 
 
-@settings(max_examples=cases(110, 6000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(50, 6000), suppress_health_check=[HealthCheck.too_slow])
 @given(schemas())
 def test_hostile_schemas_on_sqlite(declare: Callable[[], sa.MetaData]) -> None:
     with sqlite_prey() as prey:
         attack(prey, declare)
 
 
-@settings(max_examples=cases(40, 2000), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(18, 2000), suppress_health_check=[HealthCheck.too_slow])
 @given(declare=schemas())
 def test_hostile_schemas_on_postgres(postgres_prey: Prey, declare: Callable[[], sa.MetaData]) -> None:
     wipe(postgres_prey)

@@ -116,7 +116,7 @@ def log() -> Iterator[Log]:
         yield made
 
 
-@settings(max_examples=cases(25, 800), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(12, 800), suppress_health_check=[HealthCheck.too_slow])
 @given(
     chosen=st.sampled_from(COMMANDS),
     shown=st.sampled_from(((), ("--json",), ("-v",), ("--json", "-v"), ("--quiet",))),
@@ -150,7 +150,7 @@ def test_a_password_that_fits_is_never_shown(
 
 @example(chosen=("all",), option="--tenant", value="0,:", shown=("--json",))
 @example(chosen=("all",), option="--tenant", value="0,:", shown=())
-@settings(max_examples=cases(15, 500), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(8, 500), suppress_health_check=[HealthCheck.too_slow])
 @given(
     chosen=st.sampled_from(COMMANDS),
     option=st.sampled_from(

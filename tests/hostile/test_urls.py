@@ -79,7 +79,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=cases(60, 1500), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(30, 1500), suppress_health_check=[HealthCheck.too_slow])
 @given(url=urls(), mode=st.sampled_from((None, *RuntimeMode)), method=st.sampled_from(("plan", "status", "run")))
 def test_a_manager_with_a_wrong_url_says_so(
     project: Path, everything_logged: Log, url: str, mode: RuntimeMode | None, method: str

@@ -31,7 +31,7 @@ def project(tmp_path: Path) -> Iterator[Path]:
 
 
 @settings(
-    max_examples=cases(60, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=cases(30, 1500), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(declare=schemas(), message=st.one_of(hostile, st.just("plain")))
 def test_a_written_revision_is_what_it_seems(project: Path, declare: Callable[[], sa.MetaData], message: str) -> None:

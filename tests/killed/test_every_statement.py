@@ -15,11 +15,11 @@ from tests.killed.facts import checksums, of_users, untrue
 from tests.killed.sites import Copy, look
 from tests.support.profile import NIGHTLY
 
-STOPS = {"release-sqlite": 12, "release-psycopg": 6, "release-asyncpg": 4}
+STOPS = {"release-sqlite": 8, "release-psycopg": 4, "release-asyncpg": 4}
 """How many stops `make test` makes at least."""
 RELEASES = ["release-sqlite", "release-psycopg", "release-asyncpg"]
-OTHERS = ["helpers-psycopg", "halves-psycopg", "drops-psycopg", "fleet-psycopg"]
-AT_NIGHT = ["helpers-asyncpg", "halves-asyncpg", "drops-asyncpg"] if NIGHTLY else []
+OTHERS = ["halves-psycopg", "drops-psycopg"]
+AT_NIGHT = ["helpers-psycopg", "fleet-psycopg", "helpers-asyncpg", "halves-asyncpg", "drops-asyncpg"] if NIGHTLY else []
 
 
 def stops(stage: Stage, offset: int = 0) -> list[int]:
@@ -88,13 +88,13 @@ def test_killed_after_each_statement(stage: Stage) -> None:
             goes_on(stage, copy, where)
 
 
-ENDED = ["release-psycopg", "release-asyncpg", "helpers-psycopg", "halves-psycopg"]
+ENDED = ["release-psycopg", "release-asyncpg", "helpers-psycopg"]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
-    "stage", [*ENDED, *(["drops-psycopg", "fleet-psycopg", *AT_NIGHT] if NIGHTLY else [])], indirect=True
+    "stage", [*ENDED, *(["halves-psycopg", "drops-psycopg", *AT_NIGHT[1:]] if NIGHTLY else [])], indirect=True
 )
 def test_backend_ended_after_each_statement(stage: Stage) -> None:
     for stop in stops(stage, offset=2):

@@ -18,6 +18,7 @@ from framework_m_migrations.adapters.sql.revisions.operations import writing
 from framework_m_migrations.domain.errors import RevisionError
 from framework_m_migrations.types import SqlType
 from tests._mariadb import MariadbDatabase
+from tests.support.profile import others
 
 pytestmark = pytest.mark.mariadb
 
@@ -174,7 +175,7 @@ def test_each_value_is_kept_or_the_change_is_refused_with_their_count(
 ) -> None:
     wrong = []
     with operations(mariadb_database, mode) as (op, connection):
-        for new in VALUES:
+        for new in others(old, VALUES, {new for one, new in EXACT if one == old}):
             # A lax session differs in what it cuts in silence: the pairs with a count show whether that is told.
             if new == old or (mode == "" and (old, new) not in EXACT):
                 continue

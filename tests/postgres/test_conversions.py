@@ -17,6 +17,7 @@ from framework_m_migrations.adapters.sql.revisions.operations import writing
 from framework_m_migrations.domain.errors import MigrationError, RevisionError, ValuesWouldBeLost
 from tests._postgres import PostgresDatabase
 from tests.postgres.support import connected, ddl
+from tests.support.profile import others
 
 pytestmark = pytest.mark.postgres
 
@@ -128,7 +129,7 @@ def test_every_pair_keeps_each_value_or_counts_those_it_would_lose(connection: s
     wrong: list[tuple[object, ...]] = []
     values = TYPES[old][1]
     with connection.begin() as outer:
-        for new in [other for other in TYPES if other != old]:
+        for new in others(old, TYPES):
             refused = 0
             for value in values:
                 table(connection, old, [value])

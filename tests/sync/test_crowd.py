@@ -19,6 +19,7 @@ APPS = Path(__file__).parents[2] / "examples" / "apps"
 
 
 @pytest.mark.slow
+@pytest.mark.night  # By day a bigger crowd does the same: tests/crowds.
 @pytest.mark.parametrize("site", ["sqlite", pytest.param("asyncpg", marks=pytest.mark.postgres)], indirect=True)
 def test_processes_that_migrate_at_once_all_end_well(site: Site, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "framework_m_migrations.cli", "all", "--apps", "shop,stock,crm_lite"]

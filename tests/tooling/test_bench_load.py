@@ -19,7 +19,7 @@ def _broken(op: Operations) -> None:
     op.execute("SELECT nothing FROM nowhere")
 
 
-@pytest.mark.slow
+@pytest.mark.night
 def test_a_failing_class_is_told_and_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [good] = [case for case in CASES if case.name == "nullable column"]
     broken = LoadCase("broken", lambda m: m.tables["item"].append_column(sa.Column("extra", sa.Text)), _broken)
