@@ -63,3 +63,19 @@ def test_else_it_is_the_pinned_one_whatever_is_on_the_path_or_was_unpacked_befor
     pinned = json.loads((ROOT / "package.json").read_text())["devDependencies"]["@sparticuz/chromium"]
     assert Path(used).resolve().is_relative_to(ROOT / "node_modules")
     assert version.split(".")[0] == pinned.split(".")[0]
+
+
+def test_every_package_of_npm_has_the_version_that_is_pinned() -> None:
+    ensure()
+    declared = json.loads((ROOT / "package.json").read_text())
+    pinned: dict[str, str] = declared["devDependencies"] | declared["overrides"]
+    folder = ROOT / "node_modules"
+    installed = {
+        name: json.loads((folder / name / "package.json").read_text())["version"]
+        for name in pinned
+        if (folder / name).is_dir()
+    }
+    assert pinned == installed
+    named = {file.parent.relative_to(folder).as_posix() for file in folder.glob("*/package.json")}
+    named |= {file.parent.relative_to(folder).as_posix() for file in folder.glob("@*/*/package.json")}
+    assert named == set(pinned)

@@ -1,7 +1,7 @@
 """What runs by day, in `make test`, and what at night, in `make nightly` (HYPOTHESIS_PROFILE=nightly).
 
 By day generated cases are few, and what is tested through both drivers of a database runs through one of them. Which
-one hangs on the name of the test, so that each driver has half of the tests. A test marked ``night`` runs at night alone.
+one hangs on the name of the test, so that each driver has half of the tests. Tests marked ``night`` run at night only.
 """
 
 from __future__ import annotations
