@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 
 from tests._postgres import PostgresDatabase, PostgresServer, shared_server, stop_server
-from tests.support import sync_path
+from tests.support import in_memory, sync_path
 from tests.support.profile import NIGHTLY, of_the_other_driver
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SESSION_FOLDER = pytest.StashKey[Path]()
 SESSION_OWNER = pytest.StashKey[int]()
+IN_MEMORY = pytest.StashKey[Path | None]()
 # Two busy cores make single examples slow now and then. A red run can be had again: the same cases, every time.
 settings.register_profile("suite", deadline=None, print_blob=True, derandomize=True)
 # Chosen by HYPOTHESIS_PROFILE, see tests/support/profile.py; every night looks for something new.
@@ -65,6 +66,7 @@ def has_corpus(config: pytest.Config) -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     given: dict[str, Any] | None = getattr(config, "workerinput", None)
     if given is None:
+        config.stash[IN_MEMORY] = in_memory.use()
         config.stash[SESSION_FOLDER] = Path(tempfile.mkdtemp(prefix="fmm-session-"))
         config.stash[SESSION_OWNER] = os.getpid()
     else:
@@ -86,6 +88,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             from tests import _mariadb
 
             _mariadb.stop_server(folder)
+        memory = config.stash.get(IN_MEMORY, None)
+        if memory is not None:
+            in_memory.leave(memory)
 
 
 def mariadb_folder(config: pytest.Config) -> Path:
