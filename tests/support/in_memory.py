@@ -1,7 +1,7 @@
 """Temporary files of a test session on a file system in memory, where there is one with room for them.
 
-On a disk each commit of SQLite waits for the disk, some milliseconds, and the suite makes tens of thousands. What a test
-kills is a process, never the machine: nothing is proven by that wait. A session that is given TMPDIR keeps it.
+On a disk each commit of SQLite waits some milliseconds, and the suite makes tens of thousands of them. What a test
+kills is a process, never the machine: that wait proves nothing. A session that is given TMPDIR keeps it.
 """
 
 from __future__ import annotations
