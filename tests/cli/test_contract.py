@@ -35,5 +35,8 @@ def test_a_contract_revision_waits_until_it_is_asked_for(apps: Project) -> None:
     ready = apps.run("status", *shop, "--ready", "--json")
     assert (ready.json["contract_due"], ready.json["ready"], ready.code) == (["aa03"], True, 0)
     assert "contract-due" in apps.run("verify", *shop).out
+    checks = {one["name"]: one for one in apps.run("doctor", *shop, "--json").json["checks"]}
+    assert checks["revisions"]["ok"]
+    assert checks["revisions"]["found"].endswith("--contract`: aa03")
     assert apps.run("run", *shop, "--contract", "--json").json["revisions"] == ["aa03"]
     assert apps.run("run", *shop, "--json").json["held"] == []

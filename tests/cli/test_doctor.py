@@ -11,6 +11,7 @@ from framework_m_migrations.domain.options import LockOptions
 from framework_m_migrations.domain.results import Check
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.waiting import acquire
+from tests._mariadb import MariadbDatabase
 from tests._postgres import PostgresDatabase
 from tests.cli._program import WITH_NOTE, Project
 
@@ -107,3 +108,44 @@ def test_a_lock_that_is_held_and_rights_that_lack(postgres_database: PostgresDat
     finally:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+def test_a_driver_that_is_too_old(project: Project) -> None:
+    project.run("sync")
+    folder = project.path / "old" / "aiosqlite-0.17.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: aiosqlite\nVersion: 0.17.0\n")
+    url = f"sqlite+aiosqlite:///{project.file}"
+    done = project.run_whole("doctor", "--json", env={"PYTHONPATH": str(folder.parent), "DATABASE_URL": url})
+    (versions,) = [one for one in done.json["checks"] if not one["ok"]]
+    assert done.code == 3
+    assert "aiosqlite 0.17.0; too old" in versions["found"]
+    assert versions["next_step"] == "Install aiosqlite>=0.20."
+
+
+@pytest.mark.mariadb
+def test_troubles_on_mariadb(mariadb_database: MariadbDatabase) -> None:
+    metadata = sa.MetaData()
+    sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("b", sa.Integer, index=True))
+
+    def wrong(url: str) -> dict[str, str]:
+        made = MigrationManager(MigrationSettings(database_url=url, metadata=(metadata,)))
+        return {check.name: check.found for check in made.doctor() if not check.ok}
+
+    MigrationManager(MigrationSettings(database_url=mariadb_database.url, metadata=(metadata,))).sync()
+    assert wrong(mariadb_database.url) == {}
+    mariadb_database.execute("DROP INDEX ix_a_b ON a", "CREATE TABLE stray (id int)")
+    found = wrong(mariadb_database.sync_url)
+    assert (found.keys(), "ix_a_b" in found["schema"], "stray" in found["schema"]) == ({"schema"}, True, True)
+
+    role = f"little_{mariadb_database.name[-12:]}"
+    name = mariadb_database.name
+    mariadb_database.execute(
+        f"CREATE USER {role}@'127.0.0.1' IDENTIFIED BY 'little'", f"GRANT SELECT ON {name}.* TO {role}@'127.0.0.1'"
+    )
+    try:
+        url = sa.make_url(mariadb_database.url).set(username=role, password="little")
+        found = wrong(url.render_as_string(hide_password=False))
+        assert "GRANT" in found["rights"]
+    finally:
+        mariadb_database.execute(f"DROP USER {role}@'127.0.0.1'")

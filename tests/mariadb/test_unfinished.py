@@ -165,6 +165,7 @@ def test_it_says_how_to_go_on_and_goes_on(cut_off: MariadbDatabase, yard: Path) 
         assert "with aa02 in its place" in caught.value.next_step
     assert standing(cut_off) == STATES[2]
     assert ours.status().unfinished == ("aa02",)
+    assert [one.found for one in ours.doctor() if one.name == "revisions"] == ["cut off half way: aa02"]
     judged = ours.verify()
     assert judged.dirty
     assert "unfinished-revision" in {one.kind for one in judged.findings if one.dirty}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,6 +22,7 @@ from framework_m_migrations.domain.hints import PROGRAM
 if TYPE_CHECKING:
     from framework_m_migrations.domain.results import Check, RepairResult
 
+OWN = "framework-m-migrations"
 YES = Parameter(name=("--yes", "-y"))
 
 
@@ -73,21 +75,38 @@ def doctor(
 
 def report_checks(work: Work, more: Sequence[Check]) -> int:
     """Show what doctor finds of the database, and further checks; the exit code."""
-    from importlib.metadata import PackageNotFoundError, version
-
     from framework_m_migrations.cli.reports.state import doctor_report
-    from framework_m_migrations.domain.results import Check
 
     url = work.manager.settings.url
-    versions: list[str] = []
-    for name in ("framework-m-migrations", "sqlalchemy", "alembic", url.partition("://")[0].partition("+")[2]):
-        # A driver may be a part of Python.
-        with suppress(PackageNotFoundError, ValueError):
-            versions.append(f"{name} {version(name)}")
-    checks = (*more, *work.manager.doctor(), Check("versions", True, ", ".join(versions)))
+    checks = (*more, *work.manager.doctor(), _versions(url.partition("://")[0].partition("+")[2]))
     work.output.show(doctor_report(checks, url))
     work.output.show_json(hide_deeply({"command": "doctor", "checks": [check.to_dict() for check in checks]}, url))
     return DONE if all(check.ok for check in checks) else DIRTY
+
+
+def _versions(driver: str) -> Check:
+    """What is installed, and whether it is as new as this package's metadata asks for."""
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    from framework_m_migrations.domain.results import Check
+
+    found: list[str] = []
+    old: list[str] = []
+    with suppress(PackageNotFoundError):
+        lowest = dict(re.findall(r"^([\w-]+)(?:\[\w+\])?>=([\d.]+)", "\n".join(requires(OWN) or ()), re.MULTILINE))
+        for name in (OWN, "sqlalchemy", "alembic", driver):
+            # A driver may be a part of Python.
+            with suppress(PackageNotFoundError, ValueError):
+                installed = version(name)
+                found.append(f"{name} {installed}")
+                if name in lowest and _numbers(installed) < _numbers(lowest[name]):
+                    old.append(f"{name}>={lowest[name]}")
+    step = f"Install {', '.join(old)}." if old else ""
+    return Check("versions", not old, f"{', '.join(found)}{'; too old' if old else ''}", step)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", re.split(r"[a-z+]", text)[0])]
 
 
 def init(
