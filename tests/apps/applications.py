@@ -41,19 +41,32 @@ APPLICATIONS = (
     # The histories of these begin with a database of an early release, which is no longer to be had.
     Application("jupyterhub", "6.1.1", "jupyterhub.orm:Base.metadata", small=True),
     Application("buildbot", "4.3.0", "buildbot.db.model:Model.metadata"),
-    # Its history makes constraints and spellings other than its models', table by table.
     Application(
         "keystone",
         "30.0.0",
         "keystone.common.sql.core:ModelBase.metadata",
-        dialects=("sqlite",),
+        "common/sql/migrations",
         prepared=(
             "import importlib, keystone.conf\n"
             "keystone.conf.configure()\n"
-            "for one in ('application_credential assignment catalog credential endpoint_policy federation identity '\n"
-            "            'limit oauth1 policy resource revoke trust').split():\n"
-            "    importlib.import_module(f'keystone.{one}.backends.sql')\n"
+            "for one in ('application_credential assignment assignment.role catalog credential endpoint_policy '\n"
+            "            'federation identity identity.mapping limit oauth1 policy resource resource.config revoke '\n"
+            "            'trust').split():\n"
+            "    place = one + ('_backends' if '.' in one else '.backends')\n"
+            "    importlib.import_module(f'keystone.{place}.sql')\n"
         ),
     ),
+    Application(
+        "apache-airflow-core",
+        "3.3.2",
+        "airflow.models.base:Base.metadata",
+        prepared=(
+            "import os, tempfile\n"
+            "os.environ['AIRFLOW_HOME'] = tempfile.mkdtemp()\n"
+            "import airflow.models\n"
+            "airflow.models.import_all_models()\n"
+        ),
+    ),
+    Application("cinder", "29.0.0", "cinder.db.models:BASE.metadata"),
     Application("dagster", "1.13.28", "dagster._core.storage.event_log.schema:SqlEventLogStorageMetadata"),
 )

@@ -227,3 +227,11 @@ def test_options_that_no_model_names_stay_and_are_reported(site: Site) -> None:
     (withheld,) = site.plan(wanted(fillfactor=80)).plan.withheld
     before, after = (("with.fillfactor", "70"),), (("with.fillfactor", "80"),)
     assert withheld.change == c.TableOptionsChanged(TableName("t"), before, after)
+
+
+@BOTH
+def test_an_index_called_like_the_column_of_a_key_is_drift_where_no_key_has_an_index_of_its_own(site: Site) -> None:
+    metadata = table(sa.Column("a", sa.Integer, sa.ForeignKey("t.id")))
+    site.settle(metadata)
+    site.execute("CREATE INDEX a ON t (a)")
+    assert [note.what for note in site.plan(metadata).plan.notes] == ["t: index a (a) is in no model"]

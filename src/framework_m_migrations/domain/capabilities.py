@@ -51,7 +51,8 @@ class Capabilities:
         folds_columns: names of columns that differ in it only are one.
         naming: how constraints without a name are named.
         spell: how an expression names a column.
-        keys_to_any_index: a foreign key may point to columns that have an index, be it unique or not.
+        keys_to_any_index: a foreign key may point to columns that have an index, be it unique or not, and gets one of
+            its own, under its name or that of its first column.
         defines: kinds of objects with a definition that it has; see ``domain.defined.DEFINED``.
         savepoints: a part of a transaction can be taken back.
         views_hold_types: the type of a column cannot be changed while a view uses it.

@@ -115,7 +115,7 @@ def _indexes_and_uniques(
     for index in indexes.values():
         if owned is not None and owned.has_index(index):
             yield c.IndexRemoved(wanted.name, index)
-        elif not _is_of_key(index, wanted):
+        elif not (capabilities.keys_to_any_index and _is_of_key(index, wanted)):
             drift.append(index)
     for unique in uniques:
         # Where a constraint is an index, an index of ours is told as a constraint.
