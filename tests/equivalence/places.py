@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Place:
     dialect: str
     engine: sa.Engine
     empty: Callable[[], None]
+    _built: dict[tuple[str, ...], Dump] = field(default_factory=dict)
 
     def dump(self) -> Dump:
         """What the database says it has."""
@@ -56,15 +57,24 @@ class Place:
     def create_all(self, metadata: sa.MetaData, rows: Sequence[str] = ()) -> Dump:
         """What a database says into which SQLAlchemy itself built the schema; it is empty before and behind.
 
+        The same statements are sent once.
+
         Args:
             metadata: the schema.
             rows: INSERT statements that the database must take.
         """
-        metadata.create_all(self.engine)
-        self.execute(*rows)
-        dump = self.dump()
-        self.empty()
-        return dump
+        sent: list[str] = []
+        told = sa.create_mock_engine(
+            f"{self.dialect}://", lambda ddl, *_, **__: sent.append(str(ddl.compile(dialect=self.engine.dialect)))
+        )
+        metadata.create_all(told, checkfirst=False)
+        key = (*sent, *rows)
+        if key not in self._built:
+            metadata.create_all(self.engine)
+            self.execute(*rows)
+            self._built[key] = self.dump()
+            self.empty()
+        return self._built[key]
 
 
 @dataclass(frozen=True)
