@@ -15,10 +15,10 @@ COMPILE := -m compileall -q src tests scripts
 # Much of the time is waiting for servers and processes, so a third worker pays on two cores.
 PYTEST := -m pytest -n 3 --dist worksteal
 
-.PHONY: help venv check format lint types layers purity words test test-second test-lowest test-servers test-fast nightly mutation demo bench bench-load bench-distance bench-growth bench-browser playground docs release constraints clean
+.PHONY: help venv check format lint types layers purity words test test-second test-lowest test-servers test-fast nightly mutation demo bench bench-load bench-distance bench-growth bench-browser playground playground-static docs release constraints clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 venv: $(STAMP) ## the development environment in .venv
 
@@ -124,6 +124,9 @@ bench-browser: $(STAMP) ## measure a browser's tab against plain SQLAlchemy with
 
 playground: $(STAMP) ## the engine in a page of your browser, on http://localhost:8000/
 	@$(BIN)/python -m scripts.playground $(if $(PORT),--port $(PORT))
+
+playground-static: $(STAMP) ## the same page as a folder for any web server, in build/playground
+	@$(BIN)/python -m scripts.playground --build-only
 
 docs: ## the documentation as a site in build/site
 	@scripts/make_venv.sh .venv-docs any docs

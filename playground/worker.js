@@ -1,9 +1,11 @@
-// The module worker: boots Pyodide from the same server, unpacks the precompiled modules, and runs Python for the page.
-// A message is {id, code, values}; the answer {id, value} or {id, error}. Before it is ready it tells of its progress
-// with {stage, loaded, total} in bytes; `tell(text)` of Python sends {told: text}.
+// The module worker: boots Pyodide from the same server, from a memory snapshot that has everything imported, and runs
+// Python for the page. A message is {id, code, values}; the answer {id, value} or {id, error}. Before it is ready it
+// sends its progress as {stage, loaded, total} in bytes. `tell(text)` of Python sends {told: text}, `watch(seconds)`
+// {watch: seconds}: the page ends the worker if it does not hear of it again in time.
 import { loadPyodide } from "./pyodide/pyodide.mjs";
 
 const SITE = "/packages";
+const BOOTED = ["pyodide.asm.wasm", "python_stdlib.zip", "packages.zip", "snapshot.bin.gz"];
 let sizes = {}; // bytes by file name
 const download = { loaded: 0, total: 0 };
 
@@ -28,10 +30,15 @@ globalThis.fetch = async (input, options) => {
   return new Response(counted, { status, headers: { "Content-Type": headers.get("Content-Type") ?? "" } });
 };
 
-const archive = async (name) => {
+const get = async (name) => {
   const response = await fetch(name);
   if (!response.ok) throw new Error(`${name}: ${response.status} ${response.statusText}`);
-  return new Uint8Array(await response.arrayBuffer());
+  return response;
+};
+const archive = async (name) => new Uint8Array(await (await get(name)).arrayBuffer());
+const snapshot = async () => {
+  const { body } = await get("snapshot.bin.gz");
+  return new Uint8Array(await new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
 };
 
 const unpacked = new Map();
@@ -46,18 +53,44 @@ const unpack = (python, name) => {
   return unpacked.get(name);
 };
 
+const load = async () => {
+  const indexURL = new URL("pyodide/", location.href).href;
+  try {
+    const memory = await snapshot();
+    const { default: create } = await import("./pyodide/pyodide.asm.mjs");
+    return await loadPyodide({
+      indexURL,
+      _loadSnapshot: memory,
+      // The memory has to be as large as the snapshot before it is copied, which Pyodide leaves to its caller.
+      createPyodideModule: async (settings) => {
+        const module = await create(settings);
+        if (module.HEAP8.length < memory.length) module.growMemory(memory.length);
+        return module;
+      },
+    });
+  } catch (error) {
+    // A browser may be unable to use it. Everything is imported when it is needed then, which takes longer.
+    console.warn(`The memory snapshot is not used: ${error.message}`);
+    return loadPyodide({ indexURL });
+  }
+};
+
 const boot = async () => {
-  const first = "packages.zip";
   sizes = await (await fetch("sizes.json")).json();
-  for (const name of ["pyodide.asm.wasm", "python_stdlib.zip", first]) download.total += sizes[name];
-  const bytes = archive(first); // while Pyodide's own files come
-  const python = await loadPyodide({ indexURL: new URL("pyodide/", location.href).href });
+  for (const name of BOOTED) download.total += sizes[name];
+  const [bytes, python] = await Promise.all([archive("packages.zip"), load()]);
   report("boot");
-  python.unpackArchive(await bytes, "zip", { extractDir: SITE });
-  unpacked.set(first, Promise.resolve());
+  python.unpackArchive(bytes, "zip", { extractDir: SITE });
   python.globals.set("tell", (text) => postMessage({ told: text }));
+  python.globals.set("watch", (seconds) => postMessage({ watch: seconds }));
   python.globals.set("unpack", (name) => unpack(python, name));
-  await python.runPythonAsync(`import sys; sys.path[:0] = ["${SITE}"]`);
+  await python.runPythonAsync(`
+import importlib, random, sys
+random.seed() # or each tab would have the numbers of the snapshot
+if "${SITE}" not in sys.path: sys.path[:0] = ["${SITE}"]
+importlib.invalidate_caches()
+`);
+  for (const name of sizes.python) python.FS.writeFile(`${SITE}/${name}`, new Uint8Array(await (await get(name)).arrayBuffer()));
   report("ready");
   return python;
 };

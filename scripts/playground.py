@@ -8,19 +8,35 @@ The folder that it builds can be put on any server for static files.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import os
 import shutil
+import subprocess
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from scripts.pyodide_bundle import build as build_archive
-from scripts.pyodide_setup import ROOT, ensure
+from scripts.pyodide_setup import CACHE, FETCH, ROOT, ensure
 
 PAGE = ROOT / "playground"
+WARM = PAGE / "warm.py"
 RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 # What the worker downloads with fetch, and counts.
-COUNTED = ("pyodide.asm.wasm", "python_stdlib.zip", "packages.zip", "doctypes.zip")
+COUNTED = ("pyodide.asm.wasm", "python_stdlib.zip", "packages.zip", "doctypes.zip", "snapshot.bin.gz")
+# Pyodide compiles WebAssembly, and the stores of this package evaluate their JavaScript, in the worker. The page itself
+# has a stricter policy in index.html, which counts too.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'; worker-src 'self'; connect-src 'self'; "
+    "style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
 
 
 def build(out: Path) -> Path:
@@ -36,9 +52,31 @@ def build(out: Path) -> Path:
         shutil.copyfile(ROOT / "node_modules" / "pyodide" / name, runtime / name)
     build_archive(out / "packages.zip", ("core",))
     build_archive(out / "doctypes.zip", ("doctypes",))
+    _snapshot(out)
     files = {file.name: file for file in (*out.iterdir(), *runtime.iterdir())}
-    (out / "sizes.json").write_text(json.dumps({name: files[name].stat().st_size for name in COUNTED}))
+    sizes: dict[str, object] = {name: files[name].stat().st_size for name in COUNTED}
+    sizes["python"] = sorted(file.name for file in PAGE.glob("*.py") if file.name != WARM.name)
+    (out / "sizes.json").write_text(json.dumps(sizes))
+    # For servers that read headers from such a file; others take them from docs/browser.md.
+    (out / "_headers").write_text("/*\n" + "".join(f"  {name}: {value}\n" for name, value in HEADERS.items()))
     return out
+
+
+def _snapshot(out: Path) -> None:
+    """Write the memory of a Pyodide that has imported everything; kept by the content of all that is in it."""
+    maker = ROOT / "scripts" / "pyodide_snapshot.mjs"
+    parts = [maker, ROOT / "package.json", out / "packages.zip", *sorted(PAGE.glob("*.py"))]
+    digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in parts)).hexdigest()
+    kept = CACHE / "archives" / f"{digest}.bin.gz"
+    if not kept.exists():
+        node = shutil.which("node")
+        if node is None:
+            raise SystemExit("The playground needs Node 20 or later; node was not found.")
+        fresh = kept.with_suffix(f".{os.getpid()}")
+        command = [node, str(maker), str(out / "packages.zip"), str(WARM), str(PAGE), str(fresh)]
+        subprocess.run(command, cwd=ROOT, check=True, timeout=FETCH)
+        fresh.replace(kept)
+    shutil.copyfile(kept, out / "snapshot.bin.gz")
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -52,7 +90,8 @@ class Handler(SimpleHTTPRequestHandler):
     }
 
     def end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-cache")
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
         super().end_headers()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
