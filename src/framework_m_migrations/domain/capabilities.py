@@ -55,6 +55,16 @@ class Capabilities:
             its own, under its name or that of its first column.
         defines: kinds of objects with a definition that it has; see ``domain.defined.DEFINED``.
         savepoints: a part of a transaction can be taken back.
+        constraint_names: constraints keep their names; where not, they are compared by what they say.
+        text_lengths: a text has the length of its type at most, and the catalog tells it.
+        typed_values: a value is of the type of its column, and no longer than that.
+        key_actions: foreign keys have ON DELETE and ON UPDATE.
+        alter_under_dependents: a NOT NULL column comes, a column changes or goes, and a table gets another name, while
+            the table has an index or a foreign key of another table points at it.
+        alter_enums: an enumeration that exists gets further labels.
+        add_computed: a computed column can be added to a table that exists.
+        serial_keys: SQLAlchemy's DDL makes whole-numbered primary keys that the database numbers itself. Where not, the
+            shared writer creates a sequence for the key of each table.
         views_hold_types: the type of a column cannot be changed while a view uses it.
     """
 
@@ -94,3 +104,11 @@ class Capabilities:
     defines: frozenset[str] = frozenset()
     views_hold_types: bool = False
     savepoints: bool = True
+    constraint_names: bool = True
+    text_lengths: bool = True
+    typed_values: bool = True
+    key_actions: bool = True
+    alter_under_dependents: bool = True
+    alter_enums: bool = True
+    add_computed: bool = True
+    serial_keys: bool = True

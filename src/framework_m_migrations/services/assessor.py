@@ -15,6 +15,7 @@ from framework_m_migrations.domain.risk.drop_blockers import drops_asked_about, 
 from framework_m_migrations.domain.risk.facts import FactKind, Facts, Question, TypeChange
 from framework_m_migrations.domain.risk.prerequisites import withhold_dependents
 from framework_m_migrations.domain.risk.rules import DROP, Knowledge, judge, needs_rows, row_question
+from framework_m_migrations.domain.risk.unsupported import withhold_unsupported
 from framework_m_migrations.domain.schema import Catalog, Column, ColumnType, DocTypeSchema, TableName
 from framework_m_migrations.ports.session import Session
 
@@ -98,6 +99,7 @@ class Assessor:
                 )
         names = named([planned.change for planned in judged], tables, can.naming)
         judged = [replace(planned, change=change) for planned, change in zip(judged, names, strict=True)]
+        judged = withhold_unsupported(judged, can, tables, self.catalog.names)
         offered = self._without_held_drops((*judged, *ghosts))
         judged, ghosts = offered[: len(judged)], offered[len(judged) :]
         judged = self._without_obstructed(judged, ghosts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -39,6 +39,10 @@ _SERIAL = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"
 """The words with which PostgreSQL makes a column and the sequence that it owns."""
 
 
+NUMBERS = "_key_seq"
+"""The end of the name of a sequence that numbers the rows of a table."""
+
+
 class DdlWriter:
     """Writes the statements of operations for one connection. Sends nothing.
 
@@ -54,7 +58,9 @@ class DdlWriter:
         self._schema = schema
         target = Target.of(connection.dialect, sql_dialect, schema=schema)
         self._text = target.text
-        self._forms = SharedForms(target.text, comments=target.capabilities.comments)
+        self._forms = SharedForms(
+            target.text, comments=target.capabilities.comments, serial_keys=target.capabilities.serial_keys
+        )
 
     def statements(self, operation: o.Operation) -> tuple[str, ...]:
         """The statements of an operation, in order, with literal values.
@@ -112,10 +118,12 @@ class SharedForms:
         text: of the session's dialect and schema.
         comments: the database keeps comments.
         idempotent: what is there already is not created again, and what is gone is not dropped again.
+        serial_keys: see Capabilities.
     """
 
-    def __init__(self, text: SqlText, *, comments: bool, idempotent: bool = False) -> None:
+    def __init__(self, text: SqlText, *, comments: bool, idempotent: bool = False, serial_keys: bool = True) -> None:
         self._text = text
+        self._serial_keys = serial_keys
         self._idempotent = idempotent
         self._there = "IF EXISTS " if idempotent else ""
         self._absent = "IF NOT EXISTS " if idempotent else ""
@@ -160,6 +168,8 @@ class SharedForms:
         match operation:
             case o.DropTable(table=table, enums=enums):
                 yield f"DROP TABLE {self._there}{text.table(table)}"
+                if not self._serial_keys:
+                    yield f"DROP SEQUENCE IF EXISTS {text.table(numbers_of(table))}"
                 yield from (self._unused(enum) for enum in enums)
             case o.DropColumn(column=name):
                 yield f"{alter} DROP COLUMN {self._there}{text.quote(name)}"
@@ -222,7 +232,9 @@ class SharedForms:
             case o.CreateTable():
                 yield from self._create_table(operation)
             case o.AddColumn(table=table, column=column):
+                yield from self._numbers(table, (column,))
                 if not operation.staged:
+                    column = self._numbered(table, column)
                     yield f"ALTER TABLE {text.table(table)} ADD COLUMN {self._absent}{self._new_column(column)}"
                 else:
                     # A default that comes after the column is for new rows only.
@@ -278,10 +290,12 @@ class SharedForms:
         definition = operation.definition
         native: Any = definition.native
         natives: list[Any] = [key.native for key in operation.foreign_keys]
-        if isinstance(native, sa.Table) and all(key is not None for key in natives):
+        numbers = tuple(self._numbers(definition.name, definition.columns))
+        yield from numbers
+        if isinstance(native, sa.Table) and all(key is not None for key in natives) and not numbers:
             yield self._text.statement(declared_table(native, definition, natives))
         else:
-            columns = tuple(self._typed(column) for column in definition.columns)
+            columns = tuple(self._typed(self._numbered(definition.name, column)) for column in definition.columns)
             table = replace(definition, columns=columns)
             yield objects.create_table(self._text, table, operation.foreign_keys) + self._partitioned(definition)
         for index in definition.indexes:
@@ -292,6 +306,18 @@ class SharedForms:
         key = () if definition.primary_key is None else (definition.primary_key,)
         for item in (*key, *definition.uniques, *definition.checks, *operation.foreign_keys):
             yield from self._constraint_comment(definition.name, item)
+
+    def _numbers(self, table: TableName, columns: Iterable[Column]) -> Iterator[str]:
+        """The sequence that numbers the rows of a table, where the database has no keys that number themselves."""
+        if not self._serial_keys and any(_is_serial(column) for column in columns):
+            yield f"CREATE SEQUENCE IF NOT EXISTS {self._text.table(numbers_of(table))}"
+
+    def _numbered(self, table: TableName, column: Column) -> Column:
+        """A column that takes its default from that sequence."""
+        if self._serial_keys or not _is_serial(column):
+            return column
+        name = self._text.table(numbers_of(table))
+        return replace(column, generated=None, default=f"nextval({self._text.literal(name)})", native=None)
 
     def _partitioned(self, definition: Table) -> str:
         key = dict(definition.options).get("partition_key")
@@ -308,7 +334,7 @@ class SharedForms:
     def _typed(self, column: Column) -> Column:
         """The column with its type as DDL writes it, where that is known better than by its canonical spelling."""
         spelling = self._type(column)
-        if column.generated is not None and column.generated.kind == "serial":
+        if _is_serial(column):
             spelling = _SERIAL.get(column.type.spelling, spelling)
         return replace(column, type=replace(column.type, spelling=spelling))
 
@@ -384,6 +410,15 @@ class SharedForms:
         if operation.constraint is not None:
             subject = f"CONSTRAINT {quote(operation.constraint)} ON {name}"
         return f"COMMENT ON {subject} IS {value}"
+
+
+def numbers_of(table: TableName) -> TableName:
+    """The sequence that numbers the rows of a table, on databases without such keys."""
+    return table._replace(name=f"{table.name}{NUMBERS}")
+
+
+def _is_serial(column: Column) -> bool:
+    return column.generated is not None and column.generated.kind == "serial"
 
 
 def _says_the_same(column: Column, native: sa.Column[Any]) -> bool:

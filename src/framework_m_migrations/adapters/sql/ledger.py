@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from framework_m_migrations.adapters.sql.executor import send_text
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain.errors import DatabaseError, LedgerCorrupt, LedgerNameTaken
 from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable, Ownership
-from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.schema import ColumnType, TableName
 
 VERSIONS_TABLE = "__schema_versions__"
 """Framework M's own table; its two columns are exactly what the host reads and writes."""
@@ -332,6 +333,7 @@ def _mariadb(names: list[str], schema: str | None) -> sa.Select[Any]:
 # The engine's memory, as plain tables beside those it looks after.
 
 
+_TEXT = re.compile(r"char|text|string|clob", re.IGNORECASE)
 _BATCH = 30_000
 """Names in one IN list: SQLite takes 32,766 parameters, PostgreSQL's protocol 32,767."""
 _LONGEST = 1 << 18
@@ -579,33 +581,36 @@ class SqlLedger:
             LedgerNameTaken: one of the engine's names is no table's.
         """
         found = LEDGER_TABLES & self._names()
+        if not found:
+            return found
         with translated(self._translate):
-            inspector, named = sa.inspect(self._connection), sorted(found)
-            known = inspector.get_multi_columns(schema=self._schema, filter_names=named) if found else {}
-            for table in self._tables.all:
-                if table.name not in found:
-                    continue
-                read = known.get((self._schema, table.name)) or inspector.get_columns(table.name, schema=self._schema)
-                columns = {one["name"]: one["type"] for one in read}
-                missing = [column.name for column in table.columns if column.name not in columns]
-                if missing:
-                    raise LedgerCorrupt(
-                        f"The table {table.name} lacks the column {', '.join(missing)}.",
-                        details={"table": table.name, "missing": missing},
-                    )
-                unfit = [column.name for column in table.columns if not self._holds(columns[column.name], column.type)]
-                if unfit:
-                    raise LedgerCorrupt(
-                        f"The table {table.name} has a type that does not hold the ledger's texts: {', '.join(unfit)}.",
-                        details={"table": table.name, "unfit": unfit},
-                    )
+            reader = self._sql_dialect.inspector(self._connection, schema=self._schema, ignored=frozenset())
+            known = reader.read([TableName(name) for name in sorted(found)]).tables
+        for table in self._tables.all:
+            if table.name not in found:
+                continue
+            columns = {one.name: one.type for one in known[TableName(table.name)].columns}
+            missing = [column.name for column in table.columns if column.name not in columns]
+            if missing:
+                raise LedgerCorrupt(
+                    f"The table {table.name} lacks the column {', '.join(missing)}.",
+                    details={"table": table.name, "missing": missing},
+                )
+            unfit = [column.name for column in table.columns if not self._holds(columns[column.name], column.type)]
+            if unfit:
+                raise LedgerCorrupt(
+                    f"The table {table.name} has a type that does not hold the ledger's texts: {', '.join(unfit)}.",
+                    details={"table": table.name, "unfit": unfit},
+                )
         return found
 
-    def _holds(self, found: Any, wanted: Any) -> bool:
-        """Whether a column takes every text that belongs into it. SQLite keeps to no type and to no length."""
-        if self._connection.dialect.name == "sqlite":
+    def _holds(self, found: ColumnType, wanted: Any) -> bool:
+        """Whether a column takes every text that belongs into it."""
+        if not self._sql_dialect.capabilities(self._connection.dialect).typed_values:
             return True
-        return isinstance(found, sa.String) and (found.length or sys.maxsize) >= (wanted.length or sys.maxsize)
+        return _TEXT.search(found.base or found.spelling) is not None and (
+            found.length is None or found.length >= (wanted.length or sys.maxsize)
+        )
 
     def _names(self) -> frozenset[str]:
         """Which of the engine's names are taken, all of them by tables; raises LedgerNameTaken."""

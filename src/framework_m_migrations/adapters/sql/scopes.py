@@ -38,7 +38,8 @@ class ConnectionScopes:
         """A write transaction; see ports.session.Session. What COMMIT itself raises is translated too.
 
         Raises:
-            ConfigurationError: the caller's transaction is open, on a database whose DDL would commit it.
+            ConfigurationError: the caller's transaction is open, on a database whose DDL would commit it, or without
+                savepoints.
         """
         self._check_caller()
         return self._scope(self._gathered(limits))
@@ -59,9 +60,13 @@ class ConnectionScopes:
             flush(connection)
 
     def _check_caller(self) -> None:
-        if self.within and not self._sql_dialect.capabilities(self._connection.dialect).transactional_ddl:
+        if not self.within:
+            return
+        can = self._sql_dialect.capabilities(self._connection.dialect)
+        if not (can.transactional_ddl and can.savepoints):
+            why = "every DDL statement would commit" if can.savepoints else "cannot be taken back in part"
             raise ConfigurationError(
-                "The connection is in a transaction of the caller's, which every DDL statement would commit.",
+                f"The connection is in a transaction of the caller's, which {why}.",
                 next_step="Commit it before, or hand over an engine.",
             )
 

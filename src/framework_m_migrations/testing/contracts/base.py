@@ -83,3 +83,10 @@ class DatabaseContract(ContractSuite):
     def build(self, harness: Harness) -> Builder:
         """Builds tables in the adapter's spelling."""
         return Builder(harness.types)
+
+    def able(self, harness: Harness, capability: str) -> bool:
+        """Whether the database has a capability; where not, the report names it and the test ends."""
+        has: bool = harness.run(lambda session: bool(getattr(session.capabilities, capability)))
+        if not has:
+            self.not_applicable(capability)
+        return has

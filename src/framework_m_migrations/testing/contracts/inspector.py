@@ -293,7 +293,13 @@ class InspectorAnswersContract(DatabaseContract):
                 ),
                 checks=(Check("ck_real", "amount > 1"),),
             )
-            assert len(differences(session, wanted)) == 3
+            found = differences(session, wanted)
+            defaults = {one.column.name for one in found if isinstance(one, c.ColumnDefaultChanged)}
+            assert defaults == {"amount", "title"}, f"normalise hides another default: {found}"
+            # A check without a name that is kept is another check.
+            checks = [one for one in found if isinstance(one, c.CheckChanged | c.CheckAdded)]
+            assert len(checks) == 1, f"normalise hides another check: {found}"
+            assert "1" in checks[0].check.expression, f"another check was expected to be wanted: {found}"
 
         harness.run(work)
 
@@ -352,6 +358,8 @@ class InspectorAnswersContract(DatabaseContract):
         self, harness: Harness, build: Builder, before: str, after: str, allowed: set[TypeChange]
     ) -> None:
         """A change of type is classed by what it does to rows; the safe classes are given to safe changes only."""
+        if "string" in before and not self.able(harness, "text_lengths"):
+            return
 
         def work(session: Session) -> None:
             old, new = build.column("x", before), build.column("x", after)

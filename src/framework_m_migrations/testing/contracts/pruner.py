@@ -32,15 +32,18 @@ class PrunerContract(DatabaseContract):
     @pytest.fixture
     def doomed(self, harness: Harness, build: Builder) -> Table:
         """A table with a row and one of everything that can be dropped."""
+        can = harness.run(lambda session: session.capabilities)
+        keys = [ForeignKey("fk_gone", ("gone",), TableName("target"), ("id",))] if can.alter_constraints else []
+        indexes = [index("ix_gone", "gone"), *([index("ix_kept", "kept")] if can.alter_under_dependents else [])]
         table = build.table(
             "doomed",
             build.column("kept", "text"),
             build.column("gone", "integer"),
             build.column("other", "integer", nullable=False, default="1"),
-            indexes=[index("ix_gone", "gone"), index("ix_kept", "kept")],
+            indexes=indexes,
             uniques=[Unique("uq_other", ("other",))],
             checks=[Check("ck_id", "id > 0")],
-            foreign_keys=[ForeignKey("fk_gone", ("gone",), TableName("target"), ("id",))],
+            foreign_keys=keys,
         )
         harness.run(lambda session: create(session, build.table("target"), table))
         harness.insert(TableName("target"), [{"id": 5}])
@@ -53,6 +56,12 @@ class PrunerContract(DatabaseContract):
                 pruner_of(session).apply(operation)
 
         harness.run(work, drops=True)
+
+    @staticmethod
+    def _drops(session: Session) -> list[o.DestructiveOperation]:
+        """A column with an index on it, where the database can drop one, and its table."""
+        column = [o.DropColumn(DOOMED, "gone")] if session.capabilities.alter_under_dependents else []
+        return [*column, o.DropTable(DOOMED)]
 
     def _left(self, harness: Harness, wanted: Table) -> None:
         def work(session: Session) -> None:
@@ -77,6 +86,8 @@ class PrunerContract(DatabaseContract):
     @obligation("pruner.drop-column.with-what-stands-on-it")
     def test_a_column_is_dropped_with_what_stands_on_it(self, harness: Harness, doomed: Table) -> None:
         """A column goes with the indexes and foreign keys on it; rows keep the rest, other indexes stay."""
+        if not self.able(harness, "alter_constraints") or not self.able(harness, "alter_under_dependents"):
+            return
         self._drop(harness, o.DropColumn(DOOMED, "gone"))
         columns = tuple(column for column in doomed.columns if column.name != "gone")
         self._left(harness, replace(doomed, columns=columns, indexes=doomed.indexes[1:], foreign_keys=()))
@@ -92,8 +103,7 @@ class PrunerContract(DatabaseContract):
     @pytest.mark.parametrize("kind", ["unique", "check", "foreign_key"])
     def test_a_constraint_is_dropped(self, harness: Harness, doomed: Table, kind: str) -> None:
         """A named constraint goes and nothing else; where the database cannot do it, DatabaseError changes nothing."""
-        if not harness.run(lambda session: session.capabilities.alter_constraints):
-            self.not_applicable("alter_constraints")
+        if not self.able(harness, "alter_constraints"):
             return
         name = {"unique": "uq_other", "check": "ck_id", "foreign_key": "fk_gone"}[kind]
         try:
@@ -113,8 +123,7 @@ class PrunerContract(DatabaseContract):
     @obligation("pruner.drop-not-null.gone")
     def test_not_null_is_dropped(self, harness: Harness, doomed: Table) -> None:
         """NULL is allowed in a column again; its default and its rows stay."""
-        if not harness.run(lambda session: session.capabilities.alter_column):
-            self.not_applicable("alter_column")
+        if not self.able(harness, "alter_column") or not self.able(harness, "alter_under_dependents"):
             return
         self._drop(harness, o.DropNotNull(DOOMED, doomed.columns[3]))
         relaxed = (*doomed.columns[:3], replace(doomed.columns[3], nullable=True))
@@ -142,8 +151,8 @@ class PrunerContract(DatabaseContract):
                 self.not_applicable("transactional_ddl")
                 return
             with failing(session.transaction(Limits(10))):
-                pruner_of(session).apply(o.DropColumn(DOOMED, "gone"))
-                pruner_of(session).apply(o.DropTable(DOOMED))
+                for operation in self._drops(session):
+                    pruner_of(session).apply(operation)
 
         harness.run(work, drops=True)
         self._left(harness, doomed)
@@ -156,7 +165,7 @@ class PrunerContract(DatabaseContract):
 
         def work(session: Session) -> None:
             pruner = pruner_of(session)
-            for operation in (o.DropColumn(DOOMED, "gone"), o.DropTable(DOOMED)):
+            for operation in self._drops(session):
                 with session.transaction(Limits(10)):
                     rendered = pruner.render(operation)
                     assert any("DROP" in text.upper() for text in rendered)

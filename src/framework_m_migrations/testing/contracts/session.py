@@ -122,11 +122,10 @@ class SessionContract(DatabaseContract):
     @obligation("session.transaction.nested")
     def test_a_nested_transaction_is_a_savepoint(self, harness: Harness, build: Builder) -> None:
         """A transaction within another can fail alone; the outer one takes it along when it fails itself."""
+        if not self.able(harness, "transactional_ddl") or not self.able(harness, "savepoints"):
+            return
 
         def work(session: Session) -> None:
-            if not session.capabilities.transactional_ddl:
-                self.not_applicable("transactional_ddl")
-                return
             with session.transaction(Limits(10)):
                 make(session, build, "outer")
                 with failing(session.transaction(Limits(10))):

@@ -343,7 +343,7 @@ def _table_name(table: sa.Table, target: Target) -> TableName:
 
 
 def _name(constraint: sa.Constraint, target: Target) -> str | None:
-    name = target.text.constraint_name(constraint)
+    name = target.text.constraint_name(constraint) if target.capabilities.constraint_names else None
     return None if name is None else target.names.stored(name, f"the constraint {name!r}")
 
 

@@ -261,7 +261,7 @@ class Target:
             identifier,
             # Tables that name the default schema (public, main) are those of a session that names none.
             schema=schema if schema is not None else dialect.default_schema_name,
-            folds_case=dialect.name in {"sqlite", "mariadb"},
+            folds_case=sql_dialect.capabilities(dialect).folds_columns,
             # MariaDB's lower_case_table_names, as SQLAlchemy found it.
             folds_tables=getattr(dialect, "_casing", 0) != 0,
         )

@@ -6,10 +6,13 @@ catalog reader, its locks and transactions, and the few statements that it write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
 
 import sqlalchemy as sa
 
@@ -18,7 +21,7 @@ from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.defined import Dump
-from framework_m_migrations.domain.errors import ConfigurationError, MigrationError
+from framework_m_migrations.domain.errors import ConfigurationError, InvalidMetadata, MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
@@ -90,6 +93,136 @@ class Spelling(Protocol):
     def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
         """Split a rendered key (``lower(x) DESC``) of an index into body and canonical modifiers."""
         ...
+
+
+class BaseSpelling:
+    """What most spellings have in common; implements Spelling. A dialect gives its names for types.
+
+    Args:
+        dialect: SQLAlchemy's, which compiles.
+
+    Attributes:
+        aliases: how the database spells a type that DDL calls otherwise, in capitals and without parameters.
+        plain: types whose parameters the database does not keep.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    plain: ClassVar[Collection[str]] = ()
+
+    def __init__(self, dialect: sa.Dialect) -> None:
+        self._dialect: Any = dialect
+
+    def identifier(self, name: str) -> str:
+        """See Spelling: the name itself."""
+        return name
+
+    def column_type(self, type_: sa.types.TypeEngine[Any]) -> ColumnType:
+        """See Spelling.
+
+        Raises:
+            InvalidMetadata: SQLAlchemy cannot write this type.
+        """
+        try:
+            return replace(self.type_of(self._dialect.type_compiler_instance.process(type_)), native=type_)
+        except sa.exc.CompileError as error:
+            raise InvalidMetadata(f"The type {type_!r} cannot be written for {self._dialect.name}: {error}") from error
+
+    def type_of(self, sql: str) -> ColumnType:
+        """The canonical type of a text, be it from DDL or from the catalog."""
+        said = _TYPE.fullmatch(sql.strip())
+        if said is None:
+            return ColumnType(sql, sql.partition("(")[0].strip().lower())
+        word = " ".join((said["base"] + (said["rest"] or "")).upper().split())
+        word = self.aliases.get(word, word)
+        one, two = (int(said[part]) if said[part] and word not in self.plain else None for part in ("one", "two"))
+        if one is None:
+            return ColumnType(word, word.lower())
+        if word in {"DECIMAL", "NUMERIC"}:
+            return ColumnType(f"{word}({one},{two or 0})", word.lower(), None, one, two or 0)
+        return ColumnType(f"{word}({one})", word.lower(), one)
+
+    def enum_types(self, type_: sa.types.TypeEngine[Any]) -> tuple[EnumType, ...]:
+        """See Spelling: none; an enumeration is a part of its column."""
+        del type_
+        return ()
+
+    def default(self, sql: str, type_: ColumnType) -> str | None:
+        """See Spelling."""
+        del type_
+        found = self.expression(sql)
+        return None if found.upper() == "NULL" else found
+
+    def is_volatile(self, sql: str) -> bool:
+        """See Spelling: whatever calls a function."""
+        return _CALL.search(_LITERALS.sub("", sql)) is not None
+
+    def expression(self, sql: str) -> str:
+        """See Spelling: without line breaks, and without parentheses around all of it."""
+        parts = enumerate(_LITERALS.split(sql))
+        found = "".join(part if place % 2 else re.sub(r"\s+", " ", part) for place, part in parts).strip()
+        while found.startswith("(") and _closes(found) == len(found) - 1:
+            found = found[1:-1].strip()
+        return found
+
+    def generated(self, column: sa.Column[Any]) -> Generated | None:
+        """See Spelling: computed columns, and whole-numbered keys that the database numbers."""
+        if column.computed is not None:
+            text = self.rendered(column.computed.sqltext)
+            return Generated("computed", self.expression(text), stored=column.computed.persisted is True)
+        counts = column is column.table._autoincrement_column and column.server_default is None  # noqa: SLF001
+        return Generated("serial") if counts and not isinstance(column.default, sa.Sequence) else None
+
+    def rendered(self, clause: Any) -> str:
+        """An expression as DDL has it, literal values in place."""
+        compiler = self._dialect.ddl_compiler(self._dialect, None).sql_compiler
+        text: str = compiler.process(clause, include_table=False, literal_binds=True)
+        return text
+
+    def table_options(self, table: sa.Table) -> tuple[tuple[str, str], ...]:
+        """See Spelling: none."""
+        del table
+        return ()
+
+    def column_options(self, column: sa.Column[Any]) -> tuple[tuple[str, str], ...]:
+        """See Spelling: none."""
+        del column
+        return ()
+
+    def key_takes_null(self, column: sa.Column[Any]) -> bool:
+        """See Spelling: never."""
+        del column
+        return False
+
+    def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:
+        """See Spelling: there is one kind of index."""
+        del index
+        return None, (), ()
+
+    def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
+        """See Spelling: ``DESC``."""
+        del index, position
+        body = re.sub(r"\s+ASC\Z", "", rendered, flags=re.IGNORECASE)
+        found = re.sub(r"\s+DESC\Z", "", body, flags=re.IGNORECASE)
+        return found, "" if found == body else "DESC"
+
+
+_TYPE = re.compile(
+    r"(?P<base>[^\W\d][\w ]*?)\s*(?:\(\s*(?P<one>\d+)\s*(?:,\s*(?P<two>\d+)\s*)?\)(?P<rest>[\w ]*))?", re.ASCII
+)
+_LITERALS = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")")
+_CALL = re.compile(r"[^\W\d]\w*\s*\(")
+
+
+def _closes(sql: str) -> int:
+    """The position of the parenthesis that closes the first one; -1 where none does."""
+    depth = position = 0
+    for place, part in enumerate(_LITERALS.split(sql)):
+        for offset, character in enumerate(part if place % 2 == 0 else ""):
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if depth == 0 and character == ")":
+                return position + offset
+        position += len(part)
+    return -1
 
 
 class Rehearsal(Protocol):
@@ -356,8 +489,10 @@ class BaseDialect[S: Spelling, I: Inspector]:
         return lock_levels(operation)
 
     def revision_impl(self) -> type[Any] | None:
-        """See SqlDialect: Alembic's generic one."""
-        return None
+        """See SqlDialect: the shared writer's tables and columns, and Alembic's generic DDL."""
+        from framework_m_migrations.adapters.sql.revisions.generic import GenericRevisions
+
+        return type("Revisions", (GenericRevisions,), {"sql_dialect": self})
 
     def rehearsal(self) -> Rehearsal | None:
         """See SqlDialect."""
@@ -385,13 +520,18 @@ def _begun(connection: sa.Connection, *, savepoints: bool) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _committed(connection: sa.Connection) -> Iterator[None]:
+def refuse_transaction(connection: sa.Connection) -> None:
+    """Raise ConfigurationError where a connection is in a transaction, as no statement could stand for itself there."""
     if connection.in_transaction():
         raise ConfigurationError(
             "A statement must run outside any transaction, but the connection handed in is in one.",
             next_step="Commit before the call, or hand in an engine.",
         )
+
+
+@contextmanager
+def _committed(connection: sa.Connection) -> Iterator[None]:
+    refuse_transaction(connection)
     yield
     if connection.in_transaction():
         connection.commit()

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql import objects
 from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects, Pair
 from framework_m_migrations.adapters.sql.questions import PROBE_TIMEOUT, Asking, RowQuestions
+from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain.changes import Change, ColumnRemoved, IndexAdded, TableRemoved
 from framework_m_migrations.domain.describe import surplus_options
 from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.risk.conflicts import Claim, Obstacle, rivals
 from framework_m_migrations.domain.risk.drop_blockers import held_by_keys, stands
 from framework_m_migrations.domain.risk.facts import Facts, Question, Size, TypeChange
-from framework_m_migrations.domain.schema import Catalog, Column, ColumnType, SchemaObject, Table, TableName
+from framework_m_migrations.domain.schema import Catalog, Column, ColumnType, Generated, SchemaObject, Table, TableName
 
+_PROBE = "m_migrate_probe"
 _WHOLE_NUMBERS = {"tinyint": 1, "smallint": 2, "integer": 4, "bigint": 8}
 
 
@@ -64,8 +69,15 @@ class BaseInspector(ABC):
         return None
 
     def normalise(self, pairs: Sequence[tuple[Table, Table]]) -> list[Table]:
-        """See the port: the spelling is canonical already."""
-        return [wanted for wanted, _ in pairs]
+        """See the port: made in a scratch database and read back, where there is one."""
+        with self._scratch() as scratch:
+            return [
+                wanted if scratch is None else _respelt(type(self), scratch, wanted, actual) for wanted, actual in pairs
+            ]
+
+    def _scratch(self) -> AbstractContextManager[sa.Connection | None]:
+        """A connection to an empty database in which ``normalise`` may make tables; None for none."""
+        return nullcontext()
 
     def type_change(self, table: TableName, before: Column, after: Column) -> TypeChange:
         """See the port: by rule, whatever ``table`` is."""
@@ -206,6 +218,65 @@ class BaseInspector(ABC):
     def _everything(self, tables: Collection[TableName]) -> Catalog:
         """All tables of the schemas of these."""
         return self.read(self.read(tables).names)
+
+
+def _respelt(kind: type[BaseInspector], scratch: sa.Connection, wanted: Table, actual: Table) -> Table:
+    """A wanted table as the scratch database prints it."""
+    known = {check.expression for check in actual.checks}
+    checks = []
+    for check in wanted.checks:
+        # Each alone, for a database may keep no name to know it by.
+        one = None
+        if check.expression not in known:
+            one = _tried(kind, scratch, replace(wanted, checks=(check,), indexes=()))
+        checks.append(replace(check, expression=one.checks[0].expression) if one and one.checks else check)
+    wanted = replace(wanted, checks=tuple(checks))
+    indexes = tuple(replace(index, name=f"{_PROBE}_{number}") for number, index in enumerate(wanted.indexes))
+    found = _tried(kind, scratch, replace(wanted, checks=(), indexes=indexes))
+    if found is None:
+        return wanted
+    printed = {column.name: column for column in found.columns}
+    keys = {index.name: index for index in found.indexes}
+    return replace(
+        wanted,
+        columns=tuple(_as_printed(column, printed[column.name]) for column in wanted.columns),
+        indexes=tuple(
+            replace(index, keys=keys[made.name].keys, where=keys[made.name].where)
+            for index, made in zip(wanted.indexes, indexes, strict=True)
+        ),
+    )
+
+
+def _tried(kind: type[BaseInspector], scratch: sa.Connection, table: Table) -> Table | None:
+    """A table as the scratch database prints it; None where it refuses it."""
+    text = SqlText(scratch.dialect, str, schema=None)
+    name = TableName(_PROBE)
+    columns = tuple(replace(one, generated=_computed_only(one.generated)) for one in table.columns)
+    bare = replace(table, name=name, columns=columns, primary_key=None, uniques=(), foreign_keys=())
+    statements = [objects.create_table(text, bare, ())]
+    statements += [objects.create_index(text, text.table(name), index) for index in table.indexes]
+    with scratch.begin() as transaction:
+        try:
+            for sql in statements:
+                scratch.exec_driver_sql(sql, execution_options={"no_parameters": True}).close()
+            return kind(scratch, schema=None).read([name]).tables[name]
+        except sa.exc.DBAPIError:
+            return None
+        finally:
+            transaction.rollback()
+
+
+def _computed_only(generated: Generated | None) -> Generated | None:
+    return generated if generated is not None and generated.kind == "computed" else None
+
+
+def _as_printed(wanted: Column, found: Column) -> Column:
+    generated = wanted.generated
+    if generated is not None and found.generated is not None:
+        generated = replace(generated, expression=found.generated.expression)
+    default = wanted.default if wanted.default is None else found.default
+    type_ = wanted.type if wanted.type == found.type else replace(found.type, native=wanted.type.native)
+    return replace(wanted, type=type_, default=default, generated=generated)
 
 
 def says(name: str, text: str) -> bool:

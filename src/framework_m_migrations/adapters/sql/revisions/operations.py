@@ -28,6 +28,16 @@ class ImplSource(Protocol):
         ...
 
 
+def known_to_alembic(dialect: sa.Dialect, *, transactional_ddl: bool) -> None:
+    """Give Alembic its generic impl for a dialect that it has none for; one of the dialect's own package stays."""
+    try:
+        DefaultImpl.get_by_dialect(dialect)
+    except KeyError:
+        # The class registers itself.
+        says = {"__dialect__": dialect.name, "transactional_ddl": transactional_ddl}
+        types.new_class(f"{dialect.name.title()}Impl", (DefaultImpl,), exec_body=lambda body: body.update(says))
+
+
 @contextmanager
 def writing(context: MigrationContext, source: ImplSource) -> Iterator[Operations]:
     """Within the block ``alembic.op`` works on ``context`` through the dialect's writer.

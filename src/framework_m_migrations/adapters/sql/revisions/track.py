@@ -25,6 +25,7 @@ from framework_m_migrations.adapters.sql.revisions.library import (
     refuse_hidden_history,
     signature_of,
 )
+from framework_m_migrations.adapters.sql.revisions.operations import known_to_alembic
 from framework_m_migrations.adapters.sql.revisions.run import RevisionRun, UnfinishedWork, heads_of, make_room
 from framework_m_migrations.adapters.sql.revisions.surroundings import Surroundings, known_to_helpers
 from framework_m_migrations.adapters.sql.revisions.writer.files import RevisionWriter
@@ -90,6 +91,8 @@ class AlembicTrack:
         models: DeclaredModels | None = None,
         folders: tuple[Path, ...] = (),
     ) -> None:
+        can = scopes.capabilities(connection.dialect)
+        known_to_alembic(connection.dialect, transactional_ddl=can.transactional_ddl)
         self._folders = folders
         self._models = models
         self._connection = connection

@@ -61,6 +61,7 @@ class SqliteDialect(BaseDialect[SqliteSpelling, SqliteInspector]):
             alter_column=True,
             add_volatile_default=False,
             unique_is_index=True,
+            typed_values=False,
             drop_unique=False,
             folds_tables=True,
             folds_columns=True,
