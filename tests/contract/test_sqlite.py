@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from framework_m_migrations.testing import (
     ExecutorContract,
     InspectorContract,
     LedgerContract,
+    LifeContract,
     MigrationLockContract,
     PrunerContract,
     RunnerContract,
     SessionContract,
     VersionedTrackContract,
 )
+from framework_m_migrations.testing.contracts.life import FORBIDDEN
 from tests.contract.sql import SqlHarness, SqlRunnerHarness
 
 
@@ -46,6 +51,19 @@ class TestPruner(Database, PrunerContract): ...
 
 
 class TestLedger(Database, LedgerContract): ...
+
+
+class TestLife(Database, LifeContract): ...
+
+
+@pytest.mark.parametrize("capability", FORBIDDEN)
+class TestLifeWithout(Database, LifeContract):
+    """SQLite with one capability less: what it needs is withheld, and the rest goes on."""
+
+    @pytest.fixture(autouse=True)
+    def _without(self, capability: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        able, less = SqliteDialect.capabilities, cast("Any", {capability: False})
+        monkeypatch.setattr(SqliteDialect, "capabilities", lambda *given: replace(able(*given), **less))
 
 
 class TestLock(Database, MigrationLockContract): ...

@@ -137,7 +137,15 @@ def _plain_async_engine(url: sa.URL) -> AsyncEngine:
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    return create_async_engine(url, poolclass=sa.pool.NullPool)
+    from framework_m_migrations.adapters.sql.engines import engine_made_from
+
+    with engine_made_from(url):
+        if not url.get_dialect().is_async:
+            raise ConfigurationError(
+                f"The driver of {url.drivername!r} is synchronous and cannot be awaited.",
+                next_step="Use MigrationManager, or name an asynchronous driver in the URL.",
+            )
+        return create_async_engine(url, poolclass=sa.pool.NullPool)
 
 
 def async_source(settings: MigrationSettings, database: Any) -> AsyncSource:

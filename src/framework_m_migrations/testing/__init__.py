@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from framework_m_migrations.testing.contracts.executor import ExecutorContract as ExecutorContract
     from framework_m_migrations.testing.contracts.inspector import InspectorContract as InspectorContract
     from framework_m_migrations.testing.contracts.ledger import LedgerContract as LedgerContract
+    from framework_m_migrations.testing.contracts.life import LifeContract as LifeContract
     from framework_m_migrations.testing.contracts.lock import MigrationLockContract as MigrationLockContract
     from framework_m_migrations.testing.contracts.persistence import PersistenceContract as PersistenceContract
     from framework_m_migrations.testing.contracts.pruner import PrunerContract as PrunerContract
@@ -60,6 +61,7 @@ _WHERE = {
     "contracts.executor": ("ExecutorContract",),
     "contracts.inspector": ("InspectorContract",),
     "contracts.ledger": ("LedgerContract",),
+    "contracts.life": ("LifeContract",),
     "contracts.lock": ("MigrationLockContract",),
     "contracts.persistence": ("PersistenceContract",),
     "contracts.pruner": ("PrunerContract",),

@@ -24,6 +24,7 @@ from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.wiring import Assembly
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.schema import ColumnType, TableName
+from framework_m_migrations.embedding.sync import MigrationManager
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.testing import Meddling, as_use_case
 
@@ -152,6 +153,7 @@ class SqlHarness:
         self.revisions = AppFiles(apps)
         self.sync_url = sync_url
         self.engine = sa.create_engine(sync_url, poolclass=sa.NullPool)
+        self._apps = apps
         settings = MigrationSettings(
             url, apps=self.revisions.apps, metadata=(sa.MetaData(),), allow_empty=True, path=apps
         )
@@ -171,6 +173,13 @@ class SqlHarness:
         assert services is not None
         spelling = services.spelling(self.engine.dialect)
         return {kind: spelling.column_type(type_) for kind, type_ in TYPES.items()}
+
+    def manager(self, *models: sa.MetaData) -> MigrationManager:
+        """The facade that users get, for these models and the apps of ``revisions``."""
+        settings = MigrationSettings(
+            self.sync_url, apps=self.revisions.apps, metadata=models, allow_empty=True, path=self._apps
+        )
+        return MigrationManager(settings)
 
     def run[T](self, work: Callable[[Session], T], *, drops: bool = False) -> T:
         """See Harness."""

@@ -58,9 +58,7 @@ def withhold_unsupported(
 
 
 def _withheld(judgement: Judgement, why: str) -> Judgement:
-    if judgement.risk is Risk.SAFE:
-        return Judgement(Risk.WARNING, UNSUPPORTED, why, MANUAL)
-    return replace(judgement, reason=f"{judgement.reason} {why}", handled_by=MANUAL)
+    return Judgement(max(judgement.risk, Risk.WARNING), UNSUPPORTED, why, MANUAL)
 
 
 def _reason(change: c.Change, can: Capabilities, tables: Mapping[TableName, Table]) -> str | None:

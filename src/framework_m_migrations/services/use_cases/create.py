@@ -26,6 +26,7 @@ from framework_m_migrations.domain.revisions import Phase, RevisionDraft, revisi
 from framework_m_migrations.domain.risk import rules
 from framework_m_migrations.domain.risk.conflicts import OBSTRUCTED, taken_by
 from framework_m_migrations.domain.risk.facts import TypeChange
+from framework_m_migrations.domain.risk.unsupported import UNSUPPORTED
 from framework_m_migrations.domain.schema import Catalog, Check, Column, ForeignKey, Index, Table, TableName, Unique
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.mixed_apps import BESIDE_SYNC, sync_has_built
@@ -526,7 +527,7 @@ def _changes(session: Session, made: Plan, app: str) -> tuple[list[PlannedChange
 def _without_obstructed(chosen: Sequence[PlannedChange], left_out: list[str]) -> list[PlannedChange]:
     """What the revision itself can make room for; the rest, and references to tables among it, are told as left out."""
     freed = {planned.change.index.name for planned in chosen if isinstance(planned.change, c.IndexRemoved)}
-    held = [p for p in chosen if p.judgement.rule == OBSTRUCTED and not _is_made_room_for(p, freed)]
+    held = [p for p in chosen if p.judgement.rule in {OBSTRUCTED, UNSUPPORTED} and not _is_made_room_for(p, freed)]
     absent = {planned.change.table for planned in held if isinstance(planned.change, c.TableAdded)}
     rest: list[PlannedChange] = []
     for planned in chosen:

@@ -1,0 +1,158 @@
+"""What plans and revisions must do with the capabilities that an adapter declares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.errors import RevisionFailed
+from framework_m_migrations.domain.plan import PlannedChange
+from framework_m_migrations.domain.schema import ForeignKey, TableName
+from framework_m_migrations.embedding.sync import MigrationManager
+from framework_m_migrations.testing.contracts.base import DatabaseContract
+from framework_m_migrations.testing.databases import SqlHarness
+from framework_m_migrations.testing.harness import Harness
+from framework_m_migrations.testing.obligations import obligation
+
+type Forbidden = Callable[[c.Change], bool]
+
+_COLUMNS = c.ColumnTypeChanged | c.ColumnNullabilityChanged | c.ColumnDefaultChanged
+FORBIDDEN: dict[str, Forbidden] = {
+    "alter_constraints": lambda change: isinstance(change, c.CheckAdded | c.ForeignKeyAdded),
+    "alter_column": lambda change: isinstance(change, _COLUMNS),
+    "key_actions": lambda change: any(key.on_delete or key.on_update for key in _keys(change)),
+    "alter_enums": lambda change: isinstance(change, c.EnumValueAdded | c.EnumValuesIncompatible),
+    "add_computed": lambda change: isinstance(change, c.ColumnAdded) and change.column.generated is not None,
+    "alter_under_dependents": lambda change: isinstance(change, c.ColumnTypeChanged | c.ColumnNullabilityChanged),
+    "add_volatile_default": lambda change: isinstance(change, c.ColumnAdded) and change.column.volatile_default,
+}
+"""By capability, the changes to a table with rows and an index that a database without it cannot make."""
+
+
+def _keys(change: c.Change) -> tuple[ForeignKey, ...]:
+    match change:
+        case c.TableAdded(definition=table):
+            return table.foreign_keys
+        case c.ForeignKeyAdded(foreign_key=key):
+            return (key,)
+        case _:
+            return ()
+
+
+def first() -> sa.MetaData:
+    """A schema to begin with."""
+    models = sa.MetaData()
+    sa.Table(
+        "customer",
+        models,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(50), nullable=False, server_default="none"),
+        sa.Column("email", sa.String(100), index=True),
+        sa.Column("amount", sa.Numeric(10, 2)),
+        sa.Column("state", sa.Enum("new", "old", name="customer_state")),
+        sa.Column("surplus", sa.Integer),
+        sa.UniqueConstraint("email", "name", name="uq_customer"),
+        sa.CheckConstraint("amount >= 0", name="ck_customer"),
+    )
+    sa.Table("invoice", models, sa.Column("id", sa.Integer, primary_key=True), sa.Column("customer_id", sa.Integer))
+    return models
+
+
+def second() -> sa.MetaData:
+    """The same with a change of every kind that sync may make, and of many that it may not."""
+    models = sa.MetaData()
+    sa.Table(
+        "customer",
+        models,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(80), nullable=False, server_default="other"),
+        sa.Column("email", sa.String(100), nullable=False, index=True),
+        sa.Column("amount", sa.Numeric(12, 2)),
+        sa.Column("state", sa.Enum("new", "old", "gone", name="customer_state")),
+        sa.Column("note", sa.Text),
+        sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
+        sa.Column("seen", sa.DateTime, server_default=sa.func.now(), comment="the last visit"),
+        sa.Column("double", sa.Integer, sa.Computed("id * 2", persisted=False)),
+        sa.UniqueConstraint("email", "name", name="uq_customer"),
+        sa.UniqueConstraint("name", "id", name="uq_customer_name"),
+        sa.CheckConstraint("amount >= 0", name="ck_customer"),
+        sa.CheckConstraint("id > 0", name="ck_customer_id"),
+        sa.Index("ix_customer_note", "note"),
+    )
+    sa.Table(
+        "invoice",
+        models,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("customer_id", sa.Integer, sa.ForeignKey("customer.id", name="fk_invoice_customer")),
+    )
+    for name, other in (("left_hand", "right_hand"), ("right_hand", "left_hand")):
+        sa.Table(
+            name,
+            models,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("other_id", sa.Integer, sa.ForeignKey(f"{other}.id", name=f"fk_{name}")),
+            sa.Column("customer_id", sa.Integer, sa.ForeignKey("customer.id", name=f"fk_{name}_c", ondelete="CASCADE")),
+        )
+    return models
+
+
+def withheld(manager: MigrationManager) -> list[PlannedChange]:
+    """What the next plan still has to do: withheld changes, and nothing else."""
+    changes = manager.plan(force=True).plan.changes
+    open_ = [one for one in changes if not one.withheld]
+    assert open_ == [], f"sync was expected to leave nothing but withheld changes; the next plan has {open_}"
+    return list(changes)
+
+
+class LifeContract(DatabaseContract):
+    """Obligations of planning: a whole life of a schema, whatever the database can do. Needs an SqlHarness."""
+
+    @obligation("planning.life.only-what-can-be-done")
+    def test_sync_makes_only_what_the_database_can_do(self, harness: Harness) -> None:
+        """A table with rows gets every kind of change: what sync plans succeeds, and the rest is withheld for good."""
+        if not isinstance(harness, SqlHarness):
+            self.not_applicable("SqlHarness")
+            return
+        can = harness.run(lambda session: session.capabilities)
+        harness.manager(first()).sync()
+        assert withheld(harness.manager(first())) == []
+        harness.insert(TableName("customer"), [{"id": 1, "name": "Ada", "email": "a@b", "amount": 1}])
+        harness.insert(TableName("invoice"), [{"id": 1, "customer_id": 1}])
+        manager = harness.manager(second())
+        planned = manager.plan().plan.changes
+        for capability, forbids in FORBIDDEN.items():
+            if not getattr(can, capability):
+                wrong = [one for one in planned if not one.withheld and forbids(one.change)]
+                assert wrong == [], f"without {capability} these were expected to be withheld: {wrong}"
+        manager.sync()
+        left = withheld(manager)
+        assert manager.sync(force=True).steps == 0, f"a second sync was expected to do nothing; withheld: {left}"
+        row = harness.rows(TableName("customer"))[0]
+        assert (row["id"], row["name"], row["email"]) == (1, "Ada", "a@b"), f"the row was expected to stay: {row}"
+
+    @obligation("planning.life.revisions")
+    def test_a_revision_makes_what_sync_withholds(self, harness: Harness) -> None:
+        """``create`` leaves out what the database cannot do; what it writes runs, and ``rollback`` takes it back."""
+        if not isinstance(harness, SqlHarness):
+            self.not_applicable("SqlHarness")
+            return
+        harness.manager(first()).sync()
+        harness.insert(TableName("customer"), [{"id": 1, "name": "Ada", "email": "a@b", "amount": 1}])
+        manager = harness.manager(second())
+        manager.create("evolve", app=harness.revisions.apps[0], prove=False)
+        manager.run()
+        done = list(manager.plan(force=True).plan.changes)
+        left = [one for one in done if one.judgement.rule != "unsupported"]
+        assert left == [], f"the revision was expected to leave only what the database cannot do: {left}"
+        try:
+            manager.rollback()
+        except RevisionFailed:
+            # A column that came under an index cannot go under it: the rollback fails whole.
+            assert not harness.run(lambda session: session.capabilities.alter_under_dependents)
+            assert withheld(manager) == done, "a rollback that failed was expected to change nothing"
+            return
+        back = [one for one in harness.manager(first()).plan(force=True).plan.changes if not one.withheld]
+        assert back == [], f"after the rollback the first schema was expected: {back}"
+        assert [row["name"] for row in harness.rows(TableName("customer"))] == ["Ada"]
