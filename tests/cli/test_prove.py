@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.cli._program import Project
+from tests.cli._program import BASE, Project
 
 APPS = ("--apps", "shop")
 ONE_WAY = '''
@@ -78,3 +78,13 @@ def test_nothing_pending_says_what_to_name(project: Project) -> None:
     done = project.run("prove", *APPS)
     assert done.code == 0, done.err
     assert re.search(r"m-migrate prove (--\S+ \S+ )*REVISION", done.out)
+
+
+def test_a_value_that_only_a_person_knows_is_asked_for(project: Project) -> None:
+    project.app("shop")
+    assert project.run("sync", "--quiet").code == 0
+    project.models(BASE + 'customer.append_column(sa.Column("code", sa.Integer, nullable=False))\n')
+    done = project.run("create", "code", "--app", "shop", *APPS)
+    assert done.code == 0, done.err
+    assert "not tried: rows that exist need a value, for which the file leaves a place." in done.out
+    assert "Write the value there, then run `m-migrate prove" in done.out

@@ -40,6 +40,10 @@ def test_a_column_is_renamed_with_its_rows(shop: Project) -> None:
     assert shop.query("SELECT id, name FROM customer") == [(1, "first")]
     assert shop.columns("customer") == ["id", "name"]
     assert shop.run("create", "again", *APP, "--json").json["revision"] is None
+    shop.models(COLUMN.replace('"name"', '"other"'))
+    later = shop.run("create", "later", *APP, "--dry-run").out
+    assert 'batch_op.drop_column("name")' in later, "a renamed column is as much ours as it was"
+    shop.models(COLUMN)
     assert shop.run("rollback", "--apps", "shop").code == 0
     assert shop.query("SELECT id, title FROM customer") == [(1, "first")]
 
@@ -114,6 +118,10 @@ def test_what_else_differs_is_written_too_and_named(shop: Project) -> None:
     assert shop.query("SELECT name, type FROM pragma_table_info('customer')")[1] == ("name", "VARCHAR(80)")
     assert shop.query("SELECT name FROM customer") == [("first",)]
     assert shop.run("create", "again", *APP, "--json").json["revision"] is None
+    shop.models(COLUMN.replace('"name"', '"other"'))
+    later = shop.run("create", "later", *APP, "--dry-run").out
+    assert 'batch_op.drop_column("name")' in later, "a renamed column is as much ours as it was"
+    shop.models(COLUMN)
 
 
 @pytest.mark.parametrize(

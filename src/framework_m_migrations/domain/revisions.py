@@ -389,6 +389,10 @@ class Outcome(StrEnum):
     """There was no scratch database, or no way to the state from before the revision."""
 
 
+VALUE_WANTED = "REVIEW: give the rows that exist a value for"
+"""How the comment begins that stands in a file where only a person knows a value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """The outcome for one revision.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from framework_m_migrations.domain.effects import UseCase
-from framework_m_migrations.domain.errors import DropRefused
+from framework_m_migrations.domain.errors import DropRefused, LedgerCorrupt, LedgerNameTaken
 from framework_m_migrations.domain.events import (
     RevisionFinished,
     RevisionRetried,
@@ -180,12 +180,43 @@ def apply_revisions(
         "stamp": partial(_record, session, graph),
     }
     left = frozenset(recorded)
+    before = {} if left.issuperset(revisions) else _owned_columns(session)
     for name in revisions:
         app, way = graph.by_id[name].app, "stamp" if name in left else direction
         still_held(session)
         session.events.emit(RevisionStarted(name, app, way))
         yield from retrying(session, locks, partial(ways[way], name), partial(RevisionRetried, name))
         session.events.emit(RevisionFinished(name, app, way))
+    if before:
+        _own_what_came(session, locks, before)
+
+
+def _owned_columns(session: Session) -> dict[TableName, frozenset[str]]:
+    """The columns that our tables have; none where the ledger says nothing, or cannot be read."""
+    try:
+        with session.reading():
+            ours = session.ledger.objects()
+            return _columns(session, tuple(ours)) if ours else {}
+    except (LedgerCorrupt, LedgerNameTaken):
+        return {}
+
+
+def _columns(session: Session, tables: tuple[TableName, ...]) -> dict[TableName, frozenset[str]]:
+    found = session.inspector.read(tables).tables
+    return {name: frozenset(column.name for column in table.columns) for name, table in found.items()}
+
+
+def _own_what_came(session: Session, locks: LockOptions, before: Mapping[TableName, frozenset[str]]) -> None:
+    """What revisions brought to tables of ours, or gave another name there, is ours as well."""
+    with session.reading():
+        now = _columns(session, tuple(before))
+    came = {name: new for name, columns in now.items() if (new := columns - before[name])}
+    if came:
+        with session.transaction(locks.limits):
+            ours = session.ledger.objects(came)
+            session.ledger.replace(
+                [replace(ours[name], columns=ours[name].columns | new) for name, new in came.items()]
+            )
 
 
 def _record(session: Session, graph: RevisionGraph, revision: str) -> None:

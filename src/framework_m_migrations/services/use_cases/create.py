@@ -22,7 +22,7 @@ from framework_m_migrations.domain.renames import (
     with_renames,
 )
 from framework_m_migrations.domain.results import CreateResult
-from framework_m_migrations.domain.revisions import Phase, RevisionDraft, revision_id
+from framework_m_migrations.domain.revisions import VALUE_WANTED, Outcome, Phase, Proof, RevisionDraft, revision_id
 from framework_m_migrations.domain.risk import rules
 from framework_m_migrations.domain.risk.conflicts import OBSTRUCTED, taken_by
 from framework_m_migrations.domain.risk.facts import TypeChange
@@ -410,6 +410,11 @@ def _proved(session: Session, options: CreateOptions, written: CreateResult) -> 
     """The result with the outcome of the trial, and the text that the file has now."""
     if not options.autogenerate or options.merge or written.revision is None:
         return written
+    if VALUE_WANTED in written.text:
+        # It would fail at once on the generated rows, which says nothing of the rest.
+        why = "rows that exist need a value, for which the file leaves a place"
+        step = f"Write the value there, then run `m-migrate prove {written.revision}`."
+        return replace(written, proof=Proof(written.revision, Outcome.NOT_TRIED, (why,), next_step=step))
     found = proofs(session, [written.revision], scratch=options.scratch)
     if not found or session.prover is None:
         return written

@@ -35,6 +35,7 @@ from framework_m_migrations.adapters.sql.revisions.writer.source import (
 )
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.revisions import VALUE_WANTED
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, PrimaryKey, TableName, Unique
 
 _GAPS = re.compile(r"\s*([(),=])\s*")
@@ -367,7 +368,7 @@ class Directives:
             example = f"op.execute({string_literal(update.format('...'))})"
             return Source(
                 comments=(
-                    f"REVIEW: give the rows that exist a value for {column.name} here, or NOT NULL is refused:",
+                    f"{VALUE_WANTED} {column.name} here, or NOT NULL is refused:",
                     example,
                 )
             )

@@ -26,7 +26,7 @@ from framework_m_migrations.domain.naming import Place, standard_name
 from framework_m_migrations.domain.online_forms import standing_on, unsupported_option
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.renames import copy_name, former_name, in_text, on_columns, stands_on
-from framework_m_migrations.domain.revisions import Phase, RevisionDraft
+from framework_m_migrations.domain.revisions import VALUE_WANTED, Phase, RevisionDraft
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, IndexKey, Table, TableName, Unique
 
 type Item = Index | Unique | Check | ForeignKey
@@ -324,7 +324,7 @@ def require_column(halves: Halves, table: TableName, column: Column) -> None:
     if fill is None:
         halves.review.append(f"Data migration: rows need a value for {table}.{column.name} before NOT NULL.")
         example = f'online.backfill("{table.name}", {{"{column.name}": "..."}}, where="{column.name} IS NULL")'
-        words = (f"REVIEW: give the rows that exist a value for {column.name} here:", example)
+        words = (f"{VALUE_WANTED} {column.name} here:", example)
         halves.expand_up.append(Source(comments=words))
     else:
         halves.review.append(f"Data migration: rows get {fill} for {table}.{column.name}; is it right for all?")
