@@ -30,7 +30,8 @@ TYPES: list[sa.types.TypeEngine[Any]] = [
     mysql.BIGINT(display_width=20, unsigned=True, zerofill=True), mysql.TINYTEXT(), mysql.MEDIUMTEXT(),
     mysql.LONGTEXT(), mysql.SET("x", "y'z"), mysql.VARCHAR(9, charset="latin1"), mysql.VARCHAR(9, charset="utf8mb4"),
     mysql.ENUM("one", "two", charset="latin1"), mysql.LONGBLOB(), mysql.TIMESTAMP(fsp=2), sa.VARBINARY(30),
-    sa.BINARY(4), mysql.TEXT(20), mysql.TEXT(100),
+    sa.BINARY(4), mysql.TEXT(20), mysql.TEXT(100), mysql.VARCHAR(9, ascii=True), mysql.VARCHAR(9, unicode=True),
+    mysql.VARCHAR(9, binary=True), mysql.TEXT(charset="latin1", binary=True), mysql.NVARCHAR(9), mysql.NCHAR(9),
 ]  # fmt: skip
 DEFAULTS: list[tuple[Any, sa.types.TypeEngine[Any]]] = [
     (sa.text("0"), sa.Integer()), (sa.text("'x'"), sa.String(9)), ("it's \\ 5% :x", sa.String(30)),

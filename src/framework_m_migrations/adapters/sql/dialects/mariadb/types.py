@@ -47,11 +47,14 @@ _SYNONYMS = {
     "long varchar": "mediumtext",
 }
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+_CHARSETS = {"ascii": "latin1", "unicode": "ucs2"}
+"""What these words alone say of a type."""
+_NATIONAL = frozenset({"nchar", "nvarchar", "national char", "national varchar"})
 _ONE_BY_DEFAULT = frozenset({"char", "binary", "bit"})
 _FRACTIONS = frozenset({"datetime", "timestamp", "time"})
 _MODIFIERS = re.compile(
     r"(?P<unsigned>unsigned)|(?P<zerofill>zerofill)|(?:character set|charset)\s+(?P<charset>\w+)"
-    r"|collate\s+[`'\"]?(?P<collate>\w+)[`'\"]?",
+    r"|collate\s+[`'\"]?(?P<collate>\w+)[`'\"]?|\b(?P<short>ascii|unicode)\b|\b(?P<binary>binary)\b",
     re.IGNORECASE,
 )
 
@@ -67,13 +70,15 @@ class ParsedType:
     scale: int | None = None
     charset: str | None = None
     collation: str | None = None
+    binary: bool = False
 
     @property
     def spelling(self) -> str:
         """The canonical text."""
         if self.collation is not None:
             return f"{self.bare} collate {self.collation}"
-        return self.bare if self.charset is None else f"{self.bare} character set {self.charset}"
+        charset = "" if self.charset is None else f" character set {self.charset}"
+        return f"{self.bare}{charset}{' binary' if self.binary else ''}"
 
     def column_type(self, native: object = None) -> ColumnType:
         """As a value of the domain."""
@@ -101,15 +106,18 @@ def parse_type(text: str) -> ParsedType:
         bare += " unsigned zerofill"
     elif "unsigned" in found:
         bare += " unsigned"
-    charset = "utf8mb3" if found.get("charset") == "utf8" else found.get("charset")
+    charset = found.get("charset") or _CHARSETS.get(found.get("short", ""))
+    if charset == "utf8" or name in _NATIONAL:
+        charset = "utf8mb3"
     length = numbers[0] if numbers and base in {"char", "varchar", "binary", "varbinary", "bit"} else None
     precision = numbers[0] if numbers and base in {"decimal", *_FRACTIONS} else None
     scale = numbers[1] if base == "decimal" and len(numbers) > 1 else None
-    return ParsedType(bare, base, length, precision, scale, charset, found.get("collate"))
+    return ParsedType(bare, base, length, precision, scale, charset, found.get("collate"), "binary" in found)
 
 
 def _split_name(text: str) -> tuple[str, str]:
-    match = _MODIFIERS.search(text)
+    # BINARY is a type, too.
+    match = _MODIFIERS.search(text, 1)
     return (text, "") if match is None else (text[: match.start()].strip(), text[match.start() :])
 
 
