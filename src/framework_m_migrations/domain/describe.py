@@ -167,9 +167,9 @@ def surplus(item: Index | Unique | Check | ForeignKey) -> str:
             keys = ", ".join(str(key) for key in item.keys)
             return f"{'unique ' if item.unique else ''}index {item.name} ({keys})"
         case Unique():
-            return f"unique constraint {item.name or ''} ({', '.join(item.columns)})"
+            return " ".join(filter(None, ("unique constraint", item.name, f"({', '.join(item.columns)})")))
         case Check():
-            return f"{_rule(item)} {item.name or ''} ({item.expression})"
+            return " ".join(filter(None, (_rule(item), item.name, f"({item.expression})")))
         case ForeignKey():
             return " ".join(filter(None, ("foreign key", item.name, reference(item))))
 
