@@ -327,7 +327,8 @@ class Drawing:
         if not tab.items:
             return schema
         item = self.one(tab.items)
-        if item.option == "two":
+        if item.option == "two" or (self.easy and item.what == "check"):
+            # Another check may refuse the rows.
             return schema
         new = self._with_option(item, tab)
         if new.option == "two" or (self.easy and "unique" in new.option and "unique" not in item.option):

@@ -94,7 +94,7 @@ class Proof:
             f"{where}: {line}"
             for line in difference(found, wanted)
             if line not in self.kept
-            and not any(table in line and column in line for table, column in loose)
+            and not any(table in line and column in line.replace("~", " ") for table, column in loose)
             and not any(
                 re.search(rf"\b{re.escape(table)}(?:\b|_[^;.]+_(?:seq|numbers)\b)", line) for table in self.left
             )
