@@ -64,8 +64,11 @@ test: $(STAMP) ## everything, on Postgres too, and the core on a second Python
 test-second: $(STAMP) ## the unit and contract suites on Python 3.13 (on 3.12 where 3.13 is the first), without servers
 	@$(call on_second,.venv,dev framework-m,$(wildcard tests/unit tests/contract))
 
+# What test-fast leaves out, in a few.
+LOWEST_ON_SERVERS := tests/postgres/test_faults.py tests/mariadb/test_faults.py tests/sync/test_cost_and_size.py
 test-lowest: $(STAMP) ## what test-fast runs, on that Python with the lowest versions that pyproject.toml allows
 	@$(call on_second,.venv-lowest,lowest dev squawk,--ignore=tests/framework_m)
+	@for lowest in $$(ls -d .venv-lowest-*/bin/python); do $$lowest $(PYTEST) $(LOWEST_ON_SERVERS); done
 
 # A folder, what to install into it, what to run.
 define on_second

@@ -138,14 +138,19 @@ def test_what_needs_a_database_is_judged_up_to_there(apps: Apps) -> None:
         SECOND,
         """
         op.drop_column("orders", "note")
-        op.get_bind().execute(sa.text("SELECT 1")).scalar()
+        bind = op.get_bind()
+        with bind.begin_nested(): bind.exec_driver_sql("DELETE FROM orders WHERE note = 'a:b'")
+        bind.commit()
+        bind.execute(sa.text("SELECT 1")).scalar()
         op.drop_table("orders")
         """,
         down=FIRST,
     )
     result = lint(apps)
-    assert codes(result) == [("L302", 10), ("L403", 11)]
-    assert "NoneType" in result.findings[1].what
+    assert codes(result) == [("L302", 10), ("L303", 12), ("L403", 14)]
+    assert "it reads rows" in result.findings[2].what
+    apps.revision("wms", THIRD, "sa.inspect(op.get_bind())", down=SECOND)
+    assert "it inspects the database" in lint(apps, THIRD).findings[0].what
 
 
 def test_a_comment_allows_a_rule_at_its_line(apps: Apps) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -102,7 +103,13 @@ class ConnectionScopes:
 
 def is_autocommit(connection: sa.Connection) -> bool:
     """Whether the driver's connection commits each statement."""
-    return connection.dialect.detect_autocommit_setting(connection.connection.dbapi_connection)  # type: ignore[arg-type]
+    raw: Any = connection.connection.dbapi_connection
+    dialect: Any = connection.dialect
+    if hasattr(dialect, "detect_autocommit_setting"):
+        return bool(dialect.detect_autocommit_setting(raw))
+    # SQLAlchemy 2.0.40 cannot tell; PyMySQL and asyncmy have a method of that name, which sets it.
+    known = raw.autocommit
+    return bool(connection.connection.driver_connection.get_autocommit() if callable(known) else known)  # type: ignore[union-attr]
 
 
 @contextmanager

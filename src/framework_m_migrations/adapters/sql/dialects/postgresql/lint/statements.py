@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import sqlalchemy as sa
 from alembic.runtime.environment import EnvironmentContext
@@ -317,15 +317,46 @@ def render(
             dialect_opts={"paramstyle": "named"},
         )
         context = environment.get_context()
+        _widen(context.connection)
         try:
             with writing(context, source), contextlib.redirect_stdout(io.StringIO()):
                 function()
         # A revision is its author's own code, and offline there is no connection for it: it may raise anything.
         except Exception as error:  # noqa: BLE001
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            reason = _reason(error)
             line = failing_line(error, Path(script.path))
             return Rendered(tuple(recorder.sent), reason, line, tuple(recorder.texts))
     return Rendered(tuple(recorder.sent), texts=tuple(recorder.texts))
+
+
+def _widen(connection: Any) -> None:
+    """Give Alembic's stand-in, which has ``execute`` alone, what a revision calls without needing an answer."""
+    connection.dialect.colspecs = {**connection.dialect.colspecs, sa.types.NullType: _Untyped}
+    vars(connection).update(
+        dict.fromkeys(("close", "commit", "rollback"), lambda: None),
+        begin=contextlib.nullcontext,
+        begin_nested=contextlib.nullcontext,
+        exec_driver_sql=lambda sql, *_, **__: connection.execute(sa.text(sql.replace(":", r"\:"))),
+    )
+
+
+class _Untyped(sa.types.NullType):
+    """A value of which no type is known is written as it is."""
+
+    def literal_processor(self, dialect: sa.Dialect) -> Any:
+        """A number, or a text in quotes."""
+        del dialect
+        return lambda value: str(value) if isinstance(value, int | float) else "'" + str(value).replace("'", "''") + "'"
+
+
+def _reason(error: Exception) -> str:
+    """Why a revision cannot go on offline."""
+    text = " ".join(str(error).split())
+    if isinstance(error, sa.exc.NoInspectionAvailable):
+        return "it inspects the database"
+    if isinstance(error, AttributeError | TypeError) and re.search("NoneType|MockConnection", text):
+        return "it reads rows"
+    return f"{type(error).__name__}: {text}"
 
 
 def _origin(frame: FrameType | None, file: str) -> tuple[int | None, str | None]:
