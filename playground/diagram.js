@@ -3,7 +3,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const ROW = 20;
 const HEAD = 26;
 const GAP = 56;
-const LETTER = 7.3;
+const LETTER = 7.8;
 const COLUMNS = 3;
 
 const make = (name, attributes, ...children) => {

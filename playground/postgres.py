@@ -72,6 +72,8 @@ class Postgres:
             return {"sql": [], "locks": [str(error)]}
         taken: dict[str, LockLevel] = {}
         for name, level in (lock for operation in operations for lock in lock_levels(operation)):
+            if name.name not in existing:
+                continue
             taken[str(name)] = max(taken.get(str(name), level), level, key=LEVELS.index)
         return {
             "sql": sql,

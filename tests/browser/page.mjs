@@ -62,6 +62,7 @@ scenarios.page_doctype = async (context, Tab, origin) => {
   seen.refused = await problem(page);
   await page.fill("#source", (await source(page)).replace(/# (op\.execute\('UPDATE "customer" SET "email" = )\.\.\./, '$1"none"'));
   await press(page, "Run");
+  await until("the run to be reported", () => state(page), (one) => one.done.startsWith("run:"));
   seen.ran = [await done(page), await plan(page), await rows(page), await problem(page)];
 
   // A mistake is marked at its line; a second tab follows what is typed and done in the first.
