@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from framework_m_migrations import AsyncMigrationManager, MigrationSettings
+from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.testing import (
     ExecutorContract,
     InspectorContract,
@@ -62,3 +66,9 @@ class TestRunner(RunnerContract):
     def runner(self, tmp_path: Path) -> SqlRunnerHarness:
         missing = tmp_path / "nowhere" / "app.duckdb"
         return SqlRunnerHarness(f"duckdb:///{tmp_path / 'app.duckdb'}", f"duckdb:///{missing}")
+
+
+def test_duckdb_has_no_driver_that_can_be_awaited(tmp_path: Path) -> None:
+    settings = MigrationSettings(f"duckdb:///{tmp_path / 'app.duckdb'}", metadata=(sa.MetaData(),), allow_empty=True)
+    with pytest.raises(ConfigurationError, match="is synchronous and cannot be awaited"):
+        asyncio.run(AsyncMigrationManager(settings).plan())

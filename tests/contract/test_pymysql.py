@@ -11,6 +11,7 @@ from framework_m_migrations.testing import (
     ExecutorContract,
     InspectorContract,
     LedgerContract,
+    LifeContract,
     MigrationLockContract,
     PrunerContract,
     RunnerContract,
@@ -55,6 +56,9 @@ class TestPruner(Database, PrunerContract): ...
 
 
 class TestLedger(Database, LedgerContract): ...
+
+
+class TestLife(Database, LifeContract): ...
 
 
 class TestLock(Database, MigrationLockContract): ...

@@ -175,6 +175,7 @@ def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
 
 def prover(context: Context) -> Prover | None:
     """Tries revisions out on a scratch database; None where the versioned track is not Alembic's."""
+    from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
     from framework_m_migrations.adapters.sql.revisions.proving import SqlProver
     from framework_m_migrations.adapters.sql.revisions.track import AlembicTrack
     from framework_m_migrations.container.engines import twin_engine
@@ -183,7 +184,9 @@ def prover(context: Context) -> Prover | None:
     if not isinstance(track, AlembicTrack):
         return None
     open_twin = partial(twin_engine, context.settings, context.mode, is_async=context.live.dialect.is_async)
-    return SqlProver(context.live, context.sql, track, open_twin, schema=context.settings.schema)
+    return SqlProver(
+        context.live, context.sql, track, open_twin, fallback=SqliteDialect(), schema=context.settings.schema
+    )
 
 
 def events(_: Context) -> EventSink:

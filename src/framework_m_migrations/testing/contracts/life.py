@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -31,6 +35,30 @@ FORBIDDEN: dict[str, Forbidden] = {
 """By capability, the changes to a table with rows and an index that a database without it cannot make."""
 
 
+VALUES: tuple[tuple[sa.types.TypeEngine[Any], object], ...] = (
+    (sa.Integer(), -7),
+    (sa.SmallInteger(), 7),
+    (sa.BigInteger(), 2**40),
+    (sa.Boolean(), True),
+    (sa.String(20), "ü'%s:x\\"),
+    (sa.Unicode(20), "\u20ac"),
+    (sa.Text(), "two\nlines"),
+    (sa.Numeric(10, 2), Decimal("12.50")),
+    (sa.Float(), 1.5),
+    (sa.Double(), 2.25),
+    (sa.Date(), date(2024, 2, 29)),
+    (sa.Time(), time(23, 59, 58)),
+    (sa.DateTime(), datetime(2024, 2, 29, 23, 59, 58)),  # noqa: DTZ001 - of a column without a zone
+    (sa.Interval(), timedelta(days=2, seconds=5)),
+    (sa.LargeBinary(), b"\x00\xff'"),
+    (sa.JSON(), {"a": [1, None, "x"]}),
+    (sa.Uuid(), UUID(int=5)),
+    (sa.Enum("b", "it's", name="of_a_type"), "it's"),
+    (sa.Enum("b", "it's", name="of_a_text", native_enum=False), "b"),
+)
+"""A value of each of SQLAlchemy's generic types."""
+
+
 def _keys(change: c.Change) -> tuple[ForeignKey, ...]:
     match change:
         case c.TableAdded(definition=table):
@@ -51,6 +79,7 @@ def first() -> sa.MetaData:
         sa.Column("name", sa.String(50), nullable=False, server_default="none"),
         sa.Column("email", sa.String(100), index=True),
         sa.Column("amount", sa.Numeric(10, 2)),
+        sa.Column("points", sa.Integer),
         sa.Column("state", sa.Enum("new", "old", name="customer_state")),
         sa.Column("surplus", sa.Integer),
         sa.UniqueConstraint("email", "name", name="uq_customer"),
@@ -70,15 +99,16 @@ def second() -> sa.MetaData:
         sa.Column("name", sa.String(80), nullable=False, server_default="other"),
         sa.Column("email", sa.String(100), nullable=False, index=True),
         sa.Column("amount", sa.Numeric(12, 2)),
+        sa.Column("points", sa.Integer),
         sa.Column("state", sa.Enum("new", "old", "gone", name="customer_state")),
         sa.Column("note", sa.Text),
         sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
         sa.Column("seen", sa.DateTime, server_default=sa.func.now(), comment="the last visit"),
-        sa.Column("double", sa.Integer, sa.Computed("id * 2", persisted=False)),
+        sa.Column("double", sa.Integer, sa.Computed("points * 2", persisted=False)),
         sa.UniqueConstraint("email", "name", name="uq_customer"),
-        sa.UniqueConstraint("name", "id", name="uq_customer_name"),
+        sa.UniqueConstraint("name", "points", name="uq_customer_name"),
         sa.CheckConstraint("amount >= 0", name="ck_customer"),
-        sa.CheckConstraint("id > 0", name="ck_customer_id"),
+        sa.CheckConstraint("points > 0", name="ck_customer_points"),
         sa.Index("ix_customer_note", "note"),
     )
     sa.Table(
@@ -156,3 +186,44 @@ class LifeContract(DatabaseContract):
         back = [one for one in harness.manager(first()).plan(force=True).plan.changes if not one.withheld]
         assert back == [], f"after the rollback the first schema was expected: {back}"
         assert [row["name"] for row in harness.rows(TableName("customer"))] == ["Ada"]
+
+    @obligation("planning.types.there-and-back")
+    def test_a_value_of_every_type_comes_back(self, harness: Harness) -> None:
+        """A column of each of SQLAlchemy's types is synced, keeps a value, and is no difference afterwards."""
+        if not isinstance(harness, SqlHarness):
+            self.not_applicable("SqlHarness")
+            return
+        models = sa.MetaData()
+        columns = [sa.Column(f"c{number}", type_) for number, (type_, _) in enumerate(VALUES)]
+        table = sa.Table("every_type", models, sa.Column("id", sa.Integer, primary_key=True), *columns)
+        harness.manager(models).sync()
+        assert withheld(harness.manager(models)) == []
+        row = {f"c{number}": value for number, (_, value) in enumerate(VALUES)}
+        with harness.engine.begin() as connection:
+            connection.execute(sa.insert(table).values(id=1, **row))
+            found = dict(connection.execute(sa.select(*columns)).mappings().one())
+        wrong = {repr(VALUES[int(name[1:])][0]): (row[name], found[name]) for name in row if row[name] != found[name]}
+        assert wrong == {}, f"each value was expected to come back as it was written: {wrong}"
+
+    @obligation("planning.create-all.equals-sync")
+    def test_what_create_all_made_is_as_sync_wants_it(self, harness: Harness) -> None:
+        """Tables that the application made with ``create_all`` are no difference, and sync adopts them."""
+        if not isinstance(harness, SqlHarness):
+            self.not_applicable("SqlHarness")
+            return
+        models = sa.MetaData()
+        sa.Table(
+            "made",
+            models,
+            sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("name", sa.String(50), nullable=False, server_default="it's", index=True),
+            sa.Column("amount", sa.Numeric(10, 2), server_default=sa.text("0")),
+            sa.UniqueConstraint("name", "amount", name="uq_made"),
+            sa.CheckConstraint("amount >= 0", name="ck_made"),
+        )
+        key = sa.ForeignKey("made.id", name="fk_other")
+        sa.Table("other", models, sa.Column("id", sa.Integer, key, primary_key=True, autoincrement=False))
+        models.create_all(harness.engine)
+        changes = harness.manager(models).plan().plan.changes
+        assert changes == (), f"create_all was expected to make what sync wants; the plan has {changes}"
+        assert harness.manager(models).sync().steps == 0

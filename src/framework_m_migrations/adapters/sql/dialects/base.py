@@ -280,6 +280,18 @@ class Mark(Protocol):
         ...
 
 
+class RevisionGuard(Protocol):
+    """Precautions around one revision, for a database that needs some."""
+
+    def watch(self) -> AbstractContextManager[None]:
+        """The scope of the whole revision, its transaction within."""
+        ...
+
+    def check(self) -> None:
+        """Called inside the transaction before each commit; what it raises rolls it back."""
+        ...
+
+
 class SqlDialect(Protocol):
     """The services of one dialect. Instances hold no connection and no state."""
 
@@ -374,6 +386,14 @@ class SqlDialect(Protocol):
         A method ``batch_alter_table(operations, table_name, schema, **options)``, where it has one, takes the place of
         Alembic's, which copies tables by reflection. Imported when it is asked for: sync needs no Alembic.
         """
+        ...
+
+    def revision_guard(self, connection: sa.Connection) -> RevisionGuard | None:
+        """Precautions around a revision on this connection; None for none."""
+        ...
+
+    def revision_scope(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """The scope in which the functions of a revision run, within its transaction."""
         ...
 
     def rehearsal(self) -> Rehearsal | None:
@@ -493,6 +513,16 @@ class BaseDialect[S: Spelling, I: Inspector]:
         from framework_m_migrations.adapters.sql.revisions.generic import GenericRevisions
 
         return type("Revisions", (GenericRevisions,), {"sql_dialect": self})
+
+    def revision_guard(self, connection: sa.Connection) -> RevisionGuard | None:
+        """See SqlDialect."""
+        del connection
+        return None
+
+    def revision_scope(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """See SqlDialect."""
+        del connection
+        return nullcontext()
 
     def rehearsal(self) -> Rehearsal | None:
         """See SqlDialect."""

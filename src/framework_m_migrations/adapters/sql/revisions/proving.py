@@ -22,7 +22,6 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.desired.tables import Target
 from framework_m_migrations.adapters.sql.dialects.base import Rehearsal, SqlDialect
-from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from framework_m_migrations.adapters.sql.engines import parse_url, redact, secrets_of, show_url
 from framework_m_migrations.adapters.sql.ledger import ENGINE_TABLES
 from framework_m_migrations.adapters.sql.revisions.failures import cause_of
@@ -390,6 +389,7 @@ class SqlProver:
         sql_dialect: its dialect.
         track: its revisions.
         open_engine: makes an engine for a URL, as container.engines.twin_engine does.
+        fallback: the dialect of scratch databases where there are none of the session's kind.
         schema: the session's schema, None for the connection's default.
     """
 
@@ -400,10 +400,12 @@ class SqlProver:
         track: AlembicTrack,
         open_engine: Callable[[sa.URL], sa.Engine],
         *,
+        fallback: SqlDialect,
         schema: str | None = None,
     ) -> None:
         self._connection = connection
         self._sql_dialect = sql_dialect
+        self._fallback = fallback
         self._track = track
         self._open = open_engine
         self._schema = schema
@@ -426,7 +428,7 @@ class SqlProver:
         try:
             return self._squasher(self._sql_dialect, scratch).squash(draft, dry_run=dry_run)
         except _NotTried as error:
-            found = self._squasher(SqliteDialect(), None).squash(draft, dry_run=dry_run)
+            found = self._squasher(self._fallback, None).squash(draft, dry_run=dry_run)
             return replace(found, notes=(*found.notes, f"Proven on SQLite: {error.reason}. {error.next_step}".strip()))
 
     def _squasher(self, sql_dialect: SqlDialect, scratch: str | None) -> Squasher:

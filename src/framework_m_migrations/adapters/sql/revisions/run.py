@@ -17,8 +17,6 @@ from alembic.runtime.migration import RevisionStep
 from alembic.script import Script
 from sqlalchemy import event
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.online.half_built import half_built_again
-from framework_m_migrations.adapters.sql.dialects.sqlite.foreign_keys import SqliteGuard
 from framework_m_migrations.adapters.sql.engines import redact
 from framework_m_migrations.adapters.sql.errors import FOLLOWS, from_driver
 from framework_m_migrations.adapters.sql.ledger import KEY_LENGTH, TABLE_OPTIONS, UNFINISHED_TABLE
@@ -375,7 +373,7 @@ class RevisionRun:
         self._library = library
         self._script = library.script(revision)
         self._upgrade = upgrade
-        self._guard = SqliteGuard(connection) if connection.dialect.name == "sqlite" else None
+        self._guard = scopes.revision_guard(connection)
         self._transaction = RevisionTransaction(
             connection, scopes, limits, before_commit=self._guard.check if self._guard else None
         )
@@ -426,7 +424,7 @@ class RevisionRun:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """The scope for a run on the session's connection: its transaction, and SQLite's precautions."""
+        """The scope for a run on the session's connection: its transaction, and the dialect's precautions."""
         with self._translated(), self._guard.watch() if self._guard else nullcontext(), self._transaction.run():
             yield
 
@@ -471,7 +469,7 @@ class RevisionRun:
                 self.started = True
                 _call(function, arguments)
                 return
-            with self._noted(), half_built_again(self._connection), writing(context, self._scopes):
+            with self._noted(), self._scopes.revision_scope(self._connection), writing(context, self._scopes):
                 self.started = True
                 self._transaction.mark()
                 _call(function, arguments)

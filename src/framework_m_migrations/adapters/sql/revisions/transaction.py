@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from sqlalchemy import event
 
-from framework_m_migrations.adapters.sql.dialects.base import Mark
+from framework_m_migrations.adapters.sql.dialects.base import Mark, RevisionGuard
 from framework_m_migrations.adapters.sql.errors import FOLLOWS
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError, RevisionError
@@ -57,6 +57,14 @@ class Scopes(Protocol):
 
     def revision_impl(self) -> type[Any] | None:
         """As SqlDialect.revision_impl."""
+        ...
+
+    def revision_guard(self, connection: sa.Connection) -> RevisionGuard | None:
+        """As SqlDialect.revision_guard."""
+        ...
+
+    def revision_scope(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """As SqlDialect.revision_scope."""
         ...
 
     def translate(self, error: sa.exc.DBAPIError) -> MigrationError | None:

@@ -130,6 +130,12 @@ class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
 
         return PostgresqlRevisions
 
+    def revision_scope(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """An index that a killed revision left half built is built again."""
+        from framework_m_migrations.adapters.sql.dialects.postgresql.online.half_built import half_built_again
+
+        return half_built_again(connection)
+
     def rehearsal(self) -> Rehearsal | None:
         """See SqlDialect."""
         from framework_m_migrations.adapters.sql.dialects.postgresql.dump import PostgresqlRehearsal

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark, Rehearsal, Statement
+from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark, Rehearsal, RevisionGuard, Statement
 from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
 from framework_m_migrations.adapters.sql.dialects.sqlite.ddl import locked_tables, statements
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
@@ -100,6 +100,12 @@ class SqliteDialect(BaseDialect[SqliteSpelling, SqliteInspector]):
         from framework_m_migrations.adapters.sql.dialects.sqlite.revisions import SqliteRevisions
 
         return SqliteRevisions
+
+    def revision_guard(self, connection: sa.Connection) -> RevisionGuard:
+        """Foreign keys are off while a revision runs, and checked before it commits."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite.foreign_keys import SqliteGuard
+
+        return SqliteGuard(connection)
 
     def rehearsal(self) -> Rehearsal | None:
         """See SqlDialect."""
