@@ -135,7 +135,8 @@ class ExactForm:
         """Whether Alembic says an operation in statements of the same kind: what is added, and needs no look at it."""
         match operation:
             case o.CreateTable():
-                return True
+                # Without such keys, op.create_table itself goes through the shared writer.
+                return self._capabilities.serial_keys
             case o.CreateIndex():
                 return self._capabilities.transactional_ddl
             case o.AddUnique(unique=constraint, via_index=None) | o.AddForeignKey(foreign_key=constraint):
