@@ -160,7 +160,8 @@ const creatable = () => {
 };
 
 const buttons = () => {
-  const busy = "busy" in document.body.dataset;
+  // A click while the plan is made is not lost: what it asks for comes after.
+  const busy = !["look", undefined].includes(document.body.dataset.busy);
   const changes = state.plan?.changes ?? [];
   const safe = changes.filter((one) => !one.withheld).length;
   const pending = state.revisions.some((one) => one.applied === false);
