@@ -268,11 +268,12 @@ def test_what_is_shown_does_the_same_in_another_shell(path: Path, tmp_path: Path
         AddCheck(ORDER, Check("c1", "price < 1000")),
         AlterType(ORDER, name, replace(name, type=typed("VARCHAR(99)"))),
         AddForeignKey(ORDER, ForeignKey("f", ("untyped",), TableName("parent"), ("id",))),
+        AddColumn(ORDER, Column("added", typed("INT"))),
+        SetDefault(ORDER, replace(name, type=typed("VARCHAR(99)")), replace(name, default="'it''s'")),
         AddCheck(ORDER, Check("c2", "price <> 7")),
     ]
     with connected(other) as connection:
-        executor = SqlExecutor(connection, DIALECT)
-        shown = [statement for operation in operations for statement in executor.render(operation)]
+        shown = SqlExecutor(connection, DIALECT).render(*operations)
     with closing(sqlite3.connect(other, isolation_level=None)) as shell:
         for statement in ("BEGIN", *shown, "COMMIT"):
             shell.execute(statement)

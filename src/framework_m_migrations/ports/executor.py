@@ -46,8 +46,8 @@ class Executor(Protocol):
         """
         ...
 
-    def render(self, operation: Operation) -> tuple[str, ...]:
-        """The statements of an operation, ready to be read and to be pasted into the database's own shell.
+    def render(self, *operations: Operation) -> tuple[str, ...]:
+        """The statements of operations, one after the other, ready to be pasted into the database's own shell.
 
         Of every kind, for a plan shows what a pruner or a revision would send too.
         """

@@ -36,9 +36,9 @@ class MemoryExecutor:
         self.apply(operation)
         return Batch(0, 0, None)
 
-    def render(self, operation: o.Operation) -> tuple[str, ...]:
-        """The operation in words that look like SQL."""
-        return rendered(operation)
+    def render(self, *operations: o.Operation) -> tuple[str, ...]:
+        """The operations in words that look like SQL."""
+        return tuple(sql for operation in operations for sql in rendered(operation))
 
     def lock_levels(self, operation: o.AdditiveOperation) -> tuple[tuple[TableName, LockLevel], ...]:
         """The whole database has one writer: whatever is changed is locked in full."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.ddl import DdlWriter
@@ -10,7 +14,7 @@ from framework_m_migrations.adapters.sql.errors import shortened, translated
 from framework_m_migrations.adapters.sql.gathering import options
 from framework_m_migrations.adapters.sql.guard import refuse_destruction
 from framework_m_migrations.adapters.sql.names import unsendable
-from framework_m_migrations.domain.errors import InvalidMetadata
+from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
 from framework_m_migrations.domain.filling import Batch
 from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn, Operation
 from framework_m_migrations.domain.plan import LockLevel
@@ -43,9 +47,25 @@ class SqlExecutor:
             for sql in self.render(operation):
                 self.send(sql)
 
-    def render(self, operation: Operation) -> tuple[str, ...]:
-        """The statements of an operation, exactly as ``apply``, a pruner or a revision sends them."""
-        return self._writer.statements(operation)
+    def render(self, *operations: Operation) -> tuple[str, ...]:
+        """The statements of operations that follow each other, exactly as ``apply``, a pruner or a revision sends them."""
+        merged = self._sql_dialect.merged(operations)
+        alone = [self._writer.statements(operation) for operation in merged]
+        with self._sql_dialect.rehearsed(merged, self._connection, schema=self._schema) as copy:
+            if copy is not None:
+                # What cannot be played in a copy is shown as it would be written now.
+                with suppress(MigrationError, sa.exc.SQLAlchemyError):
+                    alone = self._played(merged, copy)
+        return tuple(sql for statements in alone for sql in statements)
+
+    def _played(self, operations: Sequence[Any], copy: sa.Connection) -> list[tuple[str, ...]]:
+        writer = DdlWriter(copy, self._sql_dialect, schema=self._schema)
+        found: list[tuple[str, ...]] = []
+        for operation in operations:
+            found.append(writer.statements(operation))
+            for sql in found[-1]:
+                copy.exec_driver_sql(sql, execution_options={"no_parameters": True}).close()
+        return found
 
     def fill(self, operation: FillColumn, after: str | None) -> Batch:
         """The next batch; see the port.

@@ -45,9 +45,7 @@ def render(session: Session, made: Plan, *, sql: bool = True) -> PlanResult:
             for planned in made.changes
         )
         steps = tuple(
-            tuple(statement for operation in step.operations for statement in session.executor.render(operation))
-            if sql
-            else ()
+            session.executor.render(*step.operations) if sql else ()
             for step in made.steps
         )
     return PlanResult(made, changes, steps)
@@ -55,7 +53,7 @@ def render(session: Session, made: Plan, *, sql: bool = True) -> PlanResult:
 
 def _sql(session: Session, planned: PlannedChange) -> tuple[str, ...]:
     try:
-        return tuple(sql for operation in planned.operations for sql in session.executor.render(operation))
+        return session.executor.render(*planned.operations)
     except MigrationError:
         if not planned.withheld:
             raise

@@ -362,6 +362,21 @@ class SqlDialect(Protocol):
         """
         ...
 
+    def rehearsed(
+        self, operations: Sequence[Any], connection: sa.Connection, *, schema: str | None
+    ) -> AbstractContextManager[sa.Connection | None]:
+        """A copy of the definitions, in which operations can be carried out to see what the next one is written as.
+
+        Args:
+            operations: what ``merged`` returned.
+            connection: of which the copy is made; nothing is changed.
+            schema: the session's.
+
+        Returns:
+            None where each statement is written the same whatever was done before.
+        """
+        ...
+
     def statements(
         self, operation: Operation, connection: sa.Connection, *, schema: str | None
     ) -> tuple[Statement, ...] | None:
@@ -491,6 +506,13 @@ class BaseDialect[S: Spelling, I: Inspector]:
     def merged(self, operations: Sequence[Operation]) -> Sequence[Any]:
         """See SqlDialect: each by itself."""
         return operations
+
+    def rehearsed(
+        self, operations: Sequence[Any], connection: sa.Connection, *, schema: str | None
+    ) -> AbstractContextManager[sa.Connection | None]:
+        """See SqlDialect: none is needed."""
+        del operations, connection, schema
+        return nullcontext()
 
     def statements(
         self, operation: Operation, connection: sa.Connection, *, schema: str | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,14 @@ class SqliteDialect(BaseDialect[SqliteSpelling, SqliteInspector]):
     def merged(self, operations: Sequence[Operation]) -> Sequence[Operation | TableEdit]:
         """The edits of one table's text that follow each other, together."""
         return merged(operations)
+
+    def rehearsed(
+        self, operations: Sequence[Any], connection: sa.Connection, *, schema: str | None
+    ) -> AbstractContextManager[sa.Connection | None]:
+        """See SqlDialect: an edit is written for the text that it finds."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite.dump import rehearsed
+
+        return rehearsed(operations, connection) if schema in {None, MAIN} else nullcontext()
 
     def statements(
         self, operation: Operation, connection: sa.Connection, *, schema: str | None

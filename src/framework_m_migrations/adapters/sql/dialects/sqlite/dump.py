@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
+from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction, server_version
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EDITS
 from framework_m_migrations.adapters.sql.dialects.sqlite.text import (
     NAME,
     OPERATOR,
@@ -27,6 +30,25 @@ WHERE m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
 ORDER BY CASE m.type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, m.rowid
 """
 _CONSTRAINTS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
+
+
+@contextmanager
+def rehearsed(operations: Sequence[Any], connection: sa.Connection) -> Iterator[sa.Connection | None]:
+    """A copy in memory, without rows, where several operations are about one table and one edits its definition."""
+    tables = [getattr(operation, "table", None) for operation in operations]
+    edited = {operation.table for operation in operations if isinstance(operation, EDITS)}
+    if in_transaction(connection) or not any(tables.count(table) > 1 for table in edited):
+        yield None
+        return
+    engine = sa.create_engine("sqlite://", isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as copy:
+            SqliteRehearsal().copy(connection, copy)
+            [(version,)] = control(connection, "PRAGMA main.schema_version")
+            copy.exec_driver_sql(f"PRAGMA main.schema_version = {version}")
+            yield copy
+    finally:
+        engine.dispose()
 
 
 class SqliteRehearsal:

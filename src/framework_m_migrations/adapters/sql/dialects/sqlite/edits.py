@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import (
     CheckText,
@@ -110,7 +111,7 @@ type Addition = AddCheck | AddForeignKey | ColumnEdit
 
 @dataclass(slots=True)
 class TableEdit:
-    """Several additions to one table, each column in one of them at most, which are one edit of its text."""
+    """Several additions to one table, which are one edit of its text."""
 
     table: TableName
     edits: list[Addition]
@@ -118,6 +119,7 @@ class TableEdit:
 
 type EditOperation = Addition | Removal | TableEdit
 """Operations that are done by an edit of the table's text."""
+EDITS = (AddCheck, AddForeignKey, AlterType, SetNotNull, SetDefault, DropNotNull, DropConstraint, DropColumn, TableEdit)
 
 _UNKNOWN_TABLE = ")"
 _GAPS = ("", " ", "\t", "\n", "\r", "\f", ",", "(", ")")
@@ -141,18 +143,13 @@ class TextEdit:
 def merged(operations: Sequence[Operation]) -> list[Operation | TableEdit]:
     """The operations in their order, additions to one table that follow each other as one edit."""
     made: list[Operation | TableEdit] = []
-    columns: set[str] = set()
     for operation in operations:
         last = made[-1] if made else None
         if isinstance(operation, AddCheck | AddForeignKey | AlterType | SetNotNull | SetDefault | DropNotNull):
-            name = None if isinstance(operation, AddCheck | AddForeignKey) else operation.column.name
-            if isinstance(last, TableEdit) and last.table == operation.table and name not in columns:
+            if isinstance(last, TableEdit) and last.table == operation.table:
                 last.edits.append(operation)
             else:
-                columns = set()
                 made.append(TableEdit(operation.table, [operation]))
-            if name is not None:
-                columns.add(name)
         else:
             made.append(operation)
     return [one.edits[0] if isinstance(one, TableEdit) and len(one.edits) == 1 else one for one in made]
@@ -210,10 +207,12 @@ def _edited(before: str, edits: Sequence[Addition]) -> TextEdit:
     end = parse_table(before).body_end
     clauses = "".join(f", {_clause(edit)}" for edit in edits if isinstance(edit, AddCheck | AddForeignKey))
     places = [((end, end), clauses)]
-    for edit in edits:
+    columns: dict[Span, list[tuple[Span, str]]] = {}
+    for edit in sorted(edits, key=lambda one: not isinstance(one, AlterType)):
         if not isinstance(edit, AddCheck | AddForeignKey):
             text = _column_text(before, edit)
-            places.append((text.span, _with_edits(before, text.span, _column_edits(edit, text))))
+            columns.setdefault(text.span, []).extend(_column_edits(edit, text))
+    places += [(span, _with_edits(before, span, changes)) for span, changes in columns.items()]
     pieces: list[str] = []
     position = 0
     for (left, right), words in sorted(places):
@@ -247,7 +246,8 @@ def _with_edits(text: str, part: Span, edits: list[tuple[Span, str]]) -> str:
     """A part of the text after edits within it."""
     start, end = part
     new = text[start:end]
-    for (left, right), words in sorted(edits, reverse=True):
+    # Of two at one place, as a type and NOT NULL where there was no type, the first comes first.
+    for (left, right), words in sorted(reversed(edits), key=itemgetter(0), reverse=True):
         new = spliced(new, left - start, right - start, words)
     return new
 
