@@ -48,9 +48,11 @@ class SqlExecutor:
                 self.send(sql)
 
     def render(self, *operations: Operation) -> tuple[str, ...]:
-        """The statements of operations that follow each other, exactly as ``apply``, a pruner or a revision sends them."""
+        """The statements of operations in a row, exactly as ``apply``, a pruner or a revision sends them."""
         merged = self._sql_dialect.merged(operations)
         alone = [self._writer.statements(operation) for operation in merged]
+        if not all(isinstance(operation, AdditiveOperation) for operation in operations):
+            return tuple(sql for statements in alone for sql in statements)
         with self._sql_dialect.rehearsed(merged, self._connection, schema=self._schema) as copy:
             if copy is not None:
                 # What cannot be played in a copy is shown as it would be written now.

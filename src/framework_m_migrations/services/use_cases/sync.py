@@ -44,10 +44,7 @@ def render(session: Session, made: Plan, *, sql: bool = True) -> PlanResult:
             )
             for planned in made.changes
         )
-        steps = tuple(
-            session.executor.render(*step.operations) if sql else ()
-            for step in made.steps
-        )
+        steps = tuple(session.executor.render(*step.operations) if sql else () for step in made.steps)
     return PlanResult(made, changes, steps)
 
 

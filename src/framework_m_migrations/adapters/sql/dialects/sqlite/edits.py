@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import (
     CheckText,
@@ -247,7 +246,8 @@ def _with_edits(text: str, part: Span, edits: list[tuple[Span, str]]) -> str:
     start, end = part
     new = text[start:end]
     # Of two at one place, as a type and NOT NULL where there was no type, the first comes first.
-    for (left, right), words in sorted(reversed(edits), key=itemgetter(0), reverse=True):
+    placed = sorted(enumerate(edits), key=lambda one: (one[1][0], one[0]), reverse=True)
+    for _, ((left, right), words) in placed:
         new = spliced(new, left - start, right - start, words)
     return new
 
