@@ -111,7 +111,9 @@ class PlainDialect(BaseDialect[PlainSpelling, Any]):
 
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
         postgres = self.name == "postgresql"
-        return Capabilities(self.name, comments=postgres, named_enums=postgres, schemas=postgres)
+        return Capabilities(
+            self.name, comments=postgres, named_enums=postgres, schemas=postgres, folds_columns=not postgres
+        )
 
     def inspector(self, connection: sa.Connection, **options: object) -> Any:
         return PlainInspector(connection)
