@@ -12,7 +12,8 @@ import pytest
 
 from scripts.waiting import PROGRAM_LIMIT
 
-pytestmark = pytest.mark.slow
+# By day the adapter for DuckDB is such a package: tests/demo/test_adapters.py.
+pytestmark = pytest.mark.night
 
 DIALECT = """
 from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect

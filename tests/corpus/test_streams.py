@@ -65,7 +65,7 @@ class Site:
 
 
 @pytest.mark.parametrize(
-    "stream", [pytest.param(name, marks=[pytest.mark.night] if name.startswith("erpnext") else []) for name in STREAMS]
+    "stream", [pytest.param(name, marks=[] if name == "crm" else [pytest.mark.night]) for name in STREAMS]
 )
 def test_a_stream(stream: str, corpus: Corpus, sqlite: Database) -> None:
     site = Site(corpus, sqlite)

@@ -15,7 +15,8 @@ from collections.abc import Container, Iterable
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 PAIRS = (("sqlite", "aiosqlite"), ("psycopg", "asyncpg"), ("pymysql", "asyncmy"))
 """The drivers of each database."""
-_DRIVER = re.compile(rf"(?<![a-z])({'|'.join(driver for pair in PAIRS for driver in pair)})(?![a-z])")
+_DRIVERS = "|".join(driver for pair in PAIRS for driver in pair)
+_DRIVER = re.compile(rf"(?<![a-z])(?:[a-z]+\+)?({_DRIVERS})(?![a-z+])")
 
 
 def cases(quick: int, nightly: int) -> int:
@@ -35,9 +36,9 @@ def of_the_other_driver(names: Iterable[str]) -> set[str]:
         found = _DRIVER.search(place)
         if found is None:
             continue
-        pair = next(number for number, drivers in enumerate(PAIRS) if found[0] in drivers)
+        pair = next(number for number, drivers in enumerate(PAIRS) if found[1] in drivers)
         prefix = name[: len(name) - len(place)]
-        ways[prefix + place[: found.start()] + "*" + place[found.end() :], pair][found[0]] = name
+        ways[prefix + place[: found.start()] + "*" + place[found.end() :], pair][found[1]] = name
     return {
         driven[PAIRS[pair][zlib.crc32(test.encode()) % 2]] for (test, pair), driven in ways.items() if len(driven) == 2
     }

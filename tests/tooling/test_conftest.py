@@ -35,6 +35,7 @@ def run(project: Path, corpus: Path, *arguments: str) -> subprocess.CompletedPro
         "_postgres.py",
         "_postgres_keeper.py",
         "support/__init__.py",
+        "support/in_memory.py",
         "support/profile.py",
         "support/sync_path.py",
     ):
