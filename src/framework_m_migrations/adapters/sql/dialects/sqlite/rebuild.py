@@ -534,7 +534,8 @@ def _is_redrafted(draft: Draft, operation: Operation, connection: sa.Connection,
             default = text.server_default(native)
             stored = native.computed is not None and native.computed.persisted
             volatile = native.computed is None and default is not None and not is_constant_default(default)
-            if not stored and not (volatile and has_rows(connection, draft.table.name, place)):
+            # SQLite adds both to a table without rows.
+            if not (stored or volatile) or not has_rows(connection, draft.table.name, place):
                 return False
             draft.add_column(native.name, text.ddl.get_column_specification(native))
         case _:

@@ -348,7 +348,8 @@ class Plan:
         if column.primary_key:
             return f"{column.name} as a primary key"
         if column.computed is not None:
-            return f"the stored column {column.name}" if column.computed.persisted else None
+            stored = column.computed.persisted and has_rows(self._connection, self.draft.table.name, self._place)
+            return f"the stored column {column.name}" if stored else None
         default = self._sql.server_default(column)
         volatile = default is not None and not is_constant_default(default)
         volatile = volatile and has_rows(self._connection, self.draft.table.name, self._place)
