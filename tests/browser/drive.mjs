@@ -21,6 +21,11 @@ results.version = browser.version();
 
 // A tab with the playground, which runs Python of the tests in its worker.
 class Tab {
+  // Without the snapshot, which has all modules in it: as in a page of somebody else's.
+  static async bare(context) {
+    await context.route("**/snapshot.bin.gz", (route) => route.fulfill({ status: 200, body: "no snapshot" }));
+    return Tab.open(context);
+  }
   static async open(context) {
     const tab = new Tab();
     tab.page = await within("a new page", context.newPage());

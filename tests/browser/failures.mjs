@@ -106,4 +106,4 @@ scenarios.in_use_opfs = async (context, Tab) => {
 };
 
 // What of asyncio.run works depends on the browser's JSPI; the engine itself never needs it.
-scenarios.loops = async (context, Tab) => (await Tab.open(context)).run("await try_asyncio_run()");
+scenarios.loops = async (context, Tab) => (await Tab.bare(context)).run("await try_asyncio_run()");

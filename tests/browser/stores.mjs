@@ -10,7 +10,7 @@ const inLine = (tab) => tab.page.evaluate(async () =>
 
 for (const kind of ["idbfs", "opfs"]) {
   scenarios[`life_${kind}`] = async (context, Tab) => {
-    const tab = await Tab.open(context);
+    const tab = await Tab.bare(context);
     const seen = [await tab.run(`await migrate("${kind}", "name")`)];
     await tab.run(`await insert("${kind}", "kept")`);
     await tab.reload();
