@@ -19,6 +19,7 @@ from tests.framework_m.test_loading import doctype
 from tests.support.statements import recorded
 
 
+@pytest.mark.night  # By day ten replicas of the web server boot: test_web_server.py.
 def test_ten_replicas_boot_at_once(on_postgres: Project) -> None:
     on_postgres.things("title: str = ''")
     runs = [on_postgres.start("boot") for _ in range(10)]
