@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction, server_version
-from framework_m_migrations.adapters.sql.dialects.sqlite.edits import EDITS
+from framework_m_migrations.adapters.sql.dialects.sqlite.edits import ADDITIONS, TableEdit
 from framework_m_migrations.adapters.sql.dialects.sqlite.text import (
     NAME,
     OPERATOR,
@@ -35,9 +36,9 @@ _CONSTRAINTS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"}
 @contextmanager
 def rehearsed(operations: Sequence[Any], connection: sa.Connection) -> Iterator[sa.Connection | None]:
     """A copy in memory, without rows, where several operations are about one table and one edits its definition."""
-    tables = [getattr(operation, "table", None) for operation in operations]
-    edited = {operation.table for operation in operations if isinstance(operation, EDITS)}
-    if in_transaction(connection) or not any(tables.count(table) > 1 for table in edited):
+    tables = Counter(getattr(operation, "table", None) for operation in operations)
+    edited = {operation.table for operation in operations if isinstance(operation, (*ADDITIONS, TableEdit))}
+    if in_transaction(connection) or not any(tables[table] > 1 for table in edited):
         yield None
         return
     engine = sa.create_engine("sqlite://", isolation_level="AUTOCOMMIT")

@@ -118,7 +118,7 @@ class TableEdit:
 
 type EditOperation = Addition | Removal | TableEdit
 """Operations that are done by an edit of the table's text."""
-EDITS = (AddCheck, AddForeignKey, AlterType, SetNotNull, SetDefault, DropNotNull, DropConstraint, DropColumn, TableEdit)
+ADDITIONS = (AddCheck, AddForeignKey, AlterType, SetNotNull, SetDefault, DropNotNull)
 
 _UNKNOWN_TABLE = ")"
 _GAPS = ("", " ", "\t", "\n", "\r", "\f", ",", "(", ")")
@@ -144,7 +144,7 @@ def merged(operations: Sequence[Operation]) -> list[Operation | TableEdit]:
     made: list[Operation | TableEdit] = []
     for operation in operations:
         last = made[-1] if made else None
-        if isinstance(operation, AddCheck | AddForeignKey | AlterType | SetNotNull | SetDefault | DropNotNull):
+        if isinstance(operation, ADDITIONS):
             if isinstance(last, TableEdit) and last.table == operation.table:
                 last.edits.append(operation)
             else:
