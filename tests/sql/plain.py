@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import BaseDialect
+from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, BaseSpelling
 from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.schema import (
@@ -23,10 +23,11 @@ from framework_m_migrations.domain.schema import (
 )
 
 
-class PlainSpelling:
+class PlainSpelling(BaseSpelling):
     """SQLAlchemy's own spelling, with white space evened out."""
 
     def __init__(self, dialect: sa.Dialect) -> None:
+        super().__init__(dialect)
         self.dialect = dialect
 
     def identifier(self, name: str) -> str:
@@ -60,14 +61,8 @@ class PlainSpelling:
                 return Generated("serial")
         return None
 
-    def table_options(self, table: sa.Table) -> tuple[tuple[str, str], ...]:
-        return ()
-
-    def column_options(self, column: sa.Column[Any]) -> tuple[tuple[str, str], ...]:
-        return ()
-
-    def key_takes_null(self, column: sa.Column[Any]) -> bool:
-        return False
+    def binary(self, value: bytes) -> str:
+        return f"'\\x{value.hex()}'" if self.dialect.name == "postgresql" else f"X'{value.hex()}'"
 
     def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:
         given = index.dialect_options[self.dialect.name]
@@ -112,7 +107,12 @@ class PlainDialect(BaseDialect[PlainSpelling, Any]):
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
         postgres = self.name == "postgresql"
         return Capabilities(
-            self.name, comments=postgres, named_enums=postgres, schemas=postgres, folds_columns=not postgres
+            self.name,
+            comments=postgres,
+            named_enums=postgres,
+            schemas=postgres,
+            folds_columns=not postgres,
+            merges_constraints=postgres,
         )
 
     def inspector(self, connection: sa.Connection, **options: object) -> Any:

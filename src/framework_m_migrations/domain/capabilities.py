@@ -65,6 +65,8 @@ class Capabilities:
         add_computed: a computed column can be added to a table that exists.
         serial_keys: SQLAlchemy's DDL makes whole-numbered primary keys that the database numbers itself. Where not, the
             shared writer creates a sequence for the key of each table.
+        merges_constraints: CREATE TABLE makes one of several unique or exclusion constraints that say the same.
+        restrict: a foreign key's RESTRICT differs from NO ACTION.
         views_hold_types: the type of a column cannot be changed while a view uses it.
     """
 
@@ -103,6 +105,8 @@ class Capabilities:
     keys_to_any_index: bool = False
     defines: frozenset[str] = frozenset()
     views_hold_types: bool = False
+    merges_constraints: bool = False
+    restrict: bool = True
     savepoints: bool = True
     constraint_names: bool = True
     text_lengths: bool = True

@@ -186,10 +186,7 @@ class MetadataSource:
                 raise InvalidMetadata(f"Two DocTypes are called {title}.")
             self._doctypes[title] = doctype
             for table in doctype.tables:
-                if target.dialect.name == "mariadb":
-                    from framework_m_migrations.adapters.sql.dialects.mariadb.options import adopt_mysql_names
-
-                    adopt_mysql_names(table)
+                target.spelling.adopt(table)
                 name = target.names.table(table.name, table.schema)
                 key = (name.schema, target.names.key(name.name))
                 if name.schema is not None:

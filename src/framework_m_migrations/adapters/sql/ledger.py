@@ -5,7 +5,6 @@ Three plain tables beside those that it looks after, their names, and what stand
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import re
@@ -47,25 +46,13 @@ LONG_NAME_PREFIX = "long-name:"
 """State keys that hold the DocType names which do not fit: the prefix, then the key they are stored under."""
 
 
-TABLE_OPTIONS: dict[str, dict[str, str]] = {
-    # Names are equal when their characters are, whatever the database's own collation says.
-    "mariadb": {
-        "mariadb_engine": "InnoDB",
-        "mariadb_charset": "utf8mb4",
-        "mariadb_collate": "utf8mb4_nopad_bin",
-    }
-}
-"""What the tables are made with, by dialect."""
-
-
 class LedgerTables:
     """The three tables in one schema, and what the first look at them asks; None is the connection's default."""
 
-    def __init__(self, schema: str | None, dialect: str = "") -> None:
+    def __init__(self, schema: str | None, sql_dialect: SqlDialect) -> None:
         metadata = sa.MetaData(schema=schema)
-        options: dict[str, Any] = {**TABLE_OPTIONS.get(dialect, {})}
-        # A key over a text without a limit is refused there.
-        key = sa.String(KEY_LENGTH) if dialect == "mariadb" else sa.Text()
+        options: dict[str, Any] = {**sql_dialect.own_tables}
+        key = sa.Text() if sql_dialect.text_keys else sa.String(KEY_LENGTH)
         self.versions = sa.Table(
             VERSIONS_TABLE,
             metadata,
@@ -91,7 +78,7 @@ class LedgerTables:
             **options,
         )
 
-        self.holders = holders(ENGINE_TABLES, schema, dialect)
+        self.holders = sql_dialect.relations(ENGINE_TABLES, schema)
         parts: list[sa.Select[Any]] = [
             sa.select(sa.literal_column("'v'"), self.versions.c.doctype_name, self.versions.c.checksum),
             sa.select(sa.literal_column("'s'"), self.state.c.key, self.state.c.value),
@@ -99,9 +86,8 @@ class LedgerTables:
         if self.holders is not None:
             # What is no table is told at once, for it may answer as a table would.
             others = self.holders.subquery()
-            parts.append(
-                sa.select(sa.literal_column("'n'"), others.c.name, others.c.kind).where(others.c.kind != TABLE)
-            )
+            name, kind = others.c
+            parts.append(sa.select(sa.literal_column("'n'"), name, kind).where(kind != TABLE))
         # One statement object, so that an engine that looks again finds it compiled.
         self.snapshot = sa.union_all(*parts)
 
@@ -111,10 +97,20 @@ class LedgerTables:
         return self.versions, self.objects, self.state
 
 
-@functools.lru_cache(maxsize=64)
-def ledger_tables(schema: str | None, dialect: str) -> LedgerTables:
+_MADE: dict[tuple[str | None, type], LedgerTables] = {}
+
+
+def ledger_tables(schema: str | None, sql_dialect: SqlDialect) -> LedgerTables:
     """The tables in ``schema``, made once for each dialect, and never changed."""
-    return LedgerTables(schema, dialect)
+    key = schema, type(sql_dialect)
+    if key not in _MADE:
+        if len(_MADE) > _SCHEMAS_KEPT:
+            _MADE.clear()
+        _MADE[key] = LedgerTables(schema, sql_dialect)
+    return _MADE[key]
+
+
+_SCHEMAS_KEPT = 64
 
 
 def key_of(doctype: str) -> str:
@@ -187,67 +183,32 @@ def _text(value: Any) -> str | None:
 
 TABLE = "table"
 """The kind of what may stand there."""
-_KINDS = {
-    "v": "view", "m": "materialised view", "S": "sequence", "f": "foreign table", "p": "partitioned table",
-    "c": "composite type", "i": "index", "I": "index", "r": TABLE,
-}  # fmt: skip
-"""PostgreSQL's pg_class.relkind, in words."""
-
-
-def holders(names: Iterable[str], schema: str | None, dialect: str, *, visible: bool = False) -> sa.Select[Any] | None:
-    """A query for what stands under the names in a schema: rows of (name, kind), the kind of a table being ``table``.
-
-    None for a dialect of somebody else's, whose catalog is not known: SQLAlchemy's reflection tells, by ``reflected``.
-
-    Args:
-        names: of the tables; on SQLite in lower case.
-        schema: to look in, None for the connection's default.
-        dialect: SQLAlchemy's name.
-        visible: without a schema, look where PostgreSQL's search_path finds a relation of the name, as statements do
-            that name none.
-    """
-    wanted = sorted(names)
-    match dialect:
-        case "sqlite":
-            return _sqlite(wanted, schema)
-        case "postgresql":
-            return _postgresql(wanted, schema, visible=visible)
-        case "mariadb" | "mysql":
-            return _mariadb(wanted, schema)
-        case _:
-            return None
 
 
 def reflected(connection: sa.Connection, schema: str | None) -> list[tuple[str, str]]:
-    """What SQLAlchemy's reflection finds in a schema, tables and views, in the form of the rows of ``holders``."""
+    """What SQLAlchemy's reflection finds in a schema, tables and views, in the form of SqlDialect.relations."""
     inspector = sa.inspect(connection)
     tables = [(name, TABLE) for name in inspector.get_table_names(schema=schema)]
     return [*tables, *((name, "view") for name in inspector.get_view_names(schema=schema))]
 
 
-def in_postgresql(name: str, schema: str | None = None) -> str:
-    """The query for one name as a text, for statements that are sent as they are."""
-    dialect = sa.make_url("postgresql://").get_dialect()()
-    query = _postgresql([name], schema)
-    return str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-
-
-def refuse_other_version_table(connection: sa.Connection, name: str, schema: str | None) -> None:
+def refuse_other_version_table(
+    connection: sa.Connection, sql_dialect: SqlDialect, name: str, schema: str | None
+) -> None:
     """Go on where what stands under the name of Alembic's table is a table, or nothing.
 
     Alembic reads a view as it would its table, and fails when it writes, in the middle of the first revision.
 
     Args:
         connection: to look through.
+        sql_dialect: of the connection.
         name: of the version table.
         schema: its schema, None for the connection's default.
 
     Raises:
         LedgerNameTaken: a view, a sequence, a type or something else has the name.
     """
-    dialect = connection.dialect.name
-    shown = name.lower() if dialect == "sqlite" else name
-    query = holders([shown], schema, dialect, visible=True)
+    query = sql_dialect.relations([name], schema, visible=True)
     found: Iterable[Sequence[Any]]
     if query is None:
         found = [row for row in reflected(connection, schema) if row[0] == name]
@@ -263,7 +224,7 @@ def only_tables(found: Iterable[Sequence[Any]], *, next_step: str | None = None)
     """The names that are taken, where each is a table's.
 
     Args:
-        found: rows of ``holders``.
+        found: rows of SqlDialect.relations.
         next_step: of the error, where the usual one does not fit.
 
     Raises:
@@ -278,55 +239,6 @@ def only_tables(found: Iterable[Sequence[Any]], *, next_step: str | None = None)
         f"What stands under a name of the engine's own is no table: {shown}. Nothing was changed.",
         next_step=next_step,
         details={"taken": others},
-    )
-
-
-def _sqlite(names: list[str], schema: str | None) -> sa.Select[Any]:
-    """Names are one whatever their case; a trigger takes a name from no table, an index does."""
-    entry = sa.table("sqlite_master", *map(sa.column, ("name", "type", "rootpage")), schema=schema)
-    lower: sa.Function[str] = sa.func.lower(entry.c.name)
-    virtual = sa.and_(entry.c.type == "table", entry.c.rootpage == 0)
-    kind = sa.case((virtual, "virtual table"), else_=entry.c.type)
-    return sa.select(lower.label("name"), kind.label("kind")).where(lower.in_(names), entry.c.type != "trigger")
-
-
-def _postgresql(names: list[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any]:
-    """Relations, and types without one: each table has a type of its own name, so that a type is in its way too."""
-    place: Any = sa.func.current_schema() if schema is None else schema
-    space = sa.table("pg_namespace", *map(sa.column, ("oid", "nspname")), schema="pg_catalog")
-    of_relations = ("oid", "relname", "relnamespace", "relkind")
-    relation = sa.table("pg_class", *map(sa.column, of_relations), schema="pg_catalog")
-    of_types = ("typname", "typnamespace", "typtype", "typrelid", "typelem")
-    type_ = sa.table("pg_type", *map(sa.column, of_types), schema="pg_catalog")
-    home: Any = sa.select(space.c.oid).where(space.c.nspname == place).scalar_subquery()
-    if visible and schema is None:
-        first = relation.alias()
-        seen = sa.select(sa.func.min(first.c.relnamespace)).where(
-            first.c.relname.in_(names), sa.func.pg_catalog.pg_table_is_visible(first.c.oid)
-        )
-        home = sa.func.coalesce(seen.scalar_subquery(), home)
-    word = sa.case(_KINDS, value=sa.cast(relation.c.relkind, sa.Text), else_="relation")
-    relations = sa.select(sa.cast(relation.c.relname, sa.Text).label("name"), word.label("kind")).where(
-        relation.c.relname.in_(names), relation.c.relnamespace == home
-    )
-    # The server gives the type of an array another name where one is needed.
-    own = sa.or_(type_.c.typtype != "b", type_.c.typelem == 0)
-    a_type: sa.ColumnElement[str] = sa.literal_column("'type'")
-    types = sa.select(sa.cast(type_.c.typname, sa.Text), a_type).where(
-        type_.c.typname.in_(names), type_.c.typnamespace == home, type_.c.typrelid == 0, own
-    )
-    both = sa.union_all(relations, types).subquery()
-    return sa.select(both.c.name, both.c.kind)
-
-
-def _mariadb(names: list[str], schema: str | None) -> sa.Select[Any]:
-    """By information_schema; schema and database are one there."""
-    columns = ("table_name", "table_schema", "table_type")
-    entry = sa.table("tables", *map(sa.column, columns), schema="information_schema")
-    place = sa.func.database() if schema is None else schema
-    kind = sa.case((entry.c.table_type == "BASE TABLE", TABLE), else_=sa.func.lower(entry.c.table_type))
-    return sa.select(sa.func.lower(entry.c.table_name).label("name"), kind.label("kind")).where(
-        entry.c.table_name.in_(names), entry.c.table_schema == place
     )
 
 
@@ -363,7 +275,7 @@ class SqlLedger:
         self._sql_dialect = sql_dialect
         self._translate = sql_dialect.translate
         self._schema = schema
-        self._tables = ledger_tables(schema, sql_dialect.name)
+        self._tables = ledger_tables(schema, sql_dialect)
         self._known = False
         self._made_in: sa.Transaction | None = None
         self._owned: dict[TableName, OwnedTable] | None = None

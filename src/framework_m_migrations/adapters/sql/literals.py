@@ -35,7 +35,6 @@ _FACTORIES: dict[object, Callable[[], object]] = {
 }
 """Builtin callables whose result without arguments is known without calling anything of the application's."""
 
-_BYTES: dict[str, str] = {"postgresql": "'\\x{}'", "sqlite": "X'{}'", "mariadb": "X'{}'"}
 _NOTHING = object()
 
 
@@ -71,13 +70,16 @@ def _unwrapped(function: object) -> object:
     return inner if isinstance(inner, type) else None
 
 
-def literal_of(value: object, type_: sa.types.TypeEngine[Any], text: SqlText) -> str | None:
+def literal_of(
+    value: object, type_: sa.types.TypeEngine[Any], text: SqlText, binary: Callable[[bytes], str | None]
+) -> str | None:
     """A value as a constant SQL literal of a type, None where there is none that is surely right.
 
     Args:
         value: str, bool, number, date, Enum member, UUID, bytes, or what a JSON or array column takes.
         type_: the column's type; its literal processor for the dialect writes the value.
         text: of the session's dialect.
+        binary: Spelling.binary.
     """
     impl = type_.dialect_impl(text.dialect)
     if isinstance(impl, sa.types.TypeDecorator):
@@ -85,8 +87,7 @@ def literal_of(value: object, type_: sa.types.TypeEngine[Any], text: SqlText) ->
     if value is None:
         return None
     if isinstance(value, (bytes, bytearray, memoryview)):
-        form = _BYTES.get(text.dialect.name)
-        return None if form is None or not isinstance(impl, sa.LargeBinary) else form.format(bytes(value).hex())
+        return binary(bytes(value)) if isinstance(impl, sa.LargeBinary) else None
     if isinstance(value, enum.Enum) and not isinstance(impl, sa.Enum):
         value = value.value
     if isinstance(value, (float, Decimal)) and not math.isfinite(value):

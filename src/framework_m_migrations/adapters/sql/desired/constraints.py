@@ -38,10 +38,6 @@ __all__ = [
     "wanted_uniques",
 ]
 
-_MERGES = frozenset({"postgresql"})
-# InnoDB checks at once whatever is said, and prints one word for both.
-_RESTRICT_IS_NO_ACTION = frozenset({"mariadb"})
-_WITHOUT = "declare it without postgresql_nulls_not_distinct"
 _ACTION = re.compile(r"^([\w\s]+?)\s*(\(.*\))?\s*$", re.DOTALL)
 
 
@@ -124,8 +120,6 @@ def _index(index: sa.Index, table: sa.Table, target: Target) -> Index:
         ]
         return Index(stored, tuple(keys), bool(says["unique"]), native=index)
     method, include, options = target.spelling.index_options(index)
-    if ("nulls_not_distinct", "true") in options:
-        _needs_15(f"NULLS NOT DISTINCT of index {stored}", _WITHOUT, target)
     where = index.dialect_options[target.dialect.name].get("where")
     return Index(
         name=stored,
@@ -196,7 +190,7 @@ def wanted_uniques(table: sa.Table, constraints: Iterable[sa.Constraint], target
         if isinstance(constraint, sa.UniqueConstraint) and len(constraint.columns) and is_created(constraint, target)
     ]
     found.sort(key=_unique_order)
-    if target.dialect.name in _MERGES:
+    if target.capabilities.merges_constraints:
         found = sorted(_merged(found, table, target), key=_unique_order)
     return tuple(found)
 
@@ -235,7 +229,7 @@ def wanted_checks(constraints: Iterable[sa.Constraint], target: Target) -> tuple
         if isinstance(constraint, sa.CheckConstraint | ExcludeConstraint) and is_created(constraint, target)
     ]
     found.sort(key=lambda check: (check.name or "", check.expression))
-    if target.dialect.name in _MERGES:
+    if target.capabilities.merges_constraints:
         # Of several that say the same one is made, with a name if one of them has it, as of unique constraints.
         named = sorted(found, key=lambda check: not check.name)
         made = {check.expression: check for check in reversed(named) if check.exclusion}
@@ -322,9 +316,7 @@ def _describe(element: sa.ForeignKey) -> str:
 
 def _action(phrase: str | None, target: Target) -> str | None:
     found = action(phrase)
-    if found is not None and "(" in found and target.dialect.name == "postgresql":
-        _needs_15(f"ON DELETE {found}", "declare it for all columns of the key", target)
-    return None if found == "RESTRICT" and target.dialect.name in _RESTRICT_IS_NO_ACTION else found
+    return None if found == "RESTRICT" and not target.capabilities.restrict else found
 
 
 def action(phrase: str | None) -> str | None:
@@ -377,19 +369,9 @@ def constraint_options(constraint: sa.Constraint, target: Target) -> tuple[tuple
     return tuple(sorted(options.items()))
 
 
-def _needs_15(what: str, instead: str, target: Target) -> None:
-    version = target.capabilities.server_version
-    if version and version < (15,):
-        raise InvalidMetadata(
-            f"{what} needs PostgreSQL 15; this server is {'.'.join(map(str, version))}.",
-            next_step=f"Upgrade the server, or {instead}.",
-        )
-
-
 def _dialect_options(constraint: sa.Constraint, target: Target) -> Iterator[tuple[str, str]]:
     given = constraint.dialect_options[target.dialect.name]
     if given.get("nulls_not_distinct") is True:
-        _needs_15(f"NULLS NOT DISTINCT of a unique constraint of table {constraint.table.name}", _WITHOUT, target)
         yield "nulls_not_distinct", "true"
     include = given.get("include")
     if include:

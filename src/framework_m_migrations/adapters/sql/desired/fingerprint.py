@@ -220,7 +220,7 @@ class Fingerprints:
         if key is not None and isinstance(value, enum.Enum) and type(value.value) in _PLAIN_VALUES:
             return f"{key!r} {class_.__qualname__}.{value.name} {value.value!r}"
         # The representation of any other object may hold an address.
-        return repr(literal_of(value, type_, self._target.text))
+        return repr(literal_of(value, type_, self._target.text, self._target.spelling.binary))
 
     def _clause(self, clause: Any) -> str:
         """An expression; that of plain SQL text costs nothing."""

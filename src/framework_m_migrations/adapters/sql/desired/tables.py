@@ -18,7 +18,6 @@ from framework_m_migrations.adapters.sql.objects import domain_of, wanted_domain
 from framework_m_migrations.adapters.sql.sqltext import SqlText, verbatim_dialect
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.renames import stands_on
 from framework_m_migrations.domain.schema import (
     Column,
     ColumnType,
@@ -99,8 +98,6 @@ def refuse_unsendable(table: Table, enums: Iterable[EnumType]) -> None:
             raise InvalidMetadata(f"The {what} of table {table.name} {wrong}: {text!r}.")
 
 
-_SYSTEM_COLUMNS = {"postgresql": frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})}
-_INDEX_NAMES = {"mariadb": frozenset({"primary", "gen_clust_index"})}
 _LABEL_LIMIT = 63
 """PostgreSQL's longest label of an enumeration, in bytes; the server refuses a longer one."""
 
@@ -118,29 +115,6 @@ def refuse_temporary(table: sa.Table) -> None:
         )
 
 
-def refuse_reserved(table: Table, enums: Iterable[EnumType], dialect: str) -> None:
-    """Raise InvalidMetadata for what the server refuses by rule: its own names, labels, keys, checks."""
-    if dialect == "mariadb":
-        _refuse_on_mariadb(table)
-    indexes = [index.name for index in table.indexes]
-    if dialect == "sqlite":
-        reserved = [name for name in (table.name.name, *indexes) if name[:7].lower() == "sqlite_"]
-    else:
-        columns, keywords = _SYSTEM_COLUMNS.get(dialect), _INDEX_NAMES.get(dialect)
-        reserved = [column.name for column in table.columns if column.name in columns] if columns else []
-        reserved += [name for name in indexes if name.lower() in keywords] if keywords else []
-        if dialect == "postgresql" and (table.name.schema or "").startswith("pg_"):
-            reserved.append(str(table.name.schema))
-    if reserved:
-        raise InvalidMetadata(
-            f"The name {reserved[0]} in table {table.name} is reserved by the database.",
-            next_step="Give it another name.",
-            details={"table": str(table.name), "name": reserved[0]},
-        )
-    for enum in enums:
-        refuse_labels(enum)
-
-
 def refuse_labels(enum: EnumType) -> None:
     """Raise InvalidMetadata for labels that the server refuses."""
     for value in enum.values:
@@ -155,31 +129,6 @@ def refuse_labels(enum: EnumType) -> None:
             f"The enumeration {enum.name} has a label twice: {', '.join(enum.values)}.",
             next_step="Declare each label once.",
             details={"enumeration": str(enum.name)},
-        )
-
-
-def _refuse_on_mariadb(table: Table) -> None:
-    counting = [column.name for column in table.columns if column.generated and column.generated.kind == "serial"]
-    required = {column.name for column in table.columns if not column.nullable}
-    wrong = [
-        f"check {one.name or one.expression} names the AUTO_INCREMENT column"
-        for one in table.checks
-        if counting and stands_on(one, counting)
-    ]
-    wrong += [
-        f"foreign key ({', '.join(key.columns)}) sets a column to NULL that is NOT NULL"
-        for key in table.foreign_keys
-        if "SET NULL" in {key.on_delete, key.on_update} and not required.isdisjoint(key.columns)
-    ]
-    indexes = {index.name.lower() for index in table.indexes}
-    wrong += [
-        f"{one.name} names a constraint and an index" for one in table.uniques if (one.name or "").lower() in indexes
-    ]
-    if wrong:
-        raise InvalidMetadata(
-            f"MariaDB refuses table {table.name}: {wrong[0]}.",
-            next_step="Correct the model, or declare it for other databases alone (ddl_if).",
-            details={"table": str(table.name)},
         )
 
 
@@ -339,7 +288,9 @@ def wanted_table(table: sa.Table, target: Target) -> WantedTable:
             native=table,
         )
         enums = _enums(name, types)
-        refuse_reserved(wanted, enums, target.dialect.name)
+        target.spelling.refuse(wanted)
+        for enum in enums:
+            refuse_labels(enum)
         refuse_unsendable(wanted, enums)
         domains = [domain for spelled in types for domain in spelled.domains]
         return WantedTable(wanted, enums, tuple(dict.fromkeys((*domains, *wanted_sequences(table, target)))))
@@ -438,7 +389,7 @@ def _fill(column: sa.Column[Any], type_: ColumnType, target: Target) -> str | No
     known, value = constant_of(column)
     if not known:
         return None
-    written = literal_of(value, column.type, target.text)
+    written = literal_of(value, column.type, target.text, target.spelling.binary)
     return None if written is None else target.spelling.default(written, type_)
 
 

@@ -7,7 +7,7 @@ catalog reader, its locks and transactions, and the few statements that it write
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +25,22 @@ from framework_m_migrations.domain.errors import ConfigurationError, InvalidMeta
 from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
-from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, TableName
+from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, Table, TableName
 from framework_m_migrations.ports.inspector import Inspector
 from framework_m_migrations.ports.lock import MigrationLock
 
 type Statement = sa.schema.ExecutableDDLElement | sa.Executable | str
 """Something to execute: a DDL element, another executable, or literal SQL that is sent to the driver as it is."""
+
+
+def refuse_reserved(table: TableName, names: Iterable[str]) -> None:
+    """Raise InvalidMetadata where a table uses names that the database keeps for itself."""
+    for name in names:
+        raise InvalidMetadata(
+            f"The name {name} in table {table} is reserved by the database.",
+            next_step="Give it another name.",
+            details={"table": str(table), "name": name},
+        )
 
 
 class Spelling(Protocol):
@@ -92,6 +102,18 @@ class Spelling(Protocol):
 
     def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
         """Split a rendered key (``lower(x) DESC``) of an index into body and canonical modifiers."""
+        ...
+
+    def binary(self, value: bytes) -> str | None:
+        """A literal of a binary type, None where there is none."""
+        ...
+
+    def adopt(self, table: sa.Table) -> None:
+        """Give a model's table the options that it declares for the database under another name of the dialect."""
+        ...
+
+    def refuse(self, table: Table) -> None:
+        """Raise InvalidMetadata for a wanted table that the database rejects by rule: reserved names, old servers."""
         ...
 
 
@@ -205,6 +227,17 @@ class BaseSpelling:
         found = re.sub(r"\s+DESC\Z", "", body, flags=re.IGNORECASE)
         return found, "" if found == body else "DESC"
 
+    def binary(self, value: bytes) -> str | None:
+        """See Spelling: not known."""
+        del value
+        return None
+
+    def adopt(self, table: sa.Table) -> None:
+        """See Spelling: there is none."""
+
+    def refuse(self, table: Table) -> None:
+        """See Spelling: nothing."""
+
 
 _TYPE = re.compile(
     r"(?P<base>[^\W\d][\w ]*?)\s*(?:\(\s*(?P<one>\d+)\s*(?:,\s*(?P<two>\d+)\s*)?\)(?P<rest>[\w ]*))?", re.ASCII
@@ -298,6 +331,28 @@ class SqlDialect(Protocol):
     @property
     def name(self) -> str:
         """SQLAlchemy's name of the dialect."""
+        ...
+
+    @property
+    def own_tables(self) -> Mapping[str, str]:
+        """Keyword arguments of ``sa.Table`` with which the engine's own tables are created."""
+        ...
+
+    @property
+    def text_keys(self) -> bool:
+        """Whether a text without a limit can be a part of a primary key."""
+        ...
+
+    def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
+        """A query for what has one of the names of tables in a schema: rows of (name, kind), "table" for a table.
+
+        None where the catalog is not known: SQLAlchemy's reflection finds tables and views then.
+
+        Args:
+            names: as the engine spells them; so are those of the rows.
+            schema: to look in, None for the connection's default.
+            visible: without a schema, look wherever statements that name none find a relation.
+        """
         ...
 
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
@@ -432,6 +487,7 @@ class BaseDialect[S: Spelling, I: Inspector]:
 
     Attributes:
         name: SQLAlchemy's name of the dialect.
+        own_tables, text_keys: see SqlDialect.
         spelling_class: of the canonical spelling, called with SQLAlchemy's dialect.
         inspector_class: of the catalog reader, called as ``inspector`` is.
     """
@@ -439,6 +495,13 @@ class BaseDialect[S: Spelling, I: Inspector]:
     name: str
     spelling_class: type[S]
     inspector_class: type[I]
+    own_tables: Mapping[str, str] = MappingProxyType({})
+    text_keys: bool = True
+
+    def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
+        """See SqlDialect: not known."""
+        del names, schema, visible
+        return None
 
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
         """See SqlDialect."""

@@ -26,6 +26,7 @@ from framework_m_migrations.adapters.sql.errors import Translate
 from framework_m_migrations.adapters.sql.revisions.failures import cause_of, failing_line
 from framework_m_migrations.adapters.sql.revisions.library import Library, toml_of
 from framework_m_migrations.adapters.sql.revisions.run import RevisionRun, StepFunction
+from framework_m_migrations.adapters.sql.sqlalchemy_versions import wait_for
 from framework_m_migrations.domain.errors import EnvironmentBroken, MigrationError, MigrationLocked
 
 _LOCK = Lock()
@@ -55,7 +56,10 @@ def exclusive(connection: sa.Connection) -> Iterator[None]:
 
 def _wait(connection: sa.Connection) -> None:
     if connection.dialect.is_async:
-        _let_others_run(connection)
+        # Imported here: asyncio is of no use to a session on SQLite.
+        import asyncio
+
+        wait_for(asyncio.sleep(_POLL_SECONDS))
         return
     if _holder == [get_ident()]:
         raise MigrationLocked(
@@ -64,14 +68,6 @@ def _wait(connection: sa.Connection) -> None:
         )
     if _LOCK.acquire(timeout=_POLL_SECONDS):
         _LOCK.release()
-
-
-def _let_others_run(connection: sa.Connection) -> None:
-    idle = not connection.in_transaction()
-    pause = f"SELECT pg_sleep({_POLL_SECONDS})" if connection.dialect.name == "postgresql" else "SELECT 1"
-    connection.exec_driver_sql(pause)
-    if idle:
-        connection.rollback()
 
 
 # A project's own alembic.ini and env.py, honoured.

@@ -54,7 +54,7 @@ def writing(context: MigrationContext, source: ImplSource) -> Iterator[Operation
     before = context.impl
     if mixin is not None:
         context.impl = _mixed(before, mixin)
-    if context.dialect.name == "postgresql" and context.connection is not None:
+    if context.connection is not None:
         context.impl.memo.update((kind, _TypesThere(context.connection)) for kind in ("pg_enum", "pg_DOMAIN"))
     operations = Operations(context)
     batch = getattr(context.impl, "batch_alter_table", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import get_ident
@@ -19,7 +19,7 @@ from sqlalchemy import event
 
 from framework_m_migrations.adapters.sql.engines import redact
 from framework_m_migrations.adapters.sql.errors import FOLLOWS, from_driver
-from framework_m_migrations.adapters.sql.ledger import KEY_LENGTH, TABLE_OPTIONS, UNFINISHED_TABLE
+from framework_m_migrations.adapters.sql.ledger import KEY_LENGTH, UNFINISHED_TABLE
 from framework_m_migrations.adapters.sql.revisions.failures import OF_THE_DATABASE, revision_failed
 from framework_m_migrations.adapters.sql.revisions.library import ID_LENGTH, Library
 from framework_m_migrations.adapters.sql.revisions.operations import writing
@@ -48,33 +48,36 @@ def heads_of(applied: frozenset[str], graph: RevisionGraph) -> frozenset[str]:
     return applied - implied
 
 
-def make_room(context: MigrationContext, *revisions: str) -> None:
+def make_room(context: MigrationContext, scopes: Scopes, *revisions: str) -> None:
     """Widen the version table's column where an id is longer than what it holds.
 
-    Alembic makes it for 32 characters. SQLite holds to no length.
+    Alembic makes it for 32 characters.
 
     Args:
         context: whose version table exists.
+        scopes: the dialect.
         revisions: ids that are about to be stored.
 
     Raises:
         DBAPIError: the role may not change the table.
     """
     connection, length = context.connection, max(map(len, revisions), default=0)
-    if length <= ALEMBIC_WIDTH or connection is None or connection.dialect.name == "sqlite":
+    if length <= ALEMBIC_WIDTH or connection is None:
+        return
+    if not scopes.capabilities(connection.dialect).typed_values:
         return
     columns = sa.inspect(connection).get_columns(context.version_table, schema=context.version_table_schema)
     width = next((getattr(column["type"], "length", None) for column in columns if column["name"] == COLUMN), None)
     if width is None or width >= length:
         return
-    quote = connection.dialect.identifier_preparer
-    table = quote.format_table(sa.table(context.version_table, schema=context.version_table_schema))
-    wider = f"VARCHAR({max(length, ID_LENGTH)})"
-    if connection.dialect.name == "postgresql":
-        change = f"ALTER COLUMN {COLUMN} TYPE {wider}"
-    else:
-        change = f"MODIFY {COLUMN} {wider} NOT NULL"
-    connection.exec_driver_sql(f"ALTER TABLE {table} {change}")
+    context.impl.alter_column(
+        context.version_table,
+        COLUMN,
+        type_=sa.String(max(length, ID_LENGTH)),
+        schema=context.version_table_schema,
+        existing_type=sa.String(width),
+        existing_nullable=False,
+    )
 
 
 class ExactStep(RevisionStep):
@@ -156,12 +159,13 @@ class UnfinishedWork:
 
     Args:
         connection: the session's.
+        options: SqlDialect.own_tables.
         schema: that of the version table, None for the connection's default.
     """
 
-    def __init__(self, connection: sa.Connection, schema: str | None) -> None:
+    def __init__(self, connection: sa.Connection, options: Mapping[str, str], schema: str | None) -> None:
         self._connection = connection
-        options: dict[str, Any] = {**TABLE_OPTIONS.get(connection.dialect.name, {})}
+        given: dict[str, Any] = {**options}
         self._table = sa.Table(
             UNFINISHED_TABLE,
             sa.MetaData(schema=schema),
@@ -169,7 +173,7 @@ class UnfinishedWork:
             sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
             sa.Column("direction", sa.String(16), nullable=False),
             sa.Column("statement", sa.Text, nullable=False),
-            **options,
+            **given,
         )
 
     def revisions(self) -> tuple[str, ...]:
@@ -386,7 +390,7 @@ class RevisionRun:
         self._work: UnfinishedWork | None = None
         self._progress: Progress | None = None
         if not scopes.capabilities(connection.dialect).transactional_ddl:
-            self._work = UnfinishedWork(connection, version_table_schema)
+            self._work = UnfinishedWork(connection, scopes.own_tables, version_table_schema)
             self._progress = Progress(
                 self._work,
                 connection,
@@ -456,7 +460,7 @@ class RevisionRun:
         position = self._library.position
         if not hasattr(context.opts.get("target_metadata"), "naming_convention"):
             context.opts["target_metadata"] = self._metadata
-        make_room(context, self._script.revision)
+        make_room(context, self._scopes, self._script.revision)
         step = ExactStep(self._library, self._script, is_upgrade=self._upgrade, position=position)
         step.migration_fn = self._run_function(step.migration_fn, context)
         yield step

@@ -147,7 +147,7 @@ class AlembicTrack:
         idle = not self._connection.in_transaction()
         try:
             if not self._is_a_table:
-                refuse_other_version_table(self._connection, *self._version_table_name())
+                refuse_other_version_table(self._connection, self._scopes, *self._version_table_name())
                 self._is_a_table = True
             # What stands there and is no text is an unknown revision, which stamp can take away.
             return frozenset(str(head) for head in self._context().get_current_heads())
@@ -226,7 +226,7 @@ class AlembicTrack:
                 version_table=name, version_table_schema=schema, version_table_pk=True
             )
             table.create(self._connection, checkfirst=True)
-            make_room(context, *wanted)
+            make_room(context, self._scopes, *wanted)
             self._connection.execute(table.delete())
             if wanted:
                 self._connection.execute(table.insert(), [{"version_num": head} for head in wanted])
@@ -234,7 +234,7 @@ class AlembicTrack:
                 self._unfinished_work().forget()
 
     def _unfinished_work(self) -> UnfinishedWork:
-        return UnfinishedWork(self._connection, self._version_table_name()[1])
+        return UnfinishedWork(self._connection, self._scopes.own_tables, self._version_table_name()[1])
 
     def write(self, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> PurePath:
         """Write a revision file in the app's own folder; raises VersionFolderMissing, never overwrites."""

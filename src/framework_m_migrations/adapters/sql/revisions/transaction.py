@@ -10,7 +10,7 @@ driver's own connection or cursor is seen by nobody; the database itself is aske
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
@@ -38,6 +38,11 @@ class _TakenBack(Exception):
 
 class Scopes(Protocol):
     """What is needed of a SqlDialect."""
+
+    @property
+    def own_tables(self) -> Mapping[str, str]:
+        """As SqlDialect.own_tables."""
+        ...
 
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
         """As SqlDialect.capabilities."""

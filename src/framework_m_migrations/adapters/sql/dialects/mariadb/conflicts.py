@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -47,3 +48,14 @@ def names_of_view(view: Body, change: TableRemoved | ColumnRemoved) -> bool:
 
 def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
+
+
+def relations(names: Collection[str], schema: str | None) -> sa.Select[Any]:
+    """See SqlDialect. By information_schema; schema and database are one there."""
+    columns = ("table_name", "table_schema", "table_type")
+    entry = sa.table("tables", *map(sa.column, columns), schema="information_schema")
+    place = sa.func.database() if schema is None else schema
+    kind = sa.case((entry.c.table_type == "BASE TABLE", "table"), else_=sa.func.lower(entry.c.table_type))
+    return sa.select(sa.func.lower(entry.c.table_name).label("name"), kind.label("kind")).where(
+        entry.c.table_name.in_(sorted(names)), entry.c.table_schema == place
+    )

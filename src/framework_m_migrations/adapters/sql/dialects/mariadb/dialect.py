@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark, Rehearsal, Statement, server_version
 from framework_m_migrations.adapters.sql.dialects.mariadb import transactions
+from framework_m_migrations.adapters.sql.dialects.mariadb.conflicts import relations
 from framework_m_migrations.adapters.sql.dialects.mariadb.ddl import NAMING, Writer
 from framework_m_migrations.adapters.sql.dialects.mariadb.errors import translate
 from framework_m_migrations.adapters.sql.dialects.mariadb.expressions import spelt
@@ -36,6 +38,16 @@ class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
     name = "mariadb"
     spelling_class = MariadbSpelling
     inspector_class = MariadbInspector
+    # Names are equal when their characters are, whatever the database's own collation says.
+    own_tables = MappingProxyType(
+        {"mariadb_engine": "InnoDB", "mariadb_charset": "utf8mb4", "mariadb_collate": "utf8mb4_nopad_bin"}
+    )
+    text_keys = False
+
+    def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
+        """See SqlDialect."""
+        del visible
+        return relations(names, schema)
 
     def lexical(self, dialect: sa.Dialect) -> Lexical:
         """See SqlDialect. Texts have either quote."""
@@ -71,6 +83,8 @@ class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
             naming=NAMING,
             spell=spelt,
             keys_to_any_index=True,
+            # InnoDB checks at once whatever is said, and prints one word for both.
+            restrict=False,
             defines=frozenset({"view", "function", "procedure", "trigger", "rows"}),
         )
 

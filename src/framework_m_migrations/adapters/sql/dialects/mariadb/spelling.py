@@ -7,30 +7,30 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.base import BaseSpelling, refuse_reserved
 from framework_m_migrations.adapters.sql.dialects.mariadb.expressions import (
     canonical_default,
     canonical_expression,
     is_constant_default,
 )
-from framework_m_migrations.adapters.sql.dialects.mariadb.options import declared_options
+from framework_m_migrations.adapters.sql.dialects.mariadb.options import adopt_mysql_names, declared_options
 from framework_m_migrations.adapters.sql.dialects.mariadb.text import quoted
 from framework_m_migrations.adapters.sql.dialects.mariadb.types import parse_type
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated
+from framework_m_migrations.domain.renames import stands_on
+from framework_m_migrations.domain.schema import ColumnType, Generated, Table
 
 NAME_LIMIT = 64
 """Characters of a name (mariadb.com: identifier names)."""
+_INDEXES = frozenset({"primary", "gen_clust_index"})
 AUTO_INCREMENT = Generated("serial")
 _PREFIX = re.compile(
     r"^(?P<body>.*?)\s*(?:\((?P<length>\d+)\))?\s*(?P<order>ASC|DESC)?\s*\Z", re.IGNORECASE | re.DOTALL
 )
 
 
-class MariadbSpelling:
+class MariadbSpelling(BaseSpelling):
     """The canonical spelling for one SQLAlchemy dialect object."""
-
-    def __init__(self, dialect: sa.Dialect) -> None:
-        self._dialect = dialect
 
     def identifier(self, name: str) -> str:
         """See Spelling. The server cuts nothing: it refuses.
@@ -51,10 +51,6 @@ class MariadbSpelling:
         """See Spelling."""
         return parse_type(self._dialect.type_compiler_instance.process(type_)).column_type(type_)
 
-    def enum_types(self, type_: sa.types.TypeEngine[Any]) -> tuple[EnumType, ...]:  # noqa: ARG002 - the protocol's
-        """None: an enumeration is written into its column."""
-        return ()
-
     def default(self, sql: str, type_: ColumnType) -> str | None:
         """See Spelling. What the server does when a row changes (ON UPDATE) is a part of the default."""
         return canonical_default(sql, type_)
@@ -70,8 +66,7 @@ class MariadbSpelling:
     def generated(self, column: sa.Column[Any]) -> Generated | None:
         """See Spelling."""
         if column.computed is not None:
-            compiler: Any = self._dialect.ddl_compiler(self._dialect, None)  # type: ignore[arg-type]
-            text = compiler.sql_compiler.process(column.computed.sqltext, include_table=False, literal_binds=True)
+            text = self.rendered(column.computed.sqltext)
             return Generated("computed", self.expression(text), stored=column.computed.persisted is True, always=True)
         # The conditions of MySQLDDLCompiler.get_column_specification.
         counts = (
@@ -85,14 +80,6 @@ class MariadbSpelling:
         """See Spelling."""
         return declared_options(table)
 
-    def column_options(self, column: sa.Column[Any]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the protocol's
-        """None."""
-        return ()
-
-    def key_takes_null(self, column: sa.Column[Any]) -> bool:  # noqa: ARG002 - the protocol's
-        """Never."""
-        return False
-
     def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:
         """See Spelling. The method is ``fulltext`` or ``spatial``; a parser is an option."""
         given = index.dialect_options["mariadb"]
@@ -100,6 +87,42 @@ class MariadbSpelling:
         options = {"parser": given.get("with_parser"), "using": str(given.get("using") or "").lower()}
         found = tuple((name, str(value)) for name, value in options.items() if value)
         return kind if kind in {"fulltext", "spatial"} else None, (), found
+
+    def binary(self, value: bytes) -> str:
+        """See Spelling."""
+        return f"X'{value.hex()}'"
+
+    def adopt(self, table: sa.Table) -> None:
+        """See Spelling: what is declared as ``mysql_*``."""
+        adopt_mysql_names(table)
+
+    def refuse(self, table: Table) -> None:
+        """See Spelling: names of InnoDB's own indexes, and what the server refuses of columns, checks and keys."""
+        refuse_reserved(table.name, [index.name for index in table.indexes if index.name.lower() in _INDEXES])
+        counting = [column.name for column in table.columns if column.generated and column.generated.kind == "serial"]
+        required = {column.name for column in table.columns if not column.nullable}
+        wrong = [
+            f"check {one.name or one.expression} names the AUTO_INCREMENT column"
+            for one in table.checks
+            if counting and stands_on(one, counting)
+        ]
+        wrong += [
+            f"foreign key ({', '.join(key.columns)}) sets a column to NULL that is NOT NULL"
+            for key in table.foreign_keys
+            if "SET NULL" in {key.on_delete, key.on_update} and not required.isdisjoint(key.columns)
+        ]
+        indexes = {index.name.lower() for index in table.indexes}
+        wrong += [
+            f"{one.name} names a constraint and an index"
+            for one in table.uniques
+            if (one.name or "").lower() in indexes
+        ]
+        if wrong:
+            raise InvalidMetadata(
+                f"MariaDB refuses table {table.name}: {wrong[0]}.",
+                next_step="Correct the model, or declare it for other databases alone (ddl_if).",
+                details={"table": str(table.name)},
+            )
 
     def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
         """See Spelling: the length of a prefix as ``(n)``, and ``DESC``."""

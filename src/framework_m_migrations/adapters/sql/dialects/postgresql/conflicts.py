@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -308,3 +309,45 @@ def _name(change: Change) -> str | None:
             return check.name
         case _:
             return None
+
+
+_RELATIONS = {
+    "v": "view", "m": "materialised view", "S": "sequence", "f": "foreign table", "p": "partitioned table",
+    "c": "composite type", "i": "index", "I": "index", "r": "table",
+}  # fmt: skip
+"""PostgreSQL's pg_class.relkind, in words."""
+
+
+def relations(names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any]:
+    """See SqlDialect: relations, and types without one, for each table has a type of its own name."""
+    place: Any = sa.func.current_schema() if schema is None else schema
+    space = sa.table("pg_namespace", *map(sa.column, ("oid", "nspname")), schema="pg_catalog")
+    of_relations = ("oid", "relname", "relnamespace", "relkind")
+    relation = sa.table("pg_class", *map(sa.column, of_relations), schema="pg_catalog")
+    of_types = ("typname", "typnamespace", "typtype", "typrelid", "typelem")
+    of_type = sa.table("pg_type", *map(sa.column, of_types), schema="pg_catalog")
+    home: Any = sa.select(space.c.oid).where(space.c.nspname == place).scalar_subquery()
+    if visible and schema is None:
+        first = relation.alias()
+        seen = sa.select(sa.func.min(first.c.relnamespace)).where(
+            first.c.relname.in_(names), sa.func.pg_catalog.pg_table_is_visible(first.c.oid)
+        )
+        home = sa.func.coalesce(seen.scalar_subquery(), home)
+    word = sa.case(_RELATIONS, value=sa.cast(relation.c.relkind, sa.Text), else_="relation")
+    relations = sa.select(sa.cast(relation.c.relname, sa.Text).label("name"), word.label("kind")).where(
+        relation.c.relname.in_(names), relation.c.relnamespace == home
+    )
+    # The server gives the type of an array another name where one is needed.
+    own = sa.or_(of_type.c.typtype != "b", of_type.c.typelem == 0)
+    a_type: sa.ColumnElement[str] = sa.literal_column("'type'")
+    types = sa.select(sa.cast(of_type.c.typname, sa.Text), a_type).where(
+        of_type.c.typname.in_(names), of_type.c.typnamespace == home, of_type.c.typrelid == 0, own
+    )
+    both = sa.union_all(relations, types).subquery()
+    return sa.select(both.c.name, both.c.kind)
+
+
+def relation_sql(name: str, schema: str | None = None) -> str:
+    """The query for one name as a text, for statements that are sent as they are."""
+    dialect = sa.make_url("postgresql://").get_dialect()()
+    return str(relations([name], schema).compile(dialect=dialect, compile_kwargs={"literal_binds": True}))

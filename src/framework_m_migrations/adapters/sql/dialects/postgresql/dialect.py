@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -17,6 +17,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import (
     lateness_as_waiting,
 )
 from framework_m_migrations.adapters.sql.dialects.postgresql.columns import batch
+from framework_m_migrations.adapters.sql.dialects.postgresql.conflicts import relations
 from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import lock_levels, statements
 from framework_m_migrations.adapters.sql.dialects.postgresql.errors import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
@@ -46,6 +47,10 @@ class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
     name = "postgresql"
     spelling_class = PostgresqlSpelling
     inspector_class = PostgresqlInspector
+
+    def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
+        """See SqlDialect."""
+        return relations(names, schema, visible=visible)
 
     def lexical(self, dialect: sa.Dialect) -> Lexical:
         """See SqlDialect. Backslashes escape in plain texts where standard_conforming_strings is off."""
@@ -78,6 +83,7 @@ class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
             typed_plans=True,
             column_statistics=True,
             views_hold_types=True,
+            merges_constraints=True,
             defines=frozenset(DEFINED),
             rename_constraints=True,
             unique_is_index=False,

@@ -12,6 +12,7 @@ from time import monotonic
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.postgresql.conflicts import relation_sql
 from framework_m_migrations.adapters.sql.dialects.postgresql.errors import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import execute, string_literal
 from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import (
@@ -22,7 +23,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import
     taken_back,
 )
 from framework_m_migrations.adapters.sql.errors import translated
-from framework_m_migrations.adapters.sql.ledger import LEASE_TABLE, in_postgresql, only_tables
+from framework_m_migrations.adapters.sql.ledger import LEASE_TABLE, only_tables
 from framework_m_migrations.adapters.sql.watching import Heartbeat
 from framework_m_migrations.domain.errors import ConfigurationError, ConnectionFailed
 
@@ -51,7 +52,7 @@ _RENEW = """
 UPDATE {table} SET until = clock_timestamp() + interval '{length} s' WHERE name = '{key}' AND owner = {owner}
 RETURNING 1
 """
-_NAME = in_postgresql(LEASE_TABLE)
+_NAME = relation_sql(LEASE_TABLE)
 _HOLDER = """
 SELECT holder, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM {table}
 WHERE name = '{key}' AND until >= clock_timestamp()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.postgresql.indexes import canonical_storage
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualified, string_literal, unquote, written
 from framework_m_migrations.domain.operations import SetTableOptions
-from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.schema import Index, Table, TableName, Unique
 
 MULTIRANGES = frozenset(
     f"{name}multirange{array}" for name in ("date", "int4", "int8", "num", "ts", "tstz") for array in ("", "[]")
@@ -33,6 +33,17 @@ def refuse_newer_type(base: str, dialect: sa.Dialect) -> None:
 def refuse_virtual(dialect: sa.Dialect) -> None:
     """Raise CompileError where the server stores every computed column."""
     _needs(18, "a computed column that is not stored", dialect)
+
+
+def refuse_newer(table: Table, dialect: sa.Dialect) -> None:
+    """Raise CompileError for what a table declares and an old server does not know."""
+    items: list[Unique | Index] = [*table.uniques, *table.indexes]
+    for one in items:
+        if ("nulls_not_distinct", "true") in one.options:
+            _needs(15, f"NULLS NOT DISTINCT of {one.name or 'a unique constraint'}", dialect)
+    for key in table.foreign_keys:
+        if "(" in (key.on_delete or ""):
+            _needs(15, f"ON DELETE {key.on_delete} of {key.name or 'a foreign key'}", dialect)
 
 
 def _needs(since: int, what: str, dialect: sa.Dialect) -> None:

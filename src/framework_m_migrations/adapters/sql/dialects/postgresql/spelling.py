@@ -7,10 +7,12 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.sql import elements as sa_elements
 
+from framework_m_migrations.adapters.sql.dialects.base import BaseSpelling, refuse_reserved
 from framework_m_migrations.adapters.sql.dialects.postgresql import expressions
 from framework_m_migrations.adapters.sql.dialects.postgresql.indexes import canonical_storage, split_key
 from framework_m_migrations.adapters.sql.dialects.postgresql.options import (
     declared_options,
+    refuse_newer,
     refuse_newer_type,
     refuse_virtual,
 )
@@ -22,9 +24,10 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.text import (
     parse_type,
 )
 from framework_m_migrations.adapters.sql.objects import declared_sequence_options
-from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, TableName
+from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, Table, TableName
 
 _PRIMITIVES = (str, int, float, bool, type(None))
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _MEMOS = frozenset({"_static_cache_key", "dispatch", "_type_memo"})
 
 
@@ -32,14 +35,14 @@ class _Uncacheable(Exception):
     """A type holds state that cannot be part of a key."""
 
 
-class PostgresqlSpelling:
+class PostgresqlSpelling(BaseSpelling):
     """Implements dialects.base.Spelling.
 
     Types are compiled once for each class with the same attributes, so that thousands of columns cost little.
     """
 
     def __init__(self, dialect: sa.Dialect) -> None:
-        self._dialect = dialect
+        super().__init__(dialect)
         self._compiler: Any = dialect.type_compiler_instance
         self._parsed: dict[object, ParsedType] = {}
 
@@ -130,8 +133,7 @@ class PostgresqlSpelling:
         return Generated("serial") if self._is_serial(column) else None
 
     def _computed(self, computed: sa.Computed) -> Generated:
-        compiler: Any = self._dialect.ddl_compiler(self._dialect, None)  # type: ignore[arg-type]
-        text = compiler.sql_compiler.process(computed.sqltext, include_table=False, literal_binds=True)
+        text = self.rendered(computed.sqltext)
         virtual = self._supports("supports_virtual_generated_columns")
         stored = not virtual if computed.persisted is None else bool(computed.persisted)
         if not stored:
@@ -158,14 +160,6 @@ class PostgresqlSpelling:
         says = table.__dict__
         return declared_options(table) if "dialect_options" in says or says.get("_prefixes") else ()
 
-    def column_options(self, column: sa.Column[Any]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the protocol's
-        """None."""
-        return ()
-
-    def key_takes_null(self, column: sa.Column[Any]) -> bool:  # noqa: ARG002 - the protocol's
-        """Never."""
-        return False
-
     def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:
         """See Spelling. Options: ``nulls_not_distinct``, ``tablespace``, and ``with.NAME`` for storage parameters."""
         if not index.dialect_kwargs:
@@ -181,6 +175,17 @@ class PostgresqlSpelling:
         method = str(given["using"] or "btree").lower()
         include = tuple(cut(str(item if isinstance(item, str) else item.name)) for item in given["include"] or ())
         return None if method == "btree" else method, include, tuple(sorted(options.items()))
+
+    def binary(self, value: bytes) -> str:
+        """See Spelling: of bytea."""
+        return f"'\\x{value.hex()}'"
+
+    def refuse(self, table: Table) -> None:
+        """See Spelling: system columns, schemas of the server's own, what is newer than the server."""
+        columns = [column.name for column in table.columns if column.name in _SYSTEM_COLUMNS]
+        schemas = [table.name.schema] if (table.name.schema or "").startswith("pg_") else []
+        refuse_reserved(table.name, [*columns, *map(str, schemas)])
+        refuse_newer(table, self._dialect)
 
     def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
         """See Spelling: ``COLLATE``, operator class, ``DESC``, ``NULLS FIRST | LAST``, defaults left out."""

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -373,3 +374,14 @@ def _conflict(native: object) -> str | None:
         return None
     word = native.dialect_options["sqlite"].get("on_conflict_not_null")
     return None if word is None or str(word).upper() == "ABORT" else str(word).upper()
+
+
+def relations(names: Collection[str], schema: str | None) -> sa.Select[Any]:
+    """See SqlDialect. Names are one whatever their case; a trigger takes a name from no table, an index does."""
+    entry = sa.table("sqlite_master", *map(sa.column, ("name", "type", "rootpage")), schema=schema)
+    folded: sa.Function[str] = sa.func.lower(entry.c.name)
+    virtual = sa.and_(entry.c.type == "table", entry.c.rootpage == 0)
+    kind = sa.case((virtual, "virtual table"), else_=entry.c.type)
+    return sa.select(folded.label("name"), kind.label("kind")).where(
+        folded.in_(sorted(map(str.lower, names))), entry.c.type != "trigger"
+    )

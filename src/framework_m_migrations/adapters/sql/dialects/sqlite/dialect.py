@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark, Rehearsal, RevisionGuard, Statement
 from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
+from framework_m_migrations.adapters.sql.dialects.sqlite.conflicts import relations
 from framework_m_migrations.adapters.sql.dialects.sqlite.ddl import locked_tables, statements
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
 from framework_m_migrations.adapters.sql.dialects.sqlite.edits import TableEdit, merged
@@ -35,6 +36,11 @@ class SqliteDialect(BaseDialect[SqliteSpelling, SqliteInspector]):
     name = "sqlite"
     spelling_class = SqliteSpelling
     inspector_class = SqliteInspector
+
+    def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
+        """See SqlDialect."""
+        del visible
+        return relations(names, schema)
 
     def lexical(self, dialect: sa.Dialect) -> Lexical:
         """See SqlDialect."""

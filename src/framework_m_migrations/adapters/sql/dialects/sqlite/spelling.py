@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import operators
 
+from framework_m_migrations.adapters.sql.dialects.base import BaseSpelling, refuse_reserved
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_key
 from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import (
     canonical_default,
@@ -23,7 +24,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.types import (
     declared_type,
 )
 from framework_m_migrations.domain.errors import InvalidMetadata
-from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated
+from framework_m_migrations.domain.schema import ColumnType, Generated, Table
 
 _PRIMITIVES = (str, int, float, bool, type(None))
 _IGNORED_ATTRIBUTES = frozenset(
@@ -37,16 +38,12 @@ def default_affinity(type_: ColumnType) -> str:
     return "BLOB" if text == "ANY" else affinity(text)
 
 
-class SqliteSpelling:
+class SqliteSpelling(BaseSpelling):
     """The canonical spelling for one SQLAlchemy dialect object."""
 
     def __init__(self, dialect: sa.Dialect) -> None:
-        self._dialect = dialect
+        super().__init__(dialect)
         self._types: dict[object, ColumnType] = {}
-
-    def identifier(self, name: str) -> str:
-        """The name itself: SQLite knows no limit."""
-        return name
 
     def column_type(self, type_: sa.types.TypeEngine[Any]) -> ColumnType:
         """The declared type as SQLAlchemy writes it for SQLite.
@@ -84,10 +81,6 @@ class SqliteSpelling:
             raise InvalidMetadata(f"The type {type_!r} cannot be written for SQLite: {error}") from error
         key = _parsed_key(text)
         return declared_type(*key)
-
-    def enum_types(self, type_: sa.types.TypeEngine[Any]) -> tuple[EnumType, ...]:  # noqa: ARG002 - the protocol's
-        """None: SQLite has no named enumerations."""
-        return ()
 
     def default(self, sql: str, type_: ColumnType) -> str | None:
         """A server default in canonical form; None for NULL."""
@@ -138,15 +131,14 @@ class SqliteSpelling:
         rowid = alone and bare_spelling(self.column_type(column.type)).upper() == "INTEGER"
         return not rowid and given["with_rowid"] and not given["strict"]
 
-    def rendered(self, clause: Any) -> str:
-        """An expression as DDL has it, literal values in place."""
-        compiler = self._dialect.ddl_compiler(self._dialect, None)  # type: ignore[arg-type]
-        text: str = compiler.sql_compiler.process(clause, include_table=False, literal_binds=True)
-        return text
+    def binary(self, value: bytes) -> str:
+        """See Spelling."""
+        return f"X'{value.hex()}'"
 
-    def index_options(self, index: sa.Index) -> tuple[str | None, tuple[str, ...], tuple[tuple[str, str], ...]]:  # noqa: ARG002
-        """Nothing: SQLite has one kind of index."""
-        return None, (), ()
+    def refuse(self, table: Table) -> None:
+        """See Spelling: names that begin with sqlite_."""
+        names = (table.name.name, *(index.name for index in table.indexes))
+        refuse_reserved(table.name, [name for name in names if name[:7].lower() == "sqlite_"])
 
     def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
         """Body and modifiers of a rendered key: ``COLLATE X`` where it is not the column's own, and ``DESC``."""

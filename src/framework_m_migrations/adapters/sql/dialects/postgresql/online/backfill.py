@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.columns import Window, script
+from framework_m_migrations.adapters.sql.dialects.postgresql.conflicts import relation_sql
 from framework_m_migrations.adapters.sql.dialects.postgresql.online.sending import (
     Sender,
     on_postgresql,
@@ -24,7 +25,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.online.sending impo
     target_of,
 )
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualified, string_literal, written
-from framework_m_migrations.adapters.sql.ledger import BACKFILLS_TABLE, in_postgresql, only_tables
+from framework_m_migrations.adapters.sql.ledger import BACKFILLS_TABLE, only_tables
 from framework_m_migrations.domain.errors import RevisionError
 from framework_m_migrations.domain.events import BackfillMoved
 from framework_m_migrations.domain.schema import Column, Table, TableName
@@ -135,7 +136,7 @@ def _prepare(sending: Sender, state: _State, window: Window) -> bool:
     """Have a row for the cursor; True where one was there already, of this very table."""
     oid = f"{string_literal(qualified(window.table, None))}::regclass::oid::bigint"
     # What is no table might take the rows into one of somebody else's.
-    only_tables(sending.rows(in_postgresql(BACKFILLS_TABLE, sending.state_schema)))
+    only_tables(sending.rows(relation_sql(BACKFILLS_TABLE, sending.state_schema)))
     if sending.rows(f"SELECT pg_catalog.to_regclass({string_literal(state.table)}) IS NULL")[0][0]:
         columns = (
             "name text PRIMARY KEY, relation bigint NOT NULL, position jsonb, done bigint NOT NULL DEFAULT 0, "
