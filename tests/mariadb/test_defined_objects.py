@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql as mysql_types
 from sqlalchemy_declarative_extensions import Row, View, declare_database
 from sqlalchemy_declarative_extensions.dialects import mysql
 
 from tests.sync.conftest import Site
+from tests.sync.test_defined_objects import with_values
 
 pytestmark = pytest.mark.mariadb
 
@@ -44,4 +46,15 @@ def test_a_view_is_replaced_in_place_unless_it_loses_a_column(one_site: Site) ->
     one_site.settle(declared(views=[View("v", "SELECT id, n FROM t")]))
     one_site.settle(declared(views=[View("v", "SELECT n, id, 1 AS more FROM t")]))
     (change,) = one_site.plan(declared(views=[View("v", "SELECT id FROM t")])).to_dict()["changes"]
+    assert (change["risk"], change["handled_by"]) == ("warning", "create")
+
+
+def test_rows_of_every_kind_of_value(one_site: Site) -> None:
+    more: dict[str, tuple[Any, Any, Any]] = {
+        "marks": (mysql_types.SET("x", "y"), {"x", "y"}, {"x"}),
+        "year": (mysql_types.YEAR(), 2024, 2025),
+        "bits": (mysql_types.BIT(8), 5, 6),
+    }
+    one_site.settle(with_values(1, **more))
+    (change,) = one_site.plan(with_values(2, **more)).to_dict()["changes"]
     assert (change["risk"], change["handled_by"]) == ("warning", "create")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+import enum
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, BIT, INET, INT4RANGE, JSONB, Range
 from sqlalchemy_declarative_extensions import (
     Functions,
     Grants,
@@ -219,6 +224,88 @@ def test_rows_are_inserted_and_a_changed_value_waits(site: Site) -> None:
     assert (change["risk"], change["handled_by"]) == ("warning", "create")
 
 
+class Mood(enum.Enum):
+    GOOD = "g"
+    BAD = "b"
+
+
+VALUES: dict[str, tuple[Any, Any, Any]] = {
+    "document": (sa.JSON(), {"a": [1, "it's 100%s :x", None, True]}, {"a": [1]}),
+    "nothing": (sa.JSON(none_as_null=True), None, {}),
+    "mood": (sa.Enum(Mood, name="mood"), Mood.GOOD, Mood.BAD),
+    "day": (sa.Date(), dt.date(2024, 2, 29), None),
+    "moment": (
+        sa.DateTime(timezone=True),
+        dt.datetime(2024, 2, 29, 1, tzinfo=dt.UTC),
+        dt.datetime(2025, 1, 1, tzinfo=dt.UTC),
+    ),
+    "span": (sa.Interval(), dt.timedelta(days=1, seconds=3), dt.timedelta(0)),
+    "time": (sa.Time(), dt.time(1, 2), dt.time(3)),
+    "amount": (sa.Numeric(10, 2), decimal.Decimal("1.50"), decimal.Decimal("2.5")),
+    "uuid": (sa.Uuid(), uuid.UUID(int=5), uuid.UUID(int=6)),
+    "bytes": (sa.LargeBinary(), b"\0\1'%s", b"x"),
+    "text": (sa.String(40), "100%s :x \\ it's ü", "n"),
+}
+"""A type, a value and another one for a column."""
+
+
+def with_values(which: int, **more: tuple[Any, Any, Any]) -> sa.MetaData:
+    columns = {name: (one[0], one[which]) for name, one in (VALUES | more).items()}
+    metadata = sa.MetaData()
+    made = [sa.Column(name, type_) for name, (type_, _) in columns.items()]
+    sa.Table("v", metadata, sa.Column("id", sa.Integer, primary_key=True), *made)
+    declare_database(metadata, rows=Rows().are(Row("v", id=1, **{name: value for name, (_, value) in columns.items()})))
+    return metadata
+
+
+@BOTH
+def test_rows_of_every_kind_of_value(site: Site, tmp_path: Path) -> None:
+    on_server: dict[str, tuple[Any, Any, Any]] = {
+        "document2": (JSONB(), {"b": "é"}, []),
+        "moods": (ARRAY(sa.Enum(Mood, name="mood")), [Mood.BAD, None], [Mood.GOOD]),
+        "words": (ARRAY(sa.Text), ["it's", None], ["x"]),
+        "address": (INET(), "10.0.0.1", "::1"),
+        "range": (INT4RANGE(), Range(1, 2), Range(1, 5)),
+        "bits": (BIT(4), "0101", "1111"),
+    }
+    more = {} if site.is_sqlite else on_server
+    site.settle(with_values(1, **more))
+    other = with_values(2, **more)
+    change = only(site.plan(other))
+    assert (change["risk"], change["handled_by"]) == ("warning", "create")
+    round_trip(site, other, tmp_path, "SELECT * FROM v")
+
+
+@PSYCOPG
+def test_objects_of_a_tenant_use_the_tables_of_its_schema(site: Site) -> None:
+    """Names without a schema mean those of the tenant, whether the default schema has the same ones or not."""
+
+    def wanted(step: int) -> sa.MetaData:
+        return declared(
+            views=[
+                View("v", f"SELECT id, n FROM t WHERE n > {step}"),
+                pg.View(
+                    "m", "SELECT id FROM v", materialized=True, constraints=[sa.UniqueConstraint("id", name="m_id")]
+                ),
+            ],
+            functions=[pg.Function("total", f"SELECT count(*) FROM t WHERE n > {step}", returns="bigint"), BUMP],
+            procedures=[pg.Procedure("note", "INSERT INTO t VALUES (9, 9)")],
+            triggers=[pg.Trigger.before("update", on="t", execute="bump", name="bump_it").for_each_row()],
+            rows=Rows().are(Row("t", id=1, n=5)),
+        )
+
+    site.execute("CREATE SCHEMA ten", "CREATE SCHEMA other")
+    for schema in ("ten", None, "other"):
+        for step in (1, 2):
+            manager = site.manager(wanted(step), schema=schema)
+            assert manager.sync().withheld == ()
+            assert manager.plan(force=True).to_dict()["changes"] == []
+            assert not [finding for finding in manager.verify().findings if finding.dirty]
+    site.execute("DROP TABLE t CASCADE", "UPDATE ten.t SET n = 3")
+    assert site.rows("SELECT n FROM ten.v") == [(4,)]
+    assert site.rows("SHOW search_path") == [('"$user", public',)]
+
+
 @POSTGRES
 def test_roles_and_grants(site: Site) -> None:
     (name,) = site.rows("SELECT current_database() || '_reader'")[0]
@@ -268,22 +355,22 @@ UNION ALL SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) FROM pg_a
 """
 
 
-def round_trip(site: Site, metadata: sa.MetaData, folder: Path) -> str:
+def round_trip(site: Site, metadata: sa.MetaData, folder: Path, state: str = STATE) -> str:
     """Write a revision, apply it, take it back and apply it again; its text."""
     (folder / "wms").mkdir()
     (folder / "wms" / "__init__.py").touch()
     sys.path.insert(0, str(folder))
     try:
         manager = site.manager(metadata, apps=("wms",))
-        before = site.rows(STATE)
+        before = site.rows(state)
         made = manager.create("change", app="wms")
         manager.run()
-        after = site.rows(STATE)
+        after = site.rows(state)
         assert manager.plan(force=True).to_dict()["changes"] == []
         manager.rollback()
-        assert site.rows(STATE) == before
+        assert site.rows(state) == before
         manager.run()
-        assert site.rows(STATE) == after
+        assert site.rows(state) == after
         return Path(str(made.path)).read_text(encoding="utf-8")
     finally:
         sys.path.remove(str(folder))

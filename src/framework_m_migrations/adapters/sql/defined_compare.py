@@ -6,9 +6,12 @@ question whether a revision has to do it. Views are compared by views.py: the li
 back for changed, and always drops a view that it changes.
 """
 
+# ruff: noqa: S608 - names are quoted, values are literals
+
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -21,9 +24,10 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.defined import LIBRARY, Defined, view_query
 from framework_m_migrations.adapters.sql.desired.tables import Target
 from framework_m_migrations.adapters.sql.ledger import ENGINE_TABLES
+from framework_m_migrations.adapters.sql.literals import constant_of
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.adapters.sql.views import View, ViewCatalog, ViewIndex, compared_views
-from framework_m_migrations.domain.errors import MissingDependency
+from framework_m_migrations.domain.errors import InvalidMetadata, MissingDependency
 from framework_m_migrations.domain.schema import SchemaObject, TableName
 
 type Pair = tuple[SchemaObject, SchemaObject | None]
@@ -70,6 +74,8 @@ class DefinedObjects:
         known_as: the library's name of the dialect, where it has another one.
         spelled: spells the type of a parameter as the library does.
         trial: a scope whose every effect is rolled back, and the schema to try a function in; None for none.
+        path: for a session of its own schema, the statements by which names without a schema mean objects of it, and
+            again what they meant before.
     """
 
     connection: sa.Connection
@@ -77,6 +83,7 @@ class DefinedObjects:
     known_as: str | None = None
     spelled: Callable[[str], str] = str
     trial: tuple[Callable[[], AbstractContextManager[None]], str] | None = None
+    path: Callable[[], tuple[str, str]] | None = None
 
     def compared(
         self, wanted: Sequence[SchemaObject], plain: Callable[[Sequence[SchemaObject]], Sequence[Pair]]
@@ -92,7 +99,19 @@ class DefinedObjects:
             return plain(wanted)
         rest = [one for one in wanted if one.definition is None]
         found: dict[SchemaObject, Pair] = dict(zip(rest, plain(rest), strict=True))
-        return _Session(self, _target(defined)).compared(wanted, defined, found)
+        session = _Session(self, _target(defined))
+        if self.path is None or self.trial is None:
+            return session.compared(wanted, defined, found)
+        enter, leave = self.path()
+        with self.trial[0]():
+            _send(self.connection, enter)
+            pairs = session.compared(wanted, defined, found)
+
+        def placed(one: SchemaObject) -> SchemaObject:
+            said = [(enter, *sql, leave) if sql and one.definition is not None else sql for sql in (one.up, one.down)]
+            return replace(one, up=said[0], down=said[1])
+
+        return [(placed(made), None if actual is None else placed(actual)) for made, actual in pairs]
 
     def surplus(self, wanted: Iterable[SchemaObject]) -> Mapping[TableName, tuple[str, ...]]:
         """What exists beside declared objects of a kind and is not declared, by its name, in words.
@@ -101,6 +120,10 @@ class DefinedObjects:
         """
         listed = [one for one in wanted if one.definition is not None]
         return _Session(self, _target(listed)).surplus(listed) if listed else {}
+
+
+def _send(connection: sa.Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
 
 
 def _target(wanted: Sequence[SchemaObject]) -> Target:
@@ -237,7 +260,7 @@ class _Session:
         try:
             with scope():
                 for statement in self._statements(replace(wanted, schema=place, name=name).to_sql_create()):
-                    self.connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+                    _send(self.connection, statement)
                 listed = getattr(library("dialects"), f"get_{kind}s")(self._connection)
         except sa.exc.DBAPIError:
             if self.connection.invalidated:
@@ -271,7 +294,7 @@ class _Session:
             case "roles":
                 operations = library("role.compare").compare_roles(self._connection, _without_passwords(item))
             case "rows":
-                operations = library("row.compare").compare_rows(self.connection, declared.metadata, item)
+                return _Rows(self.connection, self.target, declared).compared(one)
             case _:
                 roles = declared.metadata.info.get("roles")
                 connection = _As(self.connection, execute=self._execute)
@@ -284,26 +307,152 @@ class _Session:
         changed = False
         for operation in operations:
             changed = changed or type(operation).__name__.startswith("Update")
-            up += self._sql(operation, declared.metadata)
-            down = [*self._sql(operation.reverse(), declared.metadata), *down]
+            up += self._sql(operation)
+            down = [*self._sql(operation.reverse()), *down]
         reason = f"Values of {one.kind} that exist would change." if changed else None
         made = replace(one, up=tuple(up), down=tuple(down), reason=reason)
         return made, replace(one, options=(("definition", "other"),), native=None) if changed else None
 
-    def _sql(self, operation: Any, metadata: sa.MetaData | None = None) -> tuple[str, ...]:
-        if hasattr(operation, "render"):
-            return self._statements(operation.render(metadata))
+    def _sql(self, operation: Any) -> tuple[str, ...]:
         if hasattr(operation, "trigger"):
             return self._statements(operation.to_sql(self._connection))
         said = operation.to_sql()
         return self._statements(said if isinstance(said, list | tuple) else [said])
 
     def _statements(self, said: Iterable[Any]) -> tuple[str, ...]:
-        found = []
-        for one in said:
-            sql = one if isinstance(one, str) else self._text.statement(one)
-            found.append(_BIND.sub("", sql).strip().rstrip(";"))
-        return tuple(found)
+        written = (one if isinstance(one, str) else self._text.statement(one) for one in said)
+        return tuple(_BIND.sub("", sql).strip().rstrip(";") for sql in written)
+
+
+_MANY = 400
+"""Rows that one question names; the conditions of an expression are limited."""
+
+
+class _Rows:
+    """Declared rows of one table. The library compares what drivers return with what the application declares.
+
+    Args:
+        connection: to read through.
+        target: the database.
+        declared: the library's rows, and the MetaData with their table.
+    """
+
+    def __init__(self, connection: sa.Connection, target: Target, declared: Defined) -> None:
+        self._connection, self._text, name = connection, target.text, declared.name
+        self._binary = target.spelling.binary
+        table = declared.metadata.tables.get(name)
+        if table is None or not table.primary_key.columns:
+            raise InvalidMetadata(
+                f"Rows are declared for {name}, but the MetaData has no such table with a primary key."
+            )
+        self._table, self._key = table, list(table.primary_key.columns)
+        self._place = target.text.table(target.names.table(table.name, table.schema))
+        self._rows: dict[tuple[object, ...], dict[sa.Column[Any], Any]] = {}
+        for row in declared.item.rows:
+            unknown = [key for key in row.column_values if key not in table.columns]
+            values = {table.columns[key]: value for key, value in row.column_values.items() if key not in unknown}
+            lacking = [column.name for column in self._key if column not in values]
+            if unknown or lacking:
+                problem = f"names the unknown columns {unknown}" if unknown else f"lacks the primary key {lacking}"
+                raise InvalidMetadata(f"A row that is declared for {name} {problem}.".replace("[", "").replace("]", ""))
+            self._rows[tuple(values[column] for column in self._key)] = values
+
+    def compared(self, one: SchemaObject) -> Pair:
+        """See Inspector.objects."""
+        have, up, down = self._existing(), [], []
+        changed = False
+        for key, values in self._rows.items():
+            where = self._said(dict(zip(self._key, key, strict=True)), " AND ")
+            if key not in have:
+                all_values = {**self._defaults(), **values}
+                names = ", ".join(self._text.quote(column.name) for column in all_values)
+                literals = ", ".join(self._literal(*pair) for pair in all_values.items())
+                up.append(f"INSERT INTO {self._place} ({names}) VALUES ({literals})")
+                down.append(f"DELETE FROM {self._place} WHERE {where}")
+                continue
+            was = {
+                column: value for column, value in have[key].items() if not self._same(column, value, values[column])
+            }
+            if was:
+                changed = True
+                now = {column: values[column] for column in was}
+                up.append(f"UPDATE {self._place} SET {self._said(now, ', ')} WHERE {where}")
+                down.append(f"UPDATE {self._place} SET {self._said(was, ', ')} WHERE {where}")
+        if not up:
+            return one, one
+        reason = "Values of rows that exist would change." if changed else None
+        made = replace(one, up=tuple(up), down=tuple(reversed(down)), reason=reason)
+        return made, replace(one, options=(("definition", "other"),), native=None) if changed else None
+
+    def _existing(self) -> Mapping[tuple[object, ...], Mapping[sa.Column[Any], Any]]:
+        """By key the declared values of the rows that exist; columns that do not exist yet are left out."""
+        table, looked, schema = self._table, sa.inspect(self._connection), self._table.schema or self._text.schema
+        if not looked.has_table(table.name, schema=schema):
+            return {}
+        there = {column["name"] for column in looked.get_columns(table.name, schema=schema)}
+        named = {column for values in self._rows.values() for column in values if column.name in there}
+        columns = [column for column in table.columns if column in named]
+        keys, found = list(self._rows), {}
+        for start in range(0, len(keys), _MANY):
+            several = [dict(zip(self._key, key, strict=True)) for key in keys[start : start + _MANY]]
+            for row in self._fetched(columns, " OR ".join(f"({self._said(one, ' AND ')})" for one in several)):
+                values = dict(zip(columns, row, strict=True))
+                key = tuple(values[column] for column in self._key)
+                declared = self._rows.get(key, {})
+                found[key] = {column: value for column, value in values.items() if column in declared}
+        return found
+
+    def _fetched(self, columns: Sequence[sa.Column[Any]], where: str) -> Sequence[sa.Row[Any]]:
+        names = ", ".join(self._text.quote(one.name) for one in columns)
+        sql = sa.text(re.sub(r"(?=:)", r"\\", f"SELECT {names} FROM {self._place} WHERE {where}"))
+        try:
+            return self._connection.execute(sql.columns(*columns)).all()
+        except (LookupError, TypeError, ValueError):
+            # Another type made the values: a label that is gone, a text that is no JSON.
+            keys, none = set(self._key), sa.types.NullType()
+            bare = (sa.column(one.name, one.type if one in keys else none) for one in columns)
+            return self._connection.execute(sql.columns(*bare)).all()
+
+    def _same(self, column: sa.Column[Any], was: Any, wanted: Any) -> bool:
+        if isinstance(wanted, sa.ClauseElement) and not isinstance(wanted, sa.Null):
+            return True  # The database computes it when the row is inserted.
+        if self._literal(column, was) == self._literal(column, wanted):
+            return True
+        if isinstance(column.type.dialect_impl(self._text.dialect), sa.JSON):
+            return json.dumps(was, sort_keys=True, default=str) == json.dumps(wanted, sort_keys=True, default=str)
+        return bool(was == wanted)
+
+    def _said(self, values: Mapping[sa.Column[Any], Any], between: str) -> str:
+        return between.join(
+            f"{self._text.quote(one.name)} = {self._literal(one, value)}" for one, value in values.items()
+        )
+
+    def _literal(self, column: sa.Column[Any], value: Any) -> str:
+        try:
+            if isinstance(value, sa.ClauseElement):
+                return self._text.expression(value)
+            type_: Any = column.type.dialect_impl(self._text.dialect)
+            if isinstance(type_, sa.types.TypeDecorator) and isinstance(type_.impl_instance, sa.LargeBinary):
+                value = type_.process_bind_param(value, self._text.dialect)
+            if isinstance(value, bytes | bytearray | memoryview):
+                return str(self._binary(bytes(value)))
+            return self._text.literal(value, column.type)
+        except (sa.exc.SQLAlchemyError, LookupError, TypeError, ValueError, AttributeError) as error:
+            try:
+                return self._text.literal(value, sa.literal(value).type)
+            except sa.exc.SQLAlchemyError:
+                place = f"{self._table.name}.{column.name}"
+                raise InvalidMetadata(f"A declared value of {place} cannot be written as SQL: {error}") from error
+
+    def _defaults(self) -> Mapping[sa.Column[Any], Any]:
+        """What the application gives columns of its rows, as far as it is known without it."""
+        found: dict[sa.Column[Any], Any] = {}
+        for column in self._table.columns:
+            expression = getattr(column.default, "arg", None)
+            known, value = constant_of(column)
+            if known or isinstance(expression, sa.ClauseElement):
+                found[column] = value if known else expression
+        return found
 
 
 def _signature(function: Any) -> object:

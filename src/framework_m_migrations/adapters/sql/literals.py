@@ -7,7 +7,6 @@ clock, or talk to somebody.
 from __future__ import annotations
 
 import enum
-import json
 import math
 from collections.abc import Callable
 from decimal import Decimal
@@ -95,17 +94,8 @@ def literal_of(
     if isinstance(impl, sa.ARRAY) and not value:
         return "'{}'"
     try:
-        written = _json(value, type_, text) if isinstance(impl, sa.JSON) else text.literal(value, type_)
+        written = text.literal(value, type_)
     except (sa.exc.SQLAlchemyError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError):
         # A value that the type cannot take: the application would fail with it as well, so no row may get it.
         return None
-    return None if written is None or unsendable(written) is not None else written
-
-
-def _json(value: object, type_: sa.types.TypeEngine[Any], text: SqlText) -> str | None:
-    """A JSON document as a literal; SQLAlchemy has none for a whole document."""
-    if isinstance(type_, sa.types.TypeDecorator):
-        value = type_.process_bind_param(value, text.dialect)
-    dialect: Any = text.dialect
-    serialize = dialect._json_serializer or json.dumps  # noqa: SLF001 - what create_engine was given
-    return None if value is None else text.literal(serialize(value))
+    return None if unsendable(written) is not None else written

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
@@ -87,6 +89,31 @@ class _VerbatimCompiler(sa_compiler.SQLCompiler):
         if bindparam.required and bindparam.value is None and bindparam.callable is None:
             return f":{bindparam.key}"
         text: str = super().render_literal_bindparam(bindparam, *args, **kwargs)  # type: ignore[no-untyped-call]
+        return text
+
+    def render_literal_value(self, value: Any, type_: sa.types.TypeEngine[Any]) -> str:
+        """Also what SQLAlchemy has no literal for: a JSON document, a span of time, an array with NULL, ..."""
+        dialect: Any = self.dialect
+        impl: Any = type_.dialect_impl(dialect)
+        if isinstance(impl, sa.types.TypeDecorator) and isinstance(impl.impl_instance, sa.JSON):
+            return self.render_literal_value(impl.process_bind_param(value, dialect), impl.impl_instance)
+        if isinstance(value, timedelta) and isinstance(impl, sa.Interval) and impl.epoch is not None:
+            return self.render_literal_value(impl.epoch + value, sa.DateTime())
+        if isinstance(value, datetime) and "ZONE" not in dialect.type_compiler_instance.process(sa.DateTime(True)):
+            value = value.replace(tzinfo=None)  # As drivers do.
+        if isinstance(impl, sa.ARRAY) and isinstance(value, list | tuple):
+            if None in value or isinstance(impl.item_type, sa.Enum):
+                items = ", ".join(self.render_literal_value(item, impl.item_type) for item in value)
+                return f"ARRAY[{items}]::{dialect.type_compiler_instance.process(impl)}"
+        elif isinstance(impl, sa.JSON) and not (value is None and impl.none_as_null) and value is not sa.null():
+            serialize = dialect._json_serializer or json.dumps  # noqa: SLF001 - what create_engine was given
+            value, type_ = serialize(None if value is sa.JSON.NULL else value), sa.String()
+        elif value is not None and (isinstance(value, set) or impl._cached_literal_processor(dialect) is None):  # noqa: SLF001
+            bind = impl.bind_processor(dialect)
+            value = value if bind is None else bind(value)
+            type_ = sa.Integer() if isinstance(value, int) else sa.String()
+            value = value if isinstance(value, int) else str(value)
+        text: str = super().render_literal_value(value, type_)
         return text
 
 

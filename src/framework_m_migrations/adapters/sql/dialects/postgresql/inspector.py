@@ -20,7 +20,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.errors import sqlst
 from framework_m_migrations.adapters.sql.dialects.postgresql.likeness import LIKENESS
 from framework_m_migrations.adapters.sql.dialects.postgresql.normalise import normalise, objects
 from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import missing_privileges
-from framework_m_migrations.adapters.sql.dialects.postgresql.text import execute, qualified, written
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import execute, qualified, quote, written
 from framework_m_migrations.adapters.sql.dialects.postgresql.transactions import (
     is_inside_autocommit_block,
     taken_back,
@@ -505,7 +505,13 @@ class PostgresqlInspector(BaseInspector):
     @property
     def _defined(self) -> DefinedObjects:
         views = PostgresViews(self._connection, schema=self._schema)
-        return DefinedObjects(self._connection, views, trial=(partial(taken_back, self._connection), "pg_temp"))
+        trial, path = (partial(taken_back, self._connection), "pg_temp"), self._path if self._schema else None
+        return DefinedObjects(self._connection, views, trial=trial, path=path)
+
+    def _path(self) -> tuple[str, str]:
+        before = self._connection.exec_driver_sql("SHOW search_path").scalar_one() or "''"
+        own = quote(str(self._schema))
+        return f"SET LOCAL search_path TO {own}, {before}", f"SET LOCAL search_path TO {before}"
 
     def _plain(self, wanted: Sequence[SchemaObject]) -> Sequence[Pair]:
         """One statement a kind, and a trial of the domains that look different."""

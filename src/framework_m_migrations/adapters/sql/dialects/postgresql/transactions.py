@@ -98,6 +98,7 @@ _PLAIN_ISOLATION = "READ COMMITTED"
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 """For a connection that SQLAlchemy has in AUTOCOMMIT and in use, on which it begins no transaction of its own."""
 _READING = "m_migrate.reading"
+_HAND = "m_migrate.by_hand"
 _NAMES = ("lock_timeout", "statement_timeout")
 
 
@@ -245,13 +246,16 @@ def is_inside_autocommit_block(connection: sa.Connection) -> bool:
 
 @contextmanager
 def _by_hand(connection: sa.Connection) -> Iterator[None]:
-    """A transaction that SQLAlchemy knows nothing of, rolled back at its end."""
-    connection.exec_driver_sql(BEGIN).close()
+    """A transaction that SQLAlchemy knows nothing of, or a savepoint in one, rolled back at its end."""
+    inner = connection.info.get(_HAND, False)
+    connection.exec_driver_sql("SAVEPOINT m_migrate_trial" if inner else BEGIN).close()
+    connection.info[_HAND] = True
     try:
         yield
     finally:
+        connection.info[_HAND] = inner
         if not connection.invalidated and not connection.closed:
-            connection.exec_driver_sql("ROLLBACK").close()
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT m_migrate_trial" if inner else "ROLLBACK").close()
 
 
 def _leave(connection: sa.Connection) -> None:
