@@ -11,8 +11,8 @@ Normalised is only what is no difference:
 - on MariaDB the counter of AUTO_INCREMENT, the name of the database, the numbers in names that the server counts
   (CONSTRAINT_1), which depend on what was there before, and the method of an index, of which InnoDB has one, whatever
   it was declared with;
-- on PostgreSQL the words of a switch (off, false), and the names that the server chose from a former name
-  (``under_new_names``).
+- on PostgreSQL the words of a switch (off, false);
+- on both the names that the server chose from a former name (``under_new_names``, ``under_new_columns``).
 
 The dump is never read by the engine's own reader.
 """
@@ -310,6 +310,15 @@ def under_new_names(dump: Dump, former: Sequence[tuple[str, str]]) -> Dump:
     for name, parts in dump.items():
         found.setdefault(renamed(name), []).extend(map(renamed, parts))
     return {name: tuple(sorted(parts)) for name, parts in found.items()}
+
+
+def under_new_columns(dump: Dump, former: Sequence[tuple[str, str]]) -> Dump:
+    """As ``under_new_names``, for the indexes that MariaDB named after their first column."""
+    found = dump
+    for old, new in former:
+        marks = f"KEY `{old}` (`{new}`", f"KEY `{new}` (`{new}`"
+        found = {name: tuple(sorted(part.replace(*marks) for part in parts)) for name, parts in found.items()}
+    return found
 
 
 JUDGES: dict[str, Judge] = {"sqlite": judge_sqlite, "postgresql": judge_postgresql, "mariadb": judge_mariadb}

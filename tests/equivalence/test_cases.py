@@ -286,6 +286,12 @@ CASES: dict[str, Case] = {
         t(A, col("b", sa.Integer), unique("a", "b", name="uq")),
         SEVEN,
     ),
+    "another table's index has the name of a unique constraint over other columns": case(
+        both(t(A, S_B, unique("a", name="uq")), t(A, index("uq", "a"), name="u")),
+        both(t(A, S_B, unique("a", "b", name="uq")), t(A, index("uq", "a"), name="u")),
+        SEVEN,
+        LITE,
+    ),
     "a unique constraint with other columns": case(
         t(A), t(A, unique("a", name="uq", postgresql_include=["id"])), SEVEN, PG
     ),
@@ -693,6 +699,39 @@ CASES: dict[str, Case] = {
         (),
         PG,
     ),
+    "the key of an UNLOGGED table that counts becomes a text": case(
+        lambda metadata: sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), prefixes=["UNLOGGED"]),
+        lambda metadata: sa.Table(
+            "t", metadata, sa.Column("id", sa.String(20), primary_key=True), prefixes=["UNLOGGED"]
+        ),
+        (),
+        PG,
+    ),
+    "a required column with a comment becomes a bigger one beside writers, under a deferred constraint": case(
+        t(
+            col("a", sa.Integer, nullable=False, server_default="1", comment="c"),
+            unique("a", name="uq", deferrable=True, initially="DEFERRED", comment="u"),
+        ),
+        t(
+            col("a", sa.BigInteger, nullable=False, server_default="2", comment="c"),
+            unique("a", name="uq", deferrable=True, initially="DEFERRED", comment="u"),
+        ),
+        SEVEN,
+        PG,
+    ),
+    "a required column with a default and a comment goes, with its constraint": case(
+        t(
+            A,
+            col("b", sa.Integer, nullable=False, server_default="1", comment="c"),
+            unique("b", name="uq", postgresql_nulls_not_distinct=True, comment="u"),
+        ),
+        t(A),
+        SEVEN,
+        PG,
+    ),
+    "a check without a name that the server spells its own way goes with its column": case(
+        t(A, S_B, check("b > 'x' OR b IS NULL")), t(A, col("c", sa.Integer), check("c > 0 OR c IS NULL")), SEVEN, PG
+    ),
     "two exclusion constraints that are one": case(
         t(A, exclusion("ex"), exclusion("ey")), t(A, S_B, exclusion("ex"), exclusion("ey")), SEVEN, PG
     ),
@@ -700,7 +739,9 @@ CASES: dict[str, Case] = {
     "a domain of a new table": case(
         t(), both(t(), t(col("a", postgresql.DOMAIN("positive", sa.Integer(), check="VALUE > 0")), name="u")), ONE, PG
     ),
-    "a new UNLOGGED table": case(t(), both(t(), t(A, name="u", prefixes=["UNLOGGED"])), ONE, PG),
+    "a new UNLOGGED table": case(
+        t(), both(t(), t(col("a", sa.Integer, comment="c"), index("ix", "a"), name="u", prefixes=["UNLOGGED"])), ONE, PG
+    ),
     "a table becomes UNLOGGED": case(t(A), t(A, prefixes=["UNLOGGED"]), SEVEN, PG),
     "a new table with parameters": case(t(), both(t(), t(A, name="u", postgresql_with={"fillfactor": 70})), ONE, PG),
     "parameters of a table": case(t(A), t(A, postgresql_with={"fillfactor": 70}), SEVEN, PG),
@@ -738,6 +779,48 @@ CASES: dict[str, Case] = {
     "a foreign key that the server named goes": case(referring(), both(PARENT, t(A)), WITH_PARENT, MARIA),
     "another action of a foreign key that the server named": case(
         referring(), referring(ondelete="CASCADE"), WITH_PARENT, MARIA
+    ),
+    "a foreign key that the server names follows one that goes with its column": case(
+        referring(),
+        both(PARENT, t(col("b", sa.Integer), lambda: sa.ForeignKeyConstraint(["b"], ["p.id"]))),
+        WITH_PARENT,
+        MARIA,
+    ),
+    "a table that goes holds the name of a foreign key": case(
+        both(PARENT, t(A, foreign(name="fk"))), both(PARENT, t(A, foreign(name="fk"), name="u")), WITH_PARENT, MARIA
+    ),
+    "another table's foreign key goes and gives its name": case(
+        both(PARENT, t(A, foreign(name="fk"))),
+        both(PARENT, t(A), t(A, foreign(name="fk"), name="u")),
+        WITH_PARENT,
+        MARIA,
+    ),
+    "a moment that is updated is made required": case(
+        t(col("a", sa.TIMESTAMP, server_default=sa.text("CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"))),
+        t(
+            col(
+                "a",
+                sa.TIMESTAMP,
+                nullable=False,
+                server_default=sa.text("CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"),
+            )
+        ),
+        ONE,
+        MARIA,
+    ),
+    "a unique index and a constraint that are one, of a table that is renamed under a convention": case(
+        convention(t(A, index("ix", "a", unique=True), unique("a", name="uq"), check("a > 0", name="pos"))),
+        convention(
+            t(
+                A,
+                index("ix", "a", unique=True),
+                unique("a", name="uq"),
+                check("a > 0", name="pos"),
+                name="u",
+                info={"renamed_from": "t"},
+            )
+        ),
+        SEVEN,
     ),
     "an unsigned integer": case(t(), t(col("a", mysql.INTEGER(unsigned=True))), ONE, MARIA),
     "an integer becomes unsigned": case(t(A), t(col("a", mysql.INTEGER(unsigned=True))), SEVEN, MARIA),

@@ -33,7 +33,7 @@ from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.results import CreateResult, PlanResult
 from framework_m_migrations.domain.risk import rules
 from framework_m_migrations.ports.app_discovery import App
-from tests.equivalence.judges import Dump, difference, tokens_of, under_new_names
+from tests.equivalence.judges import Dump, difference, tokens_of, under_new_columns, under_new_names
 from tests.equivalence.places import Places, Rows
 
 type Define = Callable[[sa.MetaData], object]
@@ -88,7 +88,8 @@ class Proof:
     def differ(self, where: str, found: Dump, wanted: Dump, review: Sequence[str] = ()) -> None:
         """Note how a schema differs from what it should be, but for columns that stay nullable by the review list."""
         if self.former:
-            found, wanted = (under_new_names(dump, self.former) for dump in (found, wanted))
+            anew = under_new_names if self.dialect == "postgresql" else under_new_columns
+            found, wanted = (anew(dump, self.former) for dump in (found, wanted))
         loose = [match.groups() for line in review if (match := _LOOSE.match(line))]
         self.wrong += [
             f"{where}: {line}"
@@ -153,7 +154,7 @@ def prove(places: Places, pair: Pair) -> Proof:
         Invalid: SQLAlchemy cannot build the schemas in this database, or the rows do not go in.
     """
     proof = Proof(dialect=places.work.dialect)
-    if places.work.dialect == "postgresql":
+    if places.work.dialect != "sqlite":
         proof.former = _renamed(metadata_of(pair.after))
     for place in (places.work, places.ideal):
         place.empty()
@@ -163,7 +164,7 @@ def prove(places: Places, pair: Pair) -> Proof:
         after = places.ideal.create_all(metadata_of(pair.after))
     except sa.exc.SQLAlchemyError as error:
         raise Invalid(str(error)) from error
-    names = under_new_names(before, proof.former) if proof.former else before
+    names = under_new_names(before, proof.former) if proof.former and proof.dialect == "postgresql" else before
     proof.kept = {f"+ {name}" for name in names if name.startswith(("CREATE SEQUENCE", "CREATE DOMAIN"))}
     revised: Rows | None = None
     withheld = False
@@ -311,11 +312,16 @@ def _online(places: Places, pair: Pair, before: Dump, after: Dump, proof: Proof)
             proof.wrong.append(f"online: run failed: {error}")
         return
     proof.differ("online: run", places.work.dump(), after)
-    _same_values("online: run", first, places.work.rows(), pair, review, proof)
+    second = places.work.rows()
+    _same_values("online: run", first, second, pair, review, proof)
     try:
         manager.rollback(app=APP, to="base")
     except MigrationError as error:
         proof.wrong.append(f"online: rollback failed: {error}")
+        return
+    if not proof.left:
+        proof.differ("online: rollback", places.work.dump(), before, review)
+        _same_values("online: rollback", second, places.work.rows(), pair, review, proof, back=True)
 
 
 def _said(changes: Sequence[PlannedChange]) -> str:

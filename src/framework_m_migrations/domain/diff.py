@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from framework_m_migrations.domain import changes as c
@@ -57,13 +57,21 @@ def other_names(wanted: Table, actual: Table) -> Iterator[tuple[Named, Named]]:
     pairs: list[tuple[Named | None, Named]] = []
     if wanted.primary_key is not None and wanted.primary_key == actual.primary_key:
         pairs.append((actual.primary_key, wanted.primary_key))
-    uniques, checks, keys = list(actual.uniques), list(actual.checks), list(actual.foreign_keys)
-    pairs += [(_take(uniques, _rule, _rule(unique)), unique) for unique in wanted.uniques]
-    pairs += [(_take_check(checks, check, wanted), check) for check in wanted.checks]
-    pairs += [(_take(keys, _shape, _shape(key)), key) for key in wanted.foreign_keys]
+    # What has its name already is no other's former one, were they the same in all else.
+    uniques = _apart(actual.uniques, (*wanted.uniques, *wanted.indexes))
+    checks, keys = _apart(actual.checks, wanted.checks), _apart(actual.foreign_keys, wanted.foreign_keys)
+    pairs += [(_take(uniques, _rule, _rule(one)), one) for one in _apart(wanted.uniques, actual.uniques)]
+    pairs += [(_take_check(checks, one, wanted), one) for one in _apart(wanted.checks, actual.checks)]
+    pairs += [(_take(keys, _shape, _shape(one)), one) for one in _apart(wanted.foreign_keys, actual.foreign_keys)]
     for before, item in pairs:
         if before is not None and None not in {before.name, item.name} and before.name != item.name:
             yield before, item
+
+
+def _apart[T: Unique | Check | ForeignKey](items: Sequence[T], others: Iterable[Named | Index]) -> list[T]:
+    """Those without the name of one of the others."""
+    names = {one.name for one in others} - {None}
+    return [one for one in items if one.name not in names]
 
 
 def anew(table: TableName, pairs: Iterable[tuple[Named, Named]]) -> Iterator[c.Change]:

@@ -268,7 +268,10 @@ def _dropped(
         case c.UniqueRemoved(unique=unique):
             return _drop_constraint(table, unique, "unique", unnamed=unnamed)
         case c.UniqueChanged(before=old_unique, unique=new_unique):
-            return (*_drop_constraint(table, old_unique, "unique", unnamed=unnamed), o.AddUnique(table, new_unique))
+            # Where the table is rebuilt for the drop, a constraint comes in its place, and no index, whose name
+            # another table's may have.
+            new = replace(new_unique, native=None) if unnamed else new_unique
+            return (*_drop_constraint(table, old_unique, "unique", unnamed=unnamed), o.AddUnique(table, new))
         case c.CheckRemoved(check=check):
             return _drop_constraint(table, check, "check", unnamed=unnamed)
         case c.CheckChanged(before=old_check, check=new_check):

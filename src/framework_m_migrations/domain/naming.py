@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from framework_m_migrations.domain import changes as c
-from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName, Unique
+from framework_m_migrations.domain.schema import Check, ForeignKey, Index, Table, TableName, Unique
 
 type Constraint = Unique | Check | ForeignKey
 
@@ -64,7 +64,7 @@ def standard_name(constraint: Constraint, place: Place) -> str:
     names, label = _says(constraint, place.columns)
     taken = {*place.own, *place.others}
     number = 0
-    while (name := _made(place.table.name, "_".join(names), f"{label}{number or ''}")) in taken:
+    while (name := made_name(place.table.name, "_".join(names), f"{label}{number or ''}")) in taken:
         number += 1
     return name
 
@@ -92,7 +92,8 @@ def _of_one_column(expression: str, columns: Collection[str]) -> tuple[str, ...]
     return tuple(name for name in named if name is not None) if len(named) == 1 else ()
 
 
-def _made(first: str, second: str, label: str) -> str:
+def made_name(first: str, second: str, label: str) -> str:
+    """PostgreSQL's name for something of a table (first) and its columns (second), cut to what fits."""
     one, two = first.encode(), second.encode()
     room = IDENTIFIER_LIMIT - len(label) - 1 - (1 if two else 0)
     sizes = [len(one), len(two)]
@@ -106,16 +107,18 @@ STANDARD = Naming(standard_name)
 
 
 def named(changes: Sequence[c.Change], tables: Mapping[TableName, Table], naming: Naming) -> list[c.Change]:
-    """The changes, each new constraint of a table that exists under a name.
+    """The changes, each new constraint of a table that exists under a name, the checks of new tables with theirs.
 
     Args:
         changes: of one plan, in its order.
         tables: as they are, as far as they were read.
         naming: of the database.
     """
+    changes = [_created(change, naming) if isinstance(change, c.TableAdded) else change for change in changes]
     if not any(constraint.name is None for change in changes for constraint in _new(change)):
-        return list(changes)
+        return changes
     own = {name: _names(one, naming) for name, one in tables.items()}
+    leaving: dict[TableName, set[str]] = {}
     columns = {name: [column.name for column in one.columns] for name, one in tables.items()}
     for change in changes:
         if isinstance(change, c.ColumnAdded | c.ColumnRenamed):
@@ -129,6 +132,11 @@ def named(changes: Sequence[c.Change], tables: Mapping[TableName, Table], naming
         for gone in _gone(change):
             place = Place(change.table, columns.get(change.table, ()))
             own.get(change.table, set()).discard(known_as(gone) or naming.choose(gone, place))
+        match change:
+            case c.ForeignKeyRemoved(foreign_key=gone) | c.CheckRemoved(check=gone) if gone.name is not None:
+                leaving.setdefault(change.table, set()).add(gone.name)
+            case _:
+                pass
     others: dict[str | None, set[str]] = {}
     for table, names in own.items():
         others.setdefault(table.schema, set()).update((table.name, *names))
@@ -140,10 +148,29 @@ def named(changes: Sequence[c.Change], tables: Mapping[TableName, Table], naming
             own.setdefault(change.table, set()),
             others.setdefault(change.table.schema, set()),
         )
+        if any(not isinstance(one, naming.written) for one in _new(change)):
+            # The name matters to a revision alone, which drops first what is no longer wanted.
+            place = place._replace(own=own[change.table] - leaving.get(change.table, set()))
         found.append(_with_names(change, place, naming))
         own[change.table].update(name for one in _new(found[-1]) if (name := known_as(one)) is not None)
         others[change.table.schema] |= own[change.table]
     return found
+
+
+def _created(change: c.TableAdded, naming: Naming) -> c.TableAdded:
+    table = change.definition
+    if all(check.name is not None for check in table.checks):
+        return change
+    named: tuple[Constraint | Index, ...] = (*table.indexes, *table.uniques, *table.checks, *table.foreign_keys)
+    own = {item.name for item in named if item.name}
+    columns = [column.name for column in table.columns]
+    checks: list[Check] = []
+    for check in table.checks:
+        if check.name is None:
+            check = replace(check, chosen=naming.choose(check, Place(table.name, columns, own)))  # noqa: PLW2901
+            own.add(check.chosen or "")
+        checks.append(check)
+    return replace(change, definition=replace(table, checks=tuple(checks)))
 
 
 def _new(change: c.Change) -> tuple[Constraint, ...]:

@@ -16,7 +16,11 @@ _NEVER: dict[type, str] = {
     c.ColumnGenerationChanged: "how the database fills a column cannot be changed in place",
 }
 """What has no online form at all."""
-_KNOWN_OPTIONS = frozenset({"deferrable", "initially", "match"})
+_KNOWN_OPTIONS = {
+    Index: frozenset({"nulls_not_distinct"}),
+    Unique: frozenset({"deferrable", "initially", "nulls_not_distinct"}),
+    ForeignKey: frozenset({"deferrable", "initially", "match"}),
+}
 
 
 def obstacle(
@@ -138,11 +142,7 @@ def _pointed_at(name: TableName, column: str, catalog: Catalog) -> str | None:
 
 def unsupported_option(item: Index | Unique | Check | ForeignKey) -> str | None:
     """An option of an index or constraint that the helpers do not take."""
-    known: frozenset[str] = frozenset()
-    if isinstance(item, Index):
-        known = frozenset({"nulls_not_distinct"})
-    elif isinstance(item, ForeignKey):
-        known = _KNOWN_OPTIONS
+    known = _KNOWN_OPTIONS.get(type(item), frozenset[str]())
     if isinstance(item, Check) and item.exclusion:
         return f"{item.name} is an exclusion constraint, whose index cannot be built beside writers"
     unknown = [option for option, _ in item.options if option not in known]

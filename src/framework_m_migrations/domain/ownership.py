@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from framework_m_migrations.domain.naming import Place, standard_name
+from framework_m_migrations.domain.naming import Place, known_as, standard_name
 from framework_m_migrations.domain.schema import Catalog, Check, ForeignKey, Index, Table, TableName, Unique
 from framework_m_migrations.domain.values import quick
 
 
 def constraint_identities(constraint: Unique | Check | ForeignKey) -> tuple[str, ...]:
-    """How the ledger recognises a constraint: by what it is, and by its name where it has one.
+    """How the ledger recognises a constraint: by what it is, and by its name, or by the one that it will go by.
 
-    Databases name constraints that nobody named, so the name alone would not do.
+    Databases name constraints that nobody named, and spell expressions their own way, so neither alone would do.
     """
     if isinstance(constraint, Unique):
         shape = f"unique({', '.join(sorted(constraint.columns))})"
@@ -23,7 +23,8 @@ def constraint_identities(constraint: Unique | Check | ForeignKey) -> tuple[str,
         shape = f"check({hashlib.sha256(constraint.expression.encode()).hexdigest()[:16]})"
     else:
         shape = f"foreign key({', '.join(constraint.columns)}) {constraint.target}"
-    return (shape,) if constraint.name is None else (shape, constraint.name)
+    name = known_as(constraint)
+    return (shape,) if name is None else (shape, name)
 
 
 class LedgerForm(StrEnum):

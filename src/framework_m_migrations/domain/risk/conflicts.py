@@ -91,6 +91,7 @@ _ASKED = (
     | c.IndexAdded
     | c.UniqueAdded
     | c.CheckAdded
+    | c.ForeignKeyAdded
     | c.ColumnTypeChanged
     | c.ColumnDefaultChanged
     | c.ColumnNullabilityChanged
@@ -118,7 +119,8 @@ def rivals(claims: Iterable[Claim]) -> dict[c.Change, Obstacle]:
     for claim in sorted(claims, key=lambda claim: not isinstance(claim.change, c.TableAdded)):
         owner = owners.setdefault(claim.key, claim.change)
         if owner is not claim.change and owner != claim.change:
-            what = "that table" if isinstance(owner, c.TableAdded) else f"an index of table {owner.table}"
+            kind = "a foreign key" if isinstance(owner, c.ForeignKeyAdded) else "an index"
+            what = "that table" if isinstance(owner, c.TableAdded) else f"{kind} of table {owner.table}"
             found[claim.change] = Obstacle(f"The name {claim.name} is declared for {what} as well.")
     return found
 
@@ -138,7 +140,9 @@ def asked_about(planned: Sequence[PlannedChange], capabilities: Capabilities) ->
     return found
 
 
-def _parts(added: c.TableAdded, capabilities: Capabilities) -> Iterable[c.IndexAdded | c.UniqueAdded | c.CheckAdded]:
+def _parts(
+    added: c.TableAdded, capabilities: Capabilities
+) -> Iterable[c.IndexAdded | c.UniqueAdded | c.CheckAdded | c.ForeignKeyAdded]:
     for index in added.definition.indexes:
         yield c.IndexAdded(added.table, index)
     for unique in added.definition.uniques:
@@ -148,6 +152,9 @@ def _parts(added: c.TableAdded, capabilities: Capabilities) -> Iterable[c.IndexA
     for check in added.definition.checks:
         if check.exclusion and check.name is not None:
             yield c.CheckAdded(added.table, check)
+    for key in added.definition.foreign_keys:
+        if key.name is not None:
+            yield c.ForeignKeyAdded(added.table, key)
 
 
 def withhold_obstructed(
@@ -166,7 +173,7 @@ def withhold_obstructed(
     """
     if not obstacles:
         return list(planned)
-    free = {(p.change.table, p.change.index.name) for p in planned if isinstance(p.change, c.IndexRemoved)}
+    free = freed_names(p.change for p in planned)
     result: list[PlannedChange] = []
     for p in planned:
         if p.withheld or not isinstance(p.change, c.TableAdded) or p.change in obstacles:
@@ -177,12 +184,14 @@ def withhold_obstructed(
         indexes = {part.index for part in parts if isinstance(part, c.IndexAdded)}
         uniques = {part.unique for part in parts if isinstance(part, c.UniqueAdded)}
         exclusions = {part.check for part in parts if isinstance(part, c.CheckAdded)}
+        keys = {part.foreign_key for part in parts if isinstance(part, c.ForeignKeyAdded)}
         table = p.change.definition
         kept = replace(
             table,
             indexes=tuple(index for index in table.indexes if index not in indexes),
             uniques=tuple(unique for unique in table.uniques if unique not in uniques),
             checks=tuple(check for check in table.checks if check not in exclusions),
+            foreign_keys=tuple(key for key in table.foreign_keys if key not in keys),
         )
         result.append(replace(p, change=c.TableAdded(table.name, kept)) if parts else p)
         result.extend(
@@ -191,8 +200,20 @@ def withhold_obstructed(
     return result
 
 
+def freed_names(changes: Iterable[c.Change]) -> set[tuple[TableName, str | None]]:
+    """The names of indexes and foreign keys that changes give back, each with its table."""
+    found: set[tuple[TableName, str | None]] = set()
+    for change in changes:
+        match change:
+            case c.IndexRemoved(index=gone) | c.ForeignKeyRemoved(foreign_key=gone):
+                found.add((change.table, gone.name))
+            case _:
+                pass
+    return found
+
+
 def taken_by(change: c.Change) -> str | None:
-    """The declared name that a change takes among those of indexes and tables, None for none."""
+    """The declared name that a change takes among those of indexes, tables or foreign keys, None for none."""
     match change:
         case c.IndexAdded(index=index):
             return index.name
@@ -200,6 +221,8 @@ def taken_by(change: c.Change) -> str | None:
             return unique.name
         case c.CheckAdded(check=check) if check.exclusion:
             return check.name
+        case c.ForeignKeyAdded(foreign_key=key):
+            return key.name
         case c.TableAdded(table=table):
             return table.name
         case _:
@@ -207,7 +230,7 @@ def taken_by(change: c.Change) -> str | None:
 
 
 def _obstructed(
-    change: c.Change, obstacle: Obstacle, going: Collection[TableName], free: Collection[tuple[TableName, str]]
+    change: c.Change, obstacle: Obstacle, going: Collection[TableName], free: Collection[tuple[TableName, str | None]]
 ) -> Judgement:
     if obstacle.by_copy:
         return Judgement(Risk.WARNING, OBSTRUCTED, obstacle.reason, CREATE)

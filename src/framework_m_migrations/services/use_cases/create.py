@@ -24,7 +24,7 @@ from framework_m_migrations.domain.renames import (
 from framework_m_migrations.domain.results import CreateResult
 from framework_m_migrations.domain.revisions import VALUE_WANTED, Outcome, Phase, Proof, RevisionDraft, revision_id
 from framework_m_migrations.domain.risk import rules
-from framework_m_migrations.domain.risk.conflicts import OBSTRUCTED, taken_by
+from framework_m_migrations.domain.risk.conflicts import OBSTRUCTED, freed_names, taken_by
 from framework_m_migrations.domain.risk.facts import TypeChange
 from framework_m_migrations.domain.risk.unsupported import UNSUPPORTED
 from framework_m_migrations.domain.schema import Catalog, Check, Column, ForeignKey, Index, Table, TableName, Unique
@@ -531,7 +531,7 @@ def _changes(session: Session, made: Plan, app: str) -> tuple[list[PlannedChange
 
 def _without_obstructed(chosen: Sequence[PlannedChange], left_out: list[str]) -> list[PlannedChange]:
     """What the revision itself can make room for; the rest, and references to tables among it, are told as left out."""
-    freed = {planned.change.index.name for planned in chosen if isinstance(planned.change, c.IndexRemoved)}
+    freed = freed_names(p.change for p in chosen)
     held = [p for p in chosen if p.judgement.rule in {OBSTRUCTED, UNSUPPORTED} and not _is_made_room_for(p, freed)]
     absent = {planned.change.table for planned in held if isinstance(planned.change, c.TableAdded)}
     rest: list[PlannedChange] = []
@@ -546,12 +546,12 @@ def _without_obstructed(chosen: Sequence[PlannedChange], left_out: list[str]) ->
     return rest
 
 
-def _is_made_room_for(planned: PlannedChange, freed: Collection[str]) -> bool:
+def _is_made_room_for(planned: PlannedChange, freed: Collection[tuple[TableName, str | None]]) -> bool:
     match planned.judgement.handled_by:
         case rules.CREATE:
             return True
         case rules.DROP:
-            return taken_by(planned.change) in freed
+            return taken_by(planned.change) in {name for _, name in freed}
         case _:
             return False
 

@@ -1,4 +1,4 @@
-"""What stands on tables and columns that are to be dropped.
+"""What stands in the way: names of foreign keys that are taken, and what stands on tables and columns that are to go.
 
 MariaDB refuses a drop for a foreign key or a computed column only. Views and triggers it leaves broken: the next query
 of the view, or the next write to the trigger's table, fails (https://mariadb.com/kb/en/alter-table/#drop-column).
@@ -7,13 +7,15 @@ of the view, or the next write to the trigger's table, fails (https://mariadb.co
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base_inspector import Body
-from framework_m_migrations.domain.changes import ColumnRemoved, TableRemoved
+from framework_m_migrations.domain.changes import Change, ColumnRemoved, ForeignKeyAdded, TableRemoved
+from framework_m_migrations.domain.risk.conflicts import Claim, Obstacle, rivals
+from framework_m_migrations.domain.schema import TableName
 
 _TEXTS = """
 SELECT 'view', v.TABLE_NAME, v.TABLE_SCHEMA, NULL, v.VIEW_DEFINITION FROM information_schema.VIEWS v
@@ -24,12 +26,54 @@ FROM information_schema.TRIGGERS t WHERE t.TRIGGER_SCHEMA IN {schemas}
 ORDER BY 1 DESC, 3, 2
 """
 
+_KEYS = """
+SELECT NULLIF(CONSTRAINT_SCHEMA, {main}), LOWER(CONSTRAINT_NAME), TABLE_NAME
+FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN {schemas}
+"""
+_OWN_KEYS = (12, 1)
+"""Since this version the name of a foreign key is its table's own; before, a schema has one of each."""
+
+
+def taken_keys(
+    connection: sa.Connection, changes: Sequence[Change], *, schema: str | None
+) -> Mapping[Change, Obstacle]:
+    """An obstacle for each new foreign key whose name another table's has, or takes first; one statement.
+
+    Args:
+        connection: to read through.
+        changes: what is planned.
+        schema: of tables that name none; None for the connection's own.
+    """
+    wanted = {
+        change: (change.table.schema, change.foreign_key.name.lower())
+        for change in changes
+        if isinstance(change, ForeignKeyAdded) and change.foreign_key.name is not None
+    }
+    if not wanted or (connection.dialect.server_version_info or ()) >= _OWN_KEYS:
+        return {}
+    found = rivals(Claim(change, key[1], key) for change, key in wanted.items())
+    rows = _in_schemas(connection, _KEYS, {place or schema for place, _ in wanted.values()}, main=schema)
+    holders = {(place, name): TableName(table, place) for place, name, table in rows}
+    for change, key in wanted.items():
+        holder = holders.get(key)
+        if holder is not None and holder != change.table:
+            found[change] = Obstacle(f"The name {key[1]} is taken by a foreign key of table {holder}.", holder)
+    return found
+
+
+def _in_schemas(
+    connection: sa.Connection, sql: str, schemas: Collection[str | None], *, main: str | None = None
+) -> Any:
+    """The rows of a question about schemas, of which None is the connection's own."""
+    given = {f"schema_{place}": name for place, name in enumerate(sorted(name for name in schemas if name))}
+    names = [*(["DATABASE()"] if None in schemas else []), *(f":{name}" for name in given)]
+    own = "DATABASE()" if main is None else ":main"
+    return connection.execute(sa.text(sql.format(schemas=f"({', '.join(names)})", main=own)), {**given, "main": main})
+
 
 def bodies(connection: sa.Connection, schemas: Collection[str | None]) -> list[Body]:
     """The views and triggers of schemas, of which None is the connection's own; one statement."""
-    given = {f"schema_{place}": name for place, name in enumerate(sorted(name for name in schemas if name))}
-    names = [*(["DATABASE()"] if None in schemas else []), *(f":{name}" for name in given)]
-    rows = connection.execute(sa.text(_TEXTS.format(schemas=f"({', '.join(names)})")), given)
+    rows = _in_schemas(connection, _TEXTS, schemas)
     return [Body(kind, name, place, on, _decoded(body)) for kind, name, place, on, body in rows]
 
 

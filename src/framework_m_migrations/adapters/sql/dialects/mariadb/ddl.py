@@ -80,6 +80,7 @@ NAMING = Naming(chosen_name, written=(Unique, Check))
 _NOW = re.compile(r"(?P<clause>DEFAULT|ON UPDATE) (?:current_timestamp|now)(?:\(\d*\))?", re.IGNORECASE)
 _COMPRESSED = re.compile(r"/\*M?!\d+ COMPRESSED[^*]*\*/")
 _COMPRESSIBLE = re.compile(r"varchar|varbinary|\w*(text|blob)", re.IGNORECASE)
+_CONSTANT = re.compile(r"$|DEFAULT (?:[-+.\d']|NULL|[bx]')", re.IGNORECASE)
 _DIGITS = re.compile(r"\((\d)\)")
 _JSON_CHECK = re.compile(r"CHECK \(json_valid\(`(?:[^`]|``)*`\)\)", re.IGNORECASE)
 _MOMENTS = frozenset({"datetime", "timestamp"})
@@ -413,6 +414,9 @@ class Writer:
         # The server builds a table anew whose stored computed column is said again.
         online = online and GENERATED not in existing.clauses
         suffix = self._lock(definition, anew=change.nullable is not None, stored=True) if online else ""
+        if suffix and change.nullable is False and not _CONSTANT.match(new.clauses.get(DEFAULT, "")):
+            # Beside writers the server puts no value in the place of NULL that it has to work out.
+            suffix = _SHARED
         if (
             change.only_default
             and DEFAULT in new.clauses

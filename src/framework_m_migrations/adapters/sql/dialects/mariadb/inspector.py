@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects, Pair
 from framework_m_migrations.adapters.sql.dialects.base_inspector import BaseInspector, Body
 from framework_m_migrations.adapters.sql.dialects.mariadb.catalog import CatalogReader
-from framework_m_migrations.adapters.sql.dialects.mariadb.conflicts import bodies, names_of_view
+from framework_m_migrations.adapters.sql.dialects.mariadb.conflicts import bodies, names_of_view, taken_keys
 from framework_m_migrations.adapters.sql.dialects.mariadb.errors import code_of
 from framework_m_migrations.adapters.sql.dialects.mariadb.normalise import normalise
 from framework_m_migrations.adapters.sql.dialects.mariadb.privileges import missing_privileges
@@ -276,8 +276,7 @@ class MariadbInspector(BaseInspector):
 
     def obstacles(self, changes: Sequence[Change]) -> Mapping[Change, Obstacle]:
         """See the port: a name of an index is its table's own here, and a new default writes no row."""
-        del changes
-        return {}
+        return taken_keys(self._connection, changes, schema=self._schema)
 
     @property
     def _defined(self) -> DefinedObjects:

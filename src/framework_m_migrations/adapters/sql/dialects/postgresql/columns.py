@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.base import server_version
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import text
 from framework_m_migrations.adapters.sql.dialects.postgresql.conversions import Conversion, conversion, family
 from framework_m_migrations.adapters.sql.dialects.postgresql.expressions import canonical_expression
@@ -297,6 +298,12 @@ ORDER BY d.place, d.object
 """What goes with a column, as statements that make it again."""
 
 
+_IS_UNLOGGED = text(
+    "SELECT relpersistence = 'u' FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass(CAST(:tab AS text))",
+    tab=sa.Text(),
+)
+
+
 def set_generated(operation: o.SetGenerated, connection: sa.Connection | None, schema: str | None) -> tuple[str, ...]:
     """The statements that change how the database fills a column.
 
@@ -365,7 +372,8 @@ class _Change:
             yield self._continued(self._owned(), dict(new.options))
             return
         sequence = sequence_name(self._table, self._after.name, self._schema)
-        yield f"CREATE SEQUENCE {sequence} AS {self._after.type.base} OWNED BY {self._name}.{self._column}"
+        owner = f"{self._name}.{self._column}"
+        yield f"CREATE {self._unlogged}SEQUENCE {sequence} AS {self._after.type.base} OWNED BY {owner}"
         yield self._continued(regclass(sequence), {})
         yield f"{self._alter} SET DEFAULT nextval({regclass(sequence)})"
 
@@ -378,6 +386,14 @@ class _Change:
 
     def _owned(self) -> str:
         return f"pg_get_serial_sequence({string_literal(self._name)}, {string_literal(self._after.name)})"
+
+    @property
+    def _unlogged(self) -> str:
+        """From PostgreSQL 15 on the sequence of a column is as its table is."""
+        if self._connection is None or server_version(self._connection.dialect) < (15,):
+            return ""
+        unlogged = self._connection.execute(_IS_UNLOGGED, {"tab": self._name}).scalar_one_or_none()
+        return "UNLOGGED " if unlogged else ""
 
     def _sequence(self) -> str:
         found = sequence_of(self._table, self._before.name, self._connection, self._schema)
@@ -410,7 +426,7 @@ class _Change:
         sequence = self._sequence()
         *place, name = _parts(sequence)
         later = ".".join([*place, written(cut(f"{unquote(name)[:40]}_later"))])
-        yield f"CREATE SEQUENCE {later} AS {self._after.type.base}"
+        yield f"CREATE {self._unlogged}SEQUENCE {later} AS {self._after.type.base}"
         yield f"SELECT setval({regclass(later)}, last_value, is_called) FROM {sequence}"  # noqa: S608 - names are quoted
         yield f"{self._alter} DROP IDENTITY"
         yield f"ALTER SEQUENCE {later} RENAME TO {name}"

@@ -83,14 +83,13 @@ class ExactForm:
                 return pieces  # An index of columns, which all say in the same words.
             # Its indexes and comments are said in words that are the same anywhere.
             bare = replace(operation, definition=replace(operation.definition, indexes=()))
-            exact = self._writer.statements(self._typed(bare))[:1]
+            compared = self._writer.statements(self._typed(bare))[:1]
             said: list[str] | None = [self._sent(piece.ddl, operation) for piece in own if piece.ddl is not None]
         else:
-            exact = self._writer.statements(self._typed(operation))
-            said = self._said(pieces)
-        if said is not None and self._normal(said) == self._normal(exact):
+            compared, said = self._writer.statements(self._typed(operation)), self._said(pieces)
+        if said is not None and self._normal(said) == self._normal(compared):
             return pieces
-        return (Choice(self._dialect.name, exact, pieces),)
+        return (Choice(self._dialect.name, self._writer.statements(self._typed(operation)), pieces),)
 
     def _sent(self, ddl: sa.schema.CreateTable, operation: o.CreateTable) -> str:
         """What Alembic sends to create a table, beside which it puts those that it refers to."""

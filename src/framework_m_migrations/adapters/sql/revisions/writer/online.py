@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from textwrap import indent
 
 from framework_m_migrations.adapters.sql.dialects.postgresql.conversions import conversion
 from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import PostgresqlWriter
 from framework_m_migrations.adapters.sql.dialects.postgresql.expressions import is_volatile
-from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualified, written
-from framework_m_migrations.adapters.sql.objects import generated_sql
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import written
 from framework_m_migrations.adapters.sql.revisions.writer.objects import POSTGRESQL
 from framework_m_migrations.adapters.sql.revisions.writer.script import phase_of
 from framework_m_migrations.adapters.sql.revisions.writer.source import (
@@ -90,21 +90,37 @@ def mapping(entries: Mapping[str, str]) -> Raw:
 
 def under(condition: str, calls: Sequence[Source]) -> Source:
     """Calls that are made only where a condition holds."""
-    return Source("\n".join([f"if {condition}:", *(f"    {one.code}" for one in calls)]))
+    return Source("\n".join([f"if {condition}:", *(indent(one.code, "    ") for one in calls)]))
 
 
 def create(table: TableName, item: Item, name: str | None = None) -> Source:
-    """The call that adds an index or constraint, under ``name`` where one is given."""
+    """The call that adds an index or constraint with its comment, under ``name`` where one is given."""
     called = name or item_name(table, item)
+    made = _created(table, item, called)
+    if isinstance(item, Index) or not item.comment:
+        return made
+    return Source(f"{made.code}\n{_sent(o.SetComment(table, None, item.comment, called)).code}")
+
+
+def _created(table: TableName, item: Item, called: str) -> Source:
+    options = {} if isinstance(item, Index) else dict(item.options)
     match item:
         case Index():
             return _index(table, item, called)
         case Unique():
-            return call("add_unique", called, table.name, item.columns, table=table)
+            return call(
+                "add_unique",
+                called,
+                table.name,
+                item.columns,
+                deferrable=_option(options.get("deferrable")),
+                initially=options.get("initially"),
+                nulls_not_distinct=_option(options.get("nulls_not_distinct")),
+                table=table,
+            )
         case Check():
             return call("add_check", called, table.name, item.expression, table=table)
         case ForeignKey():
-            options = dict(item.options)
             return call(
                 "add_foreign_key",
                 called,
@@ -267,6 +283,7 @@ def convert_column(halves: Halves, change: c.ColumnTypeChanged, actual: Table, *
             using=using,
             back=back,
             default=_default(after) if before.default is not None or after.default is not None else None,
+            comment=after.comment,
             take=names,
             table=table,
         )
@@ -280,6 +297,7 @@ def convert_column(halves: Halves, change: c.ColumnTypeChanged, actual: Table, *
             table.name,
             name,
             default=before.default,
+            comment=before.comment,
             nullable=before.nullable,
             take=names,
             table=table,
@@ -302,19 +320,15 @@ def drop_column(halves: Halves, change: c.ColumnRemoved, actual: Table, replaced
     ``replaced`` are the names of indexes and constraints that other changes define anew: by then on other columns.
     """
     table, column = change.table, change.column
-    place, name = qualified(table, None), written(column.name)
     halves.review.append(f"Data: {table}.{column.name} is dropped with its values; downgrade brings back the column.")
     if is_required(column):
         halves.expand_up.append(call("drop_not_null", table.name, column.name, table=table))
         halves.review.append(f"NOT NULL: downgrade leaves {table}.{column.name} nullable; new code wrote no values.")
     items = [item for item in standing_on(actual, column.name) if item_name(table, item) not in replaced]
     halves.contract_up.extend(drop(table, item) for item in reversed(items))
-    halves.contract_up.append(call("execute", f"ALTER TABLE {place} DROP COLUMN IF EXISTS {name}"))
-    default = "" if column.default is None else f" DEFAULT {column.default_text}"
-    if column.generated is not None and column.generated.kind != "serial":
-        default = f" {generated_sql(column.generated)}"
-    again = f"ALTER TABLE {place} ADD COLUMN IF NOT EXISTS {name} {column.type.spelling}{default}"
-    halves.contract_down.append(call("execute", again))
+    halves.contract_up.append(_sent(o.DropColumn(table, column.name)))
+    again = replace(column, nullable=column.nullable or is_required(column))
+    halves.contract_down.append(_sent(o.AddColumn(table, again)))
     halves.contract_down.extend(create(table, item) for item in items)
 
 

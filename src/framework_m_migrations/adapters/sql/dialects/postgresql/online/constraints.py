@@ -11,7 +11,11 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.operations import ops
 
-from framework_m_migrations.adapters.sql.desired.constraints import wanted_foreign_keys, wanted_indexes
+from framework_m_migrations.adapters.sql.desired.constraints import (
+    wanted_foreign_keys,
+    wanted_indexes,
+    wanted_uniques,
+)
 from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import partition_index_name
 from framework_m_migrations.adapters.sql.dialects.postgresql.online.sending import (
     Sender,
@@ -29,7 +33,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualifi
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import ConnectionFailed, DatabaseError, RevisionError
-from framework_m_migrations.domain.schema import Check, ForeignKey, Index, Table, TableName, Unique
+from framework_m_migrations.domain.schema import Check, ForeignKey, Index, Table, TableName
 
 type Keys = Sequence[str | sa.ColumnElement[Any] | sa.TextClause]
 
@@ -99,30 +103,48 @@ def drop_index_concurrently(index_name: str, table_name: str, *, schema: str | N
         _drop(sending, TableName(target_of(sending).spelling.identifier(index_name), schema))
 
 
-def add_unique(name: str, table_name: str, columns: Sequence[str], *, schema: str | None = None) -> None:
+def add_unique(
+    name: str,
+    table_name: str,
+    columns: Sequence[str],
+    *,
+    deferrable: bool | None = None,
+    initially: str | None = None,
+    nulls_not_distinct: bool | None = None,
+    schema: str | None = None,
+) -> None:
     """Add a unique constraint: its index is built while others write, and then adopted.
 
     Args:
         name: of the constraint and its index.
         table_name: of the table.
         columns: in order.
+        deferrable: whether a transaction may put the check off.
+        initially: ``DEFERRED`` or ``IMMEDIATE``.
+        nulls_not_distinct: NULLs are equal; from PostgreSQL 15 on.
         schema: of the table, None for the connection's own.
 
     Raises:
         RevisionError: another constraint has the name, or there is no such table.
         DatabaseError: two rows agree; nothing is left behind.
     """
+    given: dict[str, Any] = {"deferrable": deferrable, "initially": initially}
     if not on_postgresql():
         with op.batch_alter_table(table_name, schema=schema) as batch:
-            batch.create_unique_constraint(name, list(columns))
+            batch.create_unique_constraint(name, list(columns), **given)
         return
+    if nulls_not_distinct is not None:
+        given["postgresql_nulls_not_distinct"] = nulls_not_distinct
+    operation = ops.CreateUniqueConstraintOp(name, table_name, list(columns), schema=schema, **given)
     with sender() as sending:
         target = target_of(sending)
         table = target.names.table(table_name, schema)
-        unique = Unique(target.spelling.identifier(name), tuple(target.spelling.identifier(one) for one in columns))
+        constraint: Any = operation.to_constraint(op.get_context())
+        [made] = wanted_uniques(constraint.table, [constraint], target)
+        unique = replace(made, native=None)
         if not sending.offline:
             there = {one.name: one for one in read_table(sending, table).uniques}.get(unique.name)
-            if there == unique:
+            if there is not None and replace(there, comment=None) == unique:
                 return
             if there is not None:
                 raise differs("unique constraint", name, table)

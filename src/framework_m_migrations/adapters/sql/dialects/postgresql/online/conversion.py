@@ -21,6 +21,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.online.sending impo
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualified, string_literal, written
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.errors import RevisionError, ValuesWouldBeLost
+from framework_m_migrations.domain.naming import made_name
 from framework_m_migrations.domain.renames import copy_name, fitted, former_name
 from framework_m_migrations.domain.schema import Column, ColumnType, TableName
 
@@ -294,6 +295,16 @@ def taken(
     return found
 
 
+def _not_null(sending: Sender, table: TableName, before: str, after: str) -> list[str]:
+    """Statements by which the constraint of NOT NULL, which PostgreSQL 18 names after its column, follows its name."""
+    old, new = (made_name(table.name, column, "not_null") for column in (before, after))
+    there = _IS_CONSTRAINT.format(table=string_literal(qualified(table, None)), name=string_literal(old))
+    [rename] = sending.statements(o.RenameTable(table, table, constraints=((old, new),)))
+    if sending.offline:
+        return [f"DO $m_migrate$\nBEGIN\n  IF ({there}) THEN\n    {rename};\n  END IF;\nEND\n$m_migrate$"]
+    return [rename] if sending.rows(there)[0][0] else []
+
+
 def _renamed(sending: Sender, table: TableName, before: str, after: str) -> str:
     is_constraint = _IS_CONSTRAINT.format(table=string_literal(qualified(table, None)), name=string_literal(before))
     [constraint] = sending.statements(o.RenameTable(table, table, constraints=((before, after),)))
@@ -375,6 +386,7 @@ def swap_conversion(
     using: str,
     back: str,
     default: str | None = None,
+    comment: str | None = None,
     take: Sequence[str] = (),
     schema: str | None = None,
 ) -> None:
@@ -387,6 +399,7 @@ def swap_conversion(
         back: SQL expression over the row that gives the value of the former type. Where it fails, or would not come
             back the same, the former column holds NULL.
         default: of the column from now on, as SQL.
+        comment: likewise.
         take: names of indexes and constraints of which there is a copy, which takes the name now.
         schema: of the table, None for the connection's own.
     """
@@ -403,10 +416,13 @@ def swap_conversion(
         ]
         if default is not None:
             swap.append(default_set(table, column, default))
+        if comment is not None:
+            swap.append(o.SetComment(table, column, comment))
         sending.short(
             [
                 *Mirror(table, column, copy).drop(),
                 *sending.statements(*swap),
+                *_not_null(sending, table, copy, column),
                 *taken(sending, table, take, copy_name, former_name),
                 *Mirror(table, column, former).create(backward(column, former, using, back)),
             ]
@@ -418,6 +434,7 @@ def unswap_conversion(
     column: str,
     *,
     default: str | None = None,
+    comment: str | None = None,
     nullable: bool = True,
     take: Sequence[str] = (),
     schema: str | None = None,
@@ -428,6 +445,7 @@ def unswap_conversion(
         table_name: of the table.
         column: whose type changed.
         default: the column had before, as SQL.
+        comment: likewise.
         nullable: whether it allowed NULL before.
         take: as for ``swap_conversion``.
         schema: of the table, None for the connection's own.
@@ -464,13 +482,16 @@ def unswap_conversion(
         ]
         if default is not None:
             swap.append(default_set(table, column, default))
+        if comment is not None:
+            swap.append(o.SetComment(table, column, comment))
         back = [
             *Mirror(table, column, former).drop(),
             *sending.statements(*swap),
             *taken(sending, table, take, former_name, copy_name),
         ]
         dropped = sending.statements(o.DropColumn(table, copy))
-        sending.short([*(back if swapped else ()), *Mirror(table, column, copy).drop(), *dropped])
+        own = _not_null(sending, table, former, column) if swapped else []
+        sending.short([*(back if swapped else ()), *Mirror(table, column, copy).drop(), *dropped, *own])
 
 
 def require_unswappable(table_name: str, *columns: str, schema: str | None = None) -> None:
