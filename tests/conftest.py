@@ -18,10 +18,11 @@ from hypothesis import settings
 
 from tests._postgres import PostgresDatabase, PostgresServer, shared_server, stop_server
 from tests.support import in_memory, sync_path
-from tests.support.profile import NIGHTLY, of_the_other_driver
+from tests.support.profile import NIGHTLY, by_day, left_to_the_night
 
 if TYPE_CHECKING:
     from tests._mariadb import MariadbDatabase, MariadbServer
+    from tests.cli._program import Server
 
 SESSION_FOLDER = pytest.StashKey[Path]()
 SESSION_OWNER = pytest.StashKey[int]()
@@ -106,7 +107,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if SLOW_FOLDERS & set(item.path.relative_to(config.rootpath).parts):
             item.add_marker(pytest.mark.slow)
     # What is named on the command line runs whole.
-    left = set() if NIGHTLY or any("::" in argument for argument in config.args) else at_night(items)
+    left = at_night(items) if by_day(config.args) else set()
     if not has_corpus(config):
         left |= {item for item in items if item.get_closest_marker("corpus")}
     if left:
@@ -116,13 +117,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def at_night(items: list[pytest.Item]) -> set[pytest.Item]:
     """The tests that `make test` leaves to `make nightly`."""
-    names = of_the_other_driver(item.nodeid for item in items)
+    names = left_to_the_night(item.nodeid for item in items)
     return {item for item in items if item.nodeid in names or item.get_closest_marker("night")}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if not has_corpus(config):
         terminalreporter.write_line(CORPUS_ABSENT.format(find_corpus(config)))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Starts the programs of this test session."""
+    from tests.cli._program import Server
+
+    made = Server()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,9 @@ const one = async (name, work) => {
 
 try {
   const wanted = process.env.SCENARIOS?.split(",");
-  const waiting = Object.entries({ ...stores, ...failures, ...page }).filter(([name]) => !wanted || wanted.includes(name));
+  const left = (process.env.LEFT_OUT ?? "").split(",");
+  const waiting = Object.entries({ ...stores, ...failures, ...page })
+    .filter(([name]) => (wanted ? wanted.includes(name) : !left.includes(name)));
   // Two at a time: each is mostly a worker that boots.
   await Promise.all([1, 2].map(async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) await one(...next);

@@ -9,6 +9,16 @@ import pytest
 
 from scripts.playground import build
 from tests.pyodide.once import once_a_session, run_node
+from tests.support.profile import by_day
+
+AT_NIGHT = ("life_idbfs", "tabs_opfs", "quota_opfs", "corrupt_idbfs", "unopenable_opfs")
+"""Scenarios that by day run for the other store."""
+
+
+def stores(scenario: str) -> pytest.MarkDecorator:
+    """Runs a test for both stores, by day for one."""
+    night = {store: [pytest.mark.night] if f"{scenario}_{store}" in AT_NIGHT else [] for store in ("idbfs", "opfs")}
+    return pytest.mark.parametrize("store", [pytest.param(store, marks=marks) for store, marks in night.items()])
 
 
 def drive(config: pytest.Config) -> dict[str, Any]:
@@ -17,7 +27,7 @@ def drive(config: pytest.Config) -> dict[str, Any]:
     def work(folder: Path) -> str:
         build(folder / "playground")
         script = ["tests/browser/drive.mjs", str(folder / "playground"), str(folder / "results.json")]
-        return run_node(config.rootpath, script, {})
+        return run_node(config.rootpath, script, {"LEFT_OUT": ",".join(AT_NIGHT) if by_day(config.args) else ""})
 
     return once_a_session(config, "browser", work)
 

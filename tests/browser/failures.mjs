@@ -106,4 +106,10 @@ scenarios.in_use_opfs = async (context, Tab) => {
 };
 
 // What of asyncio.run works depends on the browser's JSPI; the engine itself never needs it.
-scenarios.loops = async (context, Tab) => (await Tab.bare(context)).run("await try_asyncio_run()");
+scenarios.loops = async (context, Tab) => {
+  const tab = await Tab.bare(context);
+  const steps = [["name"], ["name", "note"], ["name", "note"]].map((names) => names.map((name) => `"${name}"`).join(", "));
+  const synced = [];
+  for (const names of steps) synced.push(await tab.run(`await migrate("opfs", ${names})`));
+  return { synced, alembic: await tab.run("modules_of_alembic()"), asyncio: await tab.run("await try_asyncio_run()") };
+};

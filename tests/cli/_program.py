@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import select
-import signal
 import sqlite3
 import struct
 import subprocess
@@ -74,13 +73,24 @@ class Server:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
-    def once(self, arguments: list[str], cwd: Path, env: dict[str, str]) -> Done:
-        """Run one command to its end, its streams going to files."""
+    def once(self, arguments: list[str], cwd: Path, env: dict[str, str], program: str = "m-migrate") -> Done:
+        """Run one command to its end, its streams going to files.
+
+        Args:
+            arguments: of the program.
+            program: ``m-migrate`` or ``alembic``.
+        """
         with tempfile.TemporaryDirectory() as folder:
             streams = [Path(folder, name) for name in ("in", "out", "err")]
             for stream in streams:
                 stream.touch()
-            request = {"arguments": arguments, "cwd": str(cwd), "env": env, "streams": [str(name) for name in streams]}
+            request = {
+                "program": program,
+                "arguments": arguments,
+                "cwd": str(cwd),
+                "env": env,
+                "streams": [str(name) for name in streams],
+            }
             code = self.ask(json.dumps(request))
             return Done(code, *(stream.read_text(encoding="utf-8") for stream in streams[1:]))
 
@@ -90,15 +100,21 @@ class Server:
         Args:
             request: as _server.py reads it.
         """
+        return self.answer(self.begin(request), request)
+
+    def begin(self, request: str) -> subprocess.Popen[str]:
+        """Start a command; its exit code will be a line of the returned process."""
         if self._process is None:
             command = [sys.executable, str(Path(__file__).with_name("_server.py"))]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(request + "\n")
         self._process.stdin.flush()
-        answer = next_line(self._process, what=f"the end of {request}", limit=PROGRAM_LIMIT)
-        return int(answer)
+        return self._process
+
+    @staticmethod
+    def answer(process: subprocess.Popen[str], request: str) -> int:
+        return int(next_line(process, what=f"the end of {request}", limit=PROGRAM_LIMIT))
 
     def close(self) -> None:
         if self._process is not None:
@@ -162,34 +178,36 @@ class Project:
 
     def run_on_terminal(self, *arguments: str, typed: str = "", env: dict[str, str] | None = None) -> Done:
         """Run with a terminal for everything; ``out`` holds all that it showed."""
-        pid, terminal = pty.fork()
-        command = [*PROGRAM, *self.arguments(arguments)]
-        if pid == 0:  # pragma: no cover - the child
-            os.chdir(self.path)
-            os.execve(command[0], command, self.environment(env))
+        terminal, other_end = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
+        request = json.dumps(
+            {
+                "arguments": self.arguments(arguments),
+                "cwd": str(self.path),
+                "env": self.environment(env),
+                "streams": [os.ttyname(other_end)] * 3,
+            }
+        )
         shown, answered, deadline = b"", not typed, time.monotonic() + PROGRAM_LIMIT
         try:
-            while time.monotonic() < deadline:
-                if not select.select([terminal], [], [], 0.5)[0]:
-                    continue
-                try:
-                    part = os.read(terminal, 65536)
-                except OSError:
-                    break
-                if not part:
-                    break
-                shown += part
+            process = self.server.begin(request)
+            assert process.stdout is not None
+            ended = process.stdout.fileno()
+            while True:
+                ready = select.select([terminal, ended], [], [], 0.5)[0]
+                if terminal in ready:
+                    shown += os.read(terminal, 65536)
+                elif ready:
+                    return Done(self.server.answer(process, request), shown.decode().replace("\r\n", "\n"), "")
                 if not answered and b"[y/N]" in shown:
                     os.write(terminal, typed.encode())
                     answered = True
-            else:
-                os.kill(pid, signal.SIGKILL)
-                raise Late(f"Waited {PROGRAM_LIMIT:g} s for the end of {command}. It showed last: {shown[-2000:]!r}")
+                if time.monotonic() > deadline:
+                    last = f"It showed last: {shown[-2000:]!r}"
+                    raise Late(f"Waited {PROGRAM_LIMIT:g} s for the end of {request}. {last}")
         finally:
             os.close(terminal)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        return Done(code, shown.decode().replace("\r\n", "\n"), "")
+            os.close(other_end)
 
     @property
     def file(self) -> Path:

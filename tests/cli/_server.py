@@ -6,23 +6,43 @@ code on stdout. Nothing of one command reaches the next, for each runs in a chil
 
 from __future__ import annotations
 
+import gc
+import importlib.metadata
 import io
 import json
 import os
+import pkgutil
 import sys
 import traceback
+import warnings
+from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import alembic.autogenerate
+import alembic.config
 import alembic.operations
 import asyncpg
 import sqlalchemy.ext.asyncio
 
-import framework_m_migrations.cli.launch
-import framework_m_migrations.embedding.sync
+import framework_m_migrations
+import framework_m_migrations.cli
 
-PRELOADED = (aiosqlite, alembic, asyncpg, sqlalchemy, framework_m_migrations)
+PRELOADED = (aiosqlite, alembic, asyncpg, sqlalchemy)
+PARTS = ("adapters.sql", "cli", "container", "embedding.sync", "services")
+
+
+def preload() -> None:
+    """Import what commands import in the course of their work: most of the time of a command went into that."""
+    for part in PARTS:
+        name = f"{framework_m_migrations.__name__}.{part}"
+        module = importlib.import_module(name)
+        for found in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{name}."):
+            if ".framework_m" not in found.name and not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
+    importlib.import_module("framework_m_migrations.adapters.doctypes.metadata")
+    importlib.import_module("cyclopts.help")
+    importlib.metadata.entry_points()  # folders of packages are remembered
 
 
 def become(request: dict[str, Any]) -> int:
@@ -30,6 +50,7 @@ def become(request: dict[str, Any]) -> int:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    os.setsid()  # so that a terminal among the streams becomes this program's
     flags = (os.O_RDONLY, os.O_WRONLY | os.O_APPEND, os.O_WRONLY | os.O_APPEND)
     for number, (name, flag) in enumerate(zip(request["streams"], flags, strict=True)):
         opened = os.open(name, flag)
@@ -40,9 +61,10 @@ def become(request: dict[str, Any]) -> int:
     sys.stderr = io.TextIOWrapper(
         io.BufferedWriter(io.FileIO(2, "w", closefd=False)), encoding="utf-8", line_buffering=True
     )
-    sys.argv = ["m-migrate", *request["arguments"]]
+    program = request.get("program", "m-migrate")
+    sys.argv = [program, *request["arguments"]]
     try:
-        code = framework_m_migrations.cli.main()
+        code = framework_m_migrations.cli.main() if program == "m-migrate" else _alembic()
     except BaseException:  # noqa: BLE001 - what escapes from the program is shown to the test as its output
         traceback.print_exc()
         code = 70
@@ -51,7 +73,26 @@ def become(request: dict[str, Any]) -> int:
     return code
 
 
+def _alembic() -> int:
+    """What `python -W error -m alembic` does."""
+    sys.path[:0] = [str(Path.cwd()), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    warnings.simplefilter("error")
+    try:
+        alembic.config.main()
+    except SystemExit as ended:
+        if not isinstance(ended.code, int | None):
+            sys.stderr.write(f"{ended.code}\n")
+            return 1
+        return ended.code or 0
+    except Exception:  # noqa: BLE001 - as the interpreter ends
+        traceback.print_exc()
+        return 1
+    return 0
+
+
 def serve() -> None:
+    preload()
+    gc.freeze()  # or each child copies what its collector looks at
     for asked in sys.stdin:
         pid = os.fork()
         if pid == 0:

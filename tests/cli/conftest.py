@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli._program import ALL_RISKS, BASE, WITH_OLD, Project, Server
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """Starts the commands of this test session."""
-    made = Server()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def manager(metadata: sa.MetaData, engine: sa.Engine | AsyncEngine) -> Migration
     return MigrationManager(MigrationSettings(), engine=engine, overrides={"source": source})
 
 
-BY_DAY = {"sqlite": {"lending", "crm"}, "postgres": {"frappe"}}
+BY_DAY = {"sqlite": {"crm"}, "postgres": {"frappe"}}
 """The histories of `make test`: the longest of a site that grows, and beside these ``lms`` and ``crm`` below."""
 
 

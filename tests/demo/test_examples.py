@@ -69,9 +69,9 @@ def _script(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator[tuple[Path, Path]]:
+def programs(server: Server) -> Iterator[tuple[Path, Path]]:
     """A folder for PATH with ``m-migrate`` in it, and the socket at which that asks for its process."""
-    server, turn = Server(), threading.Lock()
+    turn = threading.Lock()
 
     class Answer(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -90,7 +90,6 @@ def programs() -> Iterator[tuple[Path, Path]]:
             yield program.parent, socket
             listening.shutdown()
             thread.join()
-    server.close()
 
 
 def _follow(text: str, project: Path, programs: tuple[Path, Path]) -> None:

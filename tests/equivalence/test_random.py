@@ -21,9 +21,9 @@ FIRST = 1000 * dt.datetime.now(dt.UTC).toordinal() if NIGHTLY else 0
 PARTS = [
     pytest.param(dialect, part, at_night if NIGHTLY else count, id=f"{dialect}-{part}", marks=marks)
     for dialect, count, at_night, marks in (
-        ("sqlite", 30, 300, []),
-        ("postgresql", 6, 120, [pytest.mark.postgres]),
-        ("mariadb", 8, 80, [pytest.mark.mariadb]),
+        ("sqlite", 16, 300, []),
+        ("postgresql", 4, 120, [pytest.mark.postgres]),
+        ("mariadb", 4, 80, [pytest.mark.mariadb]),
     )
     for part in range(2)
 ]

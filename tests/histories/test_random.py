@@ -40,7 +40,7 @@ ROWS = st.lists(st.integers(0, 59), max_size=4)
 PHASES = tuple(Phase) if NIGHTLY else (Phase.explicit, Phase.generate)
 # Parts, so that the workers of a run share them. Each part of `make test` has histories of its own.
 PARTS = range(4)
-HISTORIES = cases(12, 250)
+HISTORIES = cases(6, 250)
 
 
 @pytest.mark.slow

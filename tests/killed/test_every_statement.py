@@ -15,7 +15,7 @@ from tests.killed.facts import checksums, of_users, untrue
 from tests.killed.sites import Copy, look
 from tests.support.profile import NIGHTLY
 
-STOPS = {"release-sqlite": 8, "release-psycopg": 4, "release-asyncpg": 4}
+STOPS = {"release-sqlite": 6}
 """How many stops `make test` makes at least."""
 RELEASES = ["release-sqlite", "release-psycopg", "release-asyncpg"]
 OTHERS = ["halves-psycopg", "drops-psycopg"]

@@ -21,7 +21,7 @@ from framework_m_migrations.domain.options import LockOptions
 from tests import _mariadb
 from tests._mariadb import MariadbDatabase, MariadbServer
 from tests.cli._program import ALL_RISKS, WITH_OLD, Project
-from tests.cli.conftest import apps, project, server  # noqa: F401
+from tests.cli.conftest import apps, project  # noqa: F401
 from tests.conftest import SESSION_OWNER, mariadb_folder
 from tests.mariadb.conftest import site_of
 from tests.sync.conftest import Site

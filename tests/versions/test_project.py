@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import sqlalchemy as sa
@@ -16,8 +15,8 @@ from alembic.config import Config
 from framework_m_migrations.adapters.sql.revisions import init_project
 from framework_m_migrations.domain.errors import ConfigurationError, EnvironmentBroken, VersionFolderMissing
 from framework_m_migrations.ports.app_discovery import App
-from scripts.waiting import PROGRAM_LIMIT
 from tests._postgres import PostgresDatabase
+from tests.cli._program import Server
 from tests.versions.support import EXAMPLES, SCOPES, Apps, Bench, connected
 
 pytestmark = pytest.mark.slow
@@ -25,18 +24,23 @@ pytestmark = pytest.mark.slow
 HEADS = {"c41b7d09e8a6", "b70e51d2f9c8", "f5b61e8a3d92"}
 
 
-def alembic(folder: Path, url: str, *arguments: str, code: int = 0, settings: dict[str, str] | None = None) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "alembic", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(EXAMPLES), "DATABASE_URL": url, **(settings or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PROGRAM_LIMIT,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+class Command(Protocol):
+    """The plain ``alembic`` command; returns what it said."""
+
+    def __call__(
+        self, folder: Path, url: str, *arguments: str, code: int = 0, settings: dict[str, str] | None = None
+    ) -> str: ...
+
+
+@pytest.fixture
+def alembic(server: Server) -> Command:
+    def run(folder: Path, url: str, *arguments: str, code: int = 0, settings: dict[str, str] | None = None) -> str:
+        env = {**os.environ, "PYTHONPATH": str(EXAMPLES), "DATABASE_URL": url, **(settings or {})}
+        done = server.once(list(arguments), folder, env, "alembic")
+        assert done.code == code, done.out + done.err
+        return done.out + done.err
+
+    return run
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(database.url if request.param.endswith("asyncpg") else database.sync_url)
 
 
-def test_upgrade_current_history_downgrade(project: Path, url: str) -> None:
+def test_upgrade_current_history_downgrade(alembic: Command, project: Path, url: str) -> None:
     alembic(project, url, "upgrade", "heads")
     current = alembic(project, url, "current")
     assert all(head in current for head in HEADS)
@@ -64,7 +68,7 @@ def test_upgrade_current_history_downgrade(project: Path, url: str) -> None:
     assert "b70e51d2f9c8" not in alembic(project, url, "current")
 
 
-def test_both_ways_on_one_database(project: Path, tmp_path: Path, example_apps: Apps) -> None:
+def test_both_ways_on_one_database(alembic: Command, project: Path, tmp_path: Path, example_apps: Apps) -> None:
     url = f"sqlite:///{tmp_path / 'test.db'}"
     alembic(project, url, "upgrade", "8d24e6f90b13")
     with connected(url) as connection:
@@ -78,7 +82,7 @@ def test_both_ways_on_one_database(project: Path, tmp_path: Path, example_apps: 
     assert "c41b7d09e8a6 (head)" in alembic(project, url, "current")
 
 
-def test_failing_upgrade_leaves_nothing_on_sqlite(project: Path, tmp_path: Path, apps: Apps) -> None:
+def test_failing_upgrade_leaves_nothing_on_sqlite(alembic: Command, project: Path, tmp_path: Path, apps: Apps) -> None:
     apps.revision("bad", "baaaaaaaaaa1", 'op.create_table("half", sa.Column("id", sa.Integer))\nraise ValueError("no")')
     folder = tmp_path / "second"
     folder.mkdir()
@@ -89,7 +93,7 @@ def test_failing_upgrade_leaves_nothing_on_sqlite(project: Path, tmp_path: Path,
         assert "half" not in sa.inspect(connection).get_table_names()
 
 
-def test_offline_sql(project: Path, tmp_path: Path) -> None:
+def test_offline_sql(alembic: Command, project: Path, tmp_path: Path) -> None:
     out = alembic(project, f"sqlite:///{tmp_path / 'test.db'}", "upgrade", "shop@8d24e6f90b13", "--sql")
     assert "CREATE TABLE shop_order" in out
     assert not (tmp_path / "test.db").exists()
@@ -105,7 +109,7 @@ def test_offline_sql(project: Path, tmp_path: Path) -> None:
     ],
     indirect=["url"],
 )
-def test_check_sees_managed_tables_only(project: Path, url: str, named: str) -> None:
+def test_check_sees_managed_tables_only(alembic: Command, project: Path, url: str, named: str) -> None:
     models = "crm_lite.models:metadata,shop.models:metadata,stock.models:metadata"
     environment = {
         "apps": {"INSTALLED_APPS": "shop,stock,crm_lite"},
@@ -130,7 +134,7 @@ def test_check_sees_managed_tables_only(project: Path, url: str, named: str) -> 
     assert "surplus" in alembic(project, url, "check", code=255, settings=environment)
 
 
-def test_upgrade_imports_no_models(project: Path, tmp_path: Path, apps: Apps) -> None:
+def test_upgrade_imports_no_models(alembic: Command, project: Path, tmp_path: Path, apps: Apps) -> None:
     apps.file("wms", "models.py", "raise RuntimeError('imported')")
     apps.revision("wms", "aaaaaaaaaaa1")
     folder = tmp_path / "second"
@@ -142,7 +146,7 @@ def test_upgrade_imports_no_models(project: Path, tmp_path: Path, apps: Apps) ->
     assert "imported" in alembic(folder, url, "check", code=1, settings=settings)
 
 
-def test_a_constraint_without_a_name_is_named_by_the_models(tmp_path: Path, apps: Apps) -> None:
+def test_a_constraint_without_a_name_is_named_by_the_models(alembic: Command, tmp_path: Path, apps: Apps) -> None:
     convention = 'metadata = sa.MetaData(naming_convention={"uq": "uq_%(table_name)s_%(column_0_name)s"})'
     apps.file("wms", "models.py", f"import sqlalchemy as sa\n{convention}\nsa.Table('t', metadata)\n")
     apps.revision("wms", "aaaaaaaaaaa1", 'op.create_table("t", sa.Column("a", sa.Integer), sa.UniqueConstraint("a"))')
@@ -166,7 +170,7 @@ def test_no_url_and_no_machine_path_in_the_files(project: Path, tmp_path: Path) 
     assert "shop:migrations/versions" in (project / "alembic.ini").read_text()
 
 
-def test_no_database_is_told(project: Path) -> None:
+def test_no_database_is_told(alembic: Command, project: Path) -> None:
     assert "DATABASE_URL" in alembic(project, "", "current", code=1)
 
 
@@ -199,7 +203,7 @@ def test_refuses_to_overwrite(tmp_path: Path, example_apps: Apps) -> None:
     assert (tmp_path / "alembic" / "env.py").read_text() == "mine"
 
 
-def test_project_without_apps_keeps_its_own(tmp_path: Path, sqlite_bench: Bench) -> None:
+def test_project_without_apps_keeps_its_own(alembic: Command, tmp_path: Path, sqlite_bench: Bench) -> None:
     folder = tmp_path / "alone"
     folder.mkdir()
     init_project(folder, [])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations.domain.errors import RevisionFailed
+from tests.cli._program import Server
 from tests.versions.support import Apps, Bench
 
 A1 = "aaaaaaaaaaa1"
@@ -254,7 +253,7 @@ def test_what_cannot_be_honoured_is_refused(sqlite_bench: Bench, apps: Apps, mes
     assert texts(sqlite_bench) == before
 
 
-def test_plain_alembic_does_the_same(tmp_path: Path) -> None:
+def test_plain_alembic_does_the_same(tmp_path: Path, server: Server) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     versions = tmp_path / "alembic" / "versions"
     versions.mkdir(parents=True)
@@ -277,14 +276,7 @@ def test_plain_alembic_does_the_same(tmp_path: Path) -> None:
     before = read()
     for command, text in (("upgrade", "x INTEGER"), ("downgrade", "x TEXT")):
         target = "head" if command == "upgrade" else "base"
-        done = subprocess.run(
-            [sys.executable, "-m", "alembic", command, target],
-            cwd=tmp_path,
-            env={**os.environ, "DATABASE_URL": url},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        done = server.once([command, target], tmp_path, {**os.environ, "DATABASE_URL": url}, "alembic")
+        assert done.code == 0, done.err
         assert read() == [(before[0][0].replace("x TEXT", text),)]
     engine.dispose()

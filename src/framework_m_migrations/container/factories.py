@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from framework_m_migrations.adapters.installed import entry_points_of
 from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.container.tenancy import has_tenant_schemas
@@ -272,9 +273,7 @@ def sql_dialect(name: str) -> SqlDialect | None:
 
 def _installed_dialect(name: str) -> SqlDialect | None:
     """A dialect of another package: a class, without arguments, under its name in the group of entry points."""
-    from importlib.metadata import entry_points
-
-    for entry in entry_points(group=DIALECTS, name=name):
+    for entry in entry_points_of(DIALECTS).select(name=name):
         made: SqlDialect = entry.load()()
         return made
     return None

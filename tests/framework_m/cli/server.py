@@ -10,7 +10,8 @@ A job's folder gets ``out``, ``err``, ``pid`` and, when it has ended, ``rc``.
 from __future__ import annotations
 
 import asyncio
-import importlib
+import gc
+import importlib.metadata
 import json
 import logging
 import os
@@ -43,16 +44,20 @@ def _preload() -> None:
 
     for found in pkgutil.walk_packages(doctypes.__path__, "framework_m_core.doctypes."):
         importlib.import_module(found.name)
-    for name in ("wiring", "manager", "boot", "doctor"):
+    for name in ("wiring", "manager", "boot", "doctor", "hydrate"):
         importlib.import_module(f"framework_m_migrations.embedding.framework_m.{name}")
     for name in (
         "framework_m_migrations.adapters.sql.async_engines",
+        "framework_m_migrations.adapters.sql.desired.declared",
+        "framework_m_migrations.adapters.sql.file_lock",
         "framework_m_migrations.adapters.doctypes.framework_m",
         "framework_m_migrations.adapters.sql.async_runner",
         "framework_m_migrations.adapters.sql.dialects.postgresql",
         "framework_m_migrations.adapters.sql.dialects.sqlite",
+        "framework_m_migrations.adapters.sql.dialects.sqlite.dump",
         "framework_m_migrations.adapters.sql.revisions.track",
         "framework_m_migrations.container.factories",
+        "framework_m_migrations.cli.progress",
         "framework_m_migrations.cli.reports.declarative",
         "framework_m_migrations.cli.reports.versioned",
         "framework_m_migrations.cli.reports.state",
@@ -60,6 +65,8 @@ def _preload() -> None:
         "framework_m_standard.adapters.db.schema_mapper",
     ):
         importlib.import_module(name)
+    importlib.metadata.entry_points()  # folders of packages are remembered
+    gc.freeze()  # or each child copies what its collector looks at
 
 
 def _serve(port: int) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path, PurePosixPath
 
+from framework_m_migrations.adapters.installed import entry_points_of
 from framework_m_migrations.domain.errors import (
     AppBroken,
     AppNotFound,
@@ -293,7 +294,7 @@ class FilesystemDiscovery:
         )
         self._names = tuple(name for name in self._names if name)
         self._version_folders = dict(version_folders or {})
-        self._installed = installed or _entry_points
+        self._installed = installed or _apps
 
     def apps(self) -> tuple[App, ...]:
         """All apps: in the order given, or that of their names when the entry points decide.
@@ -404,5 +405,5 @@ def _same(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-def _entry_points() -> Iterable[EntryPoint]:
-    return entry_points(group=ENTRY_POINT_GROUP)
+def _apps() -> Iterable[EntryPoint]:
+    return entry_points_of(ENTRY_POINT_GROUP)

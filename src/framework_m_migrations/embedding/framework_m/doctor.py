@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
+from framework_m_migrations.adapters.installed import entry_points_of
 from framework_m_migrations.domain.results import Check
 from framework_m_migrations.embedding.framework_m.host_cli import served_by_us
 from framework_m_migrations.embedding.framework_m.wiring import OWN_PACKAGE
@@ -51,7 +52,7 @@ def _plugins() -> Check:
     broken = [
         f"{group}: {entry.name} = {entry.value}: {problem}"
         for group in CHECKED_GROUPS
-        for entry in entry_points(group=group)
+        for entry in entry_points_of(group)
         if _matters(group, entry.name) and (problem := _problem(entry)) is not None
     ]
     return Check("plug-ins", not broken, "; ".join(broken) or "all load")
@@ -100,7 +101,7 @@ def _boot() -> Check:
     if allowed is not None and OWN_PACKAGE not in {name.replace("-", "_") for name in allowed}:
         engaged = bool(Container.config.get(ENGAGED))
         return Check("boot steps", True, "by the override" if engaged else "auto_sync_schema is off")
-    ours = [entry.name for entry in entry_points(group="framework_m.bootstrap") if entry.value.startswith(OWN_PACKAGE)]
+    ours = [entry.name for entry in entry_points_of("framework_m.bootstrap") if entry.value.startswith(OWN_PACKAGE)]
     return Check("boot steps", len(ours) == 2, ", ".join(ours) or "not registered: install the package again")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
+from framework_m_migrations.adapters.installed import entry_points_of
 from framework_m_migrations.domain.errors import AppBroken
 
 GROUP = "framework_m.bootstrap"
@@ -21,7 +22,7 @@ def register_added_fields() -> None:
         AppBroken: a step cannot be loaded or fails. The host would pass over it, and its fields would look as if they
             had been removed.
     """
-    steps = [(entry, _step(entry)) for entry in entry_points(group=GROUP) if _counts(entry)]
+    steps = [(entry, _step(entry)) for entry in entry_points_of(GROUP) if _counts(entry)]
     chosen = sorted((one for one in steps if one[1] is not None), key=lambda one: one[1].order)
     early = [(entry, step) for entry, step in chosen if step.order < BAKED_AT]
     if not early:

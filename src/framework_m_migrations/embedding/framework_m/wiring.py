@@ -6,7 +6,6 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from framework_m_core.config import get_installed_apps
 
 from framework_m_migrations.adapters.doctypes.metadata import DOCTYPE_KEY
 from framework_m_migrations.adapters.filesystem.apps import ENTRY_POINT_GROUP, FilesystemDiscovery
+from framework_m_migrations.adapters.installed import entry_points_of
 from framework_m_migrations.container import factories
 from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.ports.app_discovery import App
@@ -66,7 +66,7 @@ def host_apps(names: Sequence[str], project: Path) -> tuple[App, ...]:
         AppNotFound: there is no such app.
         AppBroken: a package cannot be looked up, or an entry point cannot be read.
     """
-    known = {_normal(entry.name): entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    known = {_normal(entry.name): entry.name for entry in entry_points_of(ENTRY_POINT_GROUP)}
     asked = tuple(names) or tuple(get_installed_apps() or ())
     chosen = [name for name in asked if _normal(name) != OWN_PACKAGE]
     # An app of the project's src folder goes by its package's name, installed or not.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.doctypes.framework_m.classes import CORE, load_doctypes
 from framework_m_migrations.adapters.doctypes.framework_m.tables import ALIASES_KEY, map_doctypes
 from framework_m_migrations.adapters.doctypes.metadata import TENANT_KEY, DocTypeTables, MetadataSource
+from framework_m_migrations.adapters.installed import entry_points_of
 from framework_m_migrations.adapters.sql.desired.tables import Target
 from framework_m_migrations.domain.errors import AppBroken
 from framework_m_migrations.ports.app_discovery import App
@@ -66,7 +67,7 @@ def schema_mapper() -> Any:
     Raises:
         AppBroken: the override cannot be loaded. The host itself would pass over it and use the standard one.
     """
-    overrides: list[EntryPoint] = [entry for entry in entry_points(group=OVERRIDES) if entry.name == MAPPER]
+    overrides: list[EntryPoint] = [entry for entry in entry_points_of(OVERRIDES) if entry.name == MAPPER]
     # As in the host, the last one wins. It is made even where the container has made it: the host says nothing of one
     # that cannot be loaded, and its container would go on with the standard mapper.
     own = _load(overrides[-1]) if overrides else None
