@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from framework_m_migrations import AsyncMigrationManager, MigrationManager, MigrationSettings, RuntimeMode
-from framework_m_migrations.container.context import PORTS, Context
+from framework_m_migrations.container.context import Context
+from framework_m_migrations.container.factories import PORTS
 from framework_m_migrations.container.mode import detect_mode
 from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
 from framework_m_migrations.embedding.fleet import AsyncTenantCommands, TenantCommands
@@ -93,8 +94,9 @@ def test_the_dependency_injector_container_overrides_the_same_ports(tmp_path: Pa
         return type("Quiet", (), {"hooks": lambda self: ()})()
 
     container.hooks.override(providers.Object(no_hooks))
-    MigrationManager(container.settings(), overrides=container.ports()).sync()
+    MigrationManager(container=container).sync()
     assert used == [True]
+    assert all(getattr(container, port) for port in PORTS)
     assert set(container.ports()) == set(PORTS)
     assert type(container.runner()).__name__ == "SyncSqlRunner"
     asynchronous = MigrationContainer(settings=MigrationSettings("sqlite+aiosqlite://", metadata=(metadata(),)))

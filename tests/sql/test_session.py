@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.system import CallbackSink, ListSink, NullSink, SystemClock
 from framework_m_migrations.container.context import Context
-from framework_m_migrations.container.factories import DEFAULTS
+from framework_m_migrations.container.factories import PORTS
 from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.wiring import WiredSession
@@ -27,7 +27,7 @@ def nothing(*_: Any) -> Any:
 
 def session_of(connection: sa.Connection, *, drops: bool = False) -> WiredSession:
     plain = PlainDialect(connection.dialect.name)
-    return WiredSession(Context(MigrationSettings(), RuntimeMode.SYNC, nothing, connection, plain, drops), DEFAULTS)
+    return WiredSession(Context(MigrationSettings(), RuntimeMode.SYNC, nothing, connection, plain, drops), PORTS)
 
 
 def test_reading_leaves_nothing_open(connection: sa.Connection) -> None:

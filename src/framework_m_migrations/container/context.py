@@ -1,10 +1,10 @@
-"""What a port's factory may use, and the names under which factories are known."""
+"""What a port's factory may use, and what gives the factories of a manager."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from framework_m_migrations.container.mode import RuntimeMode
 from framework_m_migrations.container.settings import MigrationSettings
@@ -15,24 +15,6 @@ if TYPE_CHECKING:
 
     from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
     from framework_m_migrations.container.models import Models
-
-PORTS = (
-    "discovery",
-    "hooks",
-    "source",
-    "inspector",
-    "executor",
-    "pruner",
-    "ledger",
-    "lock",
-    "versions",
-    "prover",
-    "events",
-    "clock",
-    "persistence",
-)
-"""The replaceable ports. ``discovery``, ``clock`` and ``persistence`` live as long as a manager, the others as long
-as a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +57,11 @@ class Context:
 Factory = Callable[[Context], Any]
 
 
-def check_overrides(overrides: Mapping[str, Factory]) -> dict[str, Factory]:
-    """The overrides, once it is certain that each names a port.
+class Container(Protocol):
+    """What a manager builds from: container.di.MigrationContainer, or anything with these two."""
 
-    Raises:
-        ConfigurationError: there is no port of that name.
-    """
-    for name in overrides:
-        if name not in PORTS:
-            raise ConfigurationError(
-                f"There is no port {name!r} to override.", next_step=f"The ports are {', '.join(PORTS)}."
-            )
-    return dict(overrides)
+    def settings(self) -> MigrationSettings:
+        """What to migrate."""
+
+    def ports(self) -> Mapping[str, Factory]:
+        """Factories of ports by name."""

@@ -1,10 +1,10 @@
 """The wiring as a dependency-injector container: the only file that imports that package.
 
-A maintainer who uses it already overrides a port in its own way::
+A provider a port, made from the table of providers. A maintainer overrides one as any other provider::
 
     container = MigrationContainer(settings=MigrationSettings(...))
     container.ledger.override(providers.Object(my_ledger_factory))
-    MigrationManager(container.settings(), overrides=container.ports()).sync()
+    MigrationManager(container=container).sync()
 
 Each port's provider gives a factory (container.context.Factory): sessions are made for each connection, and the
 factory is called with its context. ``runner`` selects by mode: one to be awaited in ASYNC, a plain one otherwise.
@@ -17,8 +17,7 @@ import sys
 
 from dependency_injector import containers, providers
 
-from framework_m_migrations.container import factories
-from framework_m_migrations.container.context import PORTS
+from framework_m_migrations.container.factories import PORTS
 from framework_m_migrations.container.mode import detect_mode
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.wiring import Assembly
@@ -38,39 +37,10 @@ def _async_runner(assembly: Assembly) -> AsyncRunner:
 
 
 class MigrationContainer(containers.DeclarativeContainer):
-    """One provider a port, and the runners made of them."""
+    """One provider a port, under the port's name, and the runners made of them."""
 
     settings = providers.Dependency(instance_of=MigrationSettings)
-
-    discovery = providers.Object(factories.discovery)
-    hooks = providers.Object(factories.hooks)
-    source = providers.Object(factories.source)
-    inspector = providers.Object(factories.inspector)
-    executor = providers.Object(factories.executor)
-    pruner = providers.Object(factories.pruner)
-    ledger = providers.Object(factories.ledger)
-    lock = providers.Object(factories.lock)
-    versions = providers.Object(factories.versions)
-    prover = providers.Object(factories.prover)
-    events = providers.Object(factories.events)
-    clock = providers.Object(factories.clock)
-    persistence = providers.Object(factories.persistence)
-
-    ports = providers.Dict(
-        discovery=discovery,
-        hooks=hooks,
-        source=source,
-        inspector=inspector,
-        executor=executor,
-        pruner=pruner,
-        ledger=ledger,
-        lock=lock,
-        versions=versions,
-        prover=prover,
-        events=events,
-        clock=clock,
-        persistence=persistence,
-    )
+    ports = providers.Dict({name: providers.Object(factory) for name, factory in PORTS.items()})
     mode = providers.Callable(_mode, settings)
     assembly = providers.Factory(Assembly, settings, None, None, ports)
     runner = providers.Selector(
@@ -81,5 +51,5 @@ class MigrationContainer(containers.DeclarativeContainer):
     )
 
 
-if set(PORTS) != set(factories.DEFAULTS):  # the table of ports and the wiring must not drift apart
-    raise AssertionError("container.context.PORTS and container.factories.DEFAULTS name different ports")
+for _name, _provider in MigrationContainer.ports.kwargs.items():
+    setattr(MigrationContainer, _name, _provider)

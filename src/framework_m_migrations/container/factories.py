@@ -1,12 +1,13 @@
 """The default adapter of each port, as plain functions with lazy imports.
 
-This is the whole wiring, once for all modes: what differs between them is the connection and the dialect. The
-dependency-injector container (di.py) exposes the same functions; where that package does not exist they serve alone.
+This is the whole wiring, once for all modes: what differs between them is the connection and the dialect. PORTS is
+the table of them, from which the dependency-injector container (di.py) is made too; in Pyodide, where that package does
+not exist, the table serves alone (docs/adr/0031).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -224,7 +225,7 @@ def persistence(context: Context) -> Persistence:
 
 DIALECTS = "framework_m_migrations.dialects"
 """Entry points of dialects that other packages bring, by SQLAlchemy's name of each."""
-DEFAULTS: dict[str, Factory] = {
+PORTS: dict[str, Factory] = {
     "discovery": discovery,
     "hooks": hooks,
     "source": source,
@@ -239,6 +240,22 @@ DEFAULTS: dict[str, Factory] = {
     "clock": clock,
     "persistence": persistence,
 }
+"""The table of providers: each replaceable port and its default. ``discovery``, ``clock`` and ``persistence`` live as
+long as a manager, the others as long as a connection."""
+
+
+def with_defaults(overrides: Mapping[str, Factory]) -> dict[str, Factory]:
+    """The table with other factories for some ports.
+
+    Raises:
+        ConfigurationError: there is no port of such a name.
+    """
+    for name in overrides:
+        if name not in PORTS:
+            raise ConfigurationError(
+                f"There is no port {name!r} to override.", next_step=f"The ports are {', '.join(PORTS)}."
+            )
+    return {**PORTS, **overrides}
 
 
 def refuse_old_server(connection: sa.Connection) -> None:

@@ -13,7 +13,7 @@ from framework_m_migrations.adapters.sql.names import hostile
 from framework_m_migrations.adapters.sql.scopes import ConnectionScopes
 from framework_m_migrations.adapters.sql.watching import watch
 from framework_m_migrations.container import engines, factories
-from framework_m_migrations.container.context import Context, Factory, check_overrides
+from framework_m_migrations.container.context import Context, Factory
 from framework_m_migrations.container.desired import declared_metadata, named_apps
 from framework_m_migrations.container.exclusion import ExcludingInspector, ExcludingLedger, exclusion
 from framework_m_migrations.container.mode import RuntimeMode
@@ -241,7 +241,7 @@ class Assembly:
     ) -> None:
         self.settings = settings
         self._database = database
-        self._factories = {**factories.DEFAULTS, **check_overrides(overrides)}
+        self._factories = factories.with_defaults(overrides)
         if events is not None:
             self._factories["events"] = lambda _: events
         self._lasting: dict[str, Any] = {}

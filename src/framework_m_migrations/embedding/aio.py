@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from framework_m_migrations.container.context import Factory
+from framework_m_migrations.container.context import Container, Factory
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.wiring import Assembly
 from framework_m_migrations.domain.effects import UseCase
@@ -57,7 +57,8 @@ class AsyncMigrationManager:
         connection: a connection to use instead; it is left open, and its transaction, if it is in one, stays the
             caller's to commit.
         events: receives what happens, for progress displays.
-        overrides: factories for ports by name (container.context.PORTS), to replace an adapter.
+        overrides: factories for ports by name (container.factories.PORTS), to replace an adapter.
+        container: gives settings and ports where the two arguments do not: a MigrationContainer of container.di.
     """
 
     def __init__(
@@ -68,9 +69,12 @@ class AsyncMigrationManager:
         connection: AsyncConnection | sa.Connection | None = None,
         events: EventSink | None = None,
         overrides: Mapping[str, Factory] | None = None,
+        container: Container | None = None,
     ) -> None:
-        self.settings = settings or MigrationSettings.from_environment()
-        self._assembly = Assembly(self.settings, engine or connection, events, overrides or {})
+        given = MigrationSettings.from_environment if container is None else container.settings
+        ports = {} if container is None else container.ports()
+        self.settings = settings or given()
+        self._assembly = Assembly(self.settings, engine or connection, events, {**ports, **(overrides or {})})
         self._events = events
         self._commands = Commands(self.settings, self._assembly.apps)
 
