@@ -11,17 +11,10 @@ import sqlalchemy as sa
 from framework_m_migrations import AsyncMigrationManager, MigrationSettings
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.testing import (
-    ExecutorContract,
-    InspectorContract,
-    LedgerContract,
-    LifeContract,
-    MigrationLockContract,
-    PrunerContract,
     RunnerContract,
-    SessionContract,
     SqlHarness,
     SqlRunnerHarness,
-    VersionedTrackContract,
+    database_contracts,
 )
 
 
@@ -35,28 +28,7 @@ class Database:
         return SqlHarness(url, url, tmp_path, schema="other")
 
 
-class TestExecutor(Database, ExecutorContract): ...
-
-
-class TestInspector(Database, InspectorContract): ...
-
-
-class TestPruner(Database, PrunerContract): ...
-
-
-class TestLedger(Database, LedgerContract): ...
-
-
-class TestLife(Database, LifeContract): ...
-
-
-class TestLock(Database, MigrationLockContract): ...
-
-
-class TestSession(Database, SessionContract): ...
-
-
-class TestVersionedTrack(Database, VersionedTrackContract): ...
+globals().update(database_contracts(Database))
 
 
 class TestRunner(RunnerContract):

@@ -10,14 +10,8 @@ import pytest
 
 from framework_m_migrations.testing import (
     AsyncRunnerContract,
-    ExecutorContract,
-    InspectorContract,
-    LedgerContract,
-    MigrationLockContract,
-    PrunerContract,
     Scenario,
-    SessionContract,
-    VersionedTrackContract,
+    database_contracts,
 )
 from tests.contract.sql import SqlHarness, SqlRunnerHarness
 
@@ -45,25 +39,7 @@ class Running:
         return asyncio.run
 
 
-class TestExecutor(Database, ExecutorContract): ...
-
-
-class TestInspector(Database, InspectorContract): ...
-
-
-class TestPruner(Database, PrunerContract): ...
-
-
-class TestLedger(Database, LedgerContract): ...
-
-
-class TestLock(Database, MigrationLockContract): ...
-
-
-class TestSession(Database, SessionContract): ...
-
-
-class TestVersionedTrack(Database, VersionedTrackContract): ...
+globals().update(database_contracts(Database, life=False))
 
 
 class TestRunner(Running, AsyncRunnerContract): ...

@@ -7,15 +7,8 @@ from pathlib import Path
 import pytest
 
 from framework_m_migrations.testing import (
-    ExecutorContract,
-    InspectorContract,
-    LedgerContract,
-    LifeContract,
-    MigrationLockContract,
-    PrunerContract,
     RunnerContract,
-    SessionContract,
-    VersionedTrackContract,
+    database_contracts,
 )
 from tests._postgres import PostgresDatabase
 from tests.contract.sql import SqlHarness, SqlRunnerHarness
@@ -38,28 +31,7 @@ class Running:
         return SqlRunnerHarness(empty_postgres.sync_url, "postgresql+psycopg://u:secret@127.0.0.1:1/none")
 
 
-class TestExecutor(Database, ExecutorContract): ...
-
-
-class TestInspector(Database, InspectorContract): ...
-
-
-class TestPruner(Database, PrunerContract): ...
-
-
-class TestLedger(Database, LedgerContract): ...
-
-
-class TestLife(Database, LifeContract): ...
-
-
-class TestLock(Database, MigrationLockContract): ...
-
-
-class TestSession(Database, SessionContract): ...
-
-
-class TestVersionedTrack(Database, VersionedTrackContract): ...
+globals().update(database_contracts(Database))
 
 
 class TestRunner(Running, RunnerContract): ...

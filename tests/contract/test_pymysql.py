@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 
 from framework_m_migrations.testing import (
-    ExecutorContract,
-    InspectorContract,
-    LedgerContract,
-    LifeContract,
-    MigrationLockContract,
-    PrunerContract,
     RunnerContract,
-    SessionContract,
-    VersionedTrackContract,
+    database_contracts,
 )
 from tests._mariadb import MariadbDatabase
 from tests.contract.mariadb import MariadbHarness
@@ -46,28 +39,7 @@ class Running:
         return SqlRunnerHarness(mariadb_database.sync_url, "mariadb+pymysql://u:secret@127.0.0.1:1/none")
 
 
-class TestExecutor(Database, ExecutorContract): ...
-
-
-class TestInspector(Database, InspectorContract): ...
-
-
-class TestPruner(Database, PrunerContract): ...
-
-
-class TestLedger(Database, LedgerContract): ...
-
-
-class TestLife(Database, LifeContract): ...
-
-
-class TestLock(Database, MigrationLockContract): ...
-
-
-class TestSession(Database, SessionContract): ...
-
-
-class TestVersionedTrack(Database, VersionedTrackContract): ...
+globals().update(database_contracts(Database))
 
 
 class TestRunner(Running, RunnerContract): ...

@@ -10,15 +10,9 @@ import pytest
 
 from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
 from framework_m_migrations.testing import (
-    ExecutorContract,
-    InspectorContract,
-    LedgerContract,
     LifeContract,
-    MigrationLockContract,
-    PrunerContract,
     RunnerContract,
-    SessionContract,
-    VersionedTrackContract,
+    database_contracts,
 )
 from framework_m_migrations.testing.contracts.life import FORBIDDEN
 from tests.contract.sql import SqlHarness, SqlRunnerHarness
@@ -41,19 +35,7 @@ class Running:
         return SqlRunnerHarness(f"sqlite:///{tmp_path / 'app.db'}", f"sqlite:///{tmp_path / 'nowhere' / 'app.db'}")
 
 
-class TestExecutor(Database, ExecutorContract): ...
-
-
-class TestInspector(Database, InspectorContract): ...
-
-
-class TestPruner(Database, PrunerContract): ...
-
-
-class TestLedger(Database, LedgerContract): ...
-
-
-class TestLife(Database, LifeContract): ...
+globals().update(database_contracts(Database))
 
 
 @pytest.mark.parametrize("capability", FORBIDDEN)
@@ -64,15 +46,6 @@ class TestLifeWithout(Database, LifeContract):
     def _without(self, capability: str, monkeypatch: pytest.MonkeyPatch) -> None:
         able, less = SqliteDialect.capabilities, cast("Any", {capability: False})
         monkeypatch.setattr(SqliteDialect, "capabilities", lambda *given: replace(able(*given), **less))
-
-
-class TestLock(Database, MigrationLockContract): ...
-
-
-class TestSession(Database, SessionContract): ...
-
-
-class TestVersionedTrack(Database, VersionedTrackContract): ...
 
 
 class TestRunner(Running, RunnerContract): ...

@@ -54,7 +54,7 @@ def test_the_adapter_of_duckdb_holds_every_obligation(tmp_path: Path) -> None:
 
 def test_a_skeleton_runs_and_reports_what_is_left_to_do(tmp_path: Path) -> None:
     package = make("duckdb", tmp_path / "work")
-    verdicts = _report(package, tmp_path, "-k", "TestLock or test_no_lock_is_taken or reads_back")
+    verdicts = _report(package, tmp_path, "-k", "TestMigrationLock or test_no_lock_is_taken or reads_back")
     kinds = {key: one["verdict"] for key, one in verdicts.items()}
     assert kinds["executor.create-table.reads-back"] == "NOT HELD"
     assert "held" in {verdict for key, verdict in kinds.items() if key.startswith("lock.")}

@@ -290,7 +290,9 @@ def sql_dialect(name: str) -> SqlDialect | None:
 
 def _installed_dialect(name: str) -> SqlDialect | None:
     """A dialect of another package: a class, without arguments, under its name in the group of entry points."""
-    for entry in entry_points_of(DIALECTS).select(name=name):
-        made: SqlDialect = entry.load()()
-        return made
+    # Some call themselves NAME.DRIVER, as Firebird's does.
+    for key in dict.fromkeys((name, name.partition(".")[0])):
+        for entry in entry_points_of(DIALECTS).select(name=key):
+            made: SqlDialect = entry.load()()
+            return made
     return None

@@ -67,6 +67,10 @@ class Capabilities:
             shared writer creates a sequence for the key of each table.
         merges_constraints: CREATE TABLE makes one of several unique or exclusion constraints that say the same.
         restrict: a foreign key's RESTRICT differs from NO ACTION.
+        validates_checks: adding a check fails where rows that exist break it.
+        batched_reads: the catalog of any number of tables is read in the same number of statements.
+        column_order: the catalog tells the columns of a table in their order, new ones last.
+        async_driver: SQLAlchemy's name of an asynchronous driver, such as ``postgresql+asyncpg``; None for none.
         views_hold_types: the type of a column cannot be changed while a view uses it.
     """
 
@@ -107,6 +111,10 @@ class Capabilities:
     views_hold_types: bool = False
     merges_constraints: bool = False
     restrict: bool = True
+    validates_checks: bool = True
+    batched_reads: bool = True
+    column_order: bool = True
+    async_driver: str | None = None
     savepoints: bool = True
     constraint_names: bool = True
     text_lengths: bool = True

@@ -5,7 +5,7 @@
         def harness(self) -> Harness:
             return MyHarness()
 
-    class TestExecutor(Mine, ExecutorContract): ...
+    globals().update(database_contracts(Mine))
 
 ``pytest -p framework_m_migrations.testing.plugin --contract-report`` shows which obligations each adapter holds. Names
 are loaded when they are first used, so that a run which does not use them pays nothing. For the tests of a project's
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from framework_m_migrations.testing.contracts.base import ContractSuite as ContractSuite
     from framework_m_migrations.testing.contracts.base import DatabaseContract as DatabaseContract
     from framework_m_migrations.testing.contracts.base import MissingFixture as MissingFixture
+    from framework_m_migrations.testing.contracts.base import database_contracts as database_contracts
     from framework_m_migrations.testing.contracts.executor import ExecutorContract as ExecutorContract
     from framework_m_migrations.testing.contracts.inspector import InspectorContract as InspectorContract
     from framework_m_migrations.testing.contracts.ledger import LedgerContract as LedgerContract
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from framework_m_migrations.testing.obligations import obligation as obligation
 
 _WHERE = {
-    "contracts.base": ("ContractSuite", "DatabaseContract", "MissingFixture"),
+    "contracts.base": ("ContractSuite", "DatabaseContract", "MissingFixture", "database_contracts"),
     "contracts.executor": ("ExecutorContract",),
     "contracts.inspector": ("InspectorContract",),
     "contracts.ledger": ("LedgerContract",),

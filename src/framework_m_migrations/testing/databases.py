@@ -19,10 +19,12 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.container.factories import sql_dialect
 from framework_m_migrations.container.settings import MigrationSettings
 from framework_m_migrations.container.wiring import Assembly
 from framework_m_migrations.domain.effects import UseCase
+from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.schema import ColumnType, TableName
 from framework_m_migrations.embedding.sync import MigrationManager
 from framework_m_migrations.ports.session import Session
@@ -41,12 +43,12 @@ TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "datetime": sa.DateTime(),
 }
 MEDDLING = {
-    Meddling.CREATE_TABLE: 'CREATE TABLE "{0}" (id INTEGER NOT NULL PRIMARY KEY, note TEXT)',
-    Meddling.ADD_COLUMN: 'ALTER TABLE "{0}" ADD COLUMN extra INTEGER',
-    Meddling.DROP_COLUMN: 'ALTER TABLE "{0}" DROP COLUMN extra',
-    Meddling.CREATE_INDEX: 'CREATE INDEX "ix_{0}_note" ON "{0}" (note)',
-    Meddling.DROP_INDEX: 'DROP INDEX "ix_{0}_note"',
-    Meddling.DROP_TABLE: 'DROP TABLE "{0}"',
+    Meddling.CREATE_TABLE: "CREATE TABLE {0} (id INTEGER NOT NULL PRIMARY KEY, note VARCHAR(50))",
+    Meddling.ADD_COLUMN: "ALTER TABLE {0} ADD extra INTEGER",
+    Meddling.DROP_COLUMN: "ALTER TABLE {0} DROP extra",
+    Meddling.CREATE_INDEX: "CREATE INDEX {1} ON {0} (note)",
+    Meddling.DROP_INDEX: "DROP INDEX {1}",
+    Meddling.DROP_TABLE: "DROP TABLE {0}",
 }
 HOLD_LOCK = """
 import sys, time
@@ -171,8 +173,14 @@ class SqlHarness:
         with self.engine.connect():
             services = sql_dialect(self.engine.dialect.name)
         assert services is not None
-        spelling = services.spelling(self.engine.dialect)
-        return {kind: spelling.column_type(type_) for kind, type_ in TYPES.items()}
+        spelling, found = services.spelling(self.engine.dialect), {}
+        for kind, type_ in TYPES.items():
+            # A type that the database does not have is stored as a text by whoever wants it.
+            try:
+                found[kind] = spelling.column_type(type_)
+            except InvalidMetadata:
+                found[kind] = found["text"]
+        return found
 
     def manager(self, *models: sa.MetaData) -> MigrationManager:
         """The facade that users get, for these models and the apps of ``revisions``."""
@@ -197,7 +205,7 @@ class SqlHarness:
 
     def quote(self, name: str) -> str:
         """See Harness."""
-        return '"' + name.replace('"', '""') + '"'
+        return SqlText(self.engine.dialect, str, schema=None).quote(name)
 
     def literal(self, text: str) -> str:
         """See Harness."""
@@ -234,7 +242,7 @@ class SqlHarness:
 
     def meddle(self, meddling: Meddling, table: str) -> None:
         """See Harness."""
-        self._execute(MEDDLING[meddling].format(table))
+        self._execute(MEDDLING[meddling].format(self.quote(table), self.quote(f"ix_{table}_note")))
 
     def recording(self, session: Session) -> AbstractContextManager[list[str]]:
         """See Harness."""
@@ -242,16 +250,18 @@ class SqlHarness:
 
     def legacy_ledger(self, checksums: Mapping[str, str]) -> None:
         """See Harness."""
-        self._execute(
-            "CREATE TABLE IF NOT EXISTS __schema_versions__ "
-            "(doctype_name VARCHAR(255) NOT NULL PRIMARY KEY, checksum VARCHAR(64) NOT NULL)"
+        columns = (
+            sa.Column("doctype_name", sa.String(255), primary_key=True),
+            sa.Column("checksum", sa.String(64), nullable=False),
         )
+        sa.Table("__schema_versions__", sa.MetaData(), *columns).create(self.engine, checkfirst=True)
         for name, checksum in checksums.items():
             self.insert(TableName("__schema_versions__"), [{"doctype_name": name, "checksum": checksum}])
 
     def corrupt_ledger(self) -> bool:
         """See Harness."""
-        self._execute("CREATE TABLE __schema_versions__ (id INTEGER PRIMARY KEY, note TEXT)")
+        key = sa.Column("id", sa.Integer, primary_key=True, autoincrement=False)
+        sa.Table("__schema_versions__", sa.MetaData(), key).create(self.engine)
         return True
 
     def legacy_checksums(self) -> dict[str, str]:
@@ -304,13 +314,13 @@ class SqlRunnerHarness:
             engine = sa.create_engine(self.url, poolclass=sa.NullPool)
             with engine.connect() as connection:
                 answer = self._assembly(self.url, connection).runner().run(use_case)
-                return answer, connection.scalar(sa.text("select 1")) == 1
+                return answer, connection.scalar(sa.select(1)) == 1
         from sqlalchemy.ext.asyncio import create_async_engine
 
         async_engine = create_async_engine(self.url, poolclass=sa.NullPool)
         async with async_engine.connect() as held:
             answer = await self._assembly(self.url, held).async_runner().run(use_case)
-            return answer, await held.scalar(sa.text("select 1")) == 1
+            return answer, await held.scalar(sa.select(1)) == 1
 
     async def run_unreachable[T](self, use_case: Callable[[Session], UseCase[T]]) -> T:
         """See RunnerHarness."""

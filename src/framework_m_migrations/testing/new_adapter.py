@@ -9,7 +9,6 @@ ADAPTER = '''"""{title} for framework_m_migrations."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -19,7 +18,6 @@ from framework_m_migrations.adapters.sql.dialects.base_inspector import BaseInsp
 from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
-from framework_m_migrations.domain.schema import Catalog, TableName
 
 
 class {class_}Spelling(BaseSpelling):
@@ -30,11 +28,9 @@ class {class_}Spelling(BaseSpelling):
 
 
 class {class_}Inspector(BaseInspector):
-    """The catalog reader. What BaseInspector does not know here is answered by other methods of it."""
+    """The catalog reader. ``read`` is by SQLAlchemy's reflection: override it with a few queries for all tables."""
 
-    def read(self, tables: Collection[TableName] | None = None) -> Catalog:
-        """All tables of the schemas looked at, or these: see ports.inspector.Inspector.read."""
-        raise NotImplementedError("Read the tables of the catalog into domain.schema.Table.")
+    spelling_class = {class_}Spelling
 
 
 class {class_}Dialect(BaseDialect[{class_}Spelling, {class_}Inspector]):
@@ -46,7 +42,13 @@ class {class_}Dialect(BaseDialect[{class_}Spelling, {class_}Inspector]):
 
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
         """Say False where the database cannot do something: planning withholds it then."""
-        return Capabilities(self.name, constraint_names=True, savepoints=True, transactional_ddl=True)
+        return Capabilities(
+            self.name,
+            transactional_ddl=True,
+            savepoints=True,
+            constraint_names=True,
+            batched_reads=False,  # True with a ``read`` of your own
+        )
 
     def lexical(self, dialect: sa.Dialect) -> Lexical:
         """How texts, names and comments are written: without it the guard refuses every suspicious word."""
@@ -64,19 +66,7 @@ from pathlib import Path
 
 import pytest
 
-from framework_m_migrations.testing import (
-    ExecutorContract,
-    InspectorContract,
-    LedgerContract,
-    LifeContract,
-    MigrationLockContract,
-    PrunerContract,
-    RunnerContract,
-    SessionContract,
-    SqlHarness,
-    SqlRunnerHarness,
-    VersionedTrackContract,
-)
+from framework_m_migrations.testing import RunnerContract, SqlHarness, SqlRunnerHarness, database_contracts
 
 
 class Database:
@@ -89,28 +79,7 @@ class Database:
         return SqlHarness(url, url, tmp_path)
 
 
-class TestExecutor(Database, ExecutorContract): ...
-
-
-class TestInspector(Database, InspectorContract): ...
-
-
-class TestPruner(Database, PrunerContract): ...
-
-
-class TestLedger(Database, LedgerContract): ...
-
-
-class TestLife(Database, LifeContract): ...
-
-
-class TestLock(Database, MigrationLockContract): ...
-
-
-class TestSession(Database, SessionContract): ...
-
-
-class TestVersionedTrack(Database, VersionedTrackContract): ...
+globals().update(database_contracts(Database))
 
 
 class TestRunner(RunnerContract):
@@ -145,7 +114,7 @@ def make(name: str, folder: Path) -> Path:
 
     Args:
         name: SQLAlchemy's name of the dialect.
-        folder: in which the package's folder ``adapter_NAME`` is made.
+        folder: in which the package's folder ``adapter-NAME`` is made.
 
     Returns:
         The package's folder.
@@ -156,7 +125,8 @@ def make(name: str, folder: Path) -> Path:
     """
     if not name.isidentifier():
         raise ValueError(f"{name!r} is not a name of a dialect: letters, digits and _ make one.")
-    made = folder / f"adapter_{name}"
+    # A name that Python cannot import: from the folder above, the module and not its folder is found.
+    made = folder / f"adapter-{name}"
     made.mkdir(parents=True)
     says = {"name": name, "title": name.title(), "class_": name.title().replace("_", "")}
     files = {f"adapter_{name}.py": ADAPTER, f"test_adapter_{name}.py": TESTS, "pyproject.toml": PROJECT}

@@ -84,6 +84,14 @@ def read(session: Session, name: str | TableName) -> Table:
         return session.inspector.read([wanted]).tables[wanted]
 
 
+def expect_columns(session: Session, table: Table, *names: str) -> None:
+    """Fail where a table has other columns, or has them in another order although the database keeps one."""
+    found, wanted = [column.name for column in table.columns], list(names)
+    if not session.capabilities.column_order:
+        found, wanted = sorted(found), sorted(wanted)
+    assert found == wanted, f"table {table.name} was expected to have the columns {wanted}, and has {found}"
+
+
 def differences(session: Session, *wanted: Table) -> list[Change]:
     """How the database differs from the wanted tables, after the spelling was made the database's own."""
     found: list[Change] = []

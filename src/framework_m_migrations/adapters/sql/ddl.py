@@ -79,6 +79,10 @@ class DdlWriter:
         own = self._sql_dialect.statements(operation, self._connection, schema=self._schema)
         if own is not None:
             return tuple(self._text.statement(statement) for statement in own)
+        return self.shared(operation)
+
+    def shared(self, operation: o.Operation) -> tuple[str, ...]:
+        """The statements in the form that most databases share; raises as ``statements`` does."""
         if isinstance(operation, o.DropColumn):
             return tuple(self._drop_column(operation.table, operation.column))
         return self._forms.statements(operation)

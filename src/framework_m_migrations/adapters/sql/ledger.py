@@ -52,7 +52,8 @@ class LedgerTables:
     def __init__(self, schema: str | None, sql_dialect: SqlDialect) -> None:
         metadata = sa.MetaData(schema=schema)
         options: dict[str, Any] = {**sql_dialect.own_tables}
-        key = sa.Text() if sql_dialect.text_keys else sa.String(KEY_LENGTH)
+        limit = sql_dialect.key_length
+        key = sa.Text() if limit is None else sa.String(limit)
         self.versions = sa.Table(
             VERSIONS_TABLE,
             metadata,
@@ -63,7 +64,7 @@ class LedgerTables:
         self.objects = sa.Table(
             OBJECTS_TABLE,
             metadata,
-            sa.Column("table_schema", sa.String(KEY_LENGTH), primary_key=True),
+            sa.Column("table_schema", sa.String(limit or KEY_LENGTH), primary_key=True),
             sa.Column("table_name", key, primary_key=True),
             sa.Column("doctype_name", sa.Text(), nullable=False),
             sa.Column("origin", sa.String(16), nullable=False),
@@ -426,7 +427,8 @@ class SqlLedger:
         keys = [column.name for column in table.primary_key.columns]
         columns = ", ".join(map(self._text.quote, (*keys, *next(iter(rows.values()), ()))))
         values = [f"({', '.join(map(self._text.literal, (*key, *row.values())))})" for key, row in rows.items()]
-        for some in _portions(values):
+        together = self._connection.dialect.supports_multivalues_insert
+        for some in _portions(values) if together else ([value] for value in values):
             self._send(f"INSERT INTO {self._name(table)} ({columns}) VALUES {', '.join(some)}")  # noqa: S608 - quoted
 
     def _delete(self, table: sa.Table, keys: Sequence[tuple[str, ...]]) -> None:

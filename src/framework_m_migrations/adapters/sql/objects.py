@@ -160,6 +160,7 @@ def column(text: SqlText, item: Column, *, default: str | None = None) -> str:
 
 def default_value(sql: str) -> str:
     """A default in a form that every dialect takes: an expression in parentheses, a plain literal bare."""
+    sql = sql.strip()
     bare = sql.replace("_", "").replace(".", "").lstrip("+-").isalnum() or (sql[:1] == sql[-1:] == "'")
     return sql if bare or sql.startswith("(") else f"({sql})"
 

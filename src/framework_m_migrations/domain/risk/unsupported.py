@@ -72,6 +72,8 @@ def _reason(change: c.Change, can: Capabilities, tables: Mapping[TableName, Tabl
             return None
         case _ if isinstance(change, _CONSTRAINED) and not can.alter_constraints:
             return "This database adds and drops constraints with CREATE TABLE only."
+        case c.CheckAdded() | c.CheckChanged() if not can.validates_checks:
+            return "This database adds a check without a look at the rows that exist."
         case _ if isinstance(change, _ALTERED) and not can.alter_column:
             return "This database changes no column of a table that exists."
         case c.EnumValueAdded() | c.EnumValuesIncompatible() if not can.alter_enums:
@@ -97,6 +99,7 @@ def _held(name: TableName, tables: Mapping[TableName, Table]) -> str | None:
     if table is None:
         return None
     held = [f"the index {index.name}" for index in table.indexes]
+    held += [f"the unique constraint {one.name or one.columns}" for one in table.uniques]
     held += [
         f"the foreign key {key.name or key.columns} of table {other.name}"
         for other in tables.values()

@@ -90,3 +90,23 @@ class DatabaseContract(ContractSuite):
         if not has:
             self.not_applicable(capability)
         return has
+
+
+def database_contracts(database: type, *, life: bool = True) -> dict[str, type]:
+    """The contract classes of a database, for ``globals().update(...)`` in a test module.
+
+    Args:
+        database: a class with the fixture ``harness``, and the attribute ``adapter``, its name in reports.
+        life: with LifeContract, which goes through a synchronous driver.
+
+    Returns:
+        Test classes by name, such as ``TestExecutor``. The contracts of runners need fixtures of their own.
+    """
+    from framework_m_migrations import testing
+
+    names = ("Executor", "Inspector", "Pruner", "Ledger", "Life", "MigrationLock", "Session", "VersionedTrack")
+    bases = {f"Test{name}": (database, getattr(testing, f"{name}Contract")) for name in names}
+    if not life:
+        del bases["TestLife"]
+    module = {"__module__": database.__module__}
+    return {name: type(name, found, dict(module)) for name, found in bases.items()}

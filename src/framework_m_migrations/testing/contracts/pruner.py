@@ -37,7 +37,7 @@ class PrunerContract(DatabaseContract):
         indexes = [index("ix_gone", "gone"), *([index("ix_kept", "kept")] if can.alter_under_dependents else [])]
         table = build.table(
             "doomed",
-            build.column("kept", "text"),
+            build.column("kept", "string(50)"),
             build.column("gone", "integer"),
             build.column("other", "integer", nullable=False, default="1"),
             indexes=indexes,

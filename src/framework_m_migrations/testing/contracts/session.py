@@ -13,7 +13,7 @@ from framework_m_migrations.ports.session import Session
 from framework_m_migrations.testing.contracts.base import DatabaseContract, Deliberate, failing
 from framework_m_migrations.testing.harness import Harness, Meddling
 from framework_m_migrations.testing.obligations import obligation
-from framework_m_migrations.testing.tables import Builder, create, creation
+from framework_m_migrations.testing.tables import Builder, create, creation, expect_columns
 
 
 def names(session: Session) -> set[str]:
@@ -203,8 +203,8 @@ class SessionContract(DatabaseContract):
                         _alter(session, build)
                 _alter(session, build)
             with session.reading():
-                columns = session.inspector.read().tables[TableName("busy")].columns
-            assert [column.name for column in columns] == ["id", "theirs", "ours"]
+                busy = session.inspector.read().tables[TableName("busy")]
+            expect_columns(session, busy, "id", "theirs", "ours")
 
         harness.run(work)
 

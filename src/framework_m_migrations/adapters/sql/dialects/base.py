@@ -339,8 +339,8 @@ class SqlDialect(Protocol):
         ...
 
     @property
-    def text_keys(self) -> bool:
-        """Whether a text without a limit can be a part of a primary key."""
+    def key_length(self) -> int | None:
+        """Characters that each part of a primary key of two may have; None where a text may be of any length."""
         ...
 
     def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
@@ -487,7 +487,7 @@ class BaseDialect[S: Spelling, I: Inspector]:
 
     Attributes:
         name: SQLAlchemy's name of the dialect.
-        own_tables, text_keys: see SqlDialect.
+        own_tables, key_length: see SqlDialect.
         spelling_class: of the canonical spelling, called with SQLAlchemy's dialect.
         inspector_class: of the catalog reader, called as ``inspector`` is.
     """
@@ -496,7 +496,7 @@ class BaseDialect[S: Spelling, I: Inspector]:
     spelling_class: type[S]
     inspector_class: type[I]
     own_tables: Mapping[str, str] = MappingProxyType({})
-    text_keys: bool = True
+    key_length: int | None = None
 
     def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
         """See SqlDialect: not known."""
@@ -583,6 +583,12 @@ class BaseDialect[S: Spelling, I: Inspector]:
         """See SqlDialect: the shared form."""
         del operation, connection, schema
         return None
+
+    def shared(self, operation: Operation, connection: sa.Connection, *, schema: str | None) -> tuple[str, ...]:
+        """The shared form of an operation, for a dialect that changes some words of it."""
+        from framework_m_migrations.adapters.sql.ddl import DdlWriter
+
+        return DdlWriter(connection, self, schema=schema).shared(operation)
 
     def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
         """See SqlDialect: the whole column at once."""

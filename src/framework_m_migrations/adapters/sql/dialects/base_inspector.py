@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql import objects
 from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects, Pair
+from framework_m_migrations.adapters.sql.dialects.base import BaseSpelling
 from framework_m_migrations.adapters.sql.questions import PROBE_TIMEOUT, Asking, RowQuestions
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain.changes import Change, ColumnRemoved, IndexAdded, TableRemoved
@@ -21,7 +21,21 @@ from framework_m_migrations.domain.privileges import Needs
 from framework_m_migrations.domain.risk.conflicts import Claim, Obstacle, rivals
 from framework_m_migrations.domain.risk.drop_blockers import held_by_keys, stands
 from framework_m_migrations.domain.risk.facts import Facts, Question, Size, TypeChange
-from framework_m_migrations.domain.schema import Catalog, Column, ColumnType, Generated, SchemaObject, Table, TableName
+from framework_m_migrations.domain.schema import (
+    Catalog,
+    Check,
+    Column,
+    ColumnType,
+    ForeignKey,
+    Generated,
+    Index,
+    IndexKey,
+    PrimaryKey,
+    SchemaObject,
+    Table,
+    TableName,
+    Unique,
+)
 
 _PROBE = "m_migrate_probe"
 _WHOLE_NUMBERS = {"tinyint": 1, "smallint": 2, "integer": 4, "bigint": 8}
@@ -37,7 +51,7 @@ class Body(NamedTuple):
     text: str
 
 
-class BaseInspector(ABC):
+class BaseInspector:
     """A catalog reader over one connection.
 
     Args:
@@ -45,7 +59,12 @@ class BaseInspector(ABC):
         schema: the session's schema, None for the connection's own.
         ignored: tables of that schema that never show up: the engine's own.
         also: further schemas that are looked at by ``catalog_token`` and by ``read()`` of everything.
+
+    Attributes:
+        spelling_class: spells what ``read`` finds.
     """
+
+    spelling_class: ClassVar[type[BaseSpelling]] = BaseSpelling
 
     def __init__(
         self,
@@ -60,9 +79,82 @@ class BaseInspector(ABC):
         self._ignored = ignored
         self._also = also
 
-    @abstractmethod
     def read(self, tables: Collection[TableName] | None = None) -> Catalog:
-        """See the port."""
+        """See the port: by SQLAlchemy's reflection, with statements for each table."""
+        reader = sa.inspect(self._connection)
+        schemas = {self._schema, *(self._also if tables is None else (name.schema or self._schema for name in tables))}
+        there = {
+            TableName(str(name), None if schema == self._schema else schema)
+            for schema in schemas
+            for name in reader.get_table_names(schema=schema)
+            if schema != self._schema or name not in self._ignored
+        }
+        wanted = there if tables is None else there.intersection(tables)
+        return Catalog({name: self._reflected(reader, name) for name in wanted}, frozenset(there))
+
+    def _reflected(self, reader: sa.Inspector, table: TableName) -> Table:
+        """A table as SQLAlchemy reflects it. Its types are compiled again, and spelt as those of models are."""
+        name, schema, spelling = table.name, table.schema or self._schema, self._spelling
+        key = reader.get_pk_constraint(name, schema)
+        uniques = reader.get_unique_constraints(name, schema)
+        constraints = {unique["name"] for unique in uniques}
+        indexes = [index for index in reader.get_indexes(name, schema) if index["name"] not in constraints]
+        comments = self._connection.dialect.supports_comments
+        return Table(
+            table,
+            tuple(self._reflected_column(column) for column in reader.get_columns(name, schema)),
+            PrimaryKey(_names(key["constrained_columns"]), key["name"]) if key["constrained_columns"] else None,
+            tuple(self._reflected_index(index) for index in sorted(indexes, key=lambda index: str(index["name"]))),
+            tuple(Unique(_name(unique["name"]), _names(unique["column_names"])) for unique in uniques),
+            tuple(
+                Check(_name(check["name"]), spelling.expression(check["sqltext"]))
+                for check in reader.get_check_constraints(name, schema)
+            ),
+            tuple(
+                ForeignKey(
+                    _name(foreign["name"]),
+                    _names(foreign["constrained_columns"]),
+                    TableName(str(foreign["referred_table"]), foreign["referred_schema"]),
+                    _names(foreign["referred_columns"]),
+                    foreign.get("options", {}).get("ondelete"),
+                    foreign.get("options", {}).get("onupdate"),
+                )
+                for foreign in reader.get_foreign_keys(name, schema)
+            ),
+            reader.get_table_comment(name, schema)["text"] if comments else None,
+        )
+
+    def _reflected_index(self, index: Any) -> Index:
+        texts = index.get("expressions") or index["column_names"]
+        keys = [
+            IndexKey(None, self._spelling.expression(str(text))) if column is None else IndexKey(str(column))
+            for column, text in zip(index["column_names"], texts, strict=True)
+        ]
+        where = index.get("dialect_options", {}).get(f"{self._connection.dialect.name}_where")
+        said = None if where is None else self._spelling.expression(str(where))
+        return Index(str(index["name"]), tuple(keys), bool(index["unique"]), said)
+
+    def _reflected_column(self, column: Any) -> Column:
+        type_ = self._spelling.type_of(column["type"].compile(self._connection.dialect))
+        generated: Generated | None = None
+        if "computed" in column:
+            said = column["computed"]
+            generated = Generated("computed", self._spelling.expression(said["sqltext"]), bool(said.get("persisted")))
+        elif "identity" in column or column.get("autoincrement") is True:
+            generated = Generated("serial")
+        default = None if generated is not None else column.get("default")
+        return Column(
+            str(column["name"]),
+            type_,
+            column["nullable"],
+            None if default is None else self._spelling.default(default, type_),
+            generated,
+            column.get("comment") or None,
+        )
+
+    @property
+    def _spelling(self) -> BaseSpelling:
+        return self.spelling_class(self._connection.dialect)
 
     def catalog_token(self) -> str | None:
         """See the port: the database has none."""
@@ -72,8 +164,19 @@ class BaseInspector(ABC):
         """See the port: made in a scratch database and read back, where there is one."""
         with self._scratch() as scratch:
             return [
-                wanted if scratch is None else _respelt(type(self), scratch, wanted, actual) for wanted, actual in pairs
+                self._respelt(wanted) if scratch is None else _respelt(type(self), scratch, wanted, actual)
+                for wanted, actual in pairs
             ]
+
+    def _respelt(self, wanted: Table) -> Table:
+        """A wanted table in the spelling of ``read``, by rule alone."""
+        said = self._spelling
+        columns = [
+            column if column.default is None else replace(column, default=said.default(column.default, column.type))
+            for column in wanted.columns
+        ]
+        checks = [replace(check, expression=said.expression(check.expression)) for check in wanted.checks]
+        return replace(wanted, columns=tuple(columns), checks=tuple(checks))
 
     def _scratch(self) -> AbstractContextManager[sa.Connection | None]:
         """A connection to an empty database in which ``normalise`` may make tables; None for none."""
@@ -87,7 +190,7 @@ class BaseInspector(ABC):
     def ask(self, questions: Collection[Question]) -> Facts:
         """See the port: in SQL near the standard."""
         worded = RowQuestions(
-            quoted=self._connection.dialect.identifier_preparer.quote_identifier,
+            quoted=SqlText(self._connection.dialect, str, schema=None).quote,
             length=lambda column: f"length({column})",
             constant=lambda value, type_: f"CAST({value} AS {type_})",
         )
@@ -191,12 +294,12 @@ class BaseInspector(ABC):
 
     def _bodies(self, schemas: Collection[str | None]) -> Iterable[Body]:
         """The views and triggers of schemas, of which None is the connection's own."""
-        rows = self._connection.exec_driver_sql(
-            "SELECT 'view', table_name, table_schema, NULL, view_definition FROM information_schema.views"
-        )
-        own = self._connection.dialect.default_schema_name
-        places = {own if schema is None else schema for schema in schemas}
-        return [Body(row[0], row[1], row[2], row[3], row[4] or "") for row in rows if row[2] in places]
+        reader = sa.inspect(self._connection)
+        return [
+            Body("view", name, schema, None, reader.get_view_definition(name, schema) or "")
+            for schema in schemas
+            for name in reader.get_view_names(schema)
+        ]
 
     def _mentions(self, body: Body, change: TableRemoved | ColumnRemoved) -> bool:
         """Whether a view or a trigger names what goes; a word of another meaning counts too."""
@@ -264,6 +367,15 @@ def _tried(kind: type[BaseInspector], scratch: sa.Connection, table: Table) -> T
             return None
         finally:
             transaction.rollback()
+
+
+def _name(name: Any) -> str | None:
+    """A name as SQLAlchemy gives it, as a plain string."""
+    return None if name is None else str(name)
+
+
+def _names(names: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(map(str, names))
 
 
 def _computed_only(generated: Generated | None) -> Generated | None:

@@ -53,6 +53,13 @@ class GenericRevisions(_Impl):
         else:
             self._send(o.AddColumn(TableName(table_name, schema), found))
 
+    def drop_column(self, table_name: str, column: sa.Column[Any], *, schema: Any = None, **kw: Any) -> None:
+        """As DefaultImpl.drop_column."""
+        if self.connection is None or self.as_sql or kw.get("if_exists"):
+            super().drop_column(table_name, column, schema=schema, **kw)
+        else:
+            self._send(o.DropColumn(TableName(table_name, schema), column.name))
+
     def _wanted(self, table: sa.Table) -> Table | None:
         """The table as sync wants it; None where SQL is only printed."""
         if self.connection is None or self.as_sql:

@@ -42,7 +42,7 @@ class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
     own_tables = MappingProxyType(
         {"mariadb_engine": "InnoDB", "mariadb_charset": "utf8mb4", "mariadb_collate": "utf8mb4_nopad_bin"}
     )
-    text_keys = False
+    key_length = 255
 
     def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
         """See SqlDialect."""
@@ -69,6 +69,7 @@ class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
             )
         return Capabilities(
             dialect=self.name,
+            async_driver="mariadb+asyncmy",
             server_version=version,
             transactional_ddl=False,
             identifier_limit=NAME_LIMIT,

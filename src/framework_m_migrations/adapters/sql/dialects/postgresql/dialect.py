@@ -62,6 +62,7 @@ class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
         version = server_version(dialect)
         return Capabilities(
             dialect=self.name,
+            async_driver="postgresql+asyncpg",
             server_version=version,
             transactional_ddl=True,
             identifier_limit=NAME_LIMIT,

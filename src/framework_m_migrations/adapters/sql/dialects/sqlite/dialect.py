@@ -60,6 +60,7 @@ class SqliteDialect(BaseDialect[SqliteSpelling, SqliteInspector]):
         """
         return Capabilities(
             dialect=self.name,
+            async_driver="sqlite+aiosqlite",
             server_version=server_version(dialect),
             step_weight=sys.maxsize,
             forward_references=True,

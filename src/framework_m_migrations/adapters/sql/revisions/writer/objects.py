@@ -193,8 +193,8 @@ def type_of(column_type: ColumnType, dialect: sa.Dialect) -> TypeEngine[Any] | N
         return column_type.native()
     known: dict[str, Any] = getattr(dialect, "ischema_names", {})
     base = column_type.base or column_type.spelling.partition("(")[0].strip()
-    cls = known.get(base.lower()) or known.get(base.upper())
-    if cls is None:
+    cls = known.get(base.lower()) or known.get(base.upper()) or getattr(sa.types, base.upper().replace(" ", "_"), None)
+    if not isinstance(cls, type):
         return None
     fields = _INTERVAL.match(column_type.spelling)
     arguments: dict[str, Any] = {
