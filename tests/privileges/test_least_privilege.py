@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from framework_m_migrations import MigrationManager
+from framework_m_migrations.adapters.system import ListSink
 from framework_m_migrations.domain.errors import InvalidMetadata, MissingPrivilege
+from framework_m_migrations.domain.events import LogUnavailable
 from tests.privileges.conftest import SECRET, Office
 
 LEDGER = ("__schema_versions__", "__schema_objects__", "__schema_state__")
@@ -66,9 +69,14 @@ def test_the_owner_of_the_tables_needs_no_more_for_columns(office: Office) -> No
     settled(office, wanted("name"))
     office.admin("CREATE TABLE theirs (id int)", "INSERT INTO item VALUES (1, 'kept')")
     more = wanted("name", "note")
-    assert office.weak(more).sync().steps == 1
+    events = ListSink()
+    assert MigrationManager(office.settings(more), events=events).sync().steps == 1
     assert office.weak(more).sync().up_to_date
     assert office.rows("SELECT id, name, note FROM item") == [(1, "kept", None)]
+    # Neither may it make the log where there is none: it does without.
+    office.admin("DROP TABLE __schema_log__")
+    assert MigrationManager(office.settings(wanted("name", "note", "more")), events=events).sync().steps == 1
+    assert len([event for event in events.events if isinstance(event, LogUnavailable)]) == 2
 
 
 def test_an_index_needs_the_schema_as_well(office: Office) -> None:

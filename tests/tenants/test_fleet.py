@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from framework_m_migrations import AsyncMigrationManager, MigrationManager, MigrationSettings, Risk
 from framework_m_migrations.adapters.sql.dialects.postgresql import PostgresqlDialect
 from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlTenants
-from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES
+from framework_m_migrations.adapters.sql.ledger import ENGINE_TABLES
 from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
 from framework_m_migrations.domain.results import FleetResult
 from tests._postgres import PostgresDatabase
@@ -68,7 +68,7 @@ async def engine(postgres_database: PostgresDatabase) -> AsyncIterator[AsyncEngi
 
 
 def tables(plain: sa.Engine, schema: str | None = None) -> set[str]:
-    return {name for name in sa.inspect(plain).get_table_names(schema=schema) if name not in LEDGER_TABLES}
+    return {name for name in sa.inspect(plain).get_table_names(schema=schema) if name not in ENGINE_TABLES}
 
 
 def run(plain: sa.Engine, *statements: str) -> None:
@@ -201,7 +201,7 @@ def test_a_token_of_many_is_the_token_of_one(postgres_database: PostgresDatabase
         "CREATE SEQUENCE plain.numbers",
         "CREATE VIEW plain.seen AS SELECT 1",
     )
-    ignored = frozenset((*LEDGER_TABLES, "alembic_version"))
+    ignored = frozenset((*ENGINE_TABLES, "alembic_version"))
     with plain.connect() as connection:
         looks = PostgresqlTenants(connection, ignored=ignored).look([*AWKWARD[:2], "absent", "bare", "public"])
         for name in AWKWARD[:2]:

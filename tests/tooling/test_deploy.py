@@ -44,6 +44,25 @@ def test_every_command_is_understood() -> None:
         app.parse_args(words, exit_on_error=False, print_error=False)
 
 
+def test_each_pod_of_the_indexed_job_has_its_share_of_the_tenants(tmp_path: Path) -> None:
+    (tmp_path / "tenants").write_text("".join(f"t{number}\n" for number in range(1, 6)), encoding="utf-8")
+    (tmp_path / "m-migrate").write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    (tmp_path / "m-migrate").chmod(0o755)
+    *_, job = yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text(encoding="utf-8"))
+    *shell, script = job["spec"]["template"]["spec"]["containers"][0]["command"]
+    shares = []
+    for index in range(job["spec"]["completions"]):
+        done = subprocess.run(
+            [*shell, script.replace("/etc/shop", str(tmp_path))],
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin", "JOB_COMPLETION_INDEX": str(index)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        shares.append(done.stdout.split()[-1].split(","))
+    assert sorted(name for share in shares for name in share) == ["t1", "t2", "t3", "t4", "t5"]
+
+
 def test_the_entrypoint_hands_its_arguments_on(tmp_path: Path) -> None:
     program = tmp_path / "m-migrate"
     program.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +14,7 @@ from typing import Any, Self
 
 from framework_m_migrations.domain.errors import MissingDependency
 from framework_m_migrations.domain.events import Event, event_name, event_values
+from framework_m_migrations.domain.ownership import Author
 
 
 class SystemClock:
@@ -28,6 +31,30 @@ class SystemClock:
     def jitter(self) -> float:
         """A random number in [0, 1)."""
         return random.random()  # noqa: S311 - spreads retries, keeps no secret
+
+
+_JOBS = (
+    "FRAMEWORK_M_MIGRATIONS_JOB", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL",
+)  # fmt: skip
+"""Variables that name a CI job: our own, GitLab's, Jenkins', CircleCI's and Buildkite's."""
+
+
+@functools.cache
+def author() -> Author:
+    """Who works on this machine, as far as it says so."""
+    import getpass
+    import platform
+
+    from framework_m_migrations import __version__
+
+    user = ""
+    with contextlib.suppress(Exception):  # A container may have a user without a name, a browser has none.
+        user = getpass.getuser()
+    job = next((found for name in _JOBS if (found := os.environ.get(name))), "")
+    if not job and (run := os.environ.get("GITHUB_RUN_ID")):
+        server, repository = (os.environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY"))
+        job = f"{server}/{repository}/actions/runs/{run}"
+    return Author(user, job, platform.node(), __version__)
 
 
 # Places for events to go. All implement ports.event_sink.EventSink; none raises.

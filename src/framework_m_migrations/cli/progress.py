@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from framework_m_migrations.cli.document import Document, Span, line
 from framework_m_migrations.cli.output import Output, is_terminal
 from framework_m_migrations.cli.redaction import hide
 from framework_m_migrations.domain import events as e
-from framework_m_migrations.domain import operations as o
-from framework_m_migrations.domain.plan import Step
+from framework_m_migrations.domain.describe import step_label
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -28,35 +26,11 @@ PATIENCE = 0.5
 HEARTBEAT = 25.0
 """Seconds after which a command without a terminal says that it is still at work; log watchers expect 30."""
 
-_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
-
-def step_label(step: Step) -> str:
-    """What a step does, in a few words."""
-    labels = [operation_label(operation) for operation in step.operations[:3]]
-    more = len(step.operations) - len(labels)
-    return ", ".join(labels) + (f" and {more} more" if more > 0 else "")
-
-
-def operation_label(operation: o.AdditiveOperation) -> str:
-    """An operation in words: ``create index ix_item_code on item``."""
-    words = _WORD.sub(" ", type(operation).__name__).lower()
-    if isinstance(operation, o.CreateEnum):
-        return f"{words} {operation.enum.name}"
-    if isinstance(operation, o.AddEnumValue):
-        return f"{words} {operation.value} to {operation.enum}"
-    if isinstance(operation, o.CreateTable):
-        return f"{words} {operation.table}"
-    for part in ("index", "unique", "check", "foreign_key", "constraint", "column"):
-        found: Any = getattr(operation, part, None)
-        name = found if isinstance(found, str) else getattr(found, "name", None)
-        if isinstance(name, str):
-            return f"{words} {operation.table}.{name}" if part == "column" else f"{words} {name} on {operation.table}"
-    return f"{words} {'of' if words.startswith('set') else 'on'} {operation.table}"
-
-
-def _waits(event: e.WaitingForLock | e.LockAwaited) -> str:
-    """``Waiting for a lock for 2 s: process 4711 (psql), holds item``, as a sentence."""
+def _waits(event: e.WaitingForLock | e.LockAwaited | e.LogUnavailable) -> str:
+    """``Waiting for a lock for 2 s: process 4711 (psql), holds item``, as a sentence; or why there is no log."""
+    if isinstance(event, e.LogUnavailable):
+        return f"Warning: what is done is not logged. {event.reason}"
     if isinstance(event, e.WaitingForLock):
         return f"Waiting for another migrator: {event.holder or 'the database does not say who'}."
     who = "; ".join(event.holders) or "the database does not say who holds it"
@@ -142,7 +116,7 @@ class ProgressSink:
                 self._say(f"Try {event.attempt}: {event.reason} Trying again in {event.wait:.1f} s.")
             case e.BackfillMoved():
                 self._tell_of_rows(event)
-            case e.WaitingForLock() | e.LockAwaited():
+            case e.WaitingForLock() | e.LockAwaited() | e.LogUnavailable():
                 self._say(_waits(event))
             case e.RevisionStarted(revision=revision, app=app, direction=direction):
                 self._detail(f"Revision {revision} of {app or 'no app'}: {direction} ...")

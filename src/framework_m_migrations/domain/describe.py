@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, assert_never
 
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.schema import Check, Column, ForeignKey, Index, Table, Unique
 
 if TYPE_CHECKING:
     from framework_m_migrations.domain.plan import PlannedChange, Step
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def sentence(change: c.Change) -> str:
@@ -208,6 +212,30 @@ def reference(key: ForeignKey) -> str:
         if action is not None
     )
     return f"({', '.join(key.columns)}) -> {key.target} ({', '.join(key.target_columns)}){actions}"
+
+
+def step_label(step: Step) -> str:
+    """What a step does, in a few words."""
+    labels = [operation_label(operation) for operation in step.operations[:3]]
+    more = len(step.operations) - len(labels)
+    return ", ".join(labels) + (f" and {more} more" if more > 0 else "")
+
+
+def operation_label(operation: o.AdditiveOperation) -> str:
+    """An operation in words: ``create index ix_item_code on item``."""
+    words = _WORD.sub(" ", type(operation).__name__).lower()
+    if isinstance(operation, o.CreateEnum):
+        return f"{words} {operation.enum.name}"
+    if isinstance(operation, o.AddEnumValue):
+        return f"{words} {operation.value} to {operation.enum}"
+    if isinstance(operation, o.CreateTable):
+        return f"{words} {operation.table}"
+    for part in ("index", "unique", "check", "foreign_key", "constraint", "column"):
+        found: Any = getattr(operation, part, None)
+        name = found if isinstance(found, str) else getattr(found, "name", None)
+        if isinstance(name, str):
+            return f"{words} {operation.table}.{name}" if part == "column" else f"{words} {name} on {operation.table}"
+    return f"{words} {'of' if words.startswith('set') else 'on'} {operation.table}"
 
 
 def describe_change(planned: PlannedChange) -> dict[str, Any]:

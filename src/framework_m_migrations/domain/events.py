@@ -134,6 +134,13 @@ class LockAwaited:
 
 
 @dataclass(frozen=True, slots=True)
+class LogUnavailable:
+    """What is done is not written to the log, for this reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class HookStarted:
     """A hook is about to be called."""
 
@@ -180,6 +187,7 @@ Event = (
     | RevisionFinished
     | WaitingForLock
     | LockAwaited
+    | LogUnavailable
     | HookStarted
     | FleetSurveyed
     | TenantFinished

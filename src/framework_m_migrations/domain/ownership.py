@@ -118,6 +118,52 @@ def _constraints(table: Table) -> tuple[Unique | Check | ForeignKey, ...]:
     return *table.uniques, *table.checks, *table.foreign_keys
 
 
+class WorkState(StrEnum):
+    """What became of a piece of work."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """Its process ended before it could say what became of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who works: the operating system's user, the CI job, the machine, and this package's version; empty if unknown."""
+
+    os_user: str = ""
+    job: str = ""
+    host: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A step or revision as the log keeps it.
+
+    Attributes:
+        track: ``sync`` or ``run``.
+        what: in words.
+        risk: ``safe``, ``warning`` or ``breaking``; empty where it was not judged.
+        sql: the statements, as far as they are kept.
+        began, ended: UTC, in ISO's form; ``ended`` is empty while it runs.
+        error: of what failed.
+        role: of the database, which the ledger fills in, as it does ``author``.
+    """
+
+    track: str
+    what: str
+    risk: str
+    sql: str
+    began: str
+    ended: str
+    outcome: WorkState
+    error: str = ""
+    role: str = ""
+    author: Author = Author()
+
+
 CATALOG_TOKEN = "catalog_token"
 """Key of the state entry that holds the catalog token of the database as last compared in full."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.describe import describe_change, describe_step
 from framework_m_migrations.domain.errors import ConfigurationError, MigrationError
+from framework_m_migrations.domain.ownership import LogEntry
 from framework_m_migrations.domain.plan import Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.revisions import Outcome, Proof, Revision
@@ -343,6 +344,23 @@ class HistoryResult:
                     "applied": applied,
                 }
                 for revision, applied in self.revisions
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LogResult:
+    """The last entries of the log, newest first."""
+
+    entries: tuple[LogEntry, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; the members of ``author`` beside the others."""
+        return {
+            "command": "log",
+            "entries": [
+                {name: value for name, value in asdict(entry).items() if name != "author"} | asdict(entry.author)
+                for entry in self.entries
             ],
         }
 

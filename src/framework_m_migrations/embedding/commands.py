@@ -18,6 +18,7 @@ from framework_m_migrations.domain.results import (
     Check,
     CreateResult,
     HistoryResult,
+    LogResult,
     PlanResult,
     ProveResult,
     RepairResult,
@@ -140,6 +141,10 @@ class Commands:
     def history(self, app: str | None) -> Command[HistoryResult]:
         """See services.use_cases.inspect.history."""
         return Command(partial(inspecting.history, app=app), looks=True)
+
+    def log(self, limit: int) -> Command[LogResult]:
+        """See services.use_cases.inspect.log."""
+        return Command(partial(inspecting.log, limit=limit), looks=True)
 
     def schema_graph(self) -> Command[Graph]:
         """See services.use_cases.inspect.schema."""

@@ -23,6 +23,7 @@ from framework_m_migrations.domain.results import (
     CreateResult,
     HistoryResult,
     InitResult,
+    LogResult,
     PlanResult,
     ProveResult,
     RepairResult,
@@ -219,6 +220,10 @@ class MigrationManager:
     def history(self, app: str | None = None) -> HistoryResult:
         """Revisions in order of application, of one app or of all."""
         return self._run(self._commands.history(app))
+
+    def log(self, limit: int = 100) -> LogResult:
+        """What was done on both tracks, newest first: when, by whom, the SQL and what became of it."""
+        return self._run(self._commands.log(limit))
 
     def schema_graph(self) -> Graph:
         """The tables of the models with their foreign keys and what is pending, for a picture. Changes nothing."""

@@ -23,8 +23,11 @@ class Executor(Protocol):
         - Operations that lost a race are not hidden: a table that exists already is an error.
     """
 
-    def apply(self, *operations: AdditiveOperation) -> None:
+    def apply(self, *operations: AdditiveOperation) -> tuple[str, ...]:
         """Carry out operations in their order.
+
+        Returns:
+            The statements.
 
         Raises:
             DatabaseError: the database refused one; LockTimeout, MissingPrivilege, DatabaseReadOnly, StorageFull where

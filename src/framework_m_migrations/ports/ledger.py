@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from framework_m_migrations.domain.ownership import LedgerSnapshot, OwnedTable, Ownership
+from framework_m_migrations.domain.ownership import LedgerSnapshot, LogEntry, OwnedTable, Ownership
 from framework_m_migrations.domain.schema import TableName
 
 
@@ -63,10 +63,40 @@ class Ledger(Protocol):
         """Set single values; None removes one."""
         ...
 
+    def open_log(self) -> str | None:
+        """Create the log if it is missing, and cut it to its length; entries that still run become interrupted ones.
+
+        Called under the migration lock, before the first ``log``. Without it, or where it gives a reason, ``log``
+        writes nothing.
+
+        Returns:
+            Why no log can be kept, None where it can.
+        """
+        ...
+
+    def log(self, entry: LogEntry, replaces: str | None = None) -> str:
+        """Write an entry, without passwords, long texts cut; the ledger says who is at work.
+
+        Args:
+            entry: to be kept.
+            replaces: the key of what was written of the same work before.
+
+        Returns:
+            The entry's key.
+        """
+        ...
+
+    def logged(self, limit: int) -> tuple[LogEntry, ...]:
+        """The last entries, newest first; none where there is no log."""
+        ...
+
     def clear(self) -> None:
-        """Forget all checksums, objects and state, as before a rebuild; the tables themselves stay."""
+        """Forget all checksums, objects and state, as before a rebuild; the tables themselves and the log stay."""
         ...
 
     def rebuild(self) -> None:
-        """Throw the ledger's own tables away, whatever is in them, and make them anew, empty. For repair only."""
+        """Throw the ledger's own tables away, whatever is in them, and make them anew, empty. For repair only.
+
+        The log stays if it can be read.
+        """
         ...

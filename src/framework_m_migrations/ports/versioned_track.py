@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import PurePath
 from typing import Protocol
 
+from framework_m_migrations.domain.ownership import WorkState
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph, RevisionPreview
+
+type Journal = Callable[[Sequence[str], WorkState], None]
+"""Writes of a revision to the log: the statements so far, and RUNNING unless it is at its end."""
 
 
 class VersionedTrack(Protocol):
@@ -41,8 +45,12 @@ class VersionedTrack(Protocol):
         """Whether the revisions are also about tables that the session does not look at, such as those of tenants."""
         ...
 
-    def upgrade(self, revision: str) -> None:
+    def upgrade(self, revision: str, journal: Journal | None = None) -> None:
         """Apply one revision whose parents are applied.
+
+        Args:
+            revision: its id.
+            journal: called within each transaction that the revision commits on this connection; None for no log.
 
         Raises:
             RevisionFailed: it raised; the transaction was rolled back.
@@ -50,7 +58,7 @@ class VersionedTrack(Protocol):
         """
         ...
 
-    def downgrade(self, revision: str) -> None:
+    def downgrade(self, revision: str, journal: Journal | None = None) -> None:
         """Take back one revision on which nothing applied stands; raises as ``upgrade``."""
         ...
 

@@ -10,8 +10,10 @@ from framework_m_migrations.domain.events import BackfillMoved, Event
 from framework_m_migrations.domain.filling import PAUSE, Batch, Fill, pending
 from framework_m_migrations.domain.operations import FillColumn
 from framework_m_migrations.domain.options import Limits, LockOptions
+from framework_m_migrations.domain.ownership import WorkState
 from framework_m_migrations.domain.plan import Step
 from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.logbook import LogLine
 from framework_m_migrations.services.waiting import retrying, still_held
 
 
@@ -22,7 +24,9 @@ class Filler:
     session: Session
     locks: LockOptions
 
-    def fill(self, step: Step, operation: FillColumn, retried: Callable[[int, float, str], Event]) -> UseCase[None]:
+    def fill(
+        self, step: Step, operation: FillColumn, retried: Callable[[int, float, str], Event], line: LogLine
+    ) -> UseCase[None]:
         """Go through the rows, from where an interrupted run stopped.
 
         A batch and the ledger's note of how far it came are one transaction. With the last batch the note goes, or
@@ -32,6 +36,7 @@ class Filler:
             step: whose only operation it is.
             operation: the column.
             retried: the event of a batch that did not get its locks in time, as for ``locking.retrying``.
+            line: in the log: it runs from the first batch on, and is done with the last.
 
         Raises:
             LockTimeout: rows stayed locked by others; the batches before stand.
@@ -51,7 +56,7 @@ class Filler:
             still_held(session)
 
             def attempt(fill: Fill = fill) -> tuple[Fill, bool]:
-                return self._batch(step, operation, fill)
+                return self._batch(step, operation, fill, line)
 
             fill, ended = yield from retrying(session, self.locks, attempt, retried)
             # The second pass looks only for the few rows that it is about, of which nobody has an account.
@@ -61,7 +66,7 @@ class Filler:
             if not ended:
                 yield Pause(PAUSE)
 
-    def _batch(self, step: Step, operation: FillColumn, fill: Fill) -> tuple[Fill, bool]:
+    def _batch(self, step: Step, operation: FillColumn, fill: Fill, line: LogLine) -> tuple[Fill, bool]:
         """One transaction: how far it came, and whether it was the last."""
         session, locks = self.session, self.locks
         # The second pass reads the table, under no lock that stops anybody, to find the few rows that it is about.
@@ -77,4 +82,6 @@ class Filler:
             if ended:
                 session.ledger.record(step.owns)
                 session.ledger.store(dict(step.completes))
+            if ended or line.outcome is None:
+                line.note(session.executor.render(operation), WorkState.DONE if ended else WorkState.RUNNING)
         return fill, ended

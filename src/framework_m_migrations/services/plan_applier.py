@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from framework_m_migrations.domain.describe import step_label
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import DropRefused, LedgerCorrupt, LedgerNameTaken
 from framework_m_migrations.domain.events import (
@@ -24,15 +25,17 @@ from framework_m_migrations.domain.operations import (
     ValidateNotNull,
 )
 from framework_m_migrations.domain.options import Limits, LockOptions
-from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable
-from framework_m_migrations.domain.plan import Plan, PlannedChange, Step
+from framework_m_migrations.domain.ownership import CATALOG_TOKEN, OwnedTable, WorkState
+from framework_m_migrations.domain.plan import Plan, PlannedChange, Risk, Step
 from framework_m_migrations.domain.revisions import RevisionGraph
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.pruner import Pruner
 from framework_m_migrations.ports.session import Session
+from framework_m_migrations.ports.versioned_track import Journal
 from framework_m_migrations.services.drops import droppable, owned_after
 from framework_m_migrations.services.filler import Filler
 from framework_m_migrations.services.hash_cache import GHOSTS
+from framework_m_migrations.services.logbook import LogLine, open_log, open_log_alone
 from framework_m_migrations.services.waiting import note, retrying, still_held
 
 
@@ -63,12 +66,16 @@ class PlanApplier:
             still_held(session)
             session.events.emit(StepStarted(number, total, step))
             first, retried = step.operations[0], partial(StepRetried, number)
-            if isinstance(first, FillColumn):
-                yield from Filler(session, self.locks).fill(step, first, retried)
-            else:
-                yield from retrying(session, self.locks, partial(self._step, step), retried)
-                if not step.transactional:
-                    yield from retrying(session, self.locks, partial(self._recorded, step), retried)
+            line = LogLine(session, self.locks.limits, "sync", step_label(step), Risk.SAFE.label)
+            with line.watched():
+                if isinstance(first, FillColumn):
+                    yield from Filler(session, self.locks).fill(step, first, retried, line)
+                elif step.transactional:
+                    yield from retrying(session, self.locks, partial(self._step, step, line), retried)
+                else:
+                    yield from retrying(session, self.locks, partial(self._begun, line), retried)
+                    sent = yield from retrying(session, self.locks, partial(self._outside, step), retried)
+                    yield from retrying(session, self.locks, partial(self._recorded, step, line, sent), retried)
             session.events.emit(StepFinished(number, total, step))
         yield from self.remember(plan)
         return total
@@ -77,6 +84,8 @@ class PlanApplier:
         ledger = self.session.ledger
         with self.session.transaction(self.locks.limits):
             ledger.prepare()
+            if plan.steps:
+                open_log(self.session)
             ledger.forget((*plan.forgets, *plan.revokes))
             ledger.record(plan.adopts)
             ledger.store(dict(plan.settled))
@@ -88,28 +97,37 @@ class PlanApplier:
             token = self.session.inspector.catalog_token()
         yield from note(self.session, self.locks, {CATALOG_TOKEN: token, GHOSTS: "yes" if plan.withheld else None})
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: Step, line: LogLine) -> None:
         session = self.session
-        if step.transactional:
-            # What reads the whole table to validate takes its time and holds nobody up.
-            slow = any(isinstance(operation, ValidateConstraint | ValidateNotNull) for operation in step.operations)
-            limit = None if slow else self.locks.statement_timeout
-            brief = bool(step.locks) and not (step.scans or step.rewrites)
-            with session.transaction(Limits(self.locks.lock_timeout, limit, brief)):
-                session.executor.apply(*step.operations)
-                self._record(step)
-                session.ledger.set_state({**opened(step.operations), **closed(step.operations)})
-            return
-        with session.autocommit():
-            session.executor.apply(*step.operations)
+        # What reads the whole table to validate takes its time and holds nobody up.
+        slow = any(isinstance(operation, ValidateConstraint | ValidateNotNull) for operation in step.operations)
+        limit = None if slow else self.locks.statement_timeout
+        brief = bool(step.locks) and not (step.scans or step.rewrites)
+        with session.transaction(Limits(self.locks.lock_timeout, limit, brief)):
+            if not session.capabilities.transactional_ddl:
+                # The first statement commits it.
+                line.note(outcome=WorkState.RUNNING)
+            sent = session.executor.apply(*step.operations)
+            self._record(step)
+            session.ledger.set_state({**opened(step.operations), **closed(step.operations)})
+            line.note(sent)
+
+    def _begun(self, line: LogLine) -> None:
+        with self.session.transaction(self.locks.limits):
+            line.note(outcome=WorkState.RUNNING)
+
+    def _outside(self, step: Step) -> tuple[str, ...]:
+        with self.session.autocommit():
+            return self.session.executor.apply(*step.operations)
 
     def _record(self, step: Step) -> None:
         self.session.ledger.record(step.owns)
         self.session.ledger.store(dict(step.completes))
 
-    def _recorded(self, step: Step) -> None:
+    def _recorded(self, step: Step, line: LogLine, sent: Sequence[str]) -> None:
         with self.session.transaction(self.locks.limits):
             self._record(step)
+            line.note(sent)
 
     def drop(self, changes: Sequence[PlannedChange]) -> UseCase[tuple[str, ...]]:
         """Drop what the ledger says is ours, one change a transaction.
@@ -133,25 +151,38 @@ class PlanApplier:
             if not droppable(change, ownership):
                 raise DropRefused(f"{change.change.table} is not recorded as ours; nothing was dropped.")
         sent: list[str] = []
+        open_log_alone(session, self.locks.limits)
         for number, change in enumerate(changes, start=1):
             operations = [op for op in change.operations if isinstance(op, DestructiveOperation)]
-            sent.extend(statement for operation in operations for statement in pruner.render(operation))
+            statements = [statement for operation in operations for statement in pruner.render(operation)]
+            sent.extend(statements)
             ownership, entry = owned_after(change, ownership)
-            attempt = partial(self._drop, pruner, operations, change.change.table, entry)
-            yield from retrying(session, self.locks, attempt, partial(StepRetried, number))
+            line = LogLine(session, self.locks.limits, "sync", str(change), change.judgement.risk.label)
+            attempt = partial(self._drop, pruner, operations, change.change.table, entry, line, statements)
+            with line.watched():
+                yield from retrying(session, self.locks, attempt, partial(StepRetried, number))
         return tuple(sent)
 
     def _drop(
-        self, pruner: Pruner, operations: Sequence[DestructiveOperation], table: TableName, entry: OwnedTable | None
+        self,
+        pruner: Pruner,
+        operations: Sequence[DestructiveOperation],
+        table: TableName,
+        entry: OwnedTable | None,
+        line: LogLine,
+        statements: Sequence[str],
     ) -> None:
         locks = self.locks
         with self.session.transaction(Limits(locks.lock_timeout, locks.statement_timeout, brief=True)):
+            if not self.session.capabilities.transactional_ddl:
+                line.note(statements, WorkState.RUNNING)
             for operation in operations:
                 pruner.apply(operation)
             if entry is None:
                 self.session.ledger.disown([table])
             else:
                 self.session.ledger.replace([entry])
+            line.note(statements)
 
 
 # Carries out revisions one by one, under the migration lock that the caller holds.
@@ -174,18 +205,27 @@ def apply_revisions(
         MigrationLocked: the migration lock was lost meanwhile.
     """
     graph = session.versions.graph()
-    ways: dict[str, Callable[[str], None]] = {
+    ways: dict[str, Callable[[str, Journal], None]] = {
         "upgrade": session.versions.upgrade,
         "downgrade": session.versions.downgrade,
         "stamp": partial(_record, session, graph),
     }
+    if revisions:
+        open_log_alone(session, locks.limits)
     left = frozenset(recorded)
     before = {} if left.issuperset(revisions) else _owned_columns(session)
     for name in revisions:
         app, way = graph.by_id[name].app, "stamp" if name in left else direction
         still_held(session)
         session.events.emit(RevisionStarted(name, app, way))
-        yield from retrying(session, locks, partial(ways[way], name), partial(RevisionRetried, name))
+        words = f"{way} {name} of {app or 'no app'}: {graph.by_id[name].message}"
+        loses = way == "downgrade" or (way == "upgrade" and graph.by_id[name].drops)
+        line = LogLine(session, locks.limits, "run", words, Risk.BREAKING.label if loses else "")
+        with line.watched():
+            yield from retrying(session, locks, partial(ways[way], name, line.note), partial(RevisionRetried, name))
+        if line.outcome is not WorkState.DONE:
+            # It was only recorded, or env.py has a connection of its own.
+            line.note_alone()
         session.events.emit(RevisionFinished(name, app, way))
     if before:
         _own_what_came(session, locks, before)
@@ -219,7 +259,7 @@ def _own_what_came(session: Session, locks: LockOptions, before: Mapping[TableNa
             )
 
 
-def _record(session: Session, graph: RevisionGraph, revision: str) -> None:
+def _record(session: Session, graph: RevisionGraph, revision: str, _journal: Journal) -> None:
     """Let a revision count as applied, in its place in the order: what it depends on is applied by now."""
     implied = graph.by_id[revision].parents
     with session.reading():

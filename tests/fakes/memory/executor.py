@@ -24,11 +24,12 @@ class MemoryExecutor:
         self._connection = connection
         self.applied: list[o.AdditiveOperation] = []
 
-    def apply(self, *operations: o.AdditiveOperation) -> None:
+    def apply(self, *operations: o.AdditiveOperation) -> tuple[str, ...]:
         """Carry out operations; raises DatabaseError where the database refuses one."""
         for operation in operations:
             self._connection.apply(operation)
             self.applied.append(operation)
+        return self.render(*operations)
 
     def fill(self, operation: o.FillColumn, after: str | None) -> Batch:
         """All rows in one batch; see the port."""

@@ -6,7 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from framework_m_migrations.domain.errors import DatabaseError
-from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable, Ownership
+from framework_m_migrations.domain.ownership import (
+    LedgerForm,
+    LedgerSnapshot,
+    LogEntry,
+    OwnedTable,
+    Ownership,
+    WorkState,
+)
 from framework_m_migrations.domain.schema import TableName
 from tests.fakes.memory.database import MemoryConnection
 from tests.fakes.memory.state import LedgerState
@@ -76,14 +83,36 @@ class MemoryLedger:
         merged = {**ledger.state, **values}
         self._put(replace(ledger, state={key: value for key, value in merged.items() if value is not None}))
 
+    def open_log(self) -> str | None:
+        """Begin the log; what still runs was interrupted."""
+        ledger = self._connection.state.ledger
+        over = {
+            key: replace(entry, outcome=WorkState.INTERRUPTED) if entry.outcome is WorkState.RUNNING else entry
+            for key, entry in (ledger.log or {}).items()
+        }
+        self._put(replace(ledger, log=over))
+        return None
+
+    def log(self, entry: LogEntry, replaces: str | None = None) -> str:
+        """Keep an entry."""
+        ledger = self._connection.state.ledger
+        key = replaces or f"{len(ledger.log or ()):05d}"
+        if ledger.log is not None:
+            self._put(replace(ledger, log={**ledger.log, key: entry}))
+        return key
+
+    def logged(self, limit: int) -> tuple[LogEntry, ...]:
+        """The last entries."""
+        log = self._connection.state.ledger.log or {}
+        return tuple(log[key] for key in sorted(log, reverse=True)[:limit])
+
     def clear(self) -> None:
-        """Forget everything."""
-        self._prepared()
-        self._put(LedgerState(form=LedgerForm.CURRENT))
+        """Forget everything but the log."""
+        self._put(LedgerState(form=LedgerForm.CURRENT, log=self._prepared().log))
 
     def rebuild(self) -> None:
         """Make the ledger anew, empty, in whatever state it is."""
-        self._put(LedgerState(form=LedgerForm.CURRENT))
+        self._put(LedgerState(form=LedgerForm.CURRENT, log=self._connection.state.ledger.log))
 
     def _prepared(self) -> LedgerState:
         ledger = self._connection.state.ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from framework_m_migrations.domain.ownership import LedgerForm, OwnedTable
+from framework_m_migrations.domain.ownership import LedgerForm, LogEntry, OwnedTable
 from framework_m_migrations.domain.schema import EnumType, Table, TableName
 
 type Row = Mapping[str, object]
@@ -20,6 +20,7 @@ class LedgerState:
     checksums: Mapping[str, str] = field(default_factory=dict)
     state: Mapping[str, str] = field(default_factory=dict)
     objects: Mapping[TableName, OwnedTable] = field(default_factory=dict)
+    log: Mapping[str, LogEntry] | None = None
 
 
 @dataclass(slots=True)

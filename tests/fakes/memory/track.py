@@ -16,9 +16,11 @@ from framework_m_migrations.domain.errors import (
     VersionFolderMissing,
 )
 from framework_m_migrations.domain.lowering import reversal
+from framework_m_migrations.domain.ownership import WorkState
 from framework_m_migrations.domain.plan import PlannedChange, removals
 from framework_m_migrations.domain.revisions import Phase, Revision, RevisionDraft, RevisionGraph, RevisionPreview
 from framework_m_migrations.ports.app_discovery import App
+from framework_m_migrations.ports.versioned_track import Journal
 from tests.fakes.memory.database import MemoryConnection
 from tests.fakes.memory.render import rendered
 
@@ -91,14 +93,16 @@ class MemoryTrack:
         """There are no tenants in memory."""
         return False
 
-    def upgrade(self, revision: str) -> None:
+    def upgrade(self, revision: str, journal: Journal | None = None) -> None:
         """Apply one revision; raises RevisionFailed."""
         item = self._revisions.find(revision)
         with self._connection.transaction():
             self._run(item.upgrade, revision)
             self._set_heads((self.current() - set(item.revision.parents)) | {revision})
+            if journal is not None:
+                journal((), WorkState.DONE)
 
-    def downgrade(self, revision: str) -> None:
+    def downgrade(self, revision: str, journal: Journal | None = None) -> None:
         """Take back one revision; raises RevisionFailed."""
         item = self._revisions.find(revision)
         graph = self.graph()
@@ -109,6 +113,8 @@ class MemoryTrack:
             applied = graph.closure(known) - {revision}
             followed = {parent for name in applied for parent in graph.by_id[name].parents}
             self._set_heads(frozenset(applied - followed) | (heads - known))
+            if journal is not None:
+                journal((), WorkState.DONE)
 
     def _run(self, change: Change, revision: str) -> None:
         database = self._connection.database

@@ -116,6 +116,7 @@ def test_documents_match_the_schemas(program: Program) -> None:
         ("run", "run"),
         ("sync", "sync"),
         ("all", "all"),
+        ("log", "history", "--log"),
         ("failure", "run", "--revision", "zz99"),
     ):
         check(program(*words, "--json").json, kind)

@@ -8,9 +8,10 @@ import pytest
 
 from framework_m_migrations.cli import progress as module
 from framework_m_migrations.cli.output import Output
-from framework_m_migrations.cli.progress import ProgressSink, step_label
+from framework_m_migrations.cli.progress import ProgressSink
 from framework_m_migrations.domain import events as e
 from framework_m_migrations.domain import operations as o
+from framework_m_migrations.domain.describe import step_label
 from framework_m_migrations.domain.plan import Plan, Step
 from framework_m_migrations.domain.schema import EnumType, TableName
 from scripts.waiting import wait_until

@@ -17,6 +17,7 @@ from framework_m_migrations.domain.plan import Step
 from framework_m_migrations.domain.risk.facts import Size
 from framework_m_migrations.domain.schema import Column, TableName
 from framework_m_migrations.services.filler import Filler
+from framework_m_migrations.services.logbook import LogLine
 from tests.fakes.memory import MemoryConnection, MemoryDatabase
 from tests.fakes.memory.executor import MemoryExecutor
 from tests.fakes.memory.inspector import MemoryInspector
@@ -70,9 +71,14 @@ def opened(database: MemoryDatabase, fill: Fill | None = WAITING) -> Watched:
     return session
 
 
+def line(session: Watched) -> LogLine:
+    return LogLine(session, LIMITS.limits, "sync", "fill t.a")
+
+
 def work(session: Watched, column: Column = A, *, late: bool = False) -> None:
     operation = o.FillColumn(T, column, (ID,), 10, late)
-    finish(Filler(session, LIMITS).fill(STEP, operation, lambda tried, pause, why: StepRetried(7, tried, pause, why)))
+    retried = lambda tried, pause, why: StepRetried(7, tried, pause, why)  # noqa: E731
+    finish(Filler(session, LIMITS).fill(STEP, operation, retried, line(session)))
 
 
 def noted(database: MemoryDatabase) -> str | None:
@@ -163,7 +169,7 @@ def test_between_two_batches_others_have_the_disk() -> None:
     session = opened(MemoryDatabase())
     Scripted(session, Batch(10, 1, "9"), Batch(10, 1, "19"), Batch(1, 1, "20"))
     operation = o.FillColumn(T, A, (ID,), 10)
-    pauses = list(Filler(session, LIMITS).fill(STEP, operation, lambda *told: StepRetried(1, *told)))
+    pauses = list(Filler(session, LIMITS).fill(STEP, operation, lambda *told: StepRetried(1, *told), line(session)))
     assert pauses == [Pause(PAUSE)] * 2
 
 
@@ -171,7 +177,9 @@ def test_whoever_lost_the_lock_writes_no_further_batch() -> None:
     database = MemoryDatabase()
     session = opened(database)
     executor = Scripted(session, Batch(10, 1, "9"), Batch(1, 1, "10"))
-    use_case = Filler(session, LIMITS).fill(STEP, o.FillColumn(T, A, (ID,), 10), lambda *told: StepRetried(1, *told))
+    use_case = Filler(session, LIMITS).fill(
+        STEP, o.FillColumn(T, A, (ID,), 10), lambda *told: StepRetried(1, *told), line(session)
+    )
     next(use_case)
     session.lock.release()
     other = Watched(database)

@@ -68,7 +68,7 @@ def test_what_cannot_be_in_a_transaction_is_recorded_in_one_after_it() -> None:
     build = o.CreateIndex(T, index("i", "a"), online=True)
     applied(session, Step((build,), transactional=False, owns=(owned,), completes=(("T", "sum"),), locks=LOCK))
     ledger = Limits(0.25)
-    assert session.scopes == [ledger, "autocommit", ledger, ledger]
+    assert session.scopes == [ledger, ledger, "autocommit", ledger, ledger], "the log says before that it runs"
     assert database.state.ledger.objects == {T: owned}
     assert database.state.ledger.checksums == {"T": "sum"}
     assert [one.name for one in database.state.tables[T].indexes] == ["i"]
@@ -219,7 +219,7 @@ def test_a_drop_is_one_short_transaction_and_the_ledger_forgets_in_it() -> None:
     steps = dropping(GONE, operations=(o.DropColumn(T, "a"), ADD_B))
     [statement] = finish(PlanApplier(session, LIMITS).drop(steps))
     assert "DROP COLUMN" in statement
-    assert session.scopes == [Limits(0.25, 7.0, brief=True)]
+    assert session.scopes == [Limits(0.25), Limits(0.25, 7.0, brief=True)]
     assert database.state.tables[T].columns == (ID,), "what adds is no drop's business"
     assert database.state.ledger.objects[T].columns == frozenset({"id"})
     session.scopes.clear()

@@ -24,7 +24,7 @@ _PARAMETER = re.compile(rf"([?&;]{_SECRET_KEYS}=)([^&\s'\"<>#]*)", re.IGNORECASE
 _ASSIGNED = re.compile(
     rf"(\b\w*{_SECRET_KEYS}\b['\"]?\s*[=:]\s*)('(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|[^\s'\",;)&]+)", re.IGNORECASE
 )
-_SQL = re.compile(r"(\bpassword\s+)(E?'(?:[^']|'')*')", re.IGNORECASE)
+_SQL = re.compile(r"(\b(?:password|identified\s+by(?:\s+password)?)\s+)(E?'(?:[^']|'')*')", re.IGNORECASE)
 
 # A query parameter without a value, which would be passed over: the end of a password with an unescaped ? in it.
 _LOST = re.compile(r"[?&][^=&]*@[^=&]*(?:&|$)")
@@ -34,7 +34,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """A text with every password taken out.
 
     Hidden are the passwords of URLs, of their query parameters, of ``PGPASSWORD=...`` and ``password=...`` in any
-    spelling, of SQL's ``PASSWORD '...'``, and the ``secrets`` themselves, as they are and escaped for a URL.
+    spelling, of SQL's ``PASSWORD '...'`` and ``IDENTIFIED BY '...'``, and the ``secrets`` themselves, as they are and
+    escaped for a URL.
 
     Args:
         text: anything that may be shown or logged.

@@ -36,16 +36,19 @@ class SqlExecutor:
         self._schema = schema
         self._writer = DdlWriter(connection, sql_dialect, schema=schema)
 
-    def apply(self, *operations: AdditiveOperation) -> None:
+    def apply(self, *operations: AdditiveOperation) -> tuple[str, ...]:
         """Carry out operations; see the port.
 
         Raises:
             DatabaseError: or a kind of it; see SqlDialect.translate.
             DropRefused: a statement would destroy something; it was not sent.
         """
+        sent: list[str] = []
         for operation in self._sql_dialect.merged(operations):
             for sql in self.render(operation):
                 self.send(sql)
+                sent.append(sql)
+        return tuple(sent)
 
     def render(self, *operations: Operation) -> tuple[str, ...]:
         """The statements of operations in a row, exactly as ``apply``, a pruner or a revision sends them."""

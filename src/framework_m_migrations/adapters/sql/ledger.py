@@ -1,6 +1,6 @@
 """The engine's memory.
 
-Three plain tables beside those that it looks after, their names, and what stands in their way.
+Three plain tables beside those that it looks after, the log, their names, and what stands in their way.
 """
 
 from __future__ import annotations
@@ -8,21 +8,34 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
-from itertools import batched
+from itertools import batched, count
 from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.dialects.base import CLOSED, SqlDialect
+from framework_m_migrations.adapters.sql.engines import redact, secrets_of
 from framework_m_migrations.adapters.sql.errors import from_driver, translated
 from framework_m_migrations.adapters.sql.executor import send_text
+from framework_m_migrations.adapters.sql.gathering import flush
 from framework_m_migrations.adapters.sql.sqltext import SqlText
-from framework_m_migrations.domain.errors import DatabaseError, LedgerCorrupt, LedgerNameTaken
-from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable, Ownership
+from framework_m_migrations.adapters.system import author
+from framework_m_migrations.domain.errors import DatabaseError, LedgerCorrupt, LedgerNameTaken, MissingPrivilege
+from framework_m_migrations.domain.ownership import (
+    Author,
+    LedgerForm,
+    LedgerSnapshot,
+    LogEntry,
+    OwnedTable,
+    Ownership,
+    WorkState,
+)
 from framework_m_migrations.domain.schema import ColumnType, TableName
 
 VERSIONS_TABLE = "__schema_versions__"
@@ -37,8 +50,18 @@ LEASE_TABLE = "__schema_lease__"
 """Where the migration lock is kept behind a proxy that pools transactions."""
 UNFINISHED_TABLE = "__schema_unfinished__"
 """Where a revision notes what it sent, on a database that commits with DDL."""
-ENGINE_TABLES = LEDGER_TABLES | {BACKFILLS_TABLE, LEASE_TABLE, UNFINISHED_TABLE}
+LOG_TABLE = "__schema_log__"
+"""What was done, by whom and when, on both tracks."""
+ENGINE_TABLES = LEDGER_TABLES | {BACKFILLS_TABLE, LEASE_TABLE, UNFINISHED_TABLE, LOG_TABLE}
 """Names that belong to the engine in the session's schema."""
+
+LOG_LENGTH = 10_000
+"""Entries that the log keeps."""
+LOG_TEXT = 4_000
+"""Characters of statements, words and errors that an entry keeps."""
+CUT = " [cut]"
+
+_AUTHOR = ("os_user", "job", "host", "version")
 
 KEY_LENGTH = 255
 """Characters that Framework M's doctype_name holds."""
@@ -79,7 +102,17 @@ class LedgerTables:
             **options,
         )
 
+        words = ("track", "what", "risk", "statements", "role", *_AUTHOR, "began", "ended", "outcome", "error")
+        self.log = sa.Table(
+            LOG_TABLE,
+            metadata,
+            sa.Column("entry", sa.String(64), primary_key=True),
+            *(sa.Column(name, sa.Text(), nullable=False) for name in words),
+            **options,
+        )
         self.holders = sql_dialect.relations(ENGINE_TABLES, schema)
+        closed = sql_dialect.unwritable(LOG_TABLE, schema)
+        self.names = self.holders if closed is None or self.holders is None else sa.union_all(self.holders, closed)
         parts: list[sa.Select[Any]] = [
             sa.select(sa.literal_column("'v'"), self.versions.c.doctype_name, self.versions.c.checksum),
             sa.select(sa.literal_column("'s'"), self.state.c.key, self.state.c.value),
@@ -261,6 +294,7 @@ class SqlLedger:
         sql_dialect: translates what the driver raises.
         schema: the session's schema, None for the connection's default.
         token: gives the query for the catalog's token, where it can be part of another.
+        author: tells who works, for the log.
     """
 
     def __init__(
@@ -270,7 +304,12 @@ class SqlLedger:
         *,
         schema: str | None = None,
         token: Callable[[], sa.TextualSelect | None] = lambda: None,
+        author: Callable[[], Author] = author,
     ) -> None:
+        self._author = author
+        self._run, self._numbers = secrets.token_hex(4), count(1)
+        self._logs = self._closed = False
+        self._found: tuple[sa.Transaction | None, frozenset[str]] | None = None
         self._token = token
         self._connection = connection
         self._sql_dialect = sql_dialect
@@ -321,7 +360,7 @@ class SqlLedger:
             LedgerNameTaken: one of the engine's names is no table's.
         """
         found = self._existing()
-        self._owned = None
+        self._found, self._owned = (self._transaction(), found), None
         if OBJECTS_TABLE in found:
             self._owned = dict(self.objects())
         for table in self._tables.all:
@@ -329,7 +368,7 @@ class SqlLedger:
                 self._send(self._text.statement(sa.schema.CreateTable(table)))
         if OBJECTS_TABLE not in found:
             self._owned = {}
-        if found != LEDGER_TABLES:
+        if not found >= LEDGER_TABLES:
             self._made_in = self._transaction()
 
     def objects(self, tables: Collection[TableName] | None = None) -> Ownership:
@@ -392,23 +431,101 @@ class SqlLedger:
         self._delete(self._tables.state, [(key,) for key, value in values.items() if value is None])
         self._put(self._tables.state, {(key,): {"value": value} for key, value in values.items() if value is not None})
 
+    def open_log(self) -> str | None:
+        """See the port.
+
+        Raises:
+            LedgerCorrupt: the table of the log has another form.
+            LedgerNameTaken: one of the engine's names is no table's.
+        """
+        known, self._found = self._found, None
+        found = known[1] if known is not None and known[0] is self._transaction() else self._existing()
+        log, commits = self._tables.log, not self._sql_dialect.capabilities(self._connection.dialect).transactional_ddl
+        self._logs = False
+        if self._closed:
+            return f"The role may not write the table {LOG_TABLE}: grant SELECT, INSERT, UPDATE and DELETE on it."
+        try:
+            if LOG_TABLE not in found:
+                if commits and self._connection.in_nested_transaction():
+                    return "The connection that was handed over is in a transaction, which DDL would commit."
+                # Where the ledger itself was made just now, this can be done too.
+                new = self._made_in is not None and self._made_in is self._transaction()
+                with nullcontext() if new or commits else self._connection.begin_nested():
+                    self._send(self._text.statement(sa.schema.CreateTable(log)))
+                    if not new:
+                        flush(self._connection)
+            else:
+                name, kept, cut = self._name(log), self._text.quote("entry"), LOG_LENGTH - 1
+                outcome, running, over = (self._text.quote("outcome"), *map(self._text.literal, _OVER))
+                self._send(f"UPDATE {name} SET {outcome} = {over} WHERE {outcome} = {running}")  # noqa: S608 - quoted
+                oldest = f"SELECT {kept} FROM {name} ORDER BY {kept} DESC LIMIT 1 OFFSET {cut}"  # noqa: S608 - quoted
+                self._send(f"DELETE FROM {name} WHERE {kept} < (SELECT {kept} FROM ({oldest}) AS o)")  # noqa: S608
+        except MissingPrivilege as error:
+            return error.what
+        self._logs = True
+        return None
+
+    def log(self, entry: LogEntry, replaces: str | None = None) -> str:
+        """See the port."""
+        key = replaces or f"{re.sub(r'\D', '', entry.began)[:20]}-{self._run}-{next(self._numbers):05d}"
+        if not self._logs:
+            return key
+        log, hidden = self._tables.log, secrets_of(self._connection.engine.url)
+        if replaces is not None:
+            self._delete(log, [(key,)])
+        author = self._author()
+        values = {
+            **{name: _kept(getattr(author, name), hidden) for name in _AUTHOR},
+            **{name: _kept(getattr(entry, name), hidden) for name in ("what", "error")},
+            **{name: str(getattr(entry, name)) for name in ("track", "risk", "began", "ended", "outcome")},
+            "entry": key,
+            "statements": _kept(entry.sql, hidden),
+        }
+        columns = ", ".join(map(self._text.quote, (*values, "role")))
+        written = ", ".join((*map(self._text.literal, values.values()), self._sql_dialect.login))
+        self._send(f"INSERT INTO {self._name(log)} ({columns}) VALUES ({written})")  # noqa: S608 - quoted
+        return key
+
+    def logged(self, limit: int) -> tuple[LogEntry, ...]:
+        """See the port.
+
+        Raises:
+            LedgerCorrupt: an entry cannot be read.
+        """
+        if LOG_TABLE not in self._existing():
+            return ()
+        last = sa.select(self._tables.log).order_by(self._tables.log.c.entry.desc()).limit(limit)
+        with translated(self._translate):
+            rows = self._connection.execute(last).all()
+        try:
+            return tuple(
+                LogEntry(
+                    *(row.track, row.what, row.risk, row.statements, row.began, row.ended, WorkState(row.outcome)),
+                    *(row.error, row.role, Author(*(getattr(row, name) for name in _AUTHOR))),
+                )
+                for row in rows
+            )
+        except ValueError as error:
+            raise LedgerCorrupt(f"An entry of {LOG_TABLE} cannot be read: {error}.") from error
+
     def clear(self) -> None:
-        """Forget everything; the tables stay."""
+        """Forget everything but the log; the tables stay."""
         self._owned = None
         with translated(self._translate):
             for table in self._tables.all:
                 self._connection.execute(sa.delete(table))
 
     def rebuild(self) -> None:
-        """Throw the three tables away, whatever form they have, and make them anew, empty.
+        """Throw the three tables away, whatever form they have, and make them anew, empty; a log that is none too.
 
         Raises:
             LedgerNameTaken: one of the engine's names is no table's; nothing was thrown away.
         """
-        self._names()
+        names = self._names()
         self._owned = None
+        broken = LOG_TABLE in names and any(self._misshapen(frozenset({LOG_TABLE})))
         with translated(self._translate):
-            for table in self._tables.all:
+            for table in (*self._tables.all, *([self._tables.log] if broken else [])):
                 self._connection.execute(sa.schema.DropTable(table, if_exists=True))
                 self._connection.execute(sa.schema.CreateTable(table))
         self._made_in = self._transaction()
@@ -488,35 +605,40 @@ class SqlLedger:
         return self._connection.get_nested_transaction() or self._connection.get_transaction()
 
     def _existing(self) -> frozenset[str]:
-        """Which of the three tables exist.
+        """Which of the three tables and the log exist.
 
         Raises:
             LedgerCorrupt: one of them lacks a column, or has one of another type.
             LedgerNameTaken: one of the engine's names is no table's.
         """
-        found = LEDGER_TABLES & self._names()
+        found = (LEDGER_TABLES | {LOG_TABLE}) & self._names()
+        for error in self._misshapen(found):
+            raise error
+        return found
+
+    def _misshapen(self, found: frozenset[str]) -> Iterator[LedgerCorrupt]:
         if not found:
-            return found
+            return
         with translated(self._translate):
             reader = self._sql_dialect.inspector(self._connection, schema=self._schema, ignored=frozenset())
             known = reader.read([TableName(name) for name in sorted(found)]).tables
-        for table in self._tables.all:
+        for table in (*self._tables.all, self._tables.log):
             if table.name not in found:
                 continue
             columns = {one.name: one.type for one in known[TableName(table.name)].columns}
             missing = [column.name for column in table.columns if column.name not in columns]
             if missing:
-                raise LedgerCorrupt(
+                yield LedgerCorrupt(
                     f"The table {table.name} lacks the column {', '.join(missing)}.",
                     details={"table": table.name, "missing": missing},
                 )
+                continue
             unfit = [column.name for column in table.columns if not self._holds(columns[column.name], column.type)]
             if unfit:
-                raise LedgerCorrupt(
+                yield LedgerCorrupt(
                     f"The table {table.name} has a type that does not hold the ledger's texts: {', '.join(unfit)}.",
                     details={"table": table.name, "unfit": unfit},
                 )
-        return found
 
     def _holds(self, found: ColumnType, wanted: Any) -> bool:
         """Whether a column takes every text that belongs into it."""
@@ -528,13 +650,23 @@ class SqlLedger:
 
     def _names(self) -> frozenset[str]:
         """Which of the engine's names are taken, all of them by tables; raises LedgerNameTaken."""
-        query = self._tables.holders
+        query = self._tables.names
         with translated(self._translate):
             if query is None:
                 known = reflected(self._connection, self._schema)
                 return only_tables(row for row in known if row[0] in ENGINE_TABLES)
             found = self._connection.execute(query).all()
-        return only_tables(found)
+        self._closed = any(row[1] == CLOSED for row in found)
+        return only_tables(row for row in found if row[1] != CLOSED)
+
+
+def _kept(text: str, hidden: Iterable[str]) -> str:
+    """A text as the log keeps it: without passwords, of a limited length, and such that it can be sent."""
+    text = redact(text, hidden).encode("utf-8", "replace").decode().replace("\0", "?")
+    return text if len(text) <= LOG_TEXT else f"{text[: LOG_TEXT - len(CUT)]}{CUT}"
+
+
+_OVER = (WorkState.RUNNING, WorkState.INTERRUPTED)
 
 
 def _among(table: sa.Table, keys: Iterable[tuple[str, ...]]) -> Iterator[sa.ColumnElement[bool]]:

@@ -258,14 +258,32 @@ def show(
 def history(
     *,
     app: str | None = None,
+    log: Annotated[bool, Parameter(negative=())] = False,
+    limit: int = 20,
     common: Common = Common(),  # noqa: B008
 ) -> int:
-    """List the revisions in order, applied and pending.
+    """List the revisions in order, applied and pending, or what was done to the database.
 
     Args:
         app: Only revisions of this app.
+        log: The last steps of sync and the last revisions: when, what, who, and whether it succeeded. With --verbose
+            also their SQL.
+        limit: How many entries of the log.
         common: The options of every command.
     """
+    if log:
+
+        def body(work: Work) -> int:
+            if app is not None:
+                raise UsageError("--log is about all apps.", next_step="Leave --app out.")
+            from framework_m_migrations.cli.reports.versioned import log_report
+
+            result = work.manager.log(limit)
+            work.output.show(log_report(result, verbose=work.output.verbose))
+            work.output.show_json(result.to_dict())
+            return DONE
+
+        return execute(common, body)
     return _listed(common, app, "history", lambda result: result)
 
 

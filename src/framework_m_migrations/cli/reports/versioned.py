@@ -13,6 +13,7 @@ from framework_m_migrations.domain.results import (
     CreateResult,
     HistoryResult,
     InitResult,
+    LogResult,
     ProveResult,
     RepairResult,
     RunResult,
@@ -91,6 +92,38 @@ def history_report(result: HistoryResult) -> Document:
         Grid(("STATE", "APP", "REVISION", "FOLLOWS", "DEPENDS ON", "MESSAGE"), rows),
         line(f"{plural(len(result.revisions), 'revision')}, {pending} pending."),
     )
+
+
+def log_report(result: LogResult, *, verbose: bool = False) -> Document:
+    """What was done, newest first; ``verbose``: with SQL and errors in full."""
+    if not result.entries:
+        return (line("Nothing is logged yet: ", Span("m-migrate sync"), " and ", Span("m-migrate run"), " write it."),)
+    style: dict[str, Style] = {"done": "safe", "failed": "breaking", "interrupted": "breaking", "running": "warning"}
+    blocks: list[Block] = []
+    rows = []
+    for entry in result.entries:
+        who = " ".join(filter(None, (entry.author.os_user or entry.role, f"on {entry.author.host}")))
+        began = entry.began[:19].replace("T", " ")
+        row = (
+            Span(began, "dim"),
+            Span(entry.outcome.value, style[entry.outcome]),
+            Span(entry.track),
+            Span(entry.risk or "-"),
+            Span(entry.what, "bold"),
+            Span(who, "dim"),
+        )
+        rows.append(row)
+        if verbose:
+            author = entry.author
+            facts = (("role", entry.role), ("job", author.job), ("version", author.version), ("ended", entry.ended))
+            blocks += [Heading(f"{began} {entry.what}: {entry.outcome.value}")]
+            blocks += [line(f"{name}: {value}") for name, value in facts if value]
+            blocks += [line(Span(entry.error, "breaking"))] if entry.error else []
+            blocks += [Code(entry.sql, 2)] if entry.sql else []
+    failed = [entry for entry in result.entries if entry.error]
+    if failed and not verbose:
+        blocks += [line(Span("Last error: ", "breaking"), failed[0].error)]
+    return Grid(("BEGAN (UTC)", "OUTCOME", "TRACK", "RISK", "WHAT", "WHO"), tuple(rows)), *blocks
 
 
 def create_report(result: CreateResult, *, dry_run: bool, doctypes: bool = False) -> Document:

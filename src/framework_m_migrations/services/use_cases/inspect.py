@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from framework_m_migrations.domain.describe import sentence
 from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.errors import MigrationError, NoTables
 from framework_m_migrations.domain.graph import Graph, schema_graph
+from framework_m_migrations.domain.ownership import WorkState
 from framework_m_migrations.domain.plan import Plan, Risk
-from framework_m_migrations.domain.results import AppStatus, Check, Finding, HistoryResult, StatusResult, VerifyResult
+from framework_m_migrations.domain.results import (
+    AppStatus,
+    Check,
+    Finding,
+    HistoryResult,
+    LogResult,
+    StatusResult,
+    VerifyResult,
+)
 from framework_m_migrations.ports.app_discovery import App
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.sync_planner import SyncPlanner
@@ -175,6 +185,19 @@ def history(session: Session, app: str | None = None) -> UseCase[HistoryResult]:
             if app is None or versions.graph.by_id[name].app == app
         )
     )
+
+
+def log(session: Session, limit: int) -> UseCase[LogResult]:
+    """The last entries of the log. One that runs while nobody has the migration lock was interrupted."""
+    yield from ()
+    with session.reading():
+        entries = session.ledger.logged(limit)
+    if any(entry.outcome is WorkState.RUNNING for entry in entries) and session.lock.holder() is None:
+        entries = tuple(
+            replace(entry, outcome=WorkState.INTERRUPTED) if entry.outcome is WorkState.RUNNING else entry
+            for entry in entries
+        )
+    return LogResult(entries)
 
 
 def schema(session: Session) -> UseCase[Graph]:

@@ -14,6 +14,7 @@ from framework_m_migrations.domain.plan import Plan
 from framework_m_migrations.domain.results import RepairResult
 from framework_m_migrations.domain.schema import Catalog, Table
 from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.logbook import log_command
 from framework_m_migrations.services.plan_applier import PlanApplier
 from framework_m_migrations.services.sync_planner import SyncPlanner
 from framework_m_migrations.services.waiting import acquire, retrying
@@ -42,6 +43,7 @@ def repair(session: Session, locks: LockOptions, *, dry_run: bool) -> UseCase[Re
         if dry_run or not actions:
             return RepairResult("repair", actions, applied=False)
         yield from retrying(session, locks, partial(_write, session, locks.limits, made, owned))
+        log_command(session, locks.limits, "sync", f"repair: {'; '.join(actions)}")
         yield from PlanApplier(session, locks).remember(made)
         return RepairResult("repair", actions, applied=True)
     finally:

@@ -10,6 +10,7 @@ from framework_m_migrations.domain.effects import UseCase
 from framework_m_migrations.domain.options import LockOptions, SyncOptions
 from framework_m_migrations.domain.results import AllResult, RepairResult, RunResult
 from framework_m_migrations.ports.session import Session
+from framework_m_migrations.services.logbook import log_command
 from framework_m_migrations.services.mixed_apps import apps_with_tables, without_unfinished
 from framework_m_migrations.services.plan_applier import apply_revisions
 from framework_m_migrations.services.use_cases.sync import check_before_revisions, sync
@@ -156,6 +157,7 @@ def stamp(session: Session, locks: LockOptions, heads: tuple[str, ...], *, dry_r
     yield from acquire(session, locks)
     try:
         yield from retrying(session, locks, partial(session.versions.stamp, target))
+        log_command(session, locks.limits, "run", f"stamp {' '.join(target) or 'base'}")
     finally:
         session.lock.release()
     return RepairResult("stamp", actions, applied=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from framework_m_migrations.domain.errors import LedgerCorrupt, MigrationError
 from framework_m_migrations.domain.options import Limits
-from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, OwnedTable
+from framework_m_migrations.domain.ownership import LedgerForm, LedgerSnapshot, LogEntry, OwnedTable, WorkState
 from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.ledger import Ledger
 from framework_m_migrations.ports.session import Session
@@ -328,3 +329,34 @@ class LedgerContract(DatabaseContract):
         harness.run(lambda session: write(session, lambda ledger: ledger.store({"Task": OLD})))
         harness.legacy_ledger({"Note": NEW})
         assert harness.run(snapshot).checksums == {"Task": OLD, "Note": NEW}
+
+    @obligation("ledger.log.keeps-what-was-done")
+    def test_the_log_keeps_what_was_done(self, harness: Harness) -> None:
+        """Entries come back newest first; one written again is one entry; a rebuild spares them."""
+        began = "2026-01-01T00:00:00.000001+00:00"
+        entry = LogEntry("sync", "it's new", "safe", "CREATE TABLE t", began, "", WorkState.RUNNING)
+
+        def work(session: Session) -> None:
+            with session.reading():
+                assert session.ledger.logged(5) == ()
+            with session.transaction(Limits(10)):
+                session.ledger.prepare()
+                session.ledger.log(entry)
+                assert session.ledger.logged(5) == ()
+                assert session.ledger.open_log() is None
+                key = session.ledger.log(entry)
+                session.ledger.log(replace(entry, outcome=WorkState.DONE, ended=entry.began), key)
+                session.ledger.log(replace(entry, what="second", began="2026-01-02T00:00:00.000001+00:00"))
+            with session.transaction(Limits(10)):
+                session.ledger.rebuild()
+            with session.reading():
+                second, first = session.ledger.logged(5)
+                assert session.ledger.logged(1) == (second,)
+            assert (first.what, first.outcome, first.ended) == ("it's new", WorkState.DONE, entry.began)
+            assert (second.what, second.outcome, second.ended) == ("second", WorkState.RUNNING, "")
+            with session.transaction(Limits(10)):
+                assert session.ledger.open_log() is None
+            with session.reading():
+                assert [one.outcome for one in session.ledger.logged(5)] == [WorkState.INTERRUPTED, WorkState.DONE]
+
+        harness.run(work)

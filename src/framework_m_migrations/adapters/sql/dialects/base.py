@@ -29,6 +29,9 @@ from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated
 from framework_m_migrations.ports.inspector import Inspector
 from framework_m_migrations.ports.lock import MigrationLock
 
+CLOSED = "closed"
+"""Said of a table that the role must not write."""
+
 type Statement = sa.schema.ExecutableDDLElement | sa.Executable | str
 """Something to execute: a DDL element, another executable, or literal SQL that is sent to the driver as it is."""
 
@@ -334,6 +337,11 @@ class SqlDialect(Protocol):
         ...
 
     @property
+    def login(self) -> str:
+        """An expression for the role or account that is connected; ``''`` where there is none."""
+        ...
+
+    @property
     def own_tables(self) -> Mapping[str, str]:
         """Keyword arguments of ``sa.Table`` with which the engine's own tables are created."""
         ...
@@ -341,6 +349,10 @@ class SqlDialect(Protocol):
     @property
     def key_length(self) -> int | None:
         """Characters that each part of a primary key of two may have; None where a text may be of any length."""
+        ...
+
+    def unwritable(self, name: str, schema: str | None) -> sa.Select[Any] | None:
+        """A query for a row (name, CLOSED) if the role must not write this table; None where a write tells."""
         ...
 
     def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
@@ -490,13 +502,20 @@ class BaseDialect[S: Spelling, I: Inspector]:
         own_tables, key_length: see SqlDialect.
         spelling_class: of the canonical spelling, called with SQLAlchemy's dialect.
         inspector_class: of the catalog reader, called as ``inspector`` is.
+        login: an expression for the role or account that is connected.
     """
 
     name: str
+    login: str = "''"
     spelling_class: type[S]
     inspector_class: type[I]
     own_tables: Mapping[str, str] = MappingProxyType({})
     key_length: int | None = None
+
+    def unwritable(self, name: str, schema: str | None) -> sa.Select[Any] | None:
+        """See SqlDialect: not known before."""
+        del name, schema
+        return None
 
     def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
         """See SqlDialect: not known."""

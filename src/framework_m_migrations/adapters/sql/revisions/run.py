@@ -35,7 +35,9 @@ from framework_m_migrations.domain.errors import (
     ValuesWouldBeLost,
 )
 from framework_m_migrations.domain.options import Limits
+from framework_m_migrations.domain.ownership import WorkState
 from framework_m_migrations.domain.revisions import Position, RevisionGraph
+from framework_m_migrations.ports.versioned_track import Journal
 
 ALEMBIC_WIDTH = 32
 """Characters of an id in a version table as Alembic makes it."""
@@ -355,6 +357,7 @@ class RevisionRun:
         limits: as for Session.transaction.
         version_table_schema: that of the version table, beside which notes are kept where DDL commits.
         metadata: its naming convention names what the revision makes without a name, unless env.py gives one.
+        journal: see the port; None for no log.
 
     Attributes:
         started: the revision's own function has been called.
@@ -372,15 +375,16 @@ class RevisionRun:
         limits: Limits,
         version_table_schema: str | None = None,
         metadata: sa.MetaData | None = None,
+        journal: Journal | None = None,
     ) -> None:
+        self._journal = journal
+        self._sent: list[str] = []
         self._metadata = metadata
         self._library = library
         self._script = library.script(revision)
         self._upgrade = upgrade
         self._guard = scopes.revision_guard(connection)
-        self._transaction = RevisionTransaction(
-            connection, scopes, limits, before_commit=self._guard.check if self._guard else None
-        )
+        self._transaction = RevisionTransaction(connection, scopes, limits, before_commit=self._before_commit)
         self._connection = connection
         self._scopes = scopes
         self._limits = limits
@@ -432,6 +436,22 @@ class RevisionRun:
         with self._translated(), self._guard.watch() if self._guard else nullcontext(), self._transaction.run():
             yield
 
+    def _before_commit(self) -> None:
+        if self._guard is not None:
+            self._guard.check()
+        if self.started:
+            self._write(WorkState.DONE if self.finished else WorkState.RUNNING)
+
+    def _write(self, outcome: WorkState) -> None:
+        if self._journal is not None:
+            self._journal(self._sent, outcome)
+
+    def _collect(
+        self, _connection: sa.Connection, _cursor: Any, statement: str, _values: Any, context: Any, *_: Any
+    ) -> None:
+        if not (_first(_READS, statement) or context.execution_options.get("m_migrate_probe")):
+            self._sent.append(statement[:_KEPT_CHARACTERS])
+
     def _committed(self) -> bool | None:
         """Whether a part stands; None where SQLite's driver ended transactions itself, or a COMMIT got no answer."""
         if self._foreign and self._guard is not None:
@@ -473,10 +493,17 @@ class RevisionRun:
                 self.started = True
                 _call(function, arguments)
                 return
+            if self._work is not None:
+                # The first DDL statement commits it.
+                self._write(WorkState.RUNNING)
             with self._noted(), self._scopes.revision_scope(self._connection), writing(context, self._scopes):
                 self.started = True
                 self._transaction.mark()
-                _call(function, arguments)
+                event.listen(self._connection, "before_cursor_execute", self._collect)
+                try:
+                    _call(function, arguments)
+                finally:
+                    event.remove(self._connection, "before_cursor_execute", self._collect)
                 # The row of the version table belongs to the same transaction as the work, so it must be open again.
                 self._transaction.resume()
                 if self._transaction.restarted:

@@ -15,7 +15,7 @@ from alembic.runtime.environment import EnvironmentContext
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import translated
-from framework_m_migrations.adapters.sql.ledger import refuse_other_version_table
+from framework_m_migrations.adapters.sql.holders import refuse_other_version_table
 from framework_m_migrations.adapters.sql.revisions.environment import ProjectEnvironment, exclusive
 from framework_m_migrations.adapters.sql.revisions.library import (
     TEMPLATE_FOLDER,
@@ -34,6 +34,7 @@ from framework_m_migrations.domain.errors import VersionFolderMissing
 from framework_m_migrations.domain.plan import PlannedChange
 from framework_m_migrations.domain.revisions import RevisionDraft, RevisionGraph, RevisionPreview
 from framework_m_migrations.ports.app_discovery import App, AppDiscovery
+from framework_m_migrations.ports.versioned_track import Journal
 
 VERSION_TABLE = "alembic_version"
 
@@ -175,13 +176,13 @@ class AlembicTrack:
             if idle:
                 self._connection.rollback()
 
-    def upgrade(self, revision: str) -> None:
+    def upgrade(self, revision: str, journal: Journal | None = None) -> None:
         """Apply one revision in a transaction of its own."""
-        self._run(revision, upgrade=True)
+        self._run(revision, journal, upgrade=True)
 
-    def downgrade(self, revision: str) -> None:
+    def downgrade(self, revision: str, journal: Journal | None = None) -> None:
         """Take back one revision in a transaction of its own."""
-        self._run(revision, upgrade=False)
+        self._run(revision, journal, upgrade=False)
 
     def render(
         self, revisions: Sequence[str], *, upgrade: bool = True, recorded: Collection[str] = (), alone: bool = False
@@ -378,7 +379,7 @@ class AlembicTrack:
             self._connection, opts={"version_table": name, "version_table_schema": schema}
         )
 
-    def _run(self, revision: str, *, upgrade: bool) -> None:
+    def _run(self, revision: str, journal: Journal | None, *, upgrade: bool) -> None:
         library = self._loaded(revision)
         app = library.app_of(revision)
         run = RevisionRun(
@@ -390,6 +391,7 @@ class AlembicTrack:
             limits=self._surroundings.locks.limits,
             version_table_schema=self._version_table_name()[1],
             metadata=None if self._models is None else self._models.metadata(app),
+            journal=journal,
         )
         if self._environment is not None:
             self._environment.profile(library)

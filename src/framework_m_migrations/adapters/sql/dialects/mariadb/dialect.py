@@ -36,6 +36,7 @@ class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
     """The services of MariaDB, from 10.6 on, where each DDL statement is atomic, for any driver that SQLAlchemy has."""
 
     name = "mariadb"
+    login = "SESSION_USER()"
     spelling_class = MariadbSpelling
     inspector_class = MariadbInspector
     # Names are equal when their characters are, whatever the database's own collation says.

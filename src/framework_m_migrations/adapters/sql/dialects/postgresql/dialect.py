@@ -22,6 +22,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import lock_lev
 from framework_m_migrations.adapters.sql.dialects.postgresql.errors import translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
 from framework_m_migrations.adapters.sql.dialects.postgresql.locks import PostgresqlLock
+from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import unwritable
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import NAME_LIMIT
 from framework_m_migrations.adapters.sql.guard import Lexical
@@ -45,8 +46,13 @@ class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
     """The services of PostgreSQL, from version 13 on, for any driver that SQLAlchemy has for it."""
 
     name = "postgresql"
+    login = "SESSION_USER"
     spelling_class = PostgresqlSpelling
     inspector_class = PostgresqlInspector
+
+    def unwritable(self, name: str, schema: str | None) -> sa.Select[Any]:
+        """See SqlDialect."""
+        return unwritable(name, schema)
 
     def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
         """See SqlDialect."""

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.base import CLOSED
 from framework_m_migrations.adapters.sql.dialects.postgresql.catalog import IN_SCHEMAS, MAIN, TEXTS, text
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import quote
 from framework_m_migrations.adapters.sql.ledger import LEDGER_TABLES
@@ -168,6 +170,20 @@ def missing_for_revisions(
     for space, role, _, unwritable in found:
         told.extend(_lacking(_WRITE, f"{quote(space)}.{quote(name)}", role, None) for name in unwritable or ())
     return tuple(told)
+
+
+def unwritable(name: str, schema: str | None) -> sa.Select[Any]:
+    """See SqlDialect."""
+    place: Any = sa.func.current_schema() if schema is None else schema
+    space = sa.table("pg_namespace", *map(sa.column, ("oid", "nspname")), schema="pg_catalog")
+    relation = sa.table("pg_class", *map(sa.column, ("oid", "relname", "relnamespace")), schema="pg_catalog")
+    rights = ("SELECT", "INSERT", "UPDATE", "DELETE")
+    may: Any = [sa.func.pg_catalog.has_table_privilege(relation.c.oid, right) for right in rights]
+    return (
+        sa.select(sa.cast(relation.c.relname, sa.Text), sa.literal_column(f"'{CLOSED}'"))
+        .join(space, space.c.oid == relation.c.relnamespace)
+        .where(relation.c.relname == name, space.c.nspname == place, sa.not_(sa.and_(*may)))
+    )
 
 
 def _rows(kind: str, names: Collection[TableName]) -> list[tuple[str, str | None, str]]:
