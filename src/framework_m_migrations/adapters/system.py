@@ -44,8 +44,7 @@ def author() -> Author:
     """Who works on this machine, as far as it says so."""
     import getpass
     import platform
-
-    from framework_m_migrations import __version__
+    from importlib.metadata import PackageNotFoundError, version
 
     user = ""
     with contextlib.suppress(Exception):  # A container may have a user without a name, a browser has none.
@@ -54,7 +53,11 @@ def author() -> Author:
     if not job and (run := os.environ.get("GITHUB_RUN_ID")):
         server, repository = (os.environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY"))
         job = f"{server}/{repository}/actions/runs/{run}"
-    return Author(user, job, platform.node(), __version__)
+    try:
+        installed = version("framework-m-migrations")
+    except PackageNotFoundError:
+        installed = ""
+    return Author(user, job, platform.node(), installed)
 
 
 # Places for events to go. All implement ports.event_sink.EventSink; none raises.

@@ -15,7 +15,7 @@ from alembic.runtime.environment import EnvironmentContext
 
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.errors import translated
-from framework_m_migrations.adapters.sql.holders import refuse_other_version_table
+from framework_m_migrations.adapters.sql.ledger import refuse_other_version_table
 from framework_m_migrations.adapters.sql.revisions.environment import ProjectEnvironment, exclusive
 from framework_m_migrations.adapters.sql.revisions.library import (
     TEMPLATE_FOLDER,

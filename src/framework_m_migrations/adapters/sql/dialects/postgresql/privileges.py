@@ -179,11 +179,12 @@ def unwritable(name: str, schema: str | None) -> sa.Select[Any]:
     relation = sa.table("pg_class", *map(sa.column, ("oid", "relname", "relnamespace")), schema="pg_catalog")
     rights = ("SELECT", "INSERT", "UPDATE", "DELETE")
     may: Any = [sa.func.pg_catalog.has_table_privilege(relation.c.oid, right) for right in rights]
-    return (
-        sa.select(sa.cast(relation.c.relname, sa.Text), sa.literal_column(f"'{CLOSED}'"))
-        .join(space, space.c.oid == relation.c.relnamespace)
-        .where(relation.c.relname == name, space.c.nspname == place, sa.not_(sa.and_(*may)))
+    shut: sa.ColumnElement[str] = sa.literal_column(f"'{CLOSED}'")
+    found: Any = sa.select(sa.cast(relation.c.relname, sa.Text), shut)
+    query: sa.Select[Any] = found.join(space, space.c.oid == relation.c.relnamespace).where(
+        relation.c.relname == name, space.c.nspname == place, sa.not_(sa.and_(*may))
     )
+    return query
 
 
 def _rows(kind: str, names: Collection[TableName]) -> list[tuple[str, str | None, str]]:
