@@ -74,6 +74,27 @@ def test_plan_shows_risks_reasons_locks_and_sql_and_changes_nothing(drifted: Pro
     assert drifted.file.read_bytes() == before
 
 
+def test_plan_shows_what_an_edited_definition_becomes_and_verbosely_the_statements(project: Project) -> None:
+    assert project.run("sync").code == 0
+    project.query("INSERT INTO customer (id, title) VALUES (1, 'a')")
+    changed = BASE.replace("sa.String(50)", "sa.Enum('a', 'b(', native_enum=False, length=60)")
+    project.models(changed + 'customer.append_constraint(sa.CheckConstraint("id > 0", name="above"))\n')
+    shown = project.run("plan").out
+    assert [line.strip() for line in shown.partition("Definition of customer")[2].splitlines()[1:8]] == [
+        "CREATE TABLE customer (",
+        "id INTEGER NOT NULL",
+        "-   title VARCHAR(50)",
+        "+   title VARCHAR(60)",
+        "PRIMARY KEY (id)",
+        '+   CONSTRAINT "above" CHECK (id > 0)',
+        ")",
+    ]
+    assert "PRAGMA" not in shown
+    verbose = project.run("plan", "-v").out
+    assert "PRAGMA writable_schema" in verbose
+    assert "Definition of" not in verbose
+
+
 def test_force_notices_nothing_new_on_an_unchanged_database(project: Project) -> None:
     project.run("sync")
     assert project.run("plan", "--force", "--json").json["empty"] is True

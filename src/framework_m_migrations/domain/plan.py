@@ -93,6 +93,16 @@ class TableLock:
 
 
 @dataclass(frozen=True, slots=True)
+class DefinitionEdit:
+    """A definition that a step changes as text, one part a line, and the statements that do nothing else."""
+
+    table: TableName
+    before: str
+    after: str
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """What is done at once: one transaction, or, where ``transactional`` is False, one operation outside any.
 

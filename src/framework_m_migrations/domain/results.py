@@ -11,7 +11,7 @@ from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.describe import describe_change, describe_step
 from framework_m_migrations.domain.errors import ConfigurationError, MigrationError
 from framework_m_migrations.domain.ownership import LogEntry
-from framework_m_migrations.domain.plan import Plan, PlannedChange, Risk
+from framework_m_migrations.domain.plan import DefinitionEdit, Plan, PlannedChange, Risk
 from framework_m_migrations.domain.renames import Rename
 from framework_m_migrations.domain.revisions import Outcome, Proof, Revision
 from framework_m_migrations.domain.risk.facts import Size
@@ -42,12 +42,16 @@ class RenderedChange:
 
 @dataclass(frozen=True, slots=True)
 class PlanResult:
-    """What sync would do. ``sizes`` are those of tables that its steps work on, where the database tells."""
+    """What sync would do. ``sizes`` are those of tables that its steps work on, where the database tells.
+
+    ``edits`` are for each step the definitions that it changes as text.
+    """
 
     plan: Plan
     changes: tuple[RenderedChange, ...] = ()
     steps_sql: tuple[Sql, ...] = ()
     sizes: Mapping[TableName, Size] = field(default_factory=dict)
+    edits: tuple[tuple[DefinitionEdit, ...], ...] = ()
 
     @property
     def sql(self) -> Sql:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from framework_m_migrations.domain.filling import Batch
 from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn, Operation
-from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel
 from framework_m_migrations.domain.schema import TableName
 
 
@@ -53,6 +53,13 @@ class Executor(Protocol):
         """The statements of operations, one after the other, ready to be pasted into the database's own shell.
 
         Of every kind, for a plan shows what a pruner or a revision would send too.
+        """
+        ...
+
+    def edits(self, *operations: Operation) -> tuple[DefinitionEdit, ...]:
+        """The definitions that operations of one step change as text; none where the database has statements for all.
+
+        Changes nothing.
         """
         ...
 

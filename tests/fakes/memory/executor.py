@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.filling import Batch
-from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel
 from framework_m_migrations.domain.schema import TableName
 from tests.fakes.memory.database import MemoryConnection
 from tests.fakes.memory.render import render_destructive, rendered
@@ -40,6 +40,11 @@ class MemoryExecutor:
     def render(self, *operations: o.Operation) -> tuple[str, ...]:
         """The operations in words that look like SQL."""
         return tuple(sql for operation in operations for sql in rendered(operation))
+
+    def edits(self, *operations: o.Operation) -> tuple[DefinitionEdit, ...]:
+        """Definitions are no text."""
+        del operations
+        return ()
 
     def lock_levels(self, operation: o.AdditiveOperation) -> tuple[tuple[TableName, LockLevel], ...]:
         """The whole database has one writer: whatever is changed is locked in full."""

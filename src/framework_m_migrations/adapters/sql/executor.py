@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from framework_m_migrations.adapters.sql.names import unsendable
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
 from framework_m_migrations.domain.filling import Batch
 from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn, Operation
-from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel
 from framework_m_migrations.domain.schema import TableName
 
 
@@ -62,6 +63,13 @@ class SqlExecutor:
                 with suppress(MigrationError, sa.exc.SQLAlchemyError):
                     alone = self._played(merged, copy)
         return tuple(sql for statements in alone for sql in statements)
+
+    def edits(self, *operations: Operation) -> tuple[DefinitionEdit, ...]:
+        """See the port: played on a copy."""
+        merged = self._sql_dialect.merged(operations)
+        with suppress(MigrationError, sa.exc.SQLAlchemyError):
+            return self._sql_dialect.edits(merged, self._connection, partial(self._played, merged), schema=self._schema)
+        return ()
 
     def _played(self, operations: Sequence[Any], copy: sa.Connection) -> list[tuple[str, ...]]:
         writer = DdlWriter(copy, self._sql_dialect, schema=self._schema)

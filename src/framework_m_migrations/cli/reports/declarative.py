@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import ndiff
 
 from framework_m_migrations.cli.document import Block, Code, Document, Grid, Heading, Span, clean, line
 from framework_m_migrations.cli.reports.shared import (
@@ -13,8 +14,8 @@ from framework_m_migrations.cli.reports.shared import (
     withheld_blocks,
 )
 from framework_m_migrations.domain.describe import sentence
-from framework_m_migrations.domain.plan import LockLevel, PlannedChange, Step, TableLock
-from framework_m_migrations.domain.results import PlanResult, Sql, SyncResult, VerifyResult
+from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel, PlannedChange, TableLock
+from framework_m_migrations.domain.results import PlanResult, SyncResult, VerifyResult
 from framework_m_migrations.domain.risk.rules import DROP
 
 UP_TO_DATE = "Up to date: the database matches the models."
@@ -84,13 +85,14 @@ def plan_report(result: PlanResult, *, verbose: bool = True) -> Document:
 
     Args:
         result: of plan.
-        verbose: list the changes of the host program's own tables too.
+        verbose: list the changes of the host program's own tables too, and every statement, where else the change of
+            a definition is shown.
     """
     plan = result.plan
     sql_of = {id(change.planned): change.sql for change in result.changes}
     withheld_sql = [(planned, sql_of.get(id(planned), ())) for planned in plan.withheld]
     blocks: list[Block] = [*applied_blocks("Sync would apply", plan.applied, every=True, folded=not verbose)]
-    blocks += _steps(plan.steps, result.steps_sql)
+    blocks += _steps(result, exact=verbose)
     if result.sizes:
         blocks += [Heading("Tables that the steps work on"), _sizes(result)]
     blocks += withheld_blocks(plan.withheld)
@@ -125,9 +127,11 @@ def plan_report(result: PlanResult, *, verbose: bool = True) -> Document:
     return tuple(blocks)
 
 
-def _steps(steps: tuple[Step, ...], sql: tuple[Sql, ...]) -> list[Block]:
+def _steps(result: PlanResult, *, exact: bool) -> list[Block]:
+    steps = result.plan.steps
     blocks: list[Block] = [Heading("Steps and their SQL")] if steps else []
-    for number, (step, statements) in enumerate(zip(steps, sql, strict=True), start=1):
+    edits = result.edits if result.edits and not exact else ((),) * len(steps)
+    for number, (step, statements, edited) in enumerate(zip(steps, result.steps_sql, edits, strict=True), start=1):
         kind = "one transaction" if step.transactional else "outside a transaction"
         kind = kind if step.batch is None else f"a transaction for every {step.batch:,} rows"
         locks = lock_words(step.locks)
@@ -136,8 +140,19 @@ def _steps(steps: tuple[Step, ...], sql: tuple[Sql, ...]) -> list[Block]:
         parts += ["reads the table's rows"] if step.scans else []
         blocks.append(line(Span(f"Step {number} of {len(steps)}", "bold"), f": {'; '.join(parts)}", indent=1))
         blocks += [line(Span(f"Note: {hazard}", "warning"), indent=2) for hazard in step.hazards]
-        blocks += [Code(terminated(statement), 2) for statement in statements]
+        hidden = {statement for edit in edited for statement in edit.statements}
+        for edit in edited:
+            blocks.append(line(f"Definition of {edit.table} (with -v the statements that edit it):", indent=2))
+            blocks.append(Code("\n".join(_difference(edit)), 2))
+        blocks += [Code(terminated(statement), 2) for statement in statements if statement not in hidden]
     return blocks
+
+
+def _difference(edit: DefinitionEdit) -> Iterator[str]:
+    """The lines of both definitions, those that go and come marked."""
+    for text in ndiff(edit.before.splitlines(), edit.after.splitlines()):
+        if not text.startswith("?"):
+            yield text.rstrip()
 
 
 def lock_words(locks: Iterable[TableLock]) -> list[str]:

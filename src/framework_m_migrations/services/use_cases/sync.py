@@ -31,7 +31,11 @@ def plan(session: Session, options: SyncOptions) -> UseCase[PlanResult]:
     yield from ()
     made = render(session, SyncPlanner(session, options.online).plan(force=options.force))
     with session.reading():
-        return replace(made, sizes=dict(session.inspector.sizes(worked_on(made.plan.steps))))
+        return replace(
+            made,
+            sizes=dict(session.inspector.sizes(worked_on(made.plan.steps))),
+            edits=tuple(session.executor.edits(*step.operations) for step in made.plan.steps),
+        )
 
 
 def render(session: Session, made: Plan, *, sql: bool = True) -> PlanResult:

@@ -24,7 +24,7 @@ from framework_m_migrations.domain.defined import Dump
 from framework_m_migrations.domain.errors import ConfigurationError, InvalidMetadata, MigrationError
 from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.options import Limits
-from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel
 from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, Table, TableName
 from framework_m_migrations.ports.inspector import Inspector
 from framework_m_migrations.ports.lock import MigrationLock
@@ -34,6 +34,10 @@ CLOSED = "closed"
 
 type Statement = sa.schema.ExecutableDDLElement | sa.Executable | str
 """Something to execute: a DDL element, another executable, or literal SQL that is sent to the driver as it is."""
+
+
+type Play = Callable[[sa.Connection], Sequence[tuple[str, ...]]]
+"""Carries operations out in the database of a connection; the statements of each."""
 
 
 def refuse_reserved(table: TableName, names: Iterable[str]) -> None:
@@ -444,6 +448,19 @@ class SqlDialect(Protocol):
         """
         ...
 
+    def edits(
+        self, operations: Sequence[Any], connection: sa.Connection, play: Play, *, schema: str | None
+    ) -> tuple[DefinitionEdit, ...]:
+        """The definitions that operations change as text.
+
+        Args:
+            operations: what ``merged`` returned.
+            connection: where they would be changed; nothing is.
+            play: carries the operations out in the database of a connection and returns the statements of each.
+            schema: the session's.
+        """
+        ...
+
     def statements(
         self, operation: Operation, connection: sa.Connection, *, schema: str | None
     ) -> tuple[Statement, ...] | None:
@@ -595,6 +612,13 @@ class BaseDialect[S: Spelling, I: Inspector]:
         """See SqlDialect: none is needed."""
         del operations, connection, schema
         return nullcontext()
+
+    def edits(
+        self, operations: Sequence[Any], connection: sa.Connection, play: Play, *, schema: str | None
+    ) -> tuple[DefinitionEdit, ...]:
+        """See SqlDialect: there is a statement for everything."""
+        del operations, connection, play, schema
+        return ()
 
     def statements(
         self, operation: Operation, connection: sa.Connection, *, schema: str | None

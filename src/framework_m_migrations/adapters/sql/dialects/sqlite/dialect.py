@@ -10,7 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark, Rehearsal, RevisionGuard, Statement
+from framework_m_migrations.adapters.sql.dialects.base import (
+    BaseDialect,
+    Mark,
+    Play,
+    Rehearsal,
+    RevisionGuard,
+    Statement,
+)
 from framework_m_migrations.adapters.sql.dialects.sqlite import transactions
 from framework_m_migrations.adapters.sql.dialects.sqlite.conflicts import relations
 from framework_m_migrations.adapters.sql.dialects.sqlite.ddl import locked_tables, statements
@@ -26,7 +33,7 @@ from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.naming import Naming, standard_name
 from framework_m_migrations.domain.operations import Operation
 from framework_m_migrations.domain.options import Limits
-from framework_m_migrations.domain.plan import LockLevel
+from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel
 from framework_m_migrations.domain.schema import TableName, Unique
 
 
@@ -99,6 +106,14 @@ class SqliteDialect(BaseDialect[SqliteSpelling, SqliteInspector]):
         from framework_m_migrations.adapters.sql.dialects.sqlite.dump import rehearsed
 
         return rehearsed(operations, connection) if schema in {None, MAIN} else nullcontext()
+
+    def edits(
+        self, operations: Sequence[Any], connection: sa.Connection, play: Play, *, schema: str | None
+    ) -> tuple[DefinitionEdit, ...]:
+        """See SqlDialect: SQLite keeps definitions as text, and ALTER TABLE changes few parts of them."""
+        from framework_m_migrations.adapters.sql.dialects.sqlite.dump import edits
+
+        return edits(operations, connection, play) if schema in {None, MAIN} else ()
 
     def statements(
         self, operation: Operation, connection: sa.Connection, *, schema: str | None

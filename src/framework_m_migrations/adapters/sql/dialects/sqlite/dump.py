@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from framework_m_migrations.adapters.sql.dialects.base import Play
+from framework_m_migrations.adapters.sql.dialects.sqlite.ddl import stored_text
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, in_transaction, server_version
 from framework_m_migrations.adapters.sql.dialects.sqlite.edits import ADDITIONS, TableEdit
 from framework_m_migrations.adapters.sql.dialects.sqlite.text import (
@@ -22,6 +25,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.text import (
     upper,
 )
 from framework_m_migrations.domain.defined import Definition, Dump
+from framework_m_migrations.domain.plan import DefinitionEdit
 from framework_m_migrations.domain.schema import TableName
 
 _OBJECTS = """
@@ -30,6 +34,8 @@ WHERE m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
   AND m.name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow')
 ORDER BY CASE m.type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2 ELSE 3 END, m.rowid
 """
+_MACHINERY = re.compile(r'PRAGMA (writable_schema|"\w+"\.schema_version) = |UPDATE "\w+"\.sqlite_master SET sql = ')
+"""The statements of an edit that say how, not what."""
 _CONSTRAINTS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
 
 
@@ -37,10 +43,35 @@ _CONSTRAINTS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"}
 def rehearsed(operations: Sequence[Any], connection: sa.Connection) -> Iterator[sa.Connection | None]:
     """A copy in memory, without rows, where several operations are about one table and one edits its definition."""
     tables = Counter(getattr(operation, "table", None) for operation in operations)
-    edited = {operation.table for operation in operations if isinstance(operation, (*ADDITIONS, TableEdit))}
-    if in_transaction(connection) or not any(tables[table] > 1 for table in edited):
+    if in_transaction(connection) or not any(tables[table] > 1 for table in _edited(operations)):
         yield None
         return
+    with _copied(connection) as copy:
+        yield copy
+
+
+def edits(operations: Sequence[Any], connection: sa.Connection, play: Play) -> tuple[DefinitionEdit, ...]:
+    """The texts that operations change, found by changing those of a copy without rows."""
+    tables = _edited(operations)
+    if not tables or in_transaction(connection):
+        return ()
+    with _copied(connection) as copy:
+        before = {table: stored_text(copy, table.name, "main") for table in tables}
+        sent = tuple(sql for statements in play(copy) for sql in statements if _MACHINERY.match(sql))
+        after = {table: stored_text(copy, table.name, "main") for table in tables}
+    return tuple(
+        DefinitionEdit(table, laid_out(old), laid_out(new), sent)
+        for table in sorted(tables, key=str)
+        if (old := before[table]) is not None and (new := after[table]) is not None and old != new
+    )
+
+
+def _edited(operations: Sequence[Any]) -> set[TableName]:
+    return {operation.table for operation in operations if isinstance(operation, (*ADDITIONS, TableEdit))}
+
+
+@contextmanager
+def _copied(connection: sa.Connection) -> Iterator[sa.Connection]:
     engine = sa.create_engine("sqlite://", isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as copy:
@@ -99,6 +130,22 @@ class SqliteRehearsal:
         """See Rehearsal."""
         result = connection.exec_driver_sql(f"SELECT * FROM {quoted(table.name)}")  # noqa: S608 - quoted
         return [dict(row) for row in result.mappings()]
+
+
+def laid_out(sql: str) -> str:
+    """A CREATE TABLE with each column and constraint on a line of its own, which the comma after it does not change."""
+    lines: list[str] = []
+    depth = start = 0
+    for token in tokens(sql):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if token.text == "(" and depth == 1:
+            lines.append(sql[: token.end])
+        elif (token.text, depth) not in {(",", 1), (")", 0)}:
+            continue
+        else:
+            lines.append("  " + " ".join(sql[start : token.start].split()))
+        start = token.end
+    return "\n".join([*lines, f"){sql[start:].rstrip()}"])
 
 
 def _table(sql: str) -> Definition:
