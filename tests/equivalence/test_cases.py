@@ -630,6 +630,12 @@ CASES: dict[str, Case] = {
         SEVEN,
         LITE,
     ),
+    "a column that ignores conflicts becomes a computed one of a table WITHOUT ROWID": case(
+        t(A, col("b", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
+        t(A, col("b", sa.Integer, lambda: sa.Computed("a + 1", persisted=True)), sqlite_with_rowid=False),
+        (),
+        LITE,
+    ),
     "a column that ignores conflicts goes": case(
         t(A, col("b", sa.Integer, nullable=False, server_default="0", sqlite_on_conflict_not_null="IGNORE")),
         t(A),
@@ -658,6 +664,12 @@ CASES: dict[str, Case] = {
         t(col("a", sa.Integer, lambda: sa.Identity(start=5))),
         t(col("a", sa.Integer, lambda: sa.Identity(always=True, start=5, increment=2))),
         ONE,
+        PG,
+    ),
+    "another expression of a virtual column beside a check": case(
+        t(A, col("b", sa.Integer, lambda: sa.Computed("a + 1", persisted=False)), check("a > 0", name="ck")),
+        t(A, col("b", sa.Integer, lambda: sa.Computed("a + 2", persisted=False)), check("a > 0", name="ck")),
+        SEVEN,
         PG,
     ),
     "a key that counts itself becomes an identity": case(

@@ -1,8 +1,9 @@
 """One pair of schemas, three ways: ``create_all(B) == sync(A), sync(B) == sync(A), create(B), run``.
 
-And after ``rollback`` the schema is A, after ``run`` again it is B. Rows are equal at each place, or the review list
-names the column whose values were lost. What sync withholds it does not build; that is left to the revision. ``run``
-sends what ``plan`` showed. All is judged by the database's own dump.
+And after ``rollback``, which sends what ``rollback --sql`` printed unless that says that it may not, the schema is A,
+after ``run`` again it is B. Rows are equal at each place, or the review list names the column whose values were lost.
+What sync withholds it does not build; that is left to the revision. ``run`` sends what ``plan`` showed. All is judged
+by the database's own dump.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Pair:
     fits: bool = True
 
 
-_LOOSE = re.compile(r"NOT NULL: downgrade leaves (.+)\.(.+) nullable")
-"""What the review list says of a column that comes back without its values."""
+_LOOSE = re.compile(r"NOT NULL: downgrade leaves (.+)\.(.+) nullable|(.+): (.+) has the option \w+; downgrade creates")
+"""What the review list says of a column that comes back without its values, or a constraint without an option."""
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Proof:
         if self.former:
             anew = under_new_names if self.dialect == "postgresql" else under_new_columns
             found, wanted = (anew(dump, self.former) for dump in (found, wanted))
-        loose = [match.groups() for line in review if (match := _LOOSE.match(line))]
+        loose = [[part for part in match.groups() if part] for line in review if (match := _LOOSE.match(line))]
         self.wrong += [
             f"{where}: {line}"
             for line in difference(found, wanted)
@@ -276,7 +277,11 @@ def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: P
     if not again.plan.is_empty and not left:
         proof.wrong.append(f"planned after run: {_said(again.plan.changes)}")
     try:
-        manager.rollback(app=APP, to="base")
+        [(_, printed)] = manager.preview_rollback(app=APP, to="base").revisions
+        with _sent(places.work.engine) as sent:
+            manager.rollback(app=APP, to="base")
+        if not printed.notes and printed.unknown is None:
+            _same_words("rollback", printed.statements, sent, proof)
         proof.differ("rollback", places.work.dump(), before, review)
         _same_values("rollback", second, places.work.rows(), pair, review, proof, back=True)
         manager.run()
@@ -492,11 +497,14 @@ def _same_sql(shown: PlanResult, sent: Sequence[str], proof: Proof) -> None:
             return
         case _ if len(shown_change.planned.operations) > 1 and proof.dialect != "postgresql":
             return
-    planned = [_words(text) for text in _changing(shown_change.sql)]
-    found = [_words(text) for text in _changing(sent)]
+    _same_words("run", shown_change.sql, sent, proof)
+
+
+def _same_words(where: str, shown: Sequence[str], sent: Sequence[str], proof: Proof) -> None:
+    planned, found = ([_words(text) for text in _changing(texts)] for texts in (shown, sent))
     if planned != found:
-        proof.unlike += [f"planned: {text}" for text in planned]
-        proof.unlike += [f"sent: {text}" for text in found]
+        proof.unlike += [f"{where} shown: {text}" for text in planned]
+        proof.unlike += [f"{where} sent: {text}" for text in found]
 
 
 def _words(text: str) -> str:

@@ -26,6 +26,19 @@ from alembic import op
 revision, down_revision, branch_labels = "f1", None, ("faulty_shop",)
 def kill(what):
     op.execute(f"KILL {what} {op.get_bind().exec_driver_sql('SELECT CONNECTION_ID()').scalar()}")
+def deadlock():
+    # The other transaction has changed more, so that this one is given up.
+    import threading
+    import sqlalchemy as sa
+    with sa.create_engine(op.get_bind().engine.url.set(drivername="mysql+pymysql")).connect() as other:
+        other.exec_driver_sql("INSERT INTO heavy SELECT seq FROM seq_1_to_50")
+        op.execute("UPDATE one SET id = id + 1")
+        blocked = threading.Thread(target=other.exec_driver_sql, args=("UPDATE one SET id = id + 1",))
+        blocked.start()
+        try:
+            op.execute("UPDATE heavy SET id = id + 1")
+        finally:
+            blocked.join()
 def upgrade():
     BODY
     op.execute("CREATE TABLE made (id int)")
@@ -76,6 +89,7 @@ def test_a_fault_in_a_revision_has_its_own_code(
         ("raw('INSERT INTO one VALUES (2)'); op.get_bind().connection.dbapi_connection.commit()", False),
         ("raw('INSERT INTO one VALUES (2)'); raw('COMMIT'); raw('INSERT INTO one VALUES (3)')", False),
         ("raw('INSERT INTO one VALUES (2)'); raw('COMMIT'); op.execute('CREATE TABLE one (id int)')", False),
+        ("raw('INSERT INTO one VALUES (2)'); raw('COMMIT'); deadlock()", False),
         ("raw('CREATE TABLE two (id int)')", False),
         ("op.execute('INSERT INTO one VALUES (2)'); op.execute('CREATE TABLE one (id int)')", False),
         ("op.execute('CREATE TABLE one (id int)')", True),
@@ -84,7 +98,7 @@ def test_a_fault_in_a_revision_has_its_own_code(
 def test_what_the_driver_commits_is_told(
     site: Path, url: str, mariadb_database: MariadbDatabase, body: str, *, rolled_back: bool
 ) -> None:
-    mariadb_database.execute("CREATE TABLE one (id int)", "INSERT INTO one VALUES (1)")
+    mariadb_database.execute("CREATE TABLE one (id int)", "INSERT INTO one VALUES (1)", "CREATE TABLE heavy (id int)")
     body = f"raw = op.get_bind().connection.cursor().execute; {body}; raise ValueError('no')"
     (site / "faulty_shop/migrations/versions/f1.py").write_text(REVISION.replace("BODY", body))
     with pytest.raises(MigrationError) as failure:

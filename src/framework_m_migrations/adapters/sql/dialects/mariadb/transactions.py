@@ -21,6 +21,7 @@ from framework_m_migrations.domain.options import Limits
 _FOR_EVER = 31536000
 _NO_SAVEPOINT, _DEADLOCK = 1305, 1213
 _MARK = "m_migrate_revision"
+_COMMITS = "SHOW SESSION STATUS WHERE Variable_name IN ('Com_begin', 'Com_commit')"
 _SETTINGS = ("lock_wait_timeout", "innodb_lock_wait_timeout", "max_statement_time", "sql_mode")
 _STRICT = ("STRICT_TRANS_TABLES", "STRICT_ALL_TABLES")
 _OTHER_SQL = ("ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT")
@@ -90,12 +91,19 @@ def mark(connection: sa.Connection) -> Mark:
     """A savepoint, which is gone once its transaction has ended."""
     # It is none of the revision's own statements.
     options = {"m_migrate_probe": True}
+
+    def commits() -> int:
+        return sum(int(value) for _, value in connection.exec_driver_sql(_COMMITS, execution_options=options))
+
+    before = commits()
     connection.exec_driver_sql(f"SAVEPOINT {_MARK}", execution_options=options).close()
 
     def committed(refused: sa.exc.DBAPIError | None, *, within: bool) -> bool:
-        if not within or connection.invalidated or (refused is not None and code_of(refused) == _DEADLOCK):
-            # For a deadlock the server has rolled it back.
+        if not within or connection.invalidated:
             return False
+        if refused is not None and code_of(refused) == _DEADLOCK:
+            # The server itself has rolled it back, or what came after a commit.
+            return commits() != before
         try:
             connection.exec_driver_sql(f"RELEASE SAVEPOINT {_MARK}", execution_options=options).close()
         except sa.exc.DBAPIError as error:

@@ -298,6 +298,11 @@ ORDER BY d.place, d.object
 """What goes with a column, as statements that make it again."""
 
 
+_HAS_CHECKS = text(
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint "
+    "WHERE conrelid = pg_catalog.to_regclass(CAST(:tab AS text)) AND contype = 'c')",
+    tab=sa.Text(),
+)
 _IS_UNLOGGED = text(
     "SELECT relpersistence = 'u' FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass(CAST(:tab AS text))",
     tab=sa.Text(),
@@ -436,10 +441,16 @@ class _Change:
     def _computed(self, old: Generated | None, new: Generated) -> Iterator[str]:
         in_place = old is not None and old.kind == "computed" and old.stored is new.stored
         version = () if self._connection is None else tuple(self._connection.dialect.server_version_info or ())
-        if in_place and (self._connection is None or version >= (SET_EXPRESSION,)):
+        # Of a virtual column in a table with checks the server refuses it; such a column has no values to write anew.
+        if in_place and (self._connection is None or (version >= (SET_EXPRESSION,) and not self._is_refused(new))):
             yield f"{self._alter} SET EXPRESSION AS ({new.expression})"
         else:
             yield from self._replaced(bare=False)
+
+    def _is_refused(self, new: Generated) -> bool:
+        if new.stored or self._connection is None:
+            return False
+        return bool(self._connection.execute(_HAS_CHECKS, {"tab": self._name}).scalar_one())
 
     def _replaced(self, *, bare: bool) -> Iterator[str]:
         """The column dropped and added, and what stood on it made again; ``bare`` keeps the values it had."""

@@ -379,7 +379,8 @@ def _cast(before: Column, after: Column) -> tuple[str, str | None]:
     """The value of one column as the other, by the writer's rules, and a condition for values that would be lost."""
     name = written(before.name)
     found = conversion(before.type, after.type, name, schema=None, version=())
-    through = "::text" if before.type.enum is not None or after.type.enum is not None else ""
+    # Without a rule there may be no cast at all, and every type can be had of a text.
+    through = "::text" if found is None or before.type.enum is not None or after.type.enum is not None else ""
     plain = f"{name}{through}::{after.type.spelling}"
     return (plain, None) if found is None else (found.using or plain, found.loses())
 

@@ -114,7 +114,16 @@ def _referring(change: c.Change, names: Mapping[TableName, TableName]) -> c.Chan
 
 
 def _parts(change: c.Change) -> list[c.Change]:
-    """A renamed column that changes in more than its name, as what each of the others would be."""
+    """A renamed column that changes in more than its name, as what each of the others would be.
+
+    Options of columns that go come apart from others, with which they have nothing to do: see ``phase_of``.
+    """
+    if isinstance(change, c.TableOptionsChanged):
+        going = [name for name, _ in change.before if "." in name and name not in dict(change.options)]
+        if not going or not change.options:
+            return [change]
+        apart, rest = (tuple(one for one in change.before if (one[0] in going) is with_) for with_ in (True, False))
+        return [replace(change, before=apart, options=()), replace(change, before=rest)]
     if not isinstance(change, c.ColumnRenamed):
         return [change]
     table, after = change.table, change.column
