@@ -281,7 +281,8 @@ def _by_revision(places: Places, pair: Pair, before: Dump, after: Dump, proof: P
         with _sent(places.work.engine) as sent:
             manager.rollback(app=APP, to="base")
         if not printed.notes and printed.unknown is None:
-            _same_words("rollback", printed.statements, sent, proof)
+            # On MariaDB a key takes the place of the index that a foreign key was left with.
+            _same_words("rollback", printed.statements, [_FREED.sub("", one) for one in sent], proof)
         proof.differ("rollback", places.work.dump(), before, review)
         _same_values("rollback", second, places.work.rows(), pair, review, proof, back=True)
         manager.run()
@@ -426,6 +427,8 @@ def _essence(value: object) -> object:
 
 
 # --- statements
+
+_FREED = re.compile(r", DROP INDEX `[^`]+`\Z")
 
 _ASKS = (
     "SELECT",

@@ -19,6 +19,9 @@ from framework_m_migrations.adapters.sql.gathering import flush, gathering
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import Limits
 
+FILLED = "m_migrate_filled"
+"""In ``info`` of a connection to an empty copy of a schema: the names of tables that have rows where it was made of."""
+
 
 class ConnectionScopes:
     """transaction, autocommit and reading of ports.session.Session.

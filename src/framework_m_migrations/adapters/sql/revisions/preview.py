@@ -39,6 +39,7 @@ from framework_m_migrations.adapters.sql.revisions.library import Library, offli
 from framework_m_migrations.adapters.sql.revisions.run import RevisionRun, heads_of
 from framework_m_migrations.adapters.sql.revisions.surroundings import Surroundings, known_to_helpers
 from framework_m_migrations.adapters.sql.revisions.transaction import Scopes
+from framework_m_migrations.adapters.sql.scopes import FILLED
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.plan import LockLevel, Risk, TableLock
 from framework_m_migrations.domain.revisions import RevisionPreview
@@ -202,11 +203,18 @@ class Previewer:
     def _copy_schema(self, copy: sa.Connection) -> str | None:
         """Make the copy; what does not work of it is returned in words."""
         idle = not self.connection.in_transaction()
+        quote = self.connection.dialect.identifier_preparer.quote_identifier
         try:
             rows = self.connection.exec_driver_sql(
                 "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
                 "ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'view' THEN 1 WHEN 'index' THEN 2 ELSE 3 END, rowid"
             ).all()
+            tables = [name for name, sql in rows if sql.upper().startswith("CREATE TABLE")]
+            filled = {
+                name
+                for name in tables
+                if self.connection.exec_driver_sql(f"SELECT EXISTS (SELECT 1 FROM {quote(name)})").scalar()  # noqa: S608
+            }
         finally:
             if idle:
                 self.connection.rollback()
@@ -218,6 +226,7 @@ class Previewer:
                     driver.execute(sql)
                 except sqlite3.Error as error:
                     return f"The schema cannot be copied into memory: {name}: {error}."
+        copy.info[FILLED] = filled
         if self.versioned:
             self._set_heads(copy, self.heads)
         return None

@@ -48,6 +48,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.text import (
     unquoted,
 )
 from framework_m_migrations.adapters.sql.dialects.sqlite.types import conversion, declared_type, lost, stays_as_it_is
+from framework_m_migrations.adapters.sql.scopes import FILLED
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain.errors import DatabaseError, RevisionError, ValuesWouldBeLost
 from framework_m_migrations.domain.naming import Constraint, unnamed_names
@@ -553,9 +554,14 @@ def _generated_clause(column: Column, text: SqlText) -> str | None:
 
 
 def has_rows(connection: sa.Connection, table: str, schema: str) -> bool:
-    """Whether a table has any row."""
+    """Whether a table has any row, or of an empty copy the one that it is the copy of."""
     found = control(connection, f"SELECT EXISTS (SELECT 1 FROM {quoted(schema)}.{quoted(table)})")  # noqa: S608
-    return bool(found[0][0])
+    filled: frozenset[str] = connection.info.get(FILLED, frozenset())
+    if found[0][0] or table in filled:
+        return True
+    # It may be one of those under another name.
+    there = {name for (name,) in control(connection, f"SELECT name FROM {quoted(schema)}.sqlite_master")}  # noqa: S608
+    return not filled <= there
 
 
 def rebuild(connection: sa.Connection, draft: Draft, send: Send, *, schema: str) -> None:
