@@ -14,6 +14,7 @@ from framework_m_migrations.domain.errors import ConfigurationError, InvalidMeta
 from tests.support.statements import recorded
 from tests.sync.conftest import Site
 from tests.sync.test_every_type import Level, Trimmed
+from tests.sync.test_what_is_declared import check_wrong
 
 pytestmark = pytest.mark.mariadb
 
@@ -169,6 +170,28 @@ def test_an_index_over_an_expression_is_refused_before_anything_is_done(one_site
     with pytest.raises(InvalidMetadata, match="over columns only"):
         one_site.sync(metadata)
     assert one_site.inspect().get_table_names() == []
+
+
+def test_what_the_database_rejects_waits_alone(one_site: Site) -> None:
+    names = ["check_column", "check_syntax", "computed_column", "collation", "default", "default_function"]
+    check_wrong(one_site, *names, "long_key", "row")
+
+
+def test_a_key_between_types_that_do_not_fit_waits_alone(one_site: Site) -> None:
+    metadata = sa.MetaData()
+    sa.Table("p", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("s", sa.String(30), unique=True))
+    types: dict[str, Any] = {
+        "text": sa.String(9),
+        "big": sa.BigInteger,
+        "unsigned": mysql.INTEGER(unsigned=True),
+        "fine": sa.Integer,
+    }
+    keys = [sa.Column(name, type_, sa.ForeignKey("p.id")) for name, type_ in types.items()]
+    sa.Table("c", metadata, *keys, sa.Column("s", sa.String(9), sa.ForeignKey("p.s")))
+    done = one_site.sync(metadata)
+    assert {p.judgement.rule for p in done.withheld} == {"target-other-type"}
+    assert len(done.withheld) == 3
+    assert len(one_site.inspect().get_foreign_keys("c")) == 2
 
 
 def test_a_changed_index_or_constraint_is_told_under_its_name(one_site: Site) -> None:

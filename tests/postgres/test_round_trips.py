@@ -122,7 +122,9 @@ def test_a_message_that_is_refused_names_the_statement_at_fault(
 
 def test_a_message_that_cannot_be_read_names_the_statement_at_fault(turns: Callable[..., Any]) -> None:
     wanted = build(9)
-    wanted.tables["tab_0007"].append_column(sa.Column("wrong", sa.Integer, server_default=sa.text("nope(")))
+    # Foreign keys are not tried before.
+    key = sa.ForeignKey("tab_0001.id", ondelete="SET DEFAULT SET")
+    wanted.tables["tab_0007"].append_column(sa.Column("wrong", sa.Uuid, key))
     with pytest.raises(DatabaseError, match="syntax error") as failure:
         turns("sync", wanted)
     assert failure.value.details["statement"].startswith("CREATE TABLE tab_0007 (")

@@ -40,6 +40,9 @@ def _empty_index() -> sa.MetaData:
         pytest.param(lambda: table(name="sqlite_x"), "reserved", id="a name of SQLite's"),
         pytest.param(lambda: table(sa.Index("sqlite_ix", "id")), "reserved", id="an index of such a name"),
         pytest.param(_empty_index, "no columns", id="an index without columns"),
+        pytest.param(
+            lambda: table(sa.Column("a", sa.ForeignKey("t.id", ondelete="EXPLODE"))), "EXPLODE", id="an unknown action"
+        ),
     ],
 )
 @LOCAL
@@ -85,6 +88,77 @@ def test_a_key_to_columns_that_are_not_unique_waits_alone(site: Site) -> None:
     assert set(site.inspect().get_table_names()) >= {"p", "c"}
     if not site.is_sqlite:
         site.settle(wanted(sa.UniqueConstraint("a", name="uq")))
+
+
+def wrong(metadata: sa.MetaData, *names: str) -> list[str]:
+    """Adds a table for each way in which a definition is wrong to the database; of one only an index is."""
+
+    def a() -> sa.Column[int]:
+        return sa.Column("a", sa.Integer)
+
+    parts: dict[str, list[sa.schema.SchemaItem]] = {
+        "check_column": [a(), sa.CheckConstraint("nope > 0", name="k")],
+        "check_syntax": [a(), sa.CheckConstraint("a >", name="k")],
+        "computed_column": [a(), sa.Column("b", sa.Integer, sa.Computed("nope + 1", persisted=True))],
+        "collation": [sa.Column("a", sa.String(9, collation="nope"))],
+        "index_column": [a(), sa.Index("ix_nope", sa.text("nope"))],
+        "default": [sa.Column("a", sa.Integer, server_default="abc")],
+        "default_function": [sa.Column("a", sa.Integer, server_default=sa.text("(nope())"))],
+        "long_key": [sa.Column("a", sa.String(1000), primary_key=True)],
+        "row": [sa.Column(f"c{number}", sa.String(6000)) for number in range(4)],
+    }
+    for name in names:
+        sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *parts[name])
+    return [f"{name}: {'index' if name == 'index_column' else 'table'}" for name in names]
+
+
+def check_wrong(site: Site, *names: str) -> None:
+    """What is wrong is withheld with the database's words, by plan too; all else is done, and the rest when mended."""
+    old = table(sa.Column("a", sa.Integer), name="old")
+    site.settle(old)
+    metadata = table(sa.Column("a", sa.Integer), sa.Column("b", sa.Integer), name="old")
+    sa.Table(
+        "fine",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("a", sa.Integer),
+        sa.CheckConstraint("a > 0", name="f"),
+    )
+    expected = wrong(metadata, *names)
+    planned, done = site.plan(metadata), site.sync(metadata)
+    for plan in (planned.plan, done.plan.plan):
+        said = {
+            f"{p.change.table}: {'index' if isinstance(p.change, c.IndexAdded) else 'table'}" for p in plan.withheld
+        }
+        assert said == set(expected)
+        assert all("The database rejects it: " in p.judgement.reason for p in plan.withheld)
+    assert {"fine", "old"} <= set(site.inspect().get_table_names())
+    assert [one["name"] for one in site.inspect().get_columns("old")] == ["id", "a", "b"]
+    for name in names:
+        metadata.remove(metadata.tables[name])
+        sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True))
+    sa.Table("old", metadata, sa.CheckConstraint("b < 9", name="k"), extend_existing=True)
+    site.sync(metadata)
+    assert set(names) <= set(site.inspect().get_table_names())
+
+
+@BOTH
+def test_what_the_database_rejects_waits_alone(site: Site) -> None:
+    names = ["check_column", "check_syntax", "computed_column", "collation", "index_column"]
+    check_wrong(site, *names, *([] if site.is_sqlite else ["default", "default_function"]))
+
+
+@POSTGRES
+def test_a_key_between_types_that_do_not_fit_waits_alone(site: Site) -> None:
+    metadata = table(sa.Column("n", sa.Numeric, unique=True), name="p")
+    types = {"text": sa.Text, "uuid": sa.Uuid, "money": sa.Numeric, "small": sa.SmallInteger}
+    sa.Table("c", metadata, *(sa.Column(name, type_, sa.ForeignKey("p.id")) for name, type_ in types.items()))
+    sa.Table("d", metadata, sa.Column("n", sa.BigInteger, sa.ForeignKey("p.n")))
+    done = site.sync(metadata)
+    keys = [p.change.foreign_key.columns for p in done.withheld if isinstance(p.change, c.ForeignKeyAdded)]
+    assert sorted(keys) == [("money",), ("text",), ("uuid",)]
+    assert {p.judgement.rule for p in done.withheld} == {"target-other-type"}
+    assert len(site.inspect().get_foreign_keys("c")) == len(site.inspect().get_foreign_keys("d")) == 1
 
 
 @BOTH

@@ -5,10 +5,20 @@ Planning asks these and never the name of the dialect.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from framework_m_migrations.domain.naming import STANDARD, Naming
 from framework_m_migrations.domain.renames import Spell, spelt
+from framework_m_migrations.domain.schema import ColumnType
+
+type Fits = Callable[[ColumnType, ColumnType], bool]
+
+
+def fits_any(column: ColumnType, target: ColumnType) -> bool:
+    """True: any type may refer to any."""
+    del column, target
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ class Capabilities:
         batched_reads: the catalog of any number of tables is read in the same number of statements.
         column_order: the catalog tells the columns of a table in their order, new ones last.
         async_driver: SQLAlchemy's name of an asynchronous driver, such as ``postgresql+asyncpg``; None for none.
+        ignored_actions: of foreign keys, that the database takes and does nothing for.
+        key_fits: whether a column of a type may refer to one of another; true where it is not known.
         views_hold_types: the type of a column cannot be changed while a view uses it.
     """
 
@@ -115,6 +127,8 @@ class Capabilities:
     batched_reads: bool = True
     column_order: bool = True
     async_driver: str | None = None
+    ignored_actions: frozenset[str] = frozenset()
+    key_fits: Fits = fits_any
     savepoints: bool = True
     constraint_names: bool = True
     text_lengths: bool = True

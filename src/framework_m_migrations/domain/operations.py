@@ -213,6 +213,9 @@ class SetComment:
     constraint: str | None = None
 
 
+type Defining = CreateTable | AddColumn | CreateIndex | AddCheck
+"""What gives a database a definition that it may reject."""
+
 AdditiveOperation = (
     CreateEnum
     | CreateObject

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from framework_m_migrations.domain.filling import Batch
-from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn, Operation
+from framework_m_migrations.domain.operations import AdditiveOperation, Defining, FillColumn, Operation
 from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel
 from framework_m_migrations.domain.schema import TableName
 
@@ -60,6 +61,18 @@ class Executor(Protocol):
         """The definitions that operations of one step change as text; none where the database has statements for all.
 
         Changes nothing.
+        """
+        ...
+
+    def rejected(self, tries: Sequence[Sequence[Defining]], *, unsure: bool) -> Mapping[Defining, str]:
+        """The operations that the database rejects whatever the rows, with its words; nothing is left of the trial.
+
+        Args:
+            tries: those of one table together: CreateTable first, where it is new.
+            unsure: what the operations may need, such as types or functions, is created by the same plan or by a hook.
+
+        Returns:
+            Only what is known: where nothing can be tried, nothing.
         """
         ...
 

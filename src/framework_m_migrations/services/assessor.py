@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.effects import HookPhase
 from framework_m_migrations.domain.filling import key_of
 from framework_m_migrations.domain.lowering import stageable
 from framework_m_migrations.domain.naming import named
 from framework_m_migrations.domain.plan import PlannedChange
-from framework_m_migrations.domain.risk.conflicts import asked_about, withhold_obstructed
+from framework_m_migrations.domain.risk.conflicts import Obstacle, asked_about, doubtful, withhold_obstructed
 from framework_m_migrations.domain.risk.drop_blockers import drops_asked_about, fixed_columns, not_offered
 from framework_m_migrations.domain.risk.facts import FactKind, Facts, Question, TypeChange
 from framework_m_migrations.domain.risk.prerequisites import withhold_dependents
@@ -102,10 +104,17 @@ class Assessor:
         judged = withhold_unsupported(judged, can, tables, self.catalog.names)
         offered = self._without_held_drops((*judged, *ghosts))
         judged, ghosts = offered[: len(judged)], offered[len(judged) :]
-        judged = self._without_obstructed(judged, ghosts)
-        withheld = withhold_dependents(
-            judged, self.catalog.names, tuple(tables.values()), any_index=can.keys_to_any_index
+        waiting = partial(
+            withhold_dependents,
+            existing=self.catalog.names,
+            tables=tuple(tables.values()),
+            any_index=can.keys_to_any_index,
+            fits=can.key_fits,
         )
+        withheld = waiting(self._without_obstructed(judged, ghosts))
+        tried = self._without_rejected(withheld)
+        if tried is not withheld:
+            withheld = waiting(tried)
         return Assessed(tuple(withheld), known, tuple(ghosts))
 
     def _without_held_drops(self, planned: Sequence[PlannedChange]) -> list[PlannedChange]:
@@ -131,6 +140,21 @@ class Assessor:
             return list(judged)
         going = {p.change.table for p in ghosts if p.judgement.handled_by == DROP}
         return withhold_obstructed(judged, self.session.inspector.obstacles(asked), going, capabilities)
+
+    def _without_rejected(self, judged: list[PlannedChange]) -> list[PlannedChange]:
+        """Withhold what the database rejects whatever the rows, such as a check over a column that is not there."""
+        changes = [p.change for p in judged if not p.withheld]
+        tries = doubtful(changes, self.catalog.tables)
+        if not tries:
+            return judged
+        made = any(isinstance(change, c.ObjectAdded | c.EnumAdded) for change in changes)
+        inherited = any(isinstance(one, c.TableAdded) and "inherits" in dict(one.definition.options) for one in changes)
+        hooked = any(hook.phase is HookPhase.BEFORE_SYNC for hook in self.session.hooks.hooks())
+        asked = [list(several) for several in tries]
+        found = self.session.executor.rejected(asked, unsure=made or inherited or hooked)
+        whose = {operation: change for several in tries for operation, change in several.items()}
+        wrong = {whose[one]: Obstacle(f"The database rejects it: {said}.") for one, said in found.items()}
+        return withhold_obstructed(judged, wrong, (), self.session.capabilities) if wrong else judged
 
     def _parts(self, change: c.Change, known: Knowledge) -> tuple[c.Change, ...]:
         """A column in stages whose NOT NULL cannot be had without a long lock: the column, and what is left of it."""

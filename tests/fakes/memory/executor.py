@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.filling import Batch
 from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel
@@ -45,6 +47,11 @@ class MemoryExecutor:
         """Definitions are no text."""
         del operations
         return ()
+
+    def rejected(self, tries: Sequence[Sequence[o.Defining]], *, unsure: bool) -> Mapping[o.Defining, str]:
+        """Nothing is known."""
+        del tries, unsure
+        return {}
 
     def lock_levels(self, operation: o.AdditiveOperation) -> tuple[tuple[TableName, LockLevel], ...]:
         """The whole database has one writer: whatever is changed is locked in full."""

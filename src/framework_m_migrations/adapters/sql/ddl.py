@@ -57,7 +57,7 @@ class DdlWriter:
         self._sql_dialect = sql_dialect
         self._schema = schema
         target = Target.of(connection.dialect, sql_dialect, schema=schema)
-        self._text = target.text
+        self.text = self._text = target.text
         self._forms = SharedForms(
             target.text, comments=target.capabilities.comments, serial_keys=target.capabilities.serial_keys
         )

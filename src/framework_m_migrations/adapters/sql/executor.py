@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -15,9 +15,10 @@ from framework_m_migrations.adapters.sql.errors import shortened, translated
 from framework_m_migrations.adapters.sql.gathering import options
 from framework_m_migrations.adapters.sql.guard import refuse_destruction
 from framework_m_migrations.adapters.sql.names import unsendable
+from framework_m_migrations.adapters.sql.trial import TRIAL, Try, rejected, renamed
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError
 from framework_m_migrations.domain.filling import Batch
-from framework_m_migrations.domain.operations import AdditiveOperation, FillColumn, Operation
+from framework_m_migrations.domain.operations import AdditiveOperation, CreateTable, Defining, FillColumn, Operation
 from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel
 from framework_m_migrations.domain.schema import TableName
 
@@ -98,6 +99,26 @@ class SqlExecutor:
         with translated(self._sql_dialect.translate, sql):
             row = self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one()
         return Batch(int(row[0]), int(row[1]), row[2])
+
+    def rejected(self, tries: Sequence[Sequence[Defining]], *, unsure: bool) -> Mapping[Defining, str]:
+        """See the port: as temporary tables."""
+        trial = self._sql_dialect.trial
+        if trial is None or not tries:
+            return {}
+        asked: list[list[Try]] = []
+        for number, operations in enumerate(tries):
+            name, table = f"{TRIAL}{number if trial.together else ''}", operations[0].table
+            text = self._writer.text
+            asked.append(
+                []
+                if isinstance(operations[0], CreateTable)
+                else [Try(None, (trial.like.format(name=name, table=text.table(table)),))]
+            )
+            for place, operation in enumerate(operations):
+                with suppress(MigrationError, sa.exc.SQLAlchemyError):
+                    said = [renamed(sql, table, name, place, text) for sql in self._writer.statements(operation)]
+                    asked[-1].append(Try(operation, tuple(sql for sql in said if sql is not None)))
+        return dict(rejected(self._connection, trial, asked, unsure=unsure))
 
     def lock_levels(self, operation: AdditiveOperation) -> tuple[tuple[TableName, LockLevel], ...]:
         """Locks on tables that exist before the operation."""

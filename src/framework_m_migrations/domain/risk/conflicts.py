@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import NameInOtherCase
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
 from framework_m_migrations.domain.risk.rules import CREATE, DROP, MANUAL
-from framework_m_migrations.domain.schema import TableName
+from framework_m_migrations.domain.schema import Column, Index, Table, TableName
 
 
 def folded(name: str) -> str:
@@ -210,6 +212,99 @@ def freed_names(changes: Iterable[c.Change]) -> set[tuple[TableName, str | None]
             case _:
                 pass
     return found
+
+
+_PLAIN = frozenset(
+    {"smallint", "integer", "bigint", "tinyint", "int", "numeric", "decimal", "real", "double", "float", "uuid"}
+    | {"double precision", "boolean", "bool", "character", "character varying", "varchar", "char", "date", "time"}
+    | {"datetime", "timestamp", "timestamp without time zone", "timestamp with time zone"}
+)
+"""Types without a surprise, below these sizes, for columns and keys of any database."""
+_SIZES = (4000, 60)
+_KEY, _ROW, _MANY = 700, 16000, 200
+_NULL = re.compile(r"(\w+) IS (?:NOT )?NULL")
+_LITERAL = re.compile(r"[-+]?[\d.]+|'(?:[^']|'')*'|TRUE|FALSE|CURRENT_\w+|now\(\)|\(CURRENT_TIMESTAMP\)", re.IGNORECASE)
+
+
+def doubtful(changes: Iterable[c.Change], tables: Mapping[TableName, Table]) -> list[dict[o.Defining, c.Change]]:
+    """What a database might reject whatever the rows, and is worth a trial: by table, what creates it first.
+
+    Args:
+        changes: of a plan, not withheld.
+        tables: that exist.
+    """
+    found: dict[TableName, dict[o.Defining, c.Change]] = {}
+    changed: set[TableName] = set()
+    for change in changes:
+        match change:
+            case c.TableAdded(definition=table):
+                indexes = [index for index in table.indexes if not _is_plain_index(index, table)]
+                if indexes or not _is_plain(table):
+                    found[table.name] = {o.CreateTable(replace(table, indexes=()), ()): change}
+                    found[table.name] |= {
+                        o.CreateIndex(table.name, one): c.IndexAdded(table.name, one) for one in indexes
+                    }
+            case c.ColumnAdded(table=name, column=column) if name in tables:
+                found.setdefault(name, {})[o.AddColumn(name, column)] = change
+            case c.IndexAdded(table=name, index=index) if name in tables and not _is_plain_index(index, tables[name]):
+                found.setdefault(name, {})[o.CreateIndex(name, index)] = change
+            case c.CheckAdded(table=name, check=check) if name in tables:
+                found.setdefault(name, {})[o.AddCheck(name, check)] = change
+            case c.TableRenamed() | c.ColumnRenamed() | c.ColumnTypeChanged():
+                changed.add(change.table)
+            case _:
+                pass
+    # Of a table that becomes another one meanwhile the trial would know nothing.
+    return [several for name, several in found.items() if name not in changed and not _is_nothing(several)]
+
+
+def _is_nothing(several: Mapping[o.Defining, c.Change]) -> bool:
+    """Only columns that no database rejects."""
+    return all(isinstance(one, o.AddColumn) and _is_plain_column(one.column) for one in several)
+
+
+def _is_plain(table: Table) -> bool:
+    keys = [one.columns for one in (table.primary_key, *table.uniques) if one is not None]
+    return (
+        not (table.checks or table.options or len(table.columns) > _MANY)
+        and sum(column.type.length or 0 for column in table.columns) <= _ROW
+        and all(map(_is_plain_column, table.columns))
+        and all(_is_plain_key(columns, table) for columns in keys)
+    )
+
+
+def _is_plain_column(column: Column) -> bool:
+    type_, generated = column.type, column.generated
+    sizes = (type_.length or 0) <= _SIZES[0] and (type_.precision or 0) <= _SIZES[1]
+    whole = generated is None or (generated.kind != "computed" and "int" in type_.base)
+    worded = type_.length is not None or type_.base in {"text", "varchar", "char"}
+    default = column.default is None or (
+        _LITERAL.fullmatch(column.default) is not None
+        and (not column.default.startswith("'") or (worded and len(column.default) <= (type_.length or _KEY) + 2))
+    )
+    return (
+        sizes
+        and whole
+        and default
+        and "COLLATE" not in type_.spelling
+        and type_.collation is None
+        and (type_.scale or 0) <= (type_.precision or 0)
+    )
+
+
+def _is_plain_index(index: Index, table: Table) -> bool:
+    special = index.method or index.options or any(key.column is None for key in index.keys)
+    special = special or any(key.modifiers not in {"", "DESC"} for key in index.keys)
+    if index.where is not None:
+        found = _NULL.fullmatch(index.where)
+        special = special or found is None or found[1] not in {column.name for column in table.columns}
+    return not special and _is_plain_key([str(key.column) for key in index.keys], table)
+
+
+def _is_plain_key(names: Sequence[str], table: Table) -> bool:
+    columns = [one for one in table.columns if one.name in names]
+    texts = sum(one.type.length or 0 for one in columns)
+    return texts <= _KEY and all(one.type.base.lower() in _PLAIN for one in columns)
 
 
 def taken_by(change: c.Change) -> str | None:

@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from framework_m_migrations.domain import changes as c
+from framework_m_migrations.domain.capabilities import Fits, fits_any
 from framework_m_migrations.domain.defined import blocked
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
 from framework_m_migrations.domain.renames import occurs
 from framework_m_migrations.domain.risk.rules import DROP
-from framework_m_migrations.domain.schema import Check, ForeignKey, Table, TableName
+from framework_m_migrations.domain.schema import Check, ColumnType, ForeignKey, Table, TableName
 
 _WHOLE_NUMBERS = {"smallint", "integer", "int", "bigint"}
 
@@ -25,6 +26,8 @@ class _Standing:
 
     names: frozenset[TableName]
     keys: Mapping[TableName, Sequence[frozenset[str]]]
+    types: Mapping[TableName, Mapping[str, ColumnType]]
+    fits: Fits
     missing: dict[TableName, set[str]] = field(default_factory=dict)
     retyped: dict[TableName, set[str]] = field(default_factory=dict)
     leaving: dict[TableName, dict[str, str]] = field(default_factory=dict)
@@ -54,6 +57,13 @@ class _Standing:
         )
         if blocker is not None:
             return _waits(blocker)
+        own, others = self.types.get(table, {}), self.types.get(key.target, {})
+        for name, target in zip(key.columns, key.target_columns, strict=True):
+            if name in own and target in others and not self.fits(own[name], others[target]):
+                what = f"{table}.{name} is {own[name]} and {key.target}.{target} is {others[target]}"
+                return Judgement(
+                    Risk.WARNING, "target-other-type", f"{what}: a foreign key needs types that fit.", "manual"
+                )
         # Of a table that was not read nothing is known.
         if frozenset(key.target_columns) in self.keys.get(key.target, (frozenset(key.target_columns),)):
             return None
@@ -69,6 +79,7 @@ def withhold_dependents(
     tables: Collection[Table] = (),
     *,
     any_index: bool = False,
+    fits: Fits = fits_any,
 ) -> list[PlannedChange]:
     """The same changes, those withheld too that need what is withheld.
 
@@ -78,10 +89,11 @@ def withhold_dependents(
         tables: what is known of them: a foreign key on a column stands in the way of another type, whether the key is
             still wanted or not.
         any_index: a foreign key may point to any indexed columns, be they unique or not.
+        fits: see Capabilities.key_fits.
     """
     found = _without_types_under_keys(_with_renames(planned), tables)
     while True:
-        result = _once_more(found, existing, tables, any_index=any_index)
+        result = _once_more(found, existing, tables, any_index=any_index, fits=fits)
         if sum(p.withheld for p in result) == sum(p.withheld for p in found):
             return result
         # What waits now is waited for in its turn: an index over a column that is computed of one of another type.
@@ -164,15 +176,30 @@ def _keys(
     return found
 
 
+def _types(planned: Sequence[PlannedChange], tables: Iterable[Table]) -> dict[TableName, dict[str, ColumnType]]:
+    """By table, the types of the columns once the plan is done."""
+    new = (p.change.definition for p in planned if isinstance(p.change, c.TableAdded) and not p.withheld)
+    found = {table.name: {one.name: one.type for one in table.columns} for table in (*tables, *new)}
+    for p in planned:
+        if isinstance(p.change, c.ColumnAdded | c.ColumnTypeChanged | c.ColumnRenamed) and not p.withheld:
+            found.setdefault(p.change.table, {})[p.change.column.name] = p.change.column.type
+    return found
+
+
 def _once_more(
-    planned: Sequence[PlannedChange], existing: frozenset[TableName], tables: Iterable[Table], *, any_index: bool
+    planned: Sequence[PlannedChange],
+    existing: frozenset[TableName],
+    tables: Iterable[Table],
+    *,
+    any_index: bool,
+    fits: Fits,
 ) -> list[PlannedChange]:
     """The same changes, those withheld too that need one of those that are withheld already."""
     made = {p.change.table for p in planned if isinstance(p.change, c.TableAdded) and not p.withheld}
     stale = _stale_types(planned)
     if stale:
         planned = [_without_stale(p, stale) for p in planned]
-    standing = _Standing(existing | made, _keys(planned, tables, any_index=any_index))
+    standing = _Standing(existing | made, _keys(planned, tables, any_index=any_index), _types(planned, tables), fits)
     for p in planned:
         if not p.withheld:
             continue

@@ -316,6 +316,9 @@ def _describe(element: sa.ForeignKey) -> str:
 
 def _action(phrase: str | None, target: Target) -> str | None:
     found = action(phrase)
+    known = found is None or found.startswith(("CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT"))
+    if not known or found in target.capabilities.ignored_actions:
+        raise InvalidMetadata(f"The database has no ON DELETE or ON UPDATE {found}.", details={"action": found})
     return None if found == "RESTRICT" and not target.capabilities.restrict else found
 
 

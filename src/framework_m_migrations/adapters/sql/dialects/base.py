@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Protocol
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.guard import Lexical
+from framework_m_migrations.adapters.sql.trial import Trial
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
@@ -359,6 +360,11 @@ class SqlDialect(Protocol):
         """A query for a row (name, CLOSED) if the role must not write this table; None where a write tells."""
         ...
 
+    @property
+    def trial(self) -> Trial | None:
+        """How definitions are tried out, None for not at all."""
+        ...
+
     def relations(self, names: Collection[str], schema: str | None, *, visible: bool = False) -> sa.Select[Any] | None:
         """A query for what has one of the names of tables in a schema: rows of (name, kind), "table" for a table.
 
@@ -516,7 +522,7 @@ class BaseDialect[S: Spelling, I: Inspector]:
 
     Attributes:
         name: SQLAlchemy's name of the dialect.
-        own_tables, key_length: see SqlDialect.
+        own_tables, key_length, trial: see SqlDialect.
         spelling_class: of the canonical spelling, called with SQLAlchemy's dialect.
         inspector_class: of the catalog reader, called as ``inspector`` is.
         login: an expression for the role or account that is connected.
@@ -528,6 +534,7 @@ class BaseDialect[S: Spelling, I: Inspector]:
     inspector_class: type[I]
     own_tables: Mapping[str, str] = MappingProxyType({})
     key_length: int | None = None
+    trial: Trial | None = None
 
     def unwritable(self, name: str, schema: str | None) -> sa.Select[Any] | None:
         """See SqlDialect: not known before."""

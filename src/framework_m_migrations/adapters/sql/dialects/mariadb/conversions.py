@@ -11,9 +11,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.mariadb.catalog import TableTraits
-from framework_m_migrations.adapters.sql.dialects.mariadb.normalise import TRIAL
 from framework_m_migrations.adapters.sql.dialects.mariadb.text import CHECK, TYPE, ColumnDefinition, quoted
 from framework_m_migrations.adapters.sql.dialects.mariadb.types import ParsedType, parse_type, type_change
+from framework_m_migrations.adapters.sql.trial import TRIAL
 from framework_m_migrations.domain.risk.facts import TypeChange
 from framework_m_migrations.domain.schema import Column, ColumnType, Table
 

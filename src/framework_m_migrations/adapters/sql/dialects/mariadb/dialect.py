@@ -13,13 +13,15 @@ from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark,
 from framework_m_migrations.adapters.sql.dialects.mariadb import transactions
 from framework_m_migrations.adapters.sql.dialects.mariadb.conflicts import relations
 from framework_m_migrations.adapters.sql.dialects.mariadb.ddl import NAMING, Writer
-from framework_m_migrations.adapters.sql.dialects.mariadb.errors import translate
+from framework_m_migrations.adapters.sql.dialects.mariadb.errors import is_wrong, translate
 from framework_m_migrations.adapters.sql.dialects.mariadb.expressions import spelt
 from framework_m_migrations.adapters.sql.dialects.mariadb.inspector import MariadbInspector
 from framework_m_migrations.adapters.sql.dialects.mariadb.locks import MariadbWaits, NamedLock, holders_named
 from framework_m_migrations.adapters.sql.dialects.mariadb.spelling import NAME_LIMIT, MariadbSpelling
+from framework_m_migrations.adapters.sql.dialects.mariadb.types import key_fits
 from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.adapters.sql.sqltext import SqlText
+from framework_m_migrations.adapters.sql.trial import Trial
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
@@ -87,8 +89,12 @@ class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
             keys_to_any_index=True,
             # InnoDB checks at once whatever is said, and prints one word for both.
             restrict=False,
+            ignored_actions=frozenset({"SET DEFAULT"}),
+            key_fits=key_fits,
             defines=frozenset({"view", "function", "procedure", "trigger", "rows"}),
         )
+
+    trial = Trial(transactions.attempts, "CREATE TEMPORARY TABLE {name} LIKE {table}", together=False, wrong=is_wrong)
 
     def lock(self, connection: sa.Connection, *, schema: str | None) -> NamedLock:
         """GET_LOCK on the session's own connection."""

@@ -19,9 +19,9 @@ from framework_m_migrations.adapters.sql.dialects.mariadb.options import respelt
 from framework_m_migrations.adapters.sql.dialects.mariadb.text import TableDefinition, parse_definition, quoted
 from framework_m_migrations.adapters.sql.dialects.mariadb.transactions import taken_back
 from framework_m_migrations.adapters.sql.dialects.mariadb.types import bytes_of, parse_type
+from framework_m_migrations.adapters.sql.trial import TRIAL
 from framework_m_migrations.domain.schema import Check, Column, ColumnType, Index, Table
 
-TRIAL = "m_migrate_trial"
 KEY_BYTES = 3072
 """Bytes that InnoDB's index holds of a column, with rows in the format that is the default."""
 type Pairs = Sequence[tuple[Table, Table]]

@@ -7,7 +7,7 @@ last DDL statement are committed or rolled back together, and that the session's
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.base import Mark
 from framework_m_migrations.adapters.sql.dialects.mariadb.errors import code_of
 from framework_m_migrations.adapters.sql.scopes import is_autocommit, isolation
+from framework_m_migrations.adapters.sql.trial import TRIAL, Attempt
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import Limits
 
@@ -85,6 +86,28 @@ def taken_back(connection: sa.Connection) -> Iterator[None]:
     finally:
         if not open_before:
             _leave(connection)
+
+
+@contextmanager
+def attempts(connection: sa.Connection) -> Iterator[Attempt]:
+    """See trial.Trial: temporary tables commit nothing, and are dropped."""
+    options = {"no_parameters": True}
+
+    def attempt(statements: Sequence[str]) -> sa.exc.DBAPIError | None:
+        sent = 0
+        try:
+            for sql in statements:
+                connection.exec_driver_sql(sql, execution_options=options).close()
+                sent += 1
+        except sa.exc.DBAPIError as error:
+            return error
+        finally:
+            if sent and not connection.invalidated:
+                connection.exec_driver_sql(f"DROP TEMPORARY TABLE {TRIAL}").close()
+        return None
+
+    with taken_back(connection):
+        yield attempt
 
 
 def mark(connection: sa.Connection) -> Mark:

@@ -346,3 +346,14 @@ def _made(spelling: str) -> sa.types.TypeEngine[Any] | None:
             options[word] = True
     made: sa.types.TypeEngine[Any] = kind(**options)
     return made
+
+
+_ALIKE = {"char": "varchar", "binary": "varbinary"}
+
+
+def key_fits(column: ColumnType, target: ColumnType) -> bool:
+    """Whether InnoDB lets a column of a type refer to one of another: of texts the lengths may differ, else nothing."""
+    own, other = (_ALIKE.get(one.base, one.base) for one in (column, target))
+    same_sign = ("unsigned" in column.spelling) == ("unsigned" in target.spelling)
+    collated = None in {column.collation, target.collation} or column.collation == target.collation
+    return own == other and same_sign and collated

@@ -19,13 +19,15 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import (
 from framework_m_migrations.adapters.sql.dialects.postgresql.columns import batch
 from framework_m_migrations.adapters.sql.dialects.postgresql.conflicts import relations
 from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import lock_levels, statements
-from framework_m_migrations.adapters.sql.dialects.postgresql.errors import translate
+from framework_m_migrations.adapters.sql.dialects.postgresql.errors import is_wrong, translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
 from framework_m_migrations.adapters.sql.dialects.postgresql.locks import PostgresqlLock
 from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import unwritable
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import NAME_LIMIT
+from framework_m_migrations.adapters.sql.dialects.postgresql.types import key_fits
 from framework_m_migrations.adapters.sql.guard import Lexical
+from framework_m_migrations.adapters.sql.trial import Trial
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.defined import DEFINED
@@ -96,11 +98,14 @@ class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
             unique_is_index=False,
             table_locks=True,
             options_as_named=True,
+            key_fits=key_fits,
         )
 
     def lock(self, connection: sa.Connection, *, schema: str | None) -> PostgresqlLock:
         """See SqlDialect."""
         return PostgresqlLock(connection, schema=schema)
+
+    trial = Trial(transactions.attempts, "CREATE TEMPORARY TABLE {name} (LIKE {table})", together=True, wrong=is_wrong)
 
     @contextmanager
     def transaction(self, connection: sa.Connection, limits: Limits) -> Iterator[None]:

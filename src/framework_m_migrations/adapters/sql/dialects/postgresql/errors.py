@@ -39,6 +39,17 @@ _EXTENSIONS: dict[str, tuple[str, ...]] = {
 """The types and operator classes of well-known extensions, by the extension."""
 
 
+_SURE = frozenset({"42703", "42601", "42P17", "0A000"})
+"""An unknown column, syntax, a volatile function, what the place does not allow."""
+
+
+def is_wrong(error: sa.exc.DBAPIError, unsure: bool) -> bool:
+    """Whether a definition is wrong: not a missing right, a lost connection, or what the plan creates first."""
+    state = sqlstate(error) or ""
+    # A table that a default names may be one of the plan.
+    return state in _SURE if unsure else state not in {"42501", "42P01"} and state[:2] in {"42", "22", "0A", "54"}
+
+
 def sqlstate(error: sa.exc.DBAPIError) -> str | None:
     """The five characters that every driver keeps in a place of its own; None where it is no error of the server."""
     origin: object = error.orig

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.dialects.base import Mark
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import escaped_literal, execute
 from framework_m_migrations.adapters.sql.gathering import options
 from framework_m_migrations.adapters.sql.scopes import is_autocommit, isolation
+from framework_m_migrations.adapters.sql.trial import Attempt
 from framework_m_migrations.domain.errors import ConfigurationError
 from framework_m_migrations.domain.options import Limits
 
@@ -237,6 +239,28 @@ def taken_back(connection: sa.Connection, *, timeout: float | None = None) -> It
         finally:
             if scope.is_active:
                 scope.rollback()
+
+
+@contextmanager
+def attempts(connection: sa.Connection) -> Iterator[Attempt | None]:
+    """See trial.Trial: each attempt is a savepoint in a transaction that is rolled back."""
+    if is_inside_autocommit_block(connection):
+        yield None
+        return
+
+    def attempt(statements: Sequence[str]) -> sa.exc.DBAPIError | None:
+        try:
+            with taken_back(connection):
+                body, tag = "\n".join(f"EXECUTE {escaped_literal(sql)};" for sql in statements), "$m_migrate$"
+                while tag in body:
+                    tag = f"{tag[:-1]}_$"
+                execute(connection, f"DO {tag} BEGIN\n{body}\nEND {tag}").close()
+        except sa.exc.DBAPIError as error:
+            return error
+        return None
+
+    with taken_back(connection):
+        yield attempt
 
 
 def is_inside_autocommit_block(connection: sa.Connection) -> bool:

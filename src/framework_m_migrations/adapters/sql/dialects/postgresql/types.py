@@ -244,3 +244,21 @@ def _index(connection: sa.Connection) -> bool:
 def _files(connection: sa.Connection, *, indexed: bool) -> list[object]:
     names = [_TABLE, "pg_temp.m_migrate_trial_index"] if indexed else [_TABLE]
     return [execute(connection, _FILES.format(name)).scalar_one() for name in names]
+
+
+_RANKS = {"smallint": 0, "integer": 0, "bigint": 0, "numeric": 1, "real": 2, "double precision": 3}
+_GROUPS = {
+    "character varying": "text", "character": "text", "text": "text", "name": "text", "uuid": "uuid", "bytea": "bytea",
+    "boolean": "boolean", "date": "date", "timestamp without time zone": "date", "timestamp with time zone": "date",
+    "time without time zone": "time", "time with time zone": "timetz", "interval": "interval", "inet": "inet",
+    "cidr": "inet", "macaddr": "macaddr",
+} | dict.fromkeys(_RANKS, "number")  # fmt: skip
+
+
+def key_fits(column: ColumnType, target: ColumnType) -> bool:
+    """Whether a column of a type may refer to one of another: they have an operator ``=`` in common."""
+    own, other = (f"enum {one.enum}" if one.enum else _GROUPS.get(one.base) for one in (column, target))
+    if own is None or other is None or column.spelling == target.spelling:
+        return True
+    # A smaller number is taken for a larger one, and not the other way round.
+    return own == other and (own != "number" or _RANKS[column.base] <= _RANKS[target.base])

@@ -23,11 +23,12 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.conflicts import relati
 from framework_m_migrations.adapters.sql.dialects.sqlite.ddl import locked_tables, statements
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import server_version
 from framework_m_migrations.adapters.sql.dialects.sqlite.edits import TableEdit, merged
-from framework_m_migrations.adapters.sql.dialects.sqlite.errors import translate
+from framework_m_migrations.adapters.sql.dialects.sqlite.errors import is_wrong, translate
 from framework_m_migrations.adapters.sql.dialects.sqlite.inspector import MAIN, SqliteInspector
 from framework_m_migrations.adapters.sql.dialects.sqlite.locks import lock_beside
 from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import SqliteSpelling
 from framework_m_migrations.adapters.sql.guard import Lexical
+from framework_m_migrations.adapters.sql.trial import Trial
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError
 from framework_m_migrations.domain.naming import Naming, standard_name
@@ -82,6 +83,13 @@ class SqliteDialect(BaseDialect[SqliteSpelling, SqliteInspector]):
             defines=frozenset({"view", "rows"}),
             naming=Naming(standard_name, written=(Unique,)),
         )
+
+    trial = Trial(
+        transactions.attempts,
+        "CREATE TEMPORARY TABLE {name} AS SELECT * FROM {table} WHERE 0",
+        together=True,
+        wrong=is_wrong,
+    )
 
     def transaction(self, connection: sa.Connection, limits: Limits) -> AbstractContextManager[None]:
         """BEGIN IMMEDIATE or a savepoint; see transactions.py. There is one writer: its lock has the limit."""

@@ -49,6 +49,12 @@ _MEANINGS: dict[int, tuple[type[MigrationError], str]] = {
 }
 
 
+def is_wrong(error: sa.exc.DBAPIError, unsure: bool) -> bool:
+    """Whether a definition is wrong: SQLITE_ERROR, and not for a function that may be registered first."""
+    found = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == 1
+    return found and not (unsure and str(error.orig).startswith(("no such function", "no such collation")))
+
+
 def translate(error: sa.exc.DBAPIError) -> MigrationError | None:
     """The error of our tree that a driver's error means, None where it is nothing in particular."""
     original = error.orig

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.ddl import forget_edits
 from framework_m_migrations.adapters.sql.dialects.sqlite.driver import control, driver_autocommit, in_transaction
 from framework_m_migrations.adapters.sql.dialects.sqlite.errors import translate
 from framework_m_migrations.adapters.sql.dialects.sqlite.locks import holders
+from framework_m_migrations.adapters.sql.trial import Attempt
 from framework_m_migrations.adapters.sql.watching import PATIENCE, next_report, still_waiting
 from framework_m_migrations.domain.errors import DatabaseError, LockTimeout
 from framework_m_migrations.domain.options import Limits
@@ -136,6 +137,25 @@ def _take_write_lock(connection: sa.Connection) -> None:
     """Turn the transaction that ``autocommit=False`` keeps open into a writing one, changing nothing."""
     version = control(connection, "PRAGMA user_version")[0][0]
     control(connection, f"PRAGMA user_version = {int(version)}")
+
+
+@contextmanager
+def attempts(connection: sa.Connection) -> Iterator[Attempt]:
+    """See trial.Trial: each attempt is a savepoint; of temporary tables, so that no lock of the file is taken."""
+
+    def attempt(statements: Sequence[str]) -> sa.exc.DBAPIError | None:
+        control(connection, "SAVEPOINT m_migrate_trial")
+        try:
+            for sql in statements:
+                control(connection, sql)
+        except sa.exc.DBAPIError as error:
+            return error
+        finally:
+            control(connection, "ROLLBACK TO m_migrate_trial")
+            control(connection, "RELEASE m_migrate_trial")
+        return None
+
+    yield attempt
 
 
 @contextmanager
