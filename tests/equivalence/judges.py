@@ -11,7 +11,7 @@ Normalised is only what is no difference:
 - on MariaDB the counter of AUTO_INCREMENT, the name of the database, the numbers in names that the server counts
   (CONSTRAINT_1), which depend on what was there before, and the method of an index, of which InnoDB has one, whatever
   it was declared with;
-- on PostgreSQL the words of a switch (off, false);
+- on PostgreSQL the words of a switch (off, false), and a default that is NULL;
 - on both the names that the server chose from a former name (``under_new_names``, ``under_new_columns``).
 
 The dump is never read by the engine's own reader.
@@ -75,6 +75,7 @@ def judge_postgresql(connection: sa.Connection) -> Dump:
     return {name: tuple(sorted(parts)) for name, parts in found.items()}
 
 
+_NO_DEFAULT = re.compile(r" DEFAULT NULL::[a-z ]+(?:\(\d+\))?(?= NOT NULL|\Z)")
 _SWITCH = {"true": "on", "false": "off"}
 
 
@@ -83,7 +84,8 @@ def _of_postgresql(statement: str) -> tuple[str, list[str]]:
     if head.startswith(("CREATE TABLE", "CREATE UNLOGGED TABLE")):
         # Closed by ")", which storage parameters follow.
         lines = [line.strip().removesuffix(",") for line in body]
-        return head, [re.sub(r"='(true|false)'", lambda said: f"={_SWITCH[said[1]]}", line) for line in lines]
+        lines = [re.sub(r"='(true|false)'", lambda said: f"={_SWITCH[said[1]]}", line) for line in lines]
+        return head, [_NO_DEFAULT.sub("", line) for line in lines]
     return " ".join([head, *(line.strip() for line in body)]), []
 
 

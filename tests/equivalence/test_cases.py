@@ -744,6 +744,24 @@ CASES: dict[str, Case] = {
     "a check without a name that the server spells its own way goes with its column": case(
         t(A, S_B, check("b > 'x' OR b IS NULL")), t(A, col("c", sa.Integer), check("c > 0 OR c IS NULL")), SEVEN, PG
     ),
+    "an array with a comment is renamed and made required": case(
+        t(col("a", postgresql.ARRAY(sa.Integer), comment="c")),
+        t(renamed("b", "a", postgresql.ARRAY(sa.Integer), nullable=False, comment="c")),
+        (),
+        PG,
+    ),
+    "a column that refers to a table is renamed with it": case(
+        both(PARENT, t(A, foreign(name="fk"))),
+        both(
+            t(name="q", info={"renamed_from": "p"}),
+            t(renamed("b", "a", sa.Integer), lambda: sa.ForeignKeyConstraint(["b"], ["q.id"], name="fk")),
+        ),
+        WITH_PARENT,
+        PG,
+    ),
+    "a text of a length has no default any more": case(
+        t(col("a", sa.String(60), server_default="x")), t(col("a", sa.String(60))), SEVEN, PG
+    ),
     "two exclusion constraints that are one": case(
         t(A, exclusion("ex"), exclusion("ey")), t(A, S_B, exclusion("ex"), exclusion("ey")), SEVEN, PG
     ),

@@ -316,6 +316,9 @@ class Directives:
             case o.RenameColumn(before=before, column=column, constraints=constraints):
                 names = ", ".join(string_literal(name) for name in (table.name, before.name))
                 new = string_literal(column.name)
+                known = objects.columns(table)
+                if before.name in known:
+                    known[column.name] = known[before.name]
                 renamed = Source(f"op.alter_column({names}, new_column_name={new}{_schema(table)})")
                 return (renamed, *self._constraints_renamed(table, constraints))
             case o.AlterType(before=before, column=column):

@@ -46,6 +46,14 @@ class Halves:
     first_down: list[Source] = field(default_factory=list)
     """What may refuse the downgrade of the first half, before any of it is done."""
     review: list[str] = field(default_factory=list)
+    names: Mapping[TableName, TableName] = field(default_factory=dict)
+    """Former names of tables, and what they are called when the second half runs."""
+
+    def restored(self, table: TableName, item: Item, name: str | None = None) -> Source:
+        """The call that adds again, when the second half is taken back, what was there before the first."""
+        if isinstance(item, ForeignKey) and item.target in self.names:
+            item = replace(item, target=self.names[item.target], native=None)
+        return create(table, item, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +236,8 @@ def rename_column(halves: Halves, change: c.ColumnRenamed, wanted: Table, actual
     )
     if not after.nullable and not before.nullable:
         halves.expand_up.append(call("set_not_null", table.name, after.name, table=table))
+    if change.column.comment:
+        halves.expand_up.append(_sent(o.SetComment(table, after.name, change.column.comment)))
     halves.expand_up.extend(_copies(table, copies, clash))
     if clash:
         halves.expand_up.append(call("take_names", table.name, clash, table=table))
@@ -248,7 +258,9 @@ def rename_column(halves: Halves, change: c.ColumnRenamed, wanted: Table, actual
     )
     if not before.nullable and not after.nullable:
         halves.contract_down.append(call("set_not_null", table.name, before.name, table=table))
-    halves.contract_down.extend(create(table, old, _former(table, old, clash)) for old, _ in pairs)
+    if before.comment:
+        halves.contract_down.append(_sent(o.SetComment(table, before.name, before.comment)))
+    halves.contract_down.extend(halves.restored(table, old, _former(table, old, clash)) for old, _ in pairs)
 
 
 def moved_names(change: c.ColumnRenamed, wanted: Table | None, actual: Table) -> list[str]:
@@ -310,7 +322,7 @@ def convert_column(halves: Halves, change: c.ColumnTypeChanged, actual: Table, *
     )
     former = former_name(name)
     halves.contract_down.extend(
-        create(table, _moved(item, name, former), former_name(item_name(table, item))) for item, _ in items
+        halves.restored(table, _moved(item, name, former), former_name(item_name(table, item))) for item, _ in items
     )
 
 
@@ -329,7 +341,7 @@ def drop_column(halves: Halves, change: c.ColumnRemoved, actual: Table, replaced
     halves.contract_up.append(_sent(o.DropColumn(table, column.name)))
     again = replace(column, nullable=column.nullable or is_required(column))
     halves.contract_down.append(_sent(o.AddColumn(table, again)))
-    halves.contract_down.extend(create(table, item) for item in items)
+    halves.contract_down.extend(halves.restored(table, item) for item in items)
 
 
 def require_column(halves: Halves, table: TableName, column: Column) -> None:
@@ -472,6 +484,7 @@ def online_halves(changes: Sequence[PlannedChange], draft: RevisionDraft) -> Hal
     """
     tables = {actual.name: (wanted, actual) for wanted, actual in draft.tables}
     found = Halves()
+    names = {one.change.before: one.change.table for one in changes if isinstance(one.change, c.TableRenamed)}
     ordered = sorted(changes, key=lambda planned: phase_of(planned.change))
     renames = [planned.change for planned in ordered if isinstance(planned.change, c.ColumnRenamed)]
     moved = {(one.table, name) for one in renames for name in moved_names(one, *tables[one.table])}
@@ -479,7 +492,7 @@ def online_halves(changes: Sequence[PlannedChange], draft: RevisionDraft) -> Hal
     for planned in ordered:
         if _is_moved(planned.change, moved, renames):
             continue
-        one = Halves()
+        one = Halves(names=names)
         replaced = {item_name(table, item) for table, item in anew if table == planned.change.table}
         _write(one, planned, tables, replaced)
         found.expand_up += one.expand_up
@@ -604,7 +617,7 @@ def _remove(halves: Halves, table: TableName, item: Item) -> None:
     """Old code may rely on what it enforces or makes quick."""
     _without_option(halves, table, item)
     halves.contract_up.append(drop(table, item))
-    halves.contract_down.append(create(table, item))
+    halves.contract_down.append(halves.restored(table, item))
 
 
 def _without_option(halves: Halves, table: TableName, before: Item) -> None:
@@ -624,7 +637,7 @@ def _replace(halves: Halves, table: TableName, before: Item, after: Item) -> Non
     halves.review.append(f"{table}: {name} is redefined; rows that violate the new definition stop the contract step.")
     if name != old:
         halves.contract_up += [create(table, after), drop(table, before)]
-        halves.contract_down += [create(table, before), drop(table, after)]
+        halves.contract_down += [halves.restored(table, before), drop(table, after)]
         return
     begun = call_text("exists", table.name, former_name(name), table=table)
     halves.contract_up += [
@@ -632,7 +645,7 @@ def _replace(halves: Halves, table: TableName, before: Item, after: Item) -> Non
         drop(table, before, former_name(name)),
     ]
     halves.contract_down += [
-        create(table, before, former_name(name)),
+        halves.restored(table, before, former_name(name)),
         _exchange("give_names_back", table, name),
         drop(table, after, copy),
     ]
