@@ -44,6 +44,11 @@ class LockLevel(StrEnum):
     SHARE = "SHARE"
     SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
     ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+    MDL_SHARED_WRITE = "MDL_SHARED_WRITE"
+    MDL_SHARED_NO_WRITE = "MDL_SHARED_NO_WRITE"
+    MDL_EXCLUSIVE = "MDL_EXCLUSIVE"
+    """MariaDB's metadata locks (https://mariadb.com/kb/en/metadata-locking): beside other writers, against writers,
+    and, at the begin and the end of each ALTER TABLE, against everybody."""
     ONE_WRITER = "the one writer's lock"
     """SQLite's: nobody else writes to the database meanwhile; whoever reads goes on."""
 

@@ -484,6 +484,10 @@ class SqlDialect(Protocol):
         """Locks that an operation takes on tables that exist before it."""
         ...
 
+    def lock_level(self, level: LockLevel) -> LockLevel:
+        """The database's own lock for a statement that takes this one on PostgreSQL."""
+        ...
+
     def revision_impl(self) -> type[Any] | None:
         """A mixin that stands before Alembic's ``impl`` of the dialect while a revision runs; None for Alembic's alone.
 
@@ -647,7 +651,11 @@ class BaseDialect[S: Spelling, I: Inspector]:
 
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """See SqlDialect: an exclusive lock on what changes, and one against writers on a new key's target."""
-        return lock_levels(operation)
+        return tuple((table, self.lock_level(level)) for table, level in lock_levels(operation))
+
+    def lock_level(self, level: LockLevel) -> LockLevel:
+        """See SqlDialect: called as on PostgreSQL."""
+        return level
 
     def revision_impl(self) -> type[Any] | None:
         """See SqlDialect: the shared writer's tables and columns, and Alembic's generic DDL."""

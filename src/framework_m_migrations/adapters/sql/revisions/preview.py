@@ -41,7 +41,7 @@ from framework_m_migrations.adapters.sql.revisions.surroundings import Surroundi
 from framework_m_migrations.adapters.sql.revisions.transaction import Scopes
 from framework_m_migrations.adapters.sql.scopes import FILLED
 from framework_m_migrations.domain.errors import MigrationError
-from framework_m_migrations.domain.plan import LockLevel, Risk, TableLock
+from framework_m_migrations.domain.plan import Risk
 from framework_m_migrations.domain.revisions import RevisionPreview
 
 _PACKAGE = str(Path(__file__).parents[3])
@@ -148,12 +148,10 @@ class Previewer:
             risk = Risk.BREAKING
         else:
             risk = Risk.WARNING if findings or preview.unknown else Risk.SAFE
-        locks = locks_of([sent.sql for sent in rendered.statements], created)
-        if name == "sqlite":
-            # One writer at a time, whatever it does.
-            locks = tuple(replace(lock, level=LockLevel.ONE_WRITER) for lock in locks)
-        elif name != "postgresql":
-            locks = tuple(_metadata_lock(lock) for lock in locks)
+        locks = tuple(
+            replace(lock, level=self.scopes.lock_level(lock.level))
+            for lock in locks_of([sent.sql for sent in rendered.statements], created)
+        )
         return replace(preview, risk=risk, reasons=tuple(dict.fromkeys(one.what for one in findings)), locks=locks)
 
     def _after(self, heads: frozenset[str], revision: str, *, upgrade: bool) -> frozenset[str]:
@@ -352,9 +350,3 @@ def _unknown(rendered: Rendered) -> str | None:
         return None
     where = "" if rendered.failed_at is None else f" at line {rendered.failed_at}"
     return f"It needs the database itself{where} ({rendered.failure})."
-
-
-def _metadata_lock(lock: TableLock) -> TableLock:
-    """MariaDB: each ALTER TABLE takes an exclusive metadata lock at its beginning and end, however short."""
-    rows_only = {LockLevel.ROW_EXCLUSIVE, LockLevel.SHARE_ROW_EXCLUSIVE}
-    return lock if lock.level in rows_only else replace(lock, level=LockLevel.ACCESS_EXCLUSIVE)

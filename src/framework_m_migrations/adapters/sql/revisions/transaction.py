@@ -23,6 +23,7 @@ from framework_m_migrations.adapters.sql.errors import FOLLOWS
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import MigrationError, RevisionError
 from framework_m_migrations.domain.options import Limits
+from framework_m_migrations.domain.plan import LockLevel
 
 _COMMIT = re.compile(r"\s*(COMMIT|END)(\s+(WORK|TRANSACTION))?\s*;?\s*", re.IGNORECASE)
 _BEGIN = re.compile(
@@ -58,6 +59,10 @@ class Scopes(Protocol):
 
     def mark(self, connection: sa.Connection) -> Mark:
         """As SqlDialect.mark."""
+        ...
+
+    def lock_level(self, level: LockLevel) -> LockLevel:
+        """As SqlDialect.lock_level."""
         ...
 
     def revision_impl(self) -> type[Any] | None:

@@ -27,6 +27,7 @@ from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import InvalidMetadata, MigrationError, UnsupportedDatabase
 from framework_m_migrations.domain.options import Limits
+from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import Table, TableName
 
 OLDEST = (10, 6)
@@ -142,6 +143,18 @@ class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
         """The table as it is. One that a revision renames first has nothing known about it when a plan shows it."""
         found = self.inspector(connection, schema=schema, ignored=frozenset()).read([name]).tables.get(name)
         return found if found is not None else Table(name, ())
+
+    def lock_levels(self, operation: o.Operation) -> tuple[tuple[TableName, LockLevel], ...]:
+        """As of any database, but that a new table's foreign keys lock nothing."""
+        return () if isinstance(operation, o.CreateTable) else super().lock_levels(operation)
+
+    def lock_level(self, level: LockLevel) -> LockLevel:
+        """A metadata lock: writers go on beside each other, and a foreign key's target waits for them alone."""
+        return {
+            LockLevel.NONE: LockLevel.NONE,
+            LockLevel.ROW_EXCLUSIVE: LockLevel.MDL_SHARED_WRITE,
+            LockLevel.SHARE_ROW_EXCLUSIVE: LockLevel.MDL_SHARED_NO_WRITE,
+        }.get(level, LockLevel.MDL_EXCLUSIVE)
 
     def revision_impl(self) -> type[Any] | None:
         """Alembic's operations through the writer, from what SHOW CREATE TABLE says."""

@@ -133,6 +133,11 @@ class SqliteDialect(BaseDialect[SqliteSpelling, SqliteInspector]):
         """The one writer's lock: others may read."""
         return tuple((table, LockLevel.ONE_WRITER) for table in locked_tables(operation))
 
+    def lock_level(self, level: LockLevel) -> LockLevel:
+        """One writer at a time, whatever it does."""
+        del level
+        return LockLevel.ONE_WRITER
+
     def revision_impl(self) -> type[Any] | None:
         """Edits of the stored definition, where Alembic's own copies what it can reflect."""
         from framework_m_migrations.adapters.sql.dialects.sqlite.revisions import SqliteRevisions
