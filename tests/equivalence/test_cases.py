@@ -825,6 +825,12 @@ CASES: dict[str, Case] = {
         WITH_PARENT,
         MARIA,
     ),
+    "a column is made required, and gets a default and a comment": case(
+        t(col("a", mysql.SET("x", "y"))),
+        t(col("a", mysql.SET("x", "y"), nullable=False, server_default="x", comment="c")),
+        (),
+        MARIA,
+    ),
     "a moment that is updated is made required": case(
         t(col("a", sa.TIMESTAMP, server_default=sa.text("CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"))),
         t(
@@ -851,6 +857,12 @@ CASES: dict[str, Case] = {
             )
         ),
         SEVEN,
+    ),
+    "a foreign key that the server named goes from a unique column": case(
+        both(PARENT, t(A, foreign(), unique("a", name="uq"))),
+        both(PARENT, t(A, unique("a", name="uq"))),
+        WITH_PARENT,
+        MARIA,
     ),
     "an unsigned integer": case(t(), t(col("a", mysql.INTEGER(unsigned=True))), ONE, MARIA),
     "an integer becomes unsigned": case(t(A), t(col("a", mysql.INTEGER(unsigned=True))), SEVEN, MARIA),

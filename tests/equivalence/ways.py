@@ -514,5 +514,7 @@ def _words(text: str) -> str:
     tokens = tokens_of(text.removesuffix(", LOCK=NONE").removesuffix(", LOCK=SHARED"))
     said = " ".join(token if token.startswith("'") else token.casefold() for token in tokens)
     said = re.sub(r"(?<=default )\( (current_timestamp(?: \( \d \))?) \)", r"\1", said)
+    # MariaDB takes a number out of its quotes.
+    said = re.sub(r"(?<=default )'(-?\d+(?:\.\d+)?)'", r"\1", said)
     # The additive path has no word for taking a default away.
     return said.replace("main . ", "").replace(" set default null", " drop default")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from framework_m_migrations.domain.describe import sentence
@@ -14,10 +15,12 @@ from framework_m_migrations.domain.errors import (
     PlanOutdated,
 )
 from framework_m_migrations.domain.events import HookStarted, PlanMade
+from framework_m_migrations.domain.operations import AdditiveOperation
 from framework_m_migrations.domain.options import SyncOptions
 from framework_m_migrations.domain.plan import Plan, PlannedChange
 from framework_m_migrations.domain.results import PlanResult, RenderedChange, SyncResult
 from framework_m_migrations.domain.risk.facts import worked_on
+from framework_m_migrations.domain.schema import TableName
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.services.drops import drops_of
 from framework_m_migrations.services.mixed_apps import recorded_where_new
@@ -48,8 +51,23 @@ def render(session: Session, made: Plan, *, sql: bool = True) -> PlanResult:
             )
             for planned in made.changes
         )
-        steps = tuple(session.executor.render(*step.operations) if sql else () for step in made.steps)
+        steps = tuple(_in_a_row(session, made)) if sql else ((),) * len(made.steps)
     return PlanResult(made, changes, steps)
+
+
+def _in_a_row(session: Session, made: Plan) -> Iterator[tuple[str, ...]]:
+    """The SQL of each step, where each operation is a step of its own as the ones before on its table leave it."""
+    earlier: dict[TableName, tuple[list[AdditiveOperation], int]] = {}
+    for step in made.steps:
+        table = getattr(step.operations[0], "table", None) if len(step.operations) == 1 else None
+        if table is None or session.capabilities.transactional_ddl:
+            yield session.executor.render(*step.operations)
+            continue
+        operations, shown = earlier.get(table, ([], 0))
+        operations += step.operations
+        statements = session.executor.render(*operations)
+        yield statements[shown:]
+        earlier[table] = operations, len(statements)
 
 
 def _sql(session: Session, planned: PlannedChange) -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -248,6 +250,38 @@ _NO_SUCH_TABLE = 1146
 _INSTANT_KINDS = (TypeChange.EQUAL, TypeChange.WIDENING)
 
 
+def is_changed_again(operations: Sequence[o.Operation]) -> bool:
+    """Whether several operations change one column, whose definition each of them says whole."""
+    found: Counter[tuple[TableName, str | None]] = Counter()
+    for operation in operations:
+        match operation:
+            case o.AlterType(table=table, column=column) | o.SetNotNull(table=table, column=column):
+                found[table, column.name] += 1
+            case o.SetDefault(table=table, column=column):
+                found[table, column.name] += 1
+            case o.SetComment(table=table, column=str(name)):
+                found[table, name] += 1
+            case _:
+                pass
+    return any(count > 1 for count in found.values())
+
+
+class Rehearsing:
+    """Stands for a connection while a plan is written: changes of columns are remembered, and nothing is changed."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self.remembered: dict[tuple[TableName, str], ColumnDefinition] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def exec_driver_sql(self, sql: str, *arguments: Any, **options: Any) -> Any:
+        """What asks is sent; what changes something is not."""
+        asks = sql.startswith(("SHOW", "SELECT"))
+        return self._connection.exec_driver_sql(sql, *arguments, **options) if asks else StringIO()
+
+
 class Writer:
     """Writes the statements of operations.
 
@@ -261,7 +295,7 @@ class Writer:
     def __init__(
         self, connection: sa.Connection | None, text: SqlText, *, schema: str | None, demanding: bool = True
     ) -> None:
-        self._given = connection
+        self._given: sa.Connection | Rehearsing | None = connection
         self._text = text
         self._schema = schema
         self._demanding = demanding
@@ -270,7 +304,8 @@ class Writer:
     def _connection(self) -> sa.Connection:
         if self._given is None:
             raise InvalidMetadata("How the table is defined now is not known without the database.")
-        return self._given
+        given: Any = self._given
+        return given  # type: ignore[no-any-return]
 
     def additive(self, operation: o.AdditiveOperation) -> tuple[str, ...] | None:
         """The statements of an additive operation, None for the shared form."""
@@ -377,7 +412,8 @@ class Writer:
         (said,) = SharedForms(self._text, comments=False).statements(operation)
         definition = self._definition(operation.table)
         indexes = {} if definition is None else definition.indexes
-        if any(columns[: len(key.columns)] == key.columns for columns in indexes.values()):
+        others = () if definition is None else definition.keys
+        if any(columns[: len(key.columns)] == key.columns for columns in (*indexes.values(), *others)):
             return said
         name = chosen_name(Unique(None, key.columns), Place(operation.table, (), [*indexes]))
         alter = self._alter(operation.table)
@@ -411,6 +447,8 @@ class Writer:
         definition = self._definition(table)
         existing = self._existing(table, column, definition)
         new = changed(name, existing, change)
+        if isinstance(self._given, Rehearsing):
+            self._given.remembered[table, change.rename or name] = new
         # The server builds a table anew whose stored computed column is said again.
         online = online and GENERATED not in existing.clauses
         suffix = self._lock(definition, anew=change.nullable is not None, stored=True) if online else ""
@@ -579,11 +617,15 @@ class Writer:
     def _definition(self, table: TableName) -> TableDefinition | None:
         """The table as the server prints it, None where there is none of this name."""
         try:
-            return read_definition(self._connection, self._text.table(table))
+            found = read_definition(self._connection, self._text.table(table))
         except sa.exc.DBAPIError as error:
             if code_of(error) != _NO_SUCH_TABLE:
                 raise
             return None
+        if isinstance(self._given, Rehearsing):
+            columns = {name: self._given.remembered.get((table, name), one) for name, one in found.columns.items()}
+            found = replace(found, columns=columns)
+        return found
 
 
 def _with_indexes(base: type[Any]) -> type[Any]:

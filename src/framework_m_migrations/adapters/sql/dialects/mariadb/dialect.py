@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark, Rehearsal, Statement, server_version
 from framework_m_migrations.adapters.sql.dialects.mariadb import transactions
 from framework_m_migrations.adapters.sql.dialects.mariadb.conflicts import relations
-from framework_m_migrations.adapters.sql.dialects.mariadb.ddl import NAMING, Writer
+from framework_m_migrations.adapters.sql.dialects.mariadb.ddl import NAMING, Rehearsing, Writer, is_changed_again
 from framework_m_migrations.adapters.sql.dialects.mariadb.errors import is_wrong, translate
 from framework_m_migrations.adapters.sql.dialects.mariadb.expressions import spelt
 from framework_m_migrations.adapters.sql.dialects.mariadb.inspector import MariadbInspector
@@ -138,6 +138,14 @@ class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
         if isinstance(operation, _DESTRUCTIVE):
             return writer.destructive(operation)
         return writer.revision(operation) if isinstance(operation, o.RevisionOperation) else writer.additive(operation)
+
+    def rehearsed(
+        self, operations: Sequence[Any], connection: sa.Connection, *, schema: str | None
+    ) -> AbstractContextManager[sa.Connection | None]:
+        """See SqlDialect: a change of a column says again what the one before made of it."""
+        del schema
+        rehearsing: Any = Rehearsing(connection)
+        return nullcontext(rehearsing if is_changed_again(operations) else None)
 
     def _table(self, connection: sa.Connection, name: TableName, schema: str | None) -> Table:
         """The table as it is. One that a revision renames first has nothing known about it when a plan shows it."""

@@ -149,8 +149,8 @@ class ColumnDefinition:
 class TableDefinition:
     """A table's columns by name in their order, its named checks' expressions, and the columns of plain indexes.
 
-    ``indexes`` leaves out what is unique, of another kind, or over a part of a column; ``indexed`` are the columns of
-    all indexes and unique constraints.
+    ``indexes`` leaves out what is unique, of another kind, or over a part of a column; ``keys`` are the columns of what
+    is unique, ``indexed`` those of all indexes and unique constraints.
     """
 
     columns: Mapping[str, ColumnDefinition]
@@ -158,6 +158,7 @@ class TableDefinition:
     engine: str
     indexes: Mapping[str, tuple[str, ...]]
     indexed: frozenset[str] = frozenset()
+    keys: tuple[tuple[str, ...], ...] = ()
 
     def column(self, name: str) -> ColumnDefinition | None:
         """The column of this name, whatever its case."""
@@ -189,12 +190,16 @@ def parse_definition(sql: str) -> TableDefinition:
     checks: dict[str, str] = {}
     indexes: dict[str, tuple[str, ...]] = {}
     indexed: set[str] = set()
+    keys: list[tuple[str, ...]] = []
     for part in _split(items[start + 1 : end]):
         if part[0].kind == NAME:
             columns[part[0].value] = ColumnDefinition(_clauses(sql, part[1:]))
             continue
         if "KEY" in [item.text for item in part[:2]]:
             indexed |= {item.value for item in part if item.kind == NAME}
+        if part[0].text in {"PRIMARY", "UNIQUE"} and all(item.kind in {NAME, OPERATOR} for item in part[2:]):
+            names = [item.value for item in part if item.kind == NAME]
+            keys.append(tuple(names[part[0].text == "UNIQUE" :]))
         if len(part) > 3 and part[0].text == "CONSTRAINT" and part[2].text == "CHECK":
             checks[part[1].value] = sql[part[3].start + 1 : part[-1].start]
         elif len(part) > 3 and part[0].text == "KEY" and all(item.kind in {NAME, OPERATOR} for item in part[1:]):
@@ -202,7 +207,7 @@ def parse_definition(sql: str) -> TableDefinition:
     engine = next(
         (items[place + 2].text for place in range(end, len(items) - 2) if items[place].text.upper() == "ENGINE"), ""
     )
-    return TableDefinition(columns, checks, engine, indexes, frozenset(indexed))
+    return TableDefinition(columns, checks, engine, indexes, frozenset(indexed), tuple(keys))
 
 
 def _split(items: list[Token]) -> list[list[Token]]:
