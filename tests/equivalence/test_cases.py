@@ -864,6 +864,12 @@ CASES: dict[str, Case] = {
         WITH_PARENT,
         MARIA,
     ),
+    "an index of a named method beside that of a foreign key": case(
+        referring(name="fk"),
+        both(PARENT, t(A, foreign(name="fk"), index("ix", "a", mysql_using="hash", mariadb_using="hash"))),
+        WITH_PARENT,
+        MARIA,
+    ),
     "an unsigned integer": case(t(), t(col("a", mysql.INTEGER(unsigned=True))), ONE, MARIA),
     "an integer becomes unsigned": case(t(A), t(col("a", mysql.INTEGER(unsigned=True))), SEVEN, MARIA),
     "a moment that is updated": case(

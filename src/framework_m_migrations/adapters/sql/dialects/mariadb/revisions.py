@@ -269,7 +269,9 @@ class MariadbRevisions(MySQLImpl):
             super().create_index(index, **options)
             return
         columns = tuple(column.name for column in index.columns)
-        freed = self._freed(TableName(index.table.name, index.table.schema), columns)
+        # Beside an index of a named method the server keeps the one that it made.
+        named = said["on"].upper().endswith((" USING HASH", " USING BTREE"))
+        freed = "" if named else self._freed(TableName(index.table.name, index.table.schema), columns)
         self._send([f"ALTER TABLE {table} ADD {said['kind']} {said['on'].removeprefix(f'ON {table} ')}{freed}"])
 
     def create_table_comment(self, table: sa.Table) -> None:
