@@ -3,6 +3,7 @@
 - Domain, ports and services import the standard library and each other, nothing else; they read no environment, no
   clock and no randomness, run nothing and open nothing.
 - The package root and what runs in a browser never import sqlalchemy.ext.asyncio.
+- Shared SQL code asks SqlDialect and Capabilities, never whether a dialect has this or that name.
 - A source file has at most 800 lines.
 - No work marks are left behind; no package registry's address and no path of one machine is written down.
 """
@@ -27,6 +28,18 @@ IN_BROWSER = (
     "adapters/filesystem",
 )
 SERVER_ONLY = {"adapters/sql/async_engines.py", "adapters/sql/async_runner.py"}
+DIALECT_NAMES = {"postgresql", "sqlite", "mariadb", "mysql"}
+NAMES_DIALECTS = {
+    # The driver of a URL is chosen by the dialect's name.
+    "async_engines.py",
+    "engines.py",
+    "runner.py",
+    "revisions/environment.py",  # Whether a URL's database is a file.
+    "desired/declarable.py",  # The list of what can be declared, by database.
+    "revisions/writer/objects.py",  # A revision says what a type is on each database that it may be run on.
+    "revisions/preview.py",  # What revisions would send, and lint, which reads them as PostgreSQL would.
+}
+"""Modules of shared SQL code that may name a dialect, each with the reason."""
 IMPURE_MODULES = {"os", "random", "secrets", "socket", "subprocess", "sqlite3", "tempfile", "time", "urllib", "http"}
 IMPURE_CALLS = {
     "datetime.datetime.now",
@@ -136,6 +149,11 @@ def python_findings(path: str, text: str) -> Iterator[Finding]:
             yield Finding(path, line, "imports sqlalchemy.ext.asyncio, which a browser does not have")
         if pure and (complaint := impure_import(name)):
             yield Finding(path, line, complaint)
+    shared = inside.removeprefix("adapters/sql/")
+    if shared != inside and not shared.startswith("dialects/") and shared not in NAMES_DIALECTS:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and node.value in DIALECT_NAMES:
+                yield Finding(path, node.lineno, f"names {node.value}: ask SqlDialect or Capabilities instead")
     if pure:
         for node in ast.walk(tree):
             called = spelled(node.func, imports.names) if isinstance(node, ast.Call) else None

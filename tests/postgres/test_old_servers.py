@@ -86,7 +86,7 @@ def test_a_unique_constraint_that_comes_back_says_nothing_of_nulls(postgres_data
             "CREATE TABLE gone (a int, b int, CONSTRAINT uq UNIQUE (a))",
             "CREATE UNIQUE INDEX ux ON gone (b)",
         )
-        found = Objects(connection).reflected(TableName("gone"))
+        found = Objects(connection, PostgresqlDialect()).reflected(TableName("gone"))
     assert found is not None
     dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
     made: list[sa.DDLElement] = [sa.schema.CreateTable(found)]

@@ -52,6 +52,14 @@ def test_the_browser_path_does_without_sqlalchemy_asyncio() -> None:
     assert findings(ADAPTER, source) == []
 
 
+def test_shared_sql_code_names_no_dialect() -> None:
+    source = 'if connection.dialect.name == "sqlite": pass\n'
+    place = "src/framework_m_migrations/adapters/sql/{}.py"
+    assert "names sqlite" in str(findings(place.format("ledger"), source))
+    assert findings(place.format("dialects/sqlite/inspector"), source) == []
+    assert findings(place.format("engines"), source) == [], "the driver of a URL is chosen by its name"
+
+
 def test_a_long_source_file_is_found() -> None:
     assert findings(ADAPTER, "x = 1\n" * 800) == []
     assert findings(ADAPTER, "x = 1\n" * 801)

@@ -83,6 +83,7 @@ class Capabilities:
         async_driver: SQLAlchemy's name of an asynchronous driver, such as ``postgresql+asyncpg``; None for none.
         ignored_actions: of foreign keys, that the database takes and does nothing for.
         key_fits: whether a column of a type may refer to one of another; true where it is not known.
+        auto_increment: a column is numbered by an attribute of its own, which ALTER TABLE gives and takes.
         views_hold_types: the type of a column cannot be changed while a view uses it.
     """
 
@@ -123,6 +124,7 @@ class Capabilities:
     views_hold_types: bool = False
     merges_constraints: bool = False
     restrict: bool = True
+    auto_increment: bool = False
     validates_checks: bool = True
     batched_reads: bool = True
     column_order: bool = True

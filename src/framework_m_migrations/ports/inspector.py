@@ -64,8 +64,8 @@ class Inspector(Protocol):
         A constant number of statements, whatever is asked.
 
         Args:
-            changes: of one plan, in its order: added tables, indexes and unique constraints, those of the added tables
-                as well, and columns with another type, default or nullability.
+            changes: all that sync or a revision would make of one plan, in its order, removals left out; the indexes
+                and unique constraints of added tables are among them.
         """
         ...
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
+from typing import Any, get_args
 
 import pytest
 
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.plan import Judgement, PlannedChange, Risk
 from framework_m_migrations.domain.risk.conflicts import Claim, Obstacle, asked_about, rivals, withhold_obstructed
-from framework_m_migrations.domain.schema import Table, TableName
-from tests.unit.domain.build import LOCAL, SERVER, column, index, table, unique
+from framework_m_migrations.domain.risk.drop_blockers import Removal, drops_asked_about
+from framework_m_migrations.domain.risk.rules import CREATE, DROP
+from framework_m_migrations.domain.schema import Check, EnumType, SchemaObject, Table, TableName
+from tests.unit.domain.build import LOCAL, SERVER, column, index, key, table, unique
 
 T, U = TableName("t"), TableName("u")
 INDEX, UNIQUE = c.IndexAdded(T, index("i", "a")), c.UniqueAdded(T, unique("a", name="uq"))
@@ -35,11 +38,38 @@ def held(change: c.Change, why: Obstacle, *others: c.Change, going: tuple[TableN
     return first
 
 
-def test_what_takes_a_name_or_writes_rows_is_asked_about() -> None:
-    other = c.CommentChanged(T, None, None, "x")
-    withheld = planned(c.IndexAdded(T, index("k", "a")), Risk.WARNING)
-    asked = [planned(one) for one in (INDEX, UNIQUE, DEFAULT, NOT_NULL, other)]
-    assert asked_about([withheld, *asked], SERVER) == [INDEX, UNIQUE, DEFAULT, NOT_NULL]
+VALUES: dict[str, object] = {
+    "TableName": T, "Table": NEW, "Column": column("a"), "Index": INDEX.index, "Unique": UNIQUE.unique,
+    "Check": Check("ck", "a > 0"), "ForeignKey": key("a", "u", "fk"), "ForeignKey | Check": Check("ck", "a > 0"),
+    "EnumType": EnumType(TableName("e"), ("x",)), "SchemaObject": SchemaObject("sequence", T),
+    "PrimaryKey | None": None, "str": "x", "str | None": None, "bool": True, "tuple[tuple[str, str], ...]": (),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", get_args(c.Change), ids=lambda kind: kind.__name__)
+def test_every_kind_of_change_is_asked_about(kind: type[Any]) -> None:
+    needed = [one for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
+    change = kind(**{one.name: VALUES[str(one.type)] for one in needed})
+    dropped = PlannedChange("D", "shop", change, Judgement(Risk.BREAKING, "r", "Because.", DROP))
+    if isinstance(change, Removal):
+        assert drops_asked_about([dropped]) == [change]
+        return
+    by_revision = replace(dropped, judgement=replace(dropped.judgement, handled_by=CREATE))
+    for one in (planned(change), by_revision):
+        assert change in asked_about([one], SERVER)
+        [found] = withhold_obstructed([one], {change: Obstacle("No.")}, (), SERVER)
+        assert (found.judgement.reason, found.judgement.handled_by) == ("No.", "manual")
+    assert asked_about([dropped], SERVER) == []
+
+
+def test_a_copy_by_a_revision_and_views_that_it_drops_are_no_obstacles() -> None:
+    copied = replace(planned(INDEX), judgement=Judgement(Risk.WARNING, "r", "Because.", CREATE))
+    assert withhold_obstructed([copied], {INDEX: Obstacle("No.", by_copy=True)}, (), SERVER) == [copied]
+    typed = c.ColumnTypeChanged(T, column("a"), column("a", "text"), views=(SchemaObject("view", U),))
+    assert asked_about([replace(copied, change=typed)], SERVER) == []
+
+
+def test_the_parts_of_a_new_table_are_asked_about() -> None:
     parts = [one for one in asked_about([planned(ADDED)], SERVER) if one != ADDED]
     assert parts == [c.IndexAdded(T, one) for one in NEW.indexes] + [c.UniqueAdded(T, one) for one in NEW.uniques[:2]]
     assert [one for one in asked_about([planned(ADDED)], LOCAL) if one != ADDED] == parts[:2]

@@ -88,17 +88,6 @@ class Obstacle(NamedTuple):
 OBSTRUCTED = "obstructed"
 """The rule by which such changes are withheld."""
 
-_ASKED = (
-    c.TableAdded
-    | c.IndexAdded
-    | c.UniqueAdded
-    | c.CheckAdded
-    | c.ForeignKeyAdded
-    | c.ColumnTypeChanged
-    | c.ColumnDefaultChanged
-    | c.ColumnNullabilityChanged
-)
-
 
 class Claim(NamedTuple):
     """A name that a change takes: ``key`` is what decides whether two of them are the same to the database."""
@@ -130,16 +119,22 @@ def rivals(claims: Iterable[Claim]) -> dict[c.Change, Obstacle]:
 def asked_about(planned: Sequence[PlannedChange], capabilities: Capabilities) -> list[c.Change]:
     """The changes to ask ``Inspector.obstacles`` about, those of new tables too.
 
-    That is what takes a name, writes rows, or gives a column on which something else stands another type.
+    That is every change that sync or a revision would make. Of removals ``Inspector.dependents`` is asked.
     """
     found: list[c.Change] = []
     for p in planned:
-        if p.withheld or not isinstance(p.change, _ASKED):
+        if not _is_made(p) or c.removal(p.change) is not None:
             continue
         found.append(p.change)
         if isinstance(p.change, c.TableAdded):
             found.extend(_parts(p.change, capabilities))
     return found
+
+
+def _is_made(p: PlannedChange) -> bool:
+    # A revision drops the declared views over a column whose type it changes, and creates them again.
+    views = isinstance(p.change, c.ColumnTypeChanged) and p.change.views
+    return not p.withheld or (p.judgement.handled_by == CREATE and not views)
 
 
 def _parts(
@@ -179,8 +174,11 @@ def withhold_obstructed(
     result: list[PlannedChange] = []
     for p in planned:
         if p.withheld or not isinstance(p.change, c.TableAdded) or p.change in obstacles:
-            why = None if p.withheld else obstacles.get(p.change)
-            result.append(p if why is None else replace(p, judgement=_obstructed(p.change, why, going, free)))
+            why = obstacles.get(p.change) if _is_made(p) else None
+            # What a revision makes anyway, it makes by a copy too.
+            if why is not None and not (p.withheld and why.by_copy):
+                p = replace(p, judgement=_obstructed(p.change, why, going, free))  # noqa: PLW2901
+            result.append(p)
             continue
         parts = [part for part in _parts(p.change, capabilities) if part in obstacles]
         indexes = {part.index for part in parts if isinstance(part, c.IndexAdded)}

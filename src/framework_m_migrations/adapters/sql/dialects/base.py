@@ -26,7 +26,7 @@ from framework_m_migrations.domain.errors import ConfigurationError, InvalidMeta
 from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel
-from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, Table, TableName
+from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, Index, Table, TableName
 from framework_m_migrations.ports.inspector import Inspector
 from framework_m_migrations.ports.lock import MigrationLock
 
@@ -110,6 +110,10 @@ class Spelling(Protocol):
 
     def index_modifiers(self, index: sa.Index, position: int, rendered: str) -> tuple[str, str]:
         """Split a rendered key (``lower(x) DESC``) of an index into body and canonical modifiers."""
+        ...
+
+    def index_keywords(self, index: Index) -> dict[str, object]:
+        """The method and options of an index as the dialect's keyword arguments of ``sa.Index``, without its name."""
         ...
 
     def binary(self, value: bytes) -> str | None:
@@ -235,6 +239,11 @@ class BaseSpelling:
         found = re.sub(r"\s+DESC\Z", "", body, flags=re.IGNORECASE)
         return found, "" if found == body else "DESC"
 
+    def index_keywords(self, index: Index) -> dict[str, object]:
+        """See Spelling: ``using`` and ``include``."""
+        found = {"using": index.method, "include": list(index.include)}
+        return {name: value for name, value in found.items() if value}
+
     def binary(self, value: bytes) -> str | None:
         """See Spelling: not known."""
         del value
@@ -267,7 +276,17 @@ def _closes(sql: str) -> int:
 
 
 class Rehearsal(Protocol):
-    """Scratch databases, and what a database says of its objects; instances hold nothing."""
+    """Scratch databases, and what a database says of its objects; instances hold nothing.
+
+    Attributes:
+        title: the name of the database for people.
+    """
+
+    title: str
+
+    def url(self, folder: Path) -> sa.URL | None:
+        """The URL of a new database in a folder; None for a server, where ``make`` creates one."""
+        ...
 
     def product(self, connection: sa.Connection) -> str:
         """Product and version of the database, "SQLite 3.45"."""
@@ -473,6 +492,23 @@ class SqlDialect(Protocol):
         """The statements of an operation that this dialect writes in its own way, None to use the shared form."""
         ...
 
+    def scripted(self, operation: Operation, dialect: sa.Dialect) -> tuple[str, ...]:
+        """The statements of an operation that Alembic has no word for, as a revision says them; asks nothing."""
+        ...
+
+    def batch_options(self, before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any] | None:
+        """Options of a table as ``table_kwargs`` of a batch that copies it; None where statements change them.
+
+        Args:
+            before: options that differ, as they are; those of a column are called ``column.option``.
+            after: the same as they shall be.
+        """
+        ...
+
+    def online_revisions(self) -> Any | None:
+        """The module that writes both halves of an online revision: see postgresql/online/halves.py. None for none."""
+        ...
+
     def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
         """The statements of one batch; see Executor.fill. Empty where the whole column is filled at once.
 
@@ -643,6 +679,23 @@ class BaseDialect[S: Spelling, I: Inspector]:
         from framework_m_migrations.adapters.sql.ddl import DdlWriter
 
         return DdlWriter(connection, self, schema=schema).shared(operation)
+
+    def scripted(self, operation: Operation, dialect: sa.Dialect) -> tuple[str, ...]:
+        """See SqlDialect: the shared form."""
+        from framework_m_migrations.adapters.sql.ddl import SharedForms
+        from framework_m_migrations.adapters.sql.sqltext import SqlText
+
+        text = SqlText(dialect, self.spelling(dialect).identifier, schema=None)
+        return SharedForms(text, comments=self.capabilities(dialect).comments).statements(operation)
+
+    def batch_options(self, before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any] | None:
+        """See SqlDialect: by statements."""
+        del before, after
+        return None
+
+    def online_revisions(self) -> Any | None:
+        """See SqlDialect: none."""
+        return None
 
     def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
         """See SqlDialect: the whole column at once."""

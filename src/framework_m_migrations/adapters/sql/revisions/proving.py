@@ -254,12 +254,12 @@ class SampleRows:
         text = self._text
         name = text.table(table.name)
         if not values:
-            nothing = "() VALUES ()" if text.dialect.name == "mariadb" else "DEFAULT VALUES"
+            nothing = "() VALUES ()" if text.dialect.supports_empty_insert else "DEFAULT VALUES"
             return f"INSERT INTO {name} {nothing}"
         columns = ", ".join(text.quote(column) for column in values)
         literals = ", ".join("NULL" if value is None else text.literal(value) for value in values.values())
-        always = any(one.generated is not None and one.generated.always for one in table.columns)
-        clause = " OVERRIDING SYSTEM VALUE" if always and text.dialect.name == "postgresql" else ""
+        identities = [one.generated for one in table.columns if one.generated and one.generated.kind == "identity"]
+        clause = " OVERRIDING SYSTEM VALUE" if any(one.always for one in identities) else ""
         return f"INSERT INTO {name} ({columns}){clause} VALUES ({literals})"  # noqa: S608 - quoted
 
     def _values(self, table: Table, number: int, variant: int) -> Values:
@@ -441,7 +441,7 @@ class SqlProver:
 
         @contextmanager
         def empty() -> Iterator[sa.Engine]:
-            with self._scratch(rehearsal, scratch) if own else self._scratch_file() as engine:
+            with self._scratch(rehearsal, scratch if own else None) as engine:
                 if schema is not None:
                     with _autocommit(engine) as connection:
                         rehearsal.schema(connection, schema)
@@ -459,7 +459,7 @@ class SqlProver:
             (name, version_schema if own else None),
             empty,
             state,
-            {"postgresql": "PostgreSQL", "mariadb": "MariaDB", "sqlite": "SQLite"}[sql_dialect.name],
+            rehearsal.title,
         )
 
     def store(self, proof: Proof, day: str) -> Proof:
@@ -482,20 +482,11 @@ class SqlProver:
         if given is not None:
             with self._given(rehearsal, given) as engine:
                 yield engine
-        elif self._connection.dialect.name == "sqlite":
-            with self._scratch_file() as engine:
-                yield engine
         else:
-            with self._made(rehearsal) as engine:
-                yield engine
-
-    @contextmanager
-    def _scratch_file(self) -> Iterator[sa.Engine]:
-        with (
-            tempfile.TemporaryDirectory(prefix=PREFIX) as folder,
-            self._engine(sa.URL.create("sqlite", database=str(Path(folder) / "scratch.db"))) as engine,
-        ):
-            yield engine
+            with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+                url = rehearsal.url(Path(folder))
+                with self._made(rehearsal) if url is None else self._engine(url) as engine:
+                    yield engine
 
     @contextmanager
     def _given(self, rehearsal: Rehearsal, given: str) -> Iterator[sa.Engine]:

@@ -92,6 +92,7 @@ class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
             restrict=False,
             ignored_actions=frozenset({"SET DEFAULT"}),
             key_fits=key_fits,
+            auto_increment=True,
             defines=frozenset({"view", "function", "procedure", "trigger", "rows"}),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,6 +36,12 @@ _COLUMN = re.compile(r"\s*`((?:[^`]|``)*)` (.*)")
 
 class MariadbRehearsal:
     """Implements dialects.base.Rehearsal."""
+
+    title = "MariaDB"
+
+    def url(self, folder: Path) -> None:
+        """See Rehearsal."""
+        del folder
 
     def product(self, connection: sa.Connection) -> str:
         """See Rehearsal."""

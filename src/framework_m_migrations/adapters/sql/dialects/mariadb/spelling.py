@@ -18,7 +18,7 @@ from framework_m_migrations.adapters.sql.dialects.mariadb.text import quoted
 from framework_m_migrations.adapters.sql.dialects.mariadb.types import parse_type
 from framework_m_migrations.domain.errors import InvalidMetadata
 from framework_m_migrations.domain.renames import stands_on
-from framework_m_migrations.domain.schema import ColumnType, Generated, Table
+from framework_m_migrations.domain.schema import ColumnType, Generated, Index, Table
 
 NAME_LIMIT = 64
 """Characters of a name (mariadb.com: identifier names)."""
@@ -87,6 +87,12 @@ class MariadbSpelling(BaseSpelling):
         options = {"parser": given.get("with_parser"), "using": str(given.get("using") or "").lower()}
         found = tuple((name, str(value)) for name, value in options.items() if value)
         return kind if kind in {"fulltext", "spatial"} else None, (), found
+
+    def index_keywords(self, index: Index) -> dict[str, object]:
+        """See Spelling. What MEMORY takes by itself is a hash."""
+        if index.method:
+            return {"prefix": index.method.upper()}
+        return {name: value for name, value in index.options if name == "using" and value != "hash"}
 
     def binary(self, value: bytes) -> str:
         """See Spelling."""

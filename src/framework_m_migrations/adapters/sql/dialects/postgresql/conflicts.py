@@ -19,6 +19,7 @@ from framework_m_migrations.domain.changes import (
     IndexRemoved,
     TableAdded,
     TableRemoved,
+    TableRenamed,
     UniqueAdded,
     UniqueRemoved,
 )
@@ -296,7 +297,7 @@ def obstacles(connection: sa.Connection, changes: Sequence[Change], *, schema: s
 
 def _name(change: Change) -> str | None:
     match change:
-        case TableAdded(table=table):
+        case TableAdded(table=table) | TableRenamed(table=table):
             return table.name
         case IndexAdded(index=index):
             return index.name

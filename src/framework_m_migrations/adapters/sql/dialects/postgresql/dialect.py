@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as sa_postgresql
 
 from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, Mark, Rehearsal, Statement, server_version
 from framework_m_migrations.adapters.sql.dialects.postgresql import transactions
@@ -18,7 +19,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.blockers import (
 )
 from framework_m_migrations.adapters.sql.dialects.postgresql.columns import batch
 from framework_m_migrations.adapters.sql.dialects.postgresql.conflicts import relations
-from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import lock_levels, statements
+from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import PostgresqlWriter, lock_levels, statements
 from framework_m_migrations.adapters.sql.dialects.postgresql.errors import is_wrong, translate
 from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
 from framework_m_migrations.adapters.sql.dialects.postgresql.locks import PostgresqlLock
@@ -133,6 +134,17 @@ class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
     ) -> tuple[Statement, ...] | None:
         """See SqlDialect."""
         return statements(operation, connection, schema=schema)
+
+    def scripted(self, operation: Operation, dialect: sa.Dialect) -> tuple[str, ...]:
+        """See SqlDialect: whatever the server's version."""
+        del dialect
+        return PostgresqlWriter(sa_postgresql.dialect(), idempotent=False).statements(operation)  # type: ignore[no-untyped-call]
+
+    def online_revisions(self) -> Any:
+        """See SqlDialect."""
+        from framework_m_migrations.adapters.sql.dialects.postgresql.online import halves
+
+        return halves
 
     def batch(self, operation: FillColumn, after: str | None, *, schema: str | None) -> tuple[str, ...]:
         """See SqlDialect."""

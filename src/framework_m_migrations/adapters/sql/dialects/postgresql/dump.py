@@ -11,6 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -167,6 +168,12 @@ class _Object:
 
 class PostgresqlRehearsal:
     """Implements dialects.base.Rehearsal."""
+
+    title = "PostgreSQL"
+
+    def url(self, folder: Path) -> None:
+        """See Rehearsal."""
+        del folder
 
     def product(self, connection: sa.Connection) -> str:
         """See Rehearsal."""

@@ -32,6 +32,7 @@ from framework_m_migrations.domain.changes import (
     IndexAdded,
     TableAdded,
     TableRemoved,
+    TableRenamed,
     UniqueAdded,
 )
 from framework_m_migrations.domain.errors import DatabaseError
@@ -327,7 +328,7 @@ def obstacles(connection: sa.Connection, changes: Sequence[Change], *, schema: s
                 names[change] = (place, unique.name or standard_name(unique, Place(table, ())))
             case IndexAdded(index=index):
                 names[change] = (place, index.name)
-            case TableAdded(table=table):
+            case TableAdded(table=table) | TableRenamed(table=table):
                 names[change] = (place, table.name)
             case ColumnNullabilityChanged(column=column) if (word := _conflict(column.native)) is not None:
                 found[change] = Obstacle(

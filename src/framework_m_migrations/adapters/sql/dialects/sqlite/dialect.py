@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from framework_m_migrations.adapters.sql.dialects.sqlite.edits import TableEdit,
 from framework_m_migrations.adapters.sql.dialects.sqlite.errors import is_wrong, translate
 from framework_m_migrations.adapters.sql.dialects.sqlite.inspector import MAIN, SqliteInspector
 from framework_m_migrations.adapters.sql.dialects.sqlite.locks import lock_beside
-from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import SqliteSpelling
+from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import SqliteSpelling, table_kwargs
 from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.adapters.sql.trial import Trial
 from framework_m_migrations.domain.capabilities import Capabilities
@@ -128,6 +128,10 @@ class SqliteDialect(BaseDialect[SqliteSpelling, SqliteInspector]):
     ) -> tuple[Statement, ...] | None:
         """What SQLite writes in its own way; None for what the shared executor writes."""
         return statements(operation, connection, schema=schema or MAIN)
+
+    def batch_options(self, before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any]:
+        """See SqlDialect."""
+        return table_kwargs(before, after)
 
     def lock_levels(self, operation: Operation) -> tuple[tuple[TableName, LockLevel], ...]:
         """The one writer's lock: others may read."""

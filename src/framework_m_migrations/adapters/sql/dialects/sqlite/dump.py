@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -85,6 +86,12 @@ def _copied(connection: sa.Connection) -> Iterator[sa.Connection]:
 
 class SqliteRehearsal:
     """Implements dialects.base.Rehearsal. A scratch database is a file, which the caller makes and removes."""
+
+    title = "SQLite"
+
+    def url(self, folder: Path) -> sa.URL:
+        """See Rehearsal."""
+        return sa.URL.create("sqlite", database=str(folder / "scratch.db"))
 
     def product(self, connection: sa.Connection) -> str:
         """See Rehearsal."""

@@ -13,11 +13,8 @@ from alembic.operations import Operations, ops
 
 from framework_m_migrations.adapters.sql.ddl import DdlWriter
 from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
-from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import PostgresqlWriter
-from framework_m_migrations.adapters.sql.dialects.sqlite.spelling import table_kwargs
 from framework_m_migrations.adapters.sql.revisions.writer import source, usual
 from framework_m_migrations.adapters.sql.revisions.writer.objects import (
-    POSTGRESQL,
     Objects,
     final,
     is_literal,
@@ -122,7 +119,7 @@ class ExactForm:
     def _is_beyond_words(self, operation: o.Operation) -> bool:
         """Whether Alembic has no word for it at all: options of a table, a sequence, a domain, a schema."""
         if isinstance(operation, o.SetTableOptions):
-            return self._dialect.name != "sqlite"
+            return self._objects.sql_dialect.batch_options({}, {}) is None
         if isinstance(operation, o.CreateObject | o.AlterObject | o.DropObject):
             return True
         if not isinstance(operation, o.SetGenerated) or not self._capabilities.named_enums:
@@ -188,7 +185,6 @@ class ExactForm:
 
 type Constraint = Unique | Check | ForeignKey
 
-ON_POSTGRESQL = 'if op.get_context().dialect.name == "postgresql":\n'
 _KIND = {"unique": "unique", "check": "check", "foreign_key": "foreignkey"}
 
 
@@ -201,8 +197,7 @@ class Directives:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        # What only PostgreSQL knows is written as it says it, whatever database the file is written on.
-        self._postgresql = PostgresqlWriter(POSTGRESQL, idempotent=False)
+        self._here = f'if op.get_context().dialect.name == "{objects.dialect.name}":\n'
 
     def of(self, operation: o.Operation) -> tuple[Piece, ...]:
         """The pieces of one operation, in order.
@@ -255,16 +250,27 @@ class Directives:
         return Batch(table.name, table.schema, (operation,))
 
     def _enum(self, operation: o.CreateEnum | o.AddEnumValue | o.DropEnum) -> Source:
-        [sql] = self._postgresql.statements(operation)
         # A new label cannot be used in the transaction that adds it, so it gets one of its own.
-        return _outside(sql) if isinstance(operation, o.AddEnumValue) else _on_postgresql(sql)
+        [sql] = self._own(operation, outside=isinstance(operation, o.AddEnumValue))
+        return sql
+
+    def _own(self, operation: o.Operation, *, outside: bool = False) -> tuple[Source, ...]:
+        """What Alembic has no word for, in the dialect's own: for a revision that is run on other databases too.
+
+        Args:
+            operation: to be carried out.
+            outside: what the database refuses inside a transaction.
+        """
+        block = "    with op.get_context().autocommit_block():\n        " if outside else "    "
+        statements = self._objects.sql_dialect.scripted(operation, self._objects.dialect)
+        return tuple(Source(f"{self._here}{block}{_call(sql)}") for sql in statements)
 
     def _table(self, operation: o.CreateTable | o.DropTable | o.RenameTable | o.SetTableOptions) -> tuple[Piece, ...]:
         match operation:
             case o.SetTableOptions(table=name, before=before, options=options):
-                if self._objects.dialect.name != "sqlite":
+                options_of = self._objects.sql_dialect.batch_options(dict(before), dict(options))
+                if options_of is None:
                     return ()
-                options_of = table_kwargs(dict(before), dict(options))
                 table, schema = string_literal(name.name), _schema(name)
                 batch = f"op.batch_alter_table({table}{schema}, recreate='always', table_kwargs={options_of!r})"
                 return (Source(f"with {batch}:\n    pass"),)
@@ -289,8 +295,8 @@ class Directives:
                 code = f"op.rename_table({string_literal(before.name)}, {string_literal(after.name)}{schema})"
                 return (Source(code), *self._constraints_renamed(after, constraints))
 
-    def _constraints_renamed(self, table: TableName, names: tuple[tuple[str, str], ...]) -> Iterator[Source]:
-        return map(_on_postgresql, self._postgresql.statements(o.RenameTable(table, table, names)))
+    def _constraints_renamed(self, table: TableName, names: tuple[tuple[str, str], ...]) -> tuple[Source, ...]:
+        return self._own(o.RenameTable(table, table, names)) if names else ()
 
     def _column(
         self,
@@ -356,7 +362,7 @@ class Directives:
             "existing_server_default": self._objects.generation(before) or False,
         }
         serial = [one.generated is not None and one.generated.kind == "serial" for one in (before, column)]
-        if self._objects.dialect.name == "mariadb":
+        if self._objects.sql_dialect.capabilities(self._objects.dialect).auto_increment:
             if any(serial):
                 changes |= {"autoincrement": serial[1], "existing_autoincrement": serial[0]}
             if column.generated is None:
@@ -388,9 +394,9 @@ class Directives:
             case o.DropIndex(index=name):
                 return (Directive(ops.DropIndexOp(name, table.name, schema=table.schema)),)
             case o.RebuildIndex():
-                return tuple(map(_outside, self._postgresql.statements(operation)))
+                return self._own(operation, outside=True)
             case o.AttachIndex():
-                return tuple(map(_on_postgresql, self._postgresql.statements(operation)))
+                return self._own(operation)
 
     def _create_index(self, table: TableName, index: Index) -> Piece:
         said = usual.create_index(table, index)
@@ -420,12 +426,12 @@ class Directives:
                 drop = ops.DropConstraintOp(final(name), table.name, type_=_KIND[kind], schema=table.schema)
                 return (Batch(table.name, table.schema, (drop,)),)
             case o.ValidateConstraint():
-                return tuple(map(_on_postgresql, self._postgresql.statements(operation)))
+                return self._own(operation)
 
     def _exclusion(self, table: TableName, check: Check) -> tuple[Source, ...]:
-        """Only PostgreSQL has exclusion constraints."""
+        """Alembic has no word for exclusion constraints."""
         named = replace(check, name=source.constraint_name(table, check), native=None)
-        return tuple(map(_on_postgresql, self._postgresql.statements(o.AddCheck(table, named))))
+        return self._own(o.AddCheck(table, named))
 
     def _comments(self, table: TableName, *items: PrimaryKey | Constraint) -> Iterator[Source]:
         for item in items:
@@ -433,13 +439,15 @@ class Directives:
                 yield self._constraint_comment(o.SetComment(table, None, item.comment, item.name))
 
     def _constraint_comment(self, operation: o.SetComment) -> Source:
-        """Of all databases PostgreSQL alone keeps comments of constraints."""
-        return _on_postgresql(*self._postgresql.statements(operation))
+        """Alembic has no word for comments of constraints."""
+        [said] = self._own(operation)
+        return said
 
     def _adopt(self, table: TableName, unique: Unique, index: str) -> Source:
-        """Turn a unique index that exists into the constraint, which takes no time; PostgreSQL alone can."""
+        """Turn a unique index that exists into the constraint, which takes no time."""
         named = replace(unique, name=source.constraint_name(table, unique), native=None, comment=None)
-        return _on_postgresql(*self._postgresql.statements(o.AddUnique(table, named, index)))
+        [adopted] = self._own(o.AddUnique(table, named, index))
+        return adopted
 
     def _create(self, table: TableName, constraint: Constraint) -> ops.MigrateOperation:
         match constraint:
@@ -495,12 +503,3 @@ def _schema(table: TableName) -> str:
 
 def _call(sql: str) -> str:
     return f"op.execute({string_literal(escape_binds(sql))})"
-
-
-def _on_postgresql(sql: str) -> Source:
-    return Source(f"{ON_POSTGRESQL}    {_call(sql)}")
-
-
-def _outside(sql: str) -> Source:
-    """What PostgreSQL refuses inside a transaction."""
-    return Source(f"{ON_POSTGRESQL}    with op.get_context().autocommit_block():\n        {_call(sql)}")

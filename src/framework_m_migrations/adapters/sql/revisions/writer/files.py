@@ -20,7 +20,6 @@ from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.revisions.writer import source
 from framework_m_migrations.adapters.sql.revisions.writer.directives import ExactForm
 from framework_m_migrations.adapters.sql.revisions.writer.objects import Objects, type_source
-from framework_m_migrations.adapters.sql.revisions.writer.online import OLD_CODE, half, online_halves
 from framework_m_migrations.adapters.sql.revisions.writer.script import ScriptWriter
 from framework_m_migrations.adapters.sql.revisions.writer.source import (
     INDENT,
@@ -218,7 +217,7 @@ class RevisionWriter:
 
         idle = not self._connection.in_transaction()
         try:
-            objects = Objects(self._connection)
+            objects = Objects(self._connection, self._sql_dialect)
             exact = ExactForm(self._connection, self._sql_dialect, objects, renderer.tried)
             capabilities = self._sql_dialect.capabilities(self._connection.dialect)
             return ScriptWriter(objects, capabilities, exact.settle, former).script(changes)
@@ -270,21 +269,27 @@ class RevisionWriter:
     def _online(
         self, renderer: Renderer, draft: RevisionDraft, changes: Sequence[PlannedChange]
     ) -> tuple[Functions, Iterable[str]]:
-        """The functions of one half: what PostgreSQL does while it serves, and the plain form for other databases."""
-        phase = draft.phase or Phase.EXPAND
-        halves = online_halves(changes, draft)
+        """The functions of one half: what the database does while it serves, and the plain form for others."""
+        phase, online = draft.phase or Phase.EXPAND, self._sql_dialect.online_revisions()
+        if online is None:
+            raise RevisionError(
+                f"There is no online form of revisions for {self._sql_dialect.name}.", next_step="Leave --online out."
+            )
+        halves = online.online_halves(changes, draft)
         renderer.imports.add(ONLINE)
         elsewhere = [one for one in changes if not isinstance(one.change, c.EnumAdded)]
         plain = self._script(renderer, elsewhere) if phase is Phase.EXPAND else Script()
         functions: list[tuple[str, list[str]]] = []
         later: list[tuple[str, list[str]]] = []
-        pairs = zip(("upgrade", "downgrade"), half(halves, phase), (plain.upgrade(), plain.downgrade()), strict=True)
+        pairs = zip(
+            ("upgrade", "downgrade"), online.half(halves, phase), (plain.upgrade(), plain.downgrade()), strict=True
+        )
         for name, served, alone in pairs:
-            functions.append((name, _by_dialect(name, plain=bool(alone))))
+            functions.append((name, _by_dialect(name, self._sql_dialect.name, plain=bool(alone))))
             later.append((f"{name}_online", renderer.body(served)))
             if alone:
                 later.append((f"{name}_plain", renderer.body(alone)))
-        note = OLD_CODE if phase is Phase.CONTRACT else None
+        note = online.OLD_CODE if phase is Phase.CONTRACT else None
         return [*functions, *later], (*([note] if note else halves.review),)
 
     def write(self, app: App, draft: RevisionDraft, changes: Sequence[PlannedChange]) -> Path:
@@ -329,8 +334,8 @@ class RevisionWriter:
         return file
 
 
-def _by_dialect(name: str, *, plain: bool) -> list[str]:
-    lines = [f'{INDENT}if op.get_context().dialect.name == "postgresql":', f"{INDENT * 2}{name}_online()"]
+def _by_dialect(name: str, dialect: str, *, plain: bool) -> list[str]:
+    lines = [f'{INDENT}if op.get_context().dialect.name == "{dialect}":', f"{INDENT * 2}{name}_online()"]
     return [*lines, f"{INDENT}else:", f"{INDENT * 2}{name}_plain()"] if plain else lines
 
 

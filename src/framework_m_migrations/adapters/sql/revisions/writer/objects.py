@@ -16,6 +16,7 @@ from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from sqlalchemy.sql.functions import now
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
 from framework_m_migrations.adapters.sql.revisions.writer.source import escape_binds
 from framework_m_migrations.adapters.sql.sqltext import SqlText, needs_quotes_as_type
 from framework_m_migrations.domain.errors import InvalidMetadata
@@ -257,10 +258,12 @@ class Objects:
 
     Args:
         connection: to look up the type of a column that exists when nothing else tells it.
+        sql_dialect: its dialect.
     """
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, sql_dialect: SqlDialect) -> None:
         self._connection = connection
+        self.sql_dialect = sql_dialect
         self._text = SqlText(connection.dialect, str, schema=None)
         self._existing: dict[TableName, dict[str, TypeEngine[Any]]] = {}
 
@@ -440,8 +443,8 @@ class Objects:
             )
             for key in index.keys
         ]
-        prefix = self.dialect.name
-        options: dict[str, Any] = {f"{prefix}_{name}": value for name, value in _known_options(index, prefix)}
+        given = self.sql_dialect.spelling(self.dialect).index_keywords(index)
+        options: dict[str, Any] = {f"{self.dialect.name}_{name}": value for name, value in given.items()}
         if index.where is not None:
             options["postgresql_where"] = options["sqlite_where"] = sa.text(escape_binds(index.where))
         return sa.Index(index.name, *keys, unique=index.unique, _table=made, **options)
@@ -476,18 +479,6 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "on_conflict": ("sqlite_on_conflict", str),
 }
 """Options of constraints as SQLAlchemy takes them."""
-
-
-def _known_options(index: Index, dialect: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    if index.method:
-        found.append(("prefix", index.method.upper()) if dialect == "mariadb" else ("using", index.method))
-    elif dialect == "mariadb":
-        # What MEMORY takes by itself is a hash.
-        found += [option for option in index.options if option[0] == "using" and option[1] != "hash"]
-    if index.include:
-        found.append(("include", list(index.include)))
-    return found
 
 
 def _constraint_options(constraint: PrimaryKey | Unique | ForeignKey) -> dict[str, Any]:
