@@ -23,10 +23,12 @@ MEDDLING = {
 class MariadbHarness(SqlHarness):
     """One database, and another one beside it as the other schema."""
 
+    volatile = "rand()"
+
     def __init__(self, url: str, database: MariadbDatabase, folder: Path) -> None:
         super().__init__(url, database.sync_url, folder)
         self.beside = self.other_schema = f"{database.name}_beside"
-        self._execute(f"CREATE OR REPLACE DATABASE {self.beside}")
+        self.execute(f"CREATE OR REPLACE DATABASE {self.beside}")
 
     def quote(self, name: str) -> str:
         return "`" + name.replace("`", "``") + "`"
@@ -35,8 +37,8 @@ class MariadbHarness(SqlHarness):
         return super().literal(text.replace("\\", "\\\\"))
 
     def meddle(self, meddling: Meddling, table: str) -> None:
-        self._execute(MEDDLING[meddling].format(table))
+        self.execute(MEDDLING[meddling].format(table))
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         with self.engine.begin() as connection:
             connection.execute(sa.text(statement.replace(":", "\\:")))

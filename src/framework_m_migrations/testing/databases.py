@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePath
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import sqlalchemy as sa
 
@@ -147,7 +147,12 @@ class SqlHarness:
         sync_url: for a synchronous driver of the same database: what the tests do beside the adapter.
         folder: an empty folder of the test's own; ``folder / "apps"`` must be on sys.path.
         schema: the name of a schema to be created beside the default one, None where the database has none.
+
+    Attributes:
+        volatile: a default that gives each row a number of its own, None where the database has none.
     """
+
+    volatile: ClassVar[str | None] = "random()"
 
     def __init__(self, url: str, sync_url: str, folder: Path, *, schema: str | None = None) -> None:
         apps = folder / "apps"
@@ -164,7 +169,7 @@ class SqlHarness:
         self.secrets = (str(password),) if password else ()
         self.other_schema = schema
         if schema is not None:
-            self._execute(f"CREATE SCHEMA {schema}")
+            self.execute(f"CREATE SCHEMA {schema}")
 
     @property
     def types(self) -> Mapping[str, ColumnType]:
@@ -242,7 +247,7 @@ class SqlHarness:
 
     def meddle(self, meddling: Meddling, table: str) -> None:
         """See Harness."""
-        self._execute(MEDDLING[meddling].format(self.quote(table), self.quote(f"ix_{table}_note")))
+        self.execute(MEDDLING[meddling].format(self.quote(table), self.quote(f"ix_{table}_note")))
 
     def recording(self, session: Session) -> AbstractContextManager[list[str]]:
         """See Harness."""
@@ -269,7 +274,8 @@ class SqlHarness:
         rows = self.rows(TableName("__schema_versions__"))
         return {str(row["doctype_name"]): str(row["checksum"]) for row in rows}
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
+        """Send a statement as another client does."""
         with self.engine.begin() as connection:
             connection.exec_driver_sql(statement)
 

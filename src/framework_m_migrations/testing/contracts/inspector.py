@@ -13,7 +13,7 @@ from framework_m_migrations.domain.changes import IndexAdded
 from framework_m_migrations.domain.errors import DatabaseError
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.risk.facts import FactKind, Question, TypeChange
-from framework_m_migrations.domain.schema import Check, ForeignKey, Index, IndexKey, TableName
+from framework_m_migrations.domain.schema import Check, EnumType, ForeignKey, Index, IndexKey, TableName, Unique
 from framework_m_migrations.ports.session import Session
 from framework_m_migrations.testing.contracts.base import DatabaseContract
 from framework_m_migrations.testing.contracts.executor import add, rich_table
@@ -164,6 +164,46 @@ class InspectorCatalogContract(DatabaseContract):
             after = token(session)
             add(session, o.AddColumn(TableName("mine"), build.column("note", "text")))
             assert len({before, after, token(session)}) == 3
+
+        harness.run(work)
+
+    @obligation("inspector.token.each-kind")
+    def test_the_token_tells_each_kind_of_object(self, harness: Harness, build: Builder) -> None:
+        """The catalog token differs after a change of each kind of object: columns, constraints, comments, views..."""
+
+        def work(session: Session) -> None:
+            can, mine = session.capabilities, TableName("mine")
+            if token(session) is None:
+                self.not_applicable("catalog token")
+                return
+            number, given = build.column("n", "integer"), build.column("n", "integer", default="5")
+            create(session, build.table("mine", number, build.column("m", "integer")))
+            operations: list[o.AdditiveOperation] = []
+            if can.alter_column:
+                operations += [o.SetDefault(mine, number, given), o.SetNotNull(mine, given)]
+            if can.alter_constraints:
+                operations += [
+                    o.AddUnique(mine, Unique("uq_mine", ("n",))),
+                    o.AddCheck(mine, Check("ck_mine", "n > 0")),
+                    o.AddForeignKey(mine, ForeignKey("fk_mine", ("m",), mine, ("id",))),
+                ]
+            if can.comments:
+                operations += [o.SetComment(mine, None, "a table"), o.SetComment(mine, "n", "a column")]
+            if can.named_enums:
+                kind = TableName("mood")
+                operations += [o.CreateEnum(EnumType(kind, ("calm",))), o.AddEnumValue(kind, "glad")]
+            operations.append(o.CreateIndex(mine, index("ix_mine", "m")))
+            for operation in operations:
+                before = token(session)
+                add(session, operation)
+                assert token(session) != before, f"the token was expected to tell {operation}"
+            execute = getattr(harness, "execute", None)  # SqlHarness has it
+            if execute is None:
+                return
+            for sql in ("CREATE VIEW v_mine AS SELECT id FROM mine", "DROP VIEW v_mine"):
+                before = token(session)
+                execute(sql)
+                assert token(session) != before, f"the token was expected to tell {sql}"
 
         harness.run(work)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from framework_m_migrations.container.factories import sql_dialect
 from framework_m_migrations.domain import changes as c
 from framework_m_migrations.domain.errors import RevisionFailed
 from framework_m_migrations.domain.plan import PlannedChange
@@ -19,6 +20,7 @@ from framework_m_migrations.testing.contracts.base import DatabaseContract
 from framework_m_migrations.testing.databases import SqlHarness
 from framework_m_migrations.testing.harness import Harness
 from framework_m_migrations.testing.obligations import obligation
+from framework_m_migrations.testing.tables import read
 
 type Forbidden = Callable[[c.Change], bool]
 
@@ -172,6 +174,17 @@ class LifeContract(DatabaseContract):
         assert manager.sync(force=True).steps == 0, f"a second sync was expected to do nothing; withheld: {left}"
         row = harness.rows(TableName("customer"))[0]
         assert (row["id"], row["name"], row["email"]) == (1, "Ada", "a@b"), f"the row was expected to stay: {row}"
+        waiting = {type(one.change) for one in left}
+        table = harness.run(lambda session: read(session, "customer"))
+        seen, computed = table.column("seen"), table.column("double")
+        if can.comments and seen is not None:
+            assert seen.comment == "the last visit", "a new column was expected to get its comment"
+        harness.insert(TableName("customer"), [{"id": 2, "name": "Bob", "email": "b@b", "points": 4}])
+        other = next(row for row in harness.rows(TableName("customer")) if row["id"] == 2)
+        if computed is not None:
+            assert other["double"] == 8, f"twice the points was expected of the computed column: {other}"
+        if not waiting & {c.EnumValueAdded, c.EnumValuesIncompatible}:
+            harness.insert(TableName("customer"), [{"id": 3, "name": "Cy", "email": "c@b", "state": "gone"}])
 
     @obligation("planning.life.revisions")
     def test_a_revision_makes_what_sync_withholds(self, harness: Harness) -> None:
@@ -197,6 +210,33 @@ class LifeContract(DatabaseContract):
         back = [one for one in harness.manager(first()).plan(force=True).plan.changes if not one.withheld]
         assert back == [], f"after the rollback the first schema was expected: {back}"
         assert [row["name"] for row in harness.rows(TableName("customer"))] == ["Ada"]
+        manager.run()
+        again = list(manager.plan(force=True).plan.changes)
+        assert again == done, f"the revision was expected to do the same after its rollback: {again}"
+
+    @obligation("planning.volatile-default.each-row")
+    def test_a_volatile_default_gives_each_row_its_own_value(self, harness: Harness) -> None:
+        """A new column with a volatile default is withheld, or each row, old or new, has a value of its own."""
+        if not isinstance(harness, SqlHarness) or harness.volatile is None:
+            self.not_applicable("a volatile default")
+            return
+
+        def models(*columns: sa.Column[Any]) -> sa.MetaData:
+            made = sa.MetaData()
+            sa.Table("drawn", made, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), *columns)
+            return made
+
+        harness.manager(models()).sync()
+        harness.insert(TableName("drawn"), [{"id": 1}, {"id": 2}])
+        wanted = models(sa.Column("lot", sa.Double, server_default=sa.text(harness.volatile)))
+        if harness.manager(wanted).plan().plan.withheld:
+            return
+        harness.manager(wanted).sync()
+        harness.insert(TableName("drawn"), [{"id": 3}])
+        lots = [row["lot"] for row in harness.rows(TableName("drawn"))]
+        assert None not in lots, f"a value was expected in each row: {lots}"
+        assert len(set(lots)) == 3, f"another value was expected in each row: {lots}"
+        assert withheld(harness.manager(wanted)) == []
 
     @obligation("planning.types.there-and-back")
     def test_a_value_of_every_type_comes_back(self, harness: Harness) -> None:
@@ -219,7 +259,7 @@ class LifeContract(DatabaseContract):
 
     @obligation("planning.create-all.equals-sync")
     def test_what_create_all_made_is_as_sync_wants_it(self, harness: Harness) -> None:
-        """Tables that the application made with ``create_all`` are no difference, and sync adopts them."""
+        """What ``create_all``, sync and a revision make is the same, by the adapter's dump where it has one."""
         if not isinstance(harness, SqlHarness):
             self.not_applicable("SqlHarness")
             return
@@ -236,6 +276,26 @@ class LifeContract(DatabaseContract):
         key = sa.ForeignKey("made.id", name="fk_other")
         sa.Table("other", models, sa.Column("id", sa.Integer, key, primary_key=True, autoincrement=False))
         models.create_all(harness.engine)
-        changes = harness.manager(models).plan().plan.changes
+        manager = harness.manager(models)
+        changes = manager.plan().plan.changes
         assert changes == (), f"create_all was expected to make what sync wants; the plan has {changes}"
-        assert harness.manager(models).sync().steps == 0
+        assert manager.sync().steps == 0
+        made = self._dumped(harness)
+        models.drop_all(harness.engine)
+        manager.sync()
+        assert self._dumped(harness) == made, "sync was expected to make what create_all makes"
+        models.drop_all(harness.engine)
+        manager.create("made", app=harness.revisions.apps[0], prove=False)
+        manager.run()
+        assert self._dumped(harness) == made, "create and run were expected to make what create_all makes"
+
+    @staticmethod
+    def _dumped(harness: SqlHarness) -> object:
+        """The objects of models, in the database's own words, or at least as the inspector reads them."""
+        services = sql_dialect(harness.engine.dialect.name)
+        rehearsal = None if services is None else services.rehearsal()
+        if rehearsal is None:
+            return harness.run(lambda session: [read(session, "made"), read(session, "other")])
+        with harness.engine.connect() as connection:
+            dump = rehearsal.dump(connection)
+        return {name: said for name, said in dump.items() if "__schema_" not in name and "alembic" not in name}
