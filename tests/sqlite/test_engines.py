@@ -13,8 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, StaticPool
 
 from framework_m_migrations.adapters.sql.async_engines import create_aiosqlite_engine
+from framework_m_migrations.adapters.sql.dialects.mariadb.dialect import MariadbDialect
 from framework_m_migrations.adapters.sql.engines import create_sync_engine, is_memory
-from framework_m_migrations.domain.errors import UnsupportedDatabase
+from framework_m_migrations.container.engines import _plain_async_engine
+from framework_m_migrations.domain.errors import ConfigurationError, UnsupportedDatabase
 from scripts.waiting import PROGRAM_LIMIT
 
 MEMORY = [
@@ -95,7 +97,7 @@ def test_the_synchronous_path_needs_no_server_package() -> None:
 import sys
 for name in ("greenlet", "aiosqlite", "sqlalchemy.ext.asyncio"):
     sys.modules[name] = None
-from framework_m_migrations.adapters.sql.dialects.sqlite import SqliteDialect
+from framework_m_migrations.adapters.sql.dialects.mariadb.dialect import MariadbDialect
 from framework_m_migrations.adapters.sql.runner import SyncSqlRunner
 from framework_m_migrations.adapters.sql.engines import create_sync_engine
 import threading
@@ -112,3 +114,10 @@ with engine.connect() as connection:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=PROGRAM_LIMIT
     )
     assert (done.stdout.strip(), done.stderr) == ("1", "")
+
+
+def test_a_url_of_another_package_gets_the_asynchronous_driver_that_its_dialect_names() -> None:
+    made = _plain_async_engine(sa.make_url("mariadb://u@h/x"), MariadbDialect())
+    assert made.dialect.driver == "asyncmy"
+    with pytest.raises(ConfigurationError, match=r"begins with mariadb\+asyncmy://"):
+        _plain_async_engine(sa.make_url("mariadb+pymysql://u@h/x"), MariadbDialect())

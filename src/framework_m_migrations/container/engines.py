@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from framework_m_migrations.adapters.sql.async_runner import AsyncSource
+    from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
     from framework_m_migrations.adapters.sql.runner import SyncSource
 
 
@@ -132,19 +133,23 @@ def _plain_engine(url: sa.URL) -> sa.Engine:
         ) from error
 
 
-def _plain_async_engine(url: sa.URL) -> AsyncEngine:
-    """For a dialect of another package."""
+def _plain_async_engine(url: sa.URL, sql: SqlDialect) -> AsyncEngine:
+    """For a dialect of another package; a URL without a driver gets the asynchronous one that the dialect names."""
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import create_async_engine
 
     from framework_m_migrations.adapters.sql.engines import engine_made_from
 
     with engine_made_from(url):
-        if not url.get_dialect().is_async:
+        dialect = url.get_dialect()
+        driver = sql.capabilities(dialect()).async_driver
+        if not dialect.is_async and (driver is None or "+" in url.drivername):
             raise ConfigurationError(
                 f"The driver of {url.drivername!r} is synchronous and cannot be awaited.",
-                next_step="Use MigrationManager, or name an asynchronous driver in the URL.",
+                next_step="Use MigrationManager" + (f", or a URL that begins with {driver}://." if driver else "."),
             )
+        if not dialect.is_async and driver is not None:
+            url = url.set(drivername=driver)
         return create_async_engine(url, poolclass=sa.pool.NullPool)
 
 
@@ -173,8 +178,8 @@ def async_source(settings: MigrationSettings, database: Any) -> AsyncSource:
         from framework_m_migrations.adapters.sql.async_engines import mariadb_async_engine
 
         return lambda: mariadb_async_engine(url)
-    if sql_dialect(backend) is not None:
-        return lambda: _plain_async_engine(url)
+    if (sql := sql_dialect(backend)) is not None:
+        return lambda: _plain_async_engine(url, sql)
     raise UnsupportedDatabase(
         f"There is no async adapter for {backend!r}.", next_step="Use a PostgreSQL, SQLite or MariaDB URL."
     )
