@@ -271,14 +271,14 @@ class RevisionWriter:
     ) -> tuple[Functions, Iterable[str]]:
         """The functions of one half: what the database does while it serves, and the plain form for others."""
         phase, online = draft.phase or Phase.EXPAND, self._sql_dialect.online_revisions()
-        if online is None:
-            raise RevisionError(
-                f"There is no online form of revisions for {self._sql_dialect.name}.", next_step="Leave --online out."
-            )
-        halves = online.online_halves(changes, draft)
-        renderer.imports.add(ONLINE)
         elsewhere = [one for one in changes if not isinstance(one.change, c.EnumAdded)]
         plain = self._script(renderer, elsewhere) if phase is Phase.EXPAND else Script()
+        if online is None:
+            # The first half does everything.
+            bodies = (renderer.body(plain.upgrade()), renderer.body(plain.downgrade()))
+            return list(zip(("upgrade", "downgrade"), bodies, strict=True)), plain.review
+        halves = online.online_halves(changes, draft)
+        renderer.imports.add(ONLINE)
         functions: list[tuple[str, list[str]]] = []
         later: list[tuple[str, list[str]]] = []
         pairs = zip(
