@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from framework_m_migrations.ports.tenants import Tenants
     from framework_m_migrations.ports.versioned_track import VersionedTrack
 
-OLDEST = {"postgresql": ((13,), "PostgreSQL")}
-"""The oldest server of a database that is served, and its name for people."""
 LOCK_KINDS = ("auto", "advisory", "lease")
 """What MigrationSettings.lock may be."""
 
@@ -84,14 +82,13 @@ def tenants(context: Context) -> Tenants:
     Raises:
         UnsupportedDatabase: the database has no schemas.
     """
-    if not has_tenant_schemas(context.sql.name):
+    found = context.sql.tenants(context.live, ignored=frozenset((*ledger_tables(), context.settings.version_table)))
+    if found is None:
         raise UnsupportedDatabase(
             "Tenants are kept in schemas, which this database does not have.",
             next_step="Use PostgreSQL; on SQLite give each tenant a database of its own.",
         )
-    from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlTenants
-
-    return PostgresqlTenants(context.live, ignored=frozenset((*ledger_tables(), context.settings.version_table)))
+    return found
 
 
 def executor(context: Context) -> Executor:
@@ -132,11 +129,7 @@ def lock(context: Context) -> MigrationLock:
         raise ConfigurationError(
             f"There is no kind of lock {kind!r}.", next_step=f"The kinds are {', '.join(LOCK_KINDS)}."
         )
-    if context.sql.name == "postgresql":
-        from framework_m_migrations.adapters.sql.dialects.postgresql.locks import PostgresqlLock
-
-        return PostgresqlLock(context.live, schema=context.settings.schema, kind=kind)
-    return context.sql.lock(context.live, schema=context.settings.schema)
+    return context.sql.lock(context.live, schema=context.settings.schema, kind=kind)
 
 
 def versions(context: Context, x_args: Iterable[str] = ()) -> VersionedTrack:
@@ -256,19 +249,6 @@ def with_defaults(overrides: Mapping[str, Factory]) -> dict[str, Factory]:
                 f"There is no port {name!r} to override.", next_step=f"The ports are {', '.join(PORTS)}."
             )
     return {**PORTS, **overrides}
-
-
-def refuse_old_server(connection: sa.Connection) -> None:
-    """Raise UnsupportedDatabase where the server lacks what the engine is built on; asks nothing of it."""
-    oldest = OLDEST.get(connection.dialect.name)
-    version: tuple[int, ...] = tuple(getattr(connection.dialect, "server_version_info", None) or ())
-    if oldest is not None and version and version < oldest[0]:
-        shown = ".".join(map(str, version))
-        raise UnsupportedDatabase(
-            f"This is {oldest[1]} {shown}; the engine needs {oldest[0][0]} or later.",
-            next_step="Upgrade the server: docs/online.md lists what is missing.",
-            details={"server_version": shown},
-        )
 
 
 def sql_dialect(name: str) -> SqlDialect | None:

@@ -26,7 +26,10 @@ def has_tenant_schemas(dialect: str) -> bool:
     Args:
         dialect: SQLAlchemy's name of it.
     """
-    return dialect == "postgresql"
+    from framework_m_migrations.container.factories import sql_dialect
+
+    found = sql_dialect(dialect)
+    return found is not None and found.tenant_schemas
 
 
 def kept(doctypes: Sequence[DocTypeTables], context: Context) -> list[DocTypeTables]:

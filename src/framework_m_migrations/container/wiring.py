@@ -317,7 +317,7 @@ class Assembly:
             if wrong is not None:
                 raise ConfigurationError(f"The name {name!r} of the {what} {wrong}.")
         dialect = self.dialect(connection.dialect.name)
-        factories.refuse_old_server(connection)
+        dialect.capabilities(connection.dialect)  # Rejects a server that is too old, before anything is sent.
         context = Context(self.settings, self.mode, self._make_lasting, connection, dialect, drops)
         return WiredSession(context, self._factories)
 

@@ -29,6 +29,7 @@ from framework_m_migrations.domain.plan import DefinitionEdit, LockLevel
 from framework_m_migrations.domain.schema import ColumnType, EnumType, Generated, Index, Table, TableName
 from framework_m_migrations.ports.inspector import Inspector
 from framework_m_migrations.ports.lock import MigrationLock
+from framework_m_migrations.ports.tenants import Tenants
 
 CLOSED = "closed"
 """Said of a table that the role must not write."""
@@ -371,6 +372,11 @@ class SqlDialect(Protocol):
         ...
 
     @property
+    def tenant_schemas(self) -> bool:
+        """Whether a tenant is a schema of its own: see ``tenants``."""
+        ...
+
+    @property
     def key_length(self) -> int | None:
         """Characters that each part of a primary key of two may have; None where a text may be of any length."""
         ...
@@ -426,8 +432,15 @@ class SqlDialect(Protocol):
         """
         ...
 
-    def lock(self, connection: sa.Connection, *, schema: str | None) -> MigrationLock:
-        """The migration lock, on a connection or file of its own. Opens nothing before the first ``try_acquire``."""
+    def lock(self, connection: sa.Connection, *, schema: str | None, kind: str = "auto") -> MigrationLock:
+        """The migration lock, on a connection or file of its own. Opens nothing before the first ``try_acquire``.
+
+        ``kind`` is MigrationSettings.lock, for a database that has several.
+        """
+        ...
+
+    def tenants(self, connection: sa.Connection, *, ignored: frozenset[str]) -> Tenants | None:
+        """The schemas of tenants, ``ignored`` being tables of the engine's own; None where tenants are no schemas."""
         ...
 
     def transaction(self, connection: sa.Connection, limits: Limits) -> AbstractContextManager[None]:
@@ -562,7 +575,7 @@ class BaseDialect[S: Spelling, I: Inspector]:
 
     Attributes:
         name: SQLAlchemy's name of the dialect.
-        own_tables, key_length, trial: see SqlDialect.
+        own_tables, key_length, tenant_schemas, trial: see SqlDialect.
         spelling_class: of the canonical spelling, called with SQLAlchemy's dialect.
         inspector_class: of the catalog reader, called as ``inspector`` is.
         login: an expression for the role or account that is connected.
@@ -574,6 +587,7 @@ class BaseDialect[S: Spelling, I: Inspector]:
     inspector_class: type[I]
     own_tables: Mapping[str, str] = MappingProxyType({})
     key_length: int | None = None
+    tenant_schemas: bool = False
     trial: Trial | None = None
 
     def unwritable(self, name: str, schema: str | None) -> sa.Select[Any] | None:
@@ -612,8 +626,14 @@ class BaseDialect[S: Spelling, I: Inspector]:
         make: Callable[..., I] = self.inspector_class
         return make(connection, schema=schema, ignored=ignored, also=also)
 
-    def lock(self, connection: sa.Connection, *, schema: str | None) -> MigrationLock:
+    def tenants(self, connection: sa.Connection, *, ignored: frozenset[str]) -> Tenants | None:
+        """See SqlDialect: none."""
+        del connection, ignored
+        return None
+
+    def lock(self, connection: sa.Connection, *, schema: str | None, kind: str = "auto") -> MigrationLock:
         """See SqlDialect: a lock on a file beside the database's own."""
+        del kind
         from framework_m_migrations.adapters.sql.file_lock import FileLock
 
         return FileLock(lambda: self.database_file(connection, schema))

@@ -98,8 +98,9 @@ class MariadbDialect(BaseDialect[MariadbSpelling, MariadbInspector]):
 
     trial = Trial(transactions.attempts, "CREATE TEMPORARY TABLE {name} LIKE {table}", together=False, wrong=is_wrong)
 
-    def lock(self, connection: sa.Connection, *, schema: str | None) -> NamedLock:
+    def lock(self, connection: sa.Connection, *, schema: str | None, kind: str = "auto") -> NamedLock:
         """GET_LOCK on the session's own connection."""
+        del kind
         return NamedLock(connection, schema=schema)
 
     @contextmanager

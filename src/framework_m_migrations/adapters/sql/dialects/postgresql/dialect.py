@@ -21,7 +21,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.columns import batc
 from framework_m_migrations.adapters.sql.dialects.postgresql.conflicts import relations
 from framework_m_migrations.adapters.sql.dialects.postgresql.ddl import PostgresqlWriter, lock_levels, statements
 from framework_m_migrations.adapters.sql.dialects.postgresql.errors import is_wrong, translate
-from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector
+from framework_m_migrations.adapters.sql.dialects.postgresql.inspector import PostgresqlInspector, PostgresqlTenants
 from framework_m_migrations.adapters.sql.dialects.postgresql.locks import PostgresqlLock
 from framework_m_migrations.adapters.sql.dialects.postgresql.privileges import unwritable
 from framework_m_migrations.adapters.sql.dialects.postgresql.spelling import PostgresqlSpelling
@@ -32,12 +32,13 @@ from framework_m_migrations.adapters.sql.trial import Trial
 from framework_m_migrations.adapters.sql.watching import Waits
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.defined import DEFINED
-from framework_m_migrations.domain.errors import MigrationError
+from framework_m_migrations.domain.errors import MigrationError, UnsupportedDatabase
 from framework_m_migrations.domain.operations import FillColumn, Operation
 from framework_m_migrations.domain.options import Limits
 from framework_m_migrations.domain.plan import LockLevel
 from framework_m_migrations.domain.schema import TableName
 
+OLDEST = (13,)
 STEP_WEIGHT = 2000
 """Objects that one transaction may lock. A stock server has room for 6,400 in all its sessions together
 (max_locks_per_transaction 64 for each of max_connections 100)."""
@@ -52,6 +53,7 @@ class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
     login = "SESSION_USER"
     spelling_class = PostgresqlSpelling
     inspector_class = PostgresqlInspector
+    tenant_schemas = True
 
     def unwritable(self, name: str, schema: str | None) -> sa.Select[Any]:
         """See SqlDialect."""
@@ -67,8 +69,19 @@ class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
         return Lexical("'\"", backslash=escapes, dollars=True, nested=True, several=True)
 
     def capabilities(self, dialect: sa.Dialect) -> Capabilities:
-        """See SqlDialect."""
+        """What PostgreSQL can do.
+
+        Raises:
+            UnsupportedDatabase: the server lacks what the engine is built on.
+        """
         version = server_version(dialect)
+        if version and version < OLDEST:
+            shown = ".".join(map(str, version))
+            raise UnsupportedDatabase(
+                f"This is PostgreSQL {shown}; the engine needs {OLDEST[0]} or later.",
+                next_step="Upgrade the server: docs/online.md lists what is missing.",
+                details={"server_version": shown},
+            )
         return Capabilities(
             dialect=self.name,
             async_driver="postgresql+asyncpg",
@@ -102,9 +115,13 @@ class PostgresqlDialect(BaseDialect[PostgresqlSpelling, PostgresqlInspector]):
             key_fits=key_fits,
         )
 
-    def lock(self, connection: sa.Connection, *, schema: str | None) -> PostgresqlLock:
+    def lock(self, connection: sa.Connection, *, schema: str | None, kind: str = "auto") -> PostgresqlLock:
+        """See SqlDialect: by an advisory lock, or by a lease behind a proxy."""
+        return PostgresqlLock(connection, schema=schema, kind=kind)
+
+    def tenants(self, connection: sa.Connection, *, ignored: frozenset[str]) -> PostgresqlTenants:
         """See SqlDialect."""
-        return PostgresqlLock(connection, schema=schema)
+        return PostgresqlTenants(connection, ignored=ignored)
 
     trial = Trial(transactions.attempts, "CREATE TEMPORARY TABLE {name} (LIKE {table})", together=True, wrong=is_wrong)
 
