@@ -83,7 +83,17 @@ MUTANTS: dict[str, tuple[str, str, set[str]]] = {
         """
         monkeypatch.setattr(MemoryInspector, "catalog_token", lambda self: "1")
         """,
-        {"inspector.token.changes-with-ddl", "inspector.token.changes-with-own-ddl"},
+        {"inspector.token.changes-with-ddl", "inspector.token.changes-with-own-ddl", "inspector.token.each-kind"},
+    ),
+    "notices columns only": (
+        "InspectorContract",
+        """
+        def catalog_token(self):
+            tables = self._connection.state.tables
+            return str(sorted((str(name), [column.name for column in tables[name].columns]) for name in tables))
+        monkeypatch.setattr(MemoryInspector, "catalog_token", catalog_token)
+        """,
+        {"inspector.token.each-kind"},
     ),
     "invents differences": (
         "InspectorContract",
@@ -273,6 +283,8 @@ def test_the_report_tells_held_not_held_not_applicable_and_not_run(tmp_path: Pat
     assert mine["pruner.render.is-what-apply-sends"]["verdict"] == "not applicable"
     assert mine["pruner.render.is-what-apply-sends"]["reasons"] == ["recording"]
     assert mine["clock.now.utc"]["verdict"] == "NOT HELD"
+    assert "failed: " in mine["clock.now.utc"]["reasons"][0], "the report was expected to say what was seen"
+    assert "mine was expected to hold clock.now.utc: " in done.stdout
     assert "pruner.drop-index.gone" not in mine
     assert report["obligations"]["ledger.write.rolls-back"].startswith("Every write vanishes")
     assert "mine: not applicable (recording): pruner.render.is-what-apply-sends" in done.stdout

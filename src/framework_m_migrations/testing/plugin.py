@@ -64,7 +64,10 @@ class ContractReporter:
             return
         text = str(properties.get(_TEXT, ""))
         if report.failed:
-            where = f"{report.when} of {report.nodeid.rpartition('::')[2]} failed"
+            report.sections.append(("contract", f"{adapter} was expected to hold {identifier}: {text}"))
+            crash = getattr(report.longrepr, "reprcrash", None)
+            seen = "" if crash is None else f": {crash.message.partition('\n')[0]}"
+            where = f"{report.when} of {report.nodeid.rpartition('::')[2]} failed{seen}"
             self._conformance.add(str(adapter), str(identifier), text, Verdict.NOT_HELD, where)
         elif report.skipped:
             self._conformance.add(str(adapter), str(identifier), text, Verdict.NOT_HELD, "skipped")
