@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
 from framework_m_migrations.adapters.sql.ddl import NUMBERS
-from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, BaseSpelling, refuse_transaction
+from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, refuse_transaction
 from framework_m_migrations.adapters.sql.dialects.base_inspector import BaseInspector
+from framework_m_migrations.adapters.sql.dialects.base_spelling import BaseSpelling
 from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.errors import ConnectionFailed, DatabaseReadOnly, LockTimeout, MigrationError

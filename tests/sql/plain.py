@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, BaseSpelling
+from framework_m_migrations.adapters.sql.dialects.base import BaseDialect
+from framework_m_migrations.adapters.sql.dialects.base_spelling import BaseSpelling
 from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.domain.capabilities import Capabilities
 from framework_m_migrations.domain.schema import (

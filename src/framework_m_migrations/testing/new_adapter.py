@@ -13,7 +13,8 @@ from typing import ClassVar
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import BaseDialect, BaseSpelling
+from framework_m_migrations.adapters.sql.dialects.base import BaseDialect
+from framework_m_migrations.adapters.sql.dialects.base_spelling import BaseSpelling
 from framework_m_migrations.adapters.sql.dialects.base_inspector import BaseInspector
 from framework_m_migrations.adapters.sql.guard import Lexical
 from framework_m_migrations.domain.capabilities import Capabilities

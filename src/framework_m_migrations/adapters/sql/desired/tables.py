@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql.desired import constraints as constraints
 from framework_m_migrations.adapters.sql.desired.declarable import refuse
-from framework_m_migrations.adapters.sql.dialects.base import Spelling, SqlDialect
+from framework_m_migrations.adapters.sql.dialects.base import SqlDialect
+from framework_m_migrations.adapters.sql.dialects.base_spelling import Spelling
 from framework_m_migrations.adapters.sql.literals import constant_of, literal_of
 from framework_m_migrations.adapters.sql.names import Names, unsendable
 from framework_m_migrations.adapters.sql.objects import domain_of, wanted_domain, wanted_sequences

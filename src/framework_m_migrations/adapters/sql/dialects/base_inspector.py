@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from framework_m_migrations.adapters.sql import objects
 from framework_m_migrations.adapters.sql.defined_compare import DefinedObjects, Pair
-from framework_m_migrations.adapters.sql.dialects.base import BaseSpelling
+from framework_m_migrations.adapters.sql.dialects.base_spelling import BaseSpelling
 from framework_m_migrations.adapters.sql.questions import PROBE_TIMEOUT, Asking, RowQuestions
 from framework_m_migrations.adapters.sql.sqltext import SqlText
 from framework_m_migrations.domain.changes import Change, ColumnRemoved, IndexAdded, TableRemoved

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.base import BaseSpelling, refuse_reserved
+from framework_m_migrations.adapters.sql.dialects.base_spelling import BaseSpelling, refuse_reserved
 from framework_m_migrations.adapters.sql.dialects.mariadb.expressions import (
     canonical_default,
     canonical_expression,

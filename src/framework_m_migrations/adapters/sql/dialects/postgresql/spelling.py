@@ -7,7 +7,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.sql import elements as sa_elements
 
-from framework_m_migrations.adapters.sql.dialects.base import BaseSpelling, refuse_reserved
+from framework_m_migrations.adapters.sql.dialects.base_spelling import BaseSpelling, refuse_reserved
 from framework_m_migrations.adapters.sql.dialects.postgresql import expressions
 from framework_m_migrations.adapters.sql.dialects.postgresql.indexes import canonical_storage, split_key
 from framework_m_migrations.adapters.sql.dialects.postgresql.options import (

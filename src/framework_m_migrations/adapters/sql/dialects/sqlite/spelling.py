@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import operators
 
-from framework_m_migrations.adapters.sql.dialects.base import BaseSpelling, refuse_reserved
+from framework_m_migrations.adapters.sql.dialects.base_spelling import BaseSpelling, refuse_reserved
 from framework_m_migrations.adapters.sql.dialects.sqlite.create_sql import UnreadableSql, parse_key
 from framework_m_migrations.adapters.sql.dialects.sqlite.expressions import (
     canonical_default,
