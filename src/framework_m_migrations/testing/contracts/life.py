@@ -174,7 +174,6 @@ class LifeContract(DatabaseContract):
         assert manager.sync(force=True).steps == 0, f"a second sync was expected to do nothing; withheld: {left}"
         row = harness.rows(TableName("customer"))[0]
         assert (row["id"], row["name"], row["email"]) == (1, "Ada", "a@b"), f"the row was expected to stay: {row}"
-        waiting = {type(one.change) for one in left}
         table = harness.run(lambda session: read(session, "customer"))
         seen, computed = table.column("seen"), table.column("double")
         if can.comments and seen is not None:
@@ -183,7 +182,7 @@ class LifeContract(DatabaseContract):
         other = next(row for row in harness.rows(TableName("customer")) if row["id"] == 2)
         if computed is not None:
             assert other["double"] == 8, f"twice the points was expected of the computed column: {other}"
-        if not waiting & {c.EnumValueAdded, c.EnumValuesIncompatible}:
+        if not any("state" in str(one) for one in left):
             harness.insert(TableName("customer"), [{"id": 3, "name": "Cy", "email": "c@b", "state": "out"}])
 
     @obligation("planning.life.revisions")
