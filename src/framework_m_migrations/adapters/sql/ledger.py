@@ -440,7 +440,8 @@ class SqlLedger:
         """
         known, self._found = self._found, None
         found = known[1] if known is not None and known[0] is self._transaction() else self._existing()
-        log, commits = self._tables.log, not self._sql_dialect.capabilities(self._connection.dialect).transactional_ddl
+        can, log = self._sql_dialect.capabilities(self._connection.dialect), self._tables.log
+        commits = not can.transactional_ddl
         self._logs = False
         if self._closed:
             return f"The role may not write the table {LOG_TABLE}: grant SELECT, INSERT, UPDATE and DELETE on it."
@@ -450,7 +451,8 @@ class SqlLedger:
                     return "The connection that was handed over is in a transaction, which DDL would commit."
                 # Where the ledger itself was made just now, this can be done too.
                 new = self._made_in is not None and self._made_in is self._transaction()
-                with nullcontext() if new or commits else self._connection.begin_nested():
+                alone = new or commits or not can.savepoints
+                with nullcontext() if alone else self._connection.begin_nested():
                     self._send(self._text.statement(sa.schema.CreateTable(log)))
                     if not new:
                         flush(self._connection)
