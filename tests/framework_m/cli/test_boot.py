@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
+from framework_m_standard.adapters.events.nats_event_bus import NatsEventBusAdapter
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from framework_m_migrations.embedding.framework_m import event_bus
+from scripts.waiting import LIMIT
 from tests.framework_m.cli.project import Project
+from tests.framework_m.cli.test_web_server import free_ports
 from tests.framework_m.conftest import MakeApp
 from tests.framework_m.test_loading import doctype
 from tests.support.statements import recorded
@@ -143,6 +147,32 @@ async def test_events_reach_the_hosts_bus_once_it_is_connected(
     while publishing := tuple(event_bus._publishing):
         await asyncio.wait(publishing)
     assert len(found) == found[0].data["total"]
+
+
+@pytest.mark.asyncio
+async def test_events_reach_a_nats_server(
+    container: Any, engine: AsyncEngine, make_app: MakeApp, tmp_path: Path
+) -> None:
+    make_app("shop", {"doctypes/thing.py": doctype("title: str = ''")})
+    (port,) = free_ports(1)
+    program = Path(sys.executable).with_name("nats-server")
+    command = [str(program), "-js", "-a", "127.0.0.1", "-p", str(port), "-sd", str(tmp_path)]
+    server = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    assert server.stderr is not None
+    bus, found = NatsEventBusAdapter(f"nats://127.0.0.1:{port}"), asyncio.Queue[Any]()
+    try:
+        while b"Server is ready" not in (line := await asyncio.wait_for(server.stderr.readline(), LIMIT)):
+            assert line, "the server has ended"
+        await bus.connect()
+        await bus.subscribe("migration.step_finished", found.put)
+        with container.event_bus.override(bus):
+            await boot_here(container, engine)
+            event = await asyncio.wait_for(found.get(), LIMIT)
+        assert (event.source, event.data["number"]) == ("framework_m_migrations", 1)
+    finally:
+        await bus.disconnect()
+        server.terminate()
+        await server.communicate()
 
 
 @pytest.mark.asyncio
