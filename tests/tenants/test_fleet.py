@@ -189,6 +189,12 @@ def test_verify_sees_what_sets_one_schema_apart(postgres_database: PostgresDatab
         assert outcomes[name].seconds > 0, sql
     assert (outcomes["y"].seconds > 0, outcomes["z"].seconds) == (True, 0)
     assert (outcomes["y"].state, outcomes["z"].state) == ("clean", "clean")
+    run(plain, "DROP TABLE y.line")
+    verified, looked = fleet.verify(), fleet.status()
+    assert [one.state for result in (verified, looked) for one in result.tenants if one.tenant == "y"] == [
+        "pending",
+        "not ready",
+    ]
 
 
 def test_a_token_of_many_is_the_token_of_one(postgres_database: PostgresDatabase, plain: sa.Engine) -> None:

@@ -528,8 +528,8 @@ class TenantOutcome:
                 return "changed" if run.revisions else _synced(result)
             case PlanResult(plan=plan):
                 return "pending" if plan.applied else "withheld" if plan.withheld else "unchanged"
-            case VerifyResult(dirty=dirty):
-                return "dirty" if dirty else "clean"
+            case VerifyResult(dirty=dirty, plan=PlanResult(plan=plan)):
+                return "dirty" if dirty else "clean" if plan.is_empty else "pending"
             case StatusResult(ready=ready):
                 return "ready" if ready else "not ready"
 
