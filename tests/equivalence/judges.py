@@ -11,7 +11,7 @@ Normalised is only what is no difference:
 - on MariaDB the counter of AUTO_INCREMENT, the name of the database, the numbers in names that the server counts
   (CONSTRAINT_1), which depend on what was there before, and the method of an index, of which InnoDB has one, whatever
   it was declared with;
-- on PostgreSQL the words of a switch (off, false), and a default that is NULL;
+- on PostgreSQL the words of a switch (off, false), the order of storage parameters, and a default that is NULL;
 - on both the names that the server chose from a former name (``under_new_names``, ``under_new_columns``).
 
 The dump is never read by the engine's own reader.
@@ -79,12 +79,18 @@ _NO_DEFAULT = re.compile(r" DEFAULT NULL::[a-z ]+(?:\(\d+\))?(?= NOT NULL|\Z)")
 _SWITCH = {"true": "on", "false": "off"}
 
 
+def _sorted_list(found: re.Match[str]) -> str:
+    return ", ".join(sorted(found[0].split(", ")))
+
+
 def _of_postgresql(statement: str) -> tuple[str, list[str]]:
     head, *body = statement.split("\n")
     if head.startswith(("CREATE TABLE", "CREATE UNLOGGED TABLE")):
         # Closed by ")", which storage parameters follow.
         lines = [line.strip().removesuffix(",") for line in body]
         lines = [re.sub(r"='(true|false)'", lambda said: f"={_SWITCH[said[1]]}", line) for line in lines]
+        # Storage parameters stand in the order in which they were set.
+        lines = [re.sub(r"(?<=WITH \()[^()]+", _sorted_list, line) for line in lines]
         return head, [_NO_DEFAULT.sub("", line) for line in lines]
     return " ".join([head, *(line.strip() for line in body)]), []
 

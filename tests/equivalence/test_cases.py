@@ -762,6 +762,15 @@ CASES: dict[str, Case] = {
     "a text of a length has no default any more": case(
         t(col("a", sa.String(60), server_default="x")), t(col("a", sa.String(60))), SEVEN, PG
     ),
+    "a text becomes a domain that has a default": case(
+        t(S, index("ix", "a")), t(col("a", postgresql.DOMAIN("label", sa.String(30), default="new"))), WORD, PG
+    ),
+    "a column of a domain that has a default is renamed": case(
+        t(col("a", postgresql.DOMAIN("label", sa.String(30), default="new"))),
+        t(renamed("b", "a", postgresql.DOMAIN("label", sa.String(30), default="new"))),
+        WORD,
+        PG,
+    ),
     "two exclusion constraints that are one": case(
         t(A, exclusion("ex"), exclusion("ey")), t(A, S_B, exclusion("ex"), exclusion("ey")), SEVEN, PG
     ),

@@ -57,7 +57,11 @@ _OF_LOCKS = ("1", "2")
 """First digits of rules about locks and copies: they are about PostgreSQL."""
 _NO_LOCK_RULES = frozenset({"L402", "L404"})
 _ASKED_FIRST = {
-    "postgresql": re.compile(r"ALTER TABLE\b.*\bALTER (?:COLUMN )?\S+ TYPE\b", re.IGNORECASE | re.DOTALL),
+    "postgresql": re.compile(
+        r"""ALTER TABLE\b.*\bALTER (?:COLUMN )?(?:"(?:[^"]|"")+"|\S+) """
+        r"(?:TYPE|(?:ADD|SET) GENERATED|(?:SET|DROP) EXPRESSION|DROP (?:DEFAULT|IDENTITY))\b",
+        re.IGNORECASE | re.DOTALL,
+    ),
     "mariadb": re.compile(
         r"ALTER TABLE\b.*\b(?:MODIFY|CHANGE|ALTER COLUMN|DROP)\b|DROP INDEX", re.IGNORECASE | re.DOTALL
     ),

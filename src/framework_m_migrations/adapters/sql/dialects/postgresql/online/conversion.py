@@ -245,6 +245,12 @@ def renamed(table: TableName, before: str, after: str) -> o.Operation:
     return o.RenameColumn(table, Column(before, ColumnType("")), Column(after, ColumnType("")))
 
 
+def empty_column(sending: Sender, table: TableName, name: str, type_: str) -> list[str]:
+    """Adds a column that is NULL in each row, also where its type is a domain that has a default."""
+    added = sending.statements(o.AddColumn(table, Column(name, ColumnType(type_), default="NULL")))
+    return [*added, f"ALTER TABLE {qualified(table, None)} ALTER COLUMN {written(name)} DROP DEFAULT"]
+
+
 def default_set(table: TableName, column: str, default: str | None) -> o.Operation:
     """A column with another default, as SQL."""
     bare = Column(column, ColumnType(""))
@@ -365,7 +371,7 @@ def start_conversion(
         refuse_dependents(sending, table, column)
         if loses is not None and not sending.offline:
             _refuse_losses(sending, table, column, loses)
-        added = sending.statements(o.AddColumn(table, Column(copy, ColumnType(type_))))
+        added = empty_column(sending, table, copy, type_)
         sending.short([*added, *Mirror(table, column, copy).create(forward(copy, using))])
     backfill(
         table_name,
@@ -559,7 +565,7 @@ def restore_conversion(
     former = former_name(column)
     with sender() as sending:
         table = table_of(sending, table_name, schema)
-        added = sending.statements(o.AddColumn(table, Column(former, ColumnType(type_))))
+        added = empty_column(sending, table, former, type_)
         sending.short([*added, *Mirror(table, column, former).create(backward(column, former, using, back))])
     where = f"{written(former)} IS NULL AND {written(column)} IS NOT NULL"
     backfill(table_name, {former: back}, where=where, schema=schema, batch_size=batch_size, pause=pause)

@@ -394,7 +394,10 @@ def _cast(before: Column, after: Column) -> tuple[str, str | None]:
     # Without a rule there may be no cast at all, and every type can be had of a text.
     through = "::text" if found is None or before.type.enum is not None or after.type.enum is not None else ""
     plain = f"{name}{through}::{after.type.spelling}"
-    return (plain, None) if found is None else (found.using or plain, found.loses())
+    if found is None:
+        # A cast to a length cuts what is longer, and says nothing.
+        return plain, f"({plain})::text IS DISTINCT FROM {name}::text"
+    return found.using or plain, found.loses()
 
 
 def _default(column: Column) -> str | None:

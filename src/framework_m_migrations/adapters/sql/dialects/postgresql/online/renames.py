@@ -10,6 +10,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.online.conversion i
     analyze,
     both_ways,
     default_set,
+    empty_column,
     has_column,
     refuse_dependents,
     table_of,
@@ -19,7 +20,7 @@ from framework_m_migrations.adapters.sql.dialects.postgresql.online.sending impo
 from framework_m_migrations.adapters.sql.dialects.postgresql.text import qualified, string_literal, written
 from framework_m_migrations.domain import operations as o
 from framework_m_migrations.domain.renames import copy_name, former_name
-from framework_m_migrations.domain.schema import Column, ColumnType, TableName
+from framework_m_migrations.domain.schema import TableName
 
 
 def start_rename(
@@ -60,9 +61,10 @@ def start_rename(
         if not has_column(sending, table, new):
             refuse_dependents(sending, table, old)
         a, b = written(old), written(new)
-        column = Column(new, ColumnType(type_), default=default)
         # A default apart from ADD COLUMN, which would give it to the rows that exist.
-        added = sending.statements(o.AddColumn(table, column, staged=default is not None))
+        added = empty_column(sending, table, new, type_)
+        if default is not None:
+            added += sending.statements(default_set(table, new, default))
         body = both_ways(old, new, type_, old_default, default)
         sending.short([*added, *Mirror(table, old, new).create(body)])
     backfill(
