@@ -460,7 +460,8 @@ class SqlLedger:
                 name, kept, cut = self._name(log), self._text.quote("entry"), LOG_LENGTH - 1
                 outcome, running, over = (self._text.quote("outcome"), *map(self._text.literal, _OVER))
                 self._send(f"UPDATE {name} SET {outcome} = {over} WHERE {outcome} = {running}")  # noqa: S608 - quoted
-                oldest = f"SELECT {kept} FROM {name} ORDER BY {kept} DESC LIMIT 1 OFFSET {cut}"  # noqa: S608 - quoted
+                newest = sa.select(log.c.entry).order_by(log.c.entry.desc())
+                oldest = self._text.statement(newest.limit(1).offset(cut))
                 self._send(f"DELETE FROM {name} WHERE {kept} < (SELECT {kept} FROM ({oldest}) AS o)")  # noqa: S608
         except MissingPrivilege as error:
             return error.what
