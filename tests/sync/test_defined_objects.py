@@ -415,6 +415,13 @@ def test_a_revision_brings_back_what_it_replaced(site: Site, tmp_path: Path) -> 
     assert site.rows("SELECT * FROM w") == [(1,)]
 
 
+@PSYCOPG
+def test_a_revision_of_a_table_with_a_percent_sign_is_proven(site: Site, tmp_path: Path) -> None:
+    metadata = sa.MetaData()
+    sa.Table("p%t", metadata, sa.Column("a%s", sa.Integer, primary_key=True))
+    round_trip(site, metadata, tmp_path, "SELECT count(*) FROM pg_class WHERE relname LIKE 'p_t'")
+
+
 @VIEWS
 @BOTH
 def test_several_metadata_that_refer_to_each_other_keep_their_objects(site: Site) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from framework_m_migrations.adapters.sql.dialects.postgresql.text import escaped_literal
+from framework_m_migrations.adapters.sql.dialects.postgresql.text import escaped_literal, quote
 from framework_m_migrations.domain.defined import Definition, Dump
 from framework_m_migrations.domain.schema import TableName
 
@@ -199,8 +199,7 @@ class PostgresqlRehearsal:
 
     def schema(self, connection: sa.Connection, name: str) -> None:
         """See Rehearsal."""
-        quoted = connection.dialect.identifier_preparer.quote_identifier(name)
-        _run(connection, f"CREATE SCHEMA IF NOT EXISTS {quoted}")
+        _run(connection, f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")
 
     def copy(self, source: sa.Connection, target: sa.Connection) -> tuple[str, ...]:
         """See Rehearsal. What refers to something that comes later is tried again after it."""
@@ -229,7 +228,6 @@ class PostgresqlRehearsal:
 
     def rows(self, connection: sa.Connection, table: TableName) -> list[dict[str, object]]:
         """See Rehearsal. As JSON, in which the server writes every type without losing a digit."""
-        quote = connection.dialect.identifier_preparer.quote_identifier
         name = ".".join(quote(part) for part in (table.schema, table.name) if part is not None)
         rows = _run(connection, f"SELECT to_jsonb(t)::text FROM {name} t").scalars()
         return [json.loads(row, parse_float=str) for row in rows]
