@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from framework_m_migrations import MigrationManager, MigrationSettings
 from framework_m_migrations.domain.errors import MigrationError
 
-OWN = {"__schema_versions__", "__schema_objects__", "__schema_state__", "alembic_version"}
+OWN = {"__schema_log__", "__schema_versions__", "__schema_objects__", "__schema_state__", "alembic_version"}
 SENTINEL = "sentinel"
 PWNED = "pwned"
 """Every payload tries to make a table whose name begins so, or to destroy the sentinel."""
