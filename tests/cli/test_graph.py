@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -56,6 +57,30 @@ def test_rows_go_down_and_circles_end() -> None:
     circle = Graph((Node("a", "a", ""), Node("b", "b", "")), (Edge("a", "b"), Edge("b", "a"), Edge("a", "a")))
     assert sum(map(len, layers(circle))) == 2
     ET.fromstring(svg.render(circle))
+
+
+# What Graphviz 2.42 says of two boxes with an edge and a circle.
+PLAIN = """graph 1 2.25 2
+node 0 1 0.25 1 0.5 "" solid box black lightgrey
+node 1 1 1.5 2 1 "" solid box black lightgrey
+edge 0 1 4 0.92356 0.50536 0.91255 0.60746 0.9068 0.73162 0.90629 0.85679 solid black
+edge 1 1 7 2.0004 1.2874 2.1493 1.3205 2.25 1.3914 2.25 1.5 2.25 1.5713 2.2066 1.6263 2.1347 1.6651 solid black
+stop"""
+
+
+def test_graphviz_places_the_boxes_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = Graph((Node("a", "a", ""), Node("b", "b", "")), (Edge("a", "b"), Edge("b", "b")))
+    program = tmp_path / "dot"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    alone = svg.render(graph)
+    program.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    assert svg.render(graph) == alone, "one that fails is done without"
+    program.write_text(f"#!/bin/sh\necho '{PLAIN}'\n", encoding="utf-8")
+    drawn = svg.render(graph)
+    ET.fromstring(drawn)
+    assert "M90,60 C90,68 89,77 89,86" in drawn
+    assert alone.count("<path d=") == drawn.count("<path d=") == 3
 
 
 @pytest.mark.parametrize("name", ['a"]<b>&\x01', "ünï\ncode"])
