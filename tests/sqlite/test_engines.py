@@ -97,7 +97,7 @@ def test_the_synchronous_path_needs_no_server_package() -> None:
 import sys
 for name in ("greenlet", "aiosqlite", "sqlalchemy.ext.asyncio"):
     sys.modules[name] = None
-from framework_m_migrations.adapters.sql.dialects.mariadb.dialect import MariadbDialect
+from framework_m_migrations.adapters.sql.dialects.sqlite.dialect import SqliteDialect
 from framework_m_migrations.adapters.sql.runner import SyncSqlRunner
 from framework_m_migrations.adapters.sql.engines import create_sync_engine
 import threading

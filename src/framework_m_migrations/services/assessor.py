@@ -147,7 +147,7 @@ class Assessor:
         tries = doubtful(changes, self.catalog.tables)
         if not tries:
             return judged
-        made = any(isinstance(change, c.ObjectAdded | c.EnumAdded) for change in changes)
+        made = any(isinstance(change, c.ObjectAdded | c.EnumAdded | c.EnumValueAdded) for change in changes)
         inherited = any(isinstance(one, c.TableAdded) and "inherits" in dict(one.definition.options) for one in changes)
         hooked = any(hook.phase is HookPhase.BEFORE_SYNC for hook in self.session.hooks.hooks())
         asked = [list(several) for several in tries]

@@ -122,9 +122,12 @@ def asked_about(planned: Sequence[PlannedChange], capabilities: Capabilities) ->
     That is every change that sync or a revision would make. Of removals ``Inspector.dependents`` is asked.
     """
     found: list[c.Change] = []
+    left = {p.change.before for p in planned if isinstance(p.change, c.TableRenamed)}
     for p in planned:
         if not _is_made(p) or c.removal(p.change) is not None:
             continue
+        if isinstance(p.change, c.TableRenamed) and p.change.table in left:
+            continue  # The table of that name gets another one first.
         found.append(p.change)
         if isinstance(p.change, c.TableAdded):
             found.extend(_parts(p.change, capabilities))

@@ -46,6 +46,8 @@ _SURE = frozenset({"42703", "42601", "42P17", "0A000"})
 def is_wrong(error: sa.exc.DBAPIError, unsure: bool) -> bool:
     """Whether a definition is wrong: not a missing right, a lost connection, or what the plan creates first."""
     state = sqlstate(error) or ""
+    if state == _UNDEFINED and _missing_extension(str(error.orig)) is not None:
+        return False  # It is right once the extension is there, which the error of the statement itself says.
     # A table that a default names may be one of the plan.
     return state in _SURE if unsure else state not in {"42501", "42P01"} and state[:2] in {"42", "22", "0A", "54"}
 
