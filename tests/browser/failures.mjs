@@ -108,8 +108,8 @@ scenarios.in_use_opfs = async (context, Tab) => {
 // What of asyncio.run works depends on the browser's JSPI; the engine itself never needs it.
 scenarios.loops = async (context, Tab) => {
   const tab = await Tab.bare(context);
-  const steps = [["name"], ["name", "note"], ["name", "note"]].map((names) => names.map((name) => `"${name}"`).join(", "));
-  const synced = [];
-  for (const names of steps) synced.push(await tab.run(`await migrate("opfs", ${names})`));
+  const synced = [await tab.run('await migrate("opfs", "name")')];
+  await tab.reload(); // The first page has run its example.
+  for (let turn = 0; turn < 2; turn += 1) synced.push(await tab.run('await migrate("opfs", "name", "note")'));
   return { synced, alembic: await tab.run("modules_of_alembic()"), asyncio: await tab.run("await try_asyncio_run()") };
 };
