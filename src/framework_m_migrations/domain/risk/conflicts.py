@@ -122,7 +122,9 @@ def asked_about(planned: Sequence[PlannedChange], capabilities: Capabilities) ->
     That is every change that sync or a revision would make. Of removals ``Inspector.dependents`` is asked.
     """
     found: list[c.Change] = []
-    left = {p.change.before for p in planned if isinstance(p.change, c.TableRenamed)}
+    left = {
+        p.change.before for p in planned if isinstance(p.change, c.TableRenamed) and p.change.before != p.change.table
+    }
     for p in planned:
         if not _is_made(p) or c.removal(p.change) is not None:
             continue
