@@ -57,7 +57,7 @@ class DdlWriter:
         self._sql_dialect = sql_dialect
         self._schema = schema
         target = Target.of(connection.dialect, sql_dialect, schema=schema)
-        self.text = self._text = target.text
+        self.text = target.text
         self._forms = SharedForms(
             target.text, comments=target.capabilities.comments, serial_keys=target.capabilities.serial_keys
         )
@@ -78,7 +78,7 @@ class DdlWriter:
                 pass
         own = self._sql_dialect.statements(operation, self._connection, schema=self._schema)
         if own is not None:
-            return tuple(self._text.statement(statement) for statement in own)
+            return tuple(self.text.statement(statement) for statement in own)
         return self.shared(operation)
 
     def shared(self, operation: o.Operation) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class DdlWriter:
 
     def _drop_column(self, table: TableName, name: str) -> Iterator[str]:
         """What stands on the column goes first: not every database lets a column go that is indexed or constrained."""
-        text = self._text
+        text = self.text
         inspector = self._sql_dialect.inspector(self._connection, schema=self._schema, ignored=frozenset())
         found = inspector.read([table]).tables.get(table)
         if found is None or found.column(name) is None:

@@ -131,6 +131,7 @@ class LedgerTables:
         return self.versions, self.objects, self.state
 
 
+_SCHEMAS_KEPT = 64
 _MADE: dict[tuple[str | None, type], LedgerTables] = {}
 
 
@@ -142,9 +143,6 @@ def ledger_tables(schema: str | None, sql_dialect: SqlDialect) -> LedgerTables:
             _MADE.clear()
         _MADE[key] = LedgerTables(schema, sql_dialect)
     return _MADE[key]
-
-
-_SCHEMAS_KEPT = 64
 
 
 def key_of(doctype: str) -> str:

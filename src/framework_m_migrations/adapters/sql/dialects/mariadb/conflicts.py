@@ -1,4 +1,4 @@
-"""What stands in the way: names of foreign keys that are taken, and what stands on tables and columns that are to go.
+"""Obstacles: names of foreign keys that are in use, and what depends on tables and columns to be dropped.
 
 MariaDB refuses a drop for a foreign key or a computed column only. Views and triggers it leaves broken: the next query
 of the view, or the next write to the trigger's table, fails (https://mariadb.com/kb/en/alter-table/#drop-column).

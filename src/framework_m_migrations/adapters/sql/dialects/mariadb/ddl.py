@@ -453,7 +453,7 @@ class Writer:
         online = online and GENERATED not in existing.clauses
         suffix = self._lock(definition, anew=change.nullable is not None, stored=True) if online else ""
         if suffix and change.nullable is False and not _CONSTANT.match(new.clauses.get(DEFAULT, "")):
-            # Beside writers the server puts no value in the place of NULL that it has to work out.
+            # With LOCK=NONE the server does not replace NULL by a default that it must compute.
             suffix = _SHARED
         if (
             change.only_default

@@ -35,37 +35,17 @@ _NEXT_STEPS = {
 }
 
 
-_SYNTAX = frozenset(
-    {1005, 1054, 1064, 1067, 1068, 1069, 1070, 1071, 1072, 1073, 1074, 1089, 1101, 1110, 1115, 1117, 1118}
-)
-_SYNTAX |= {
-    1163,
-    1170,
-    1171,
-    1253,
-    1273,
-    1283,
-    1286,
-    1291,
-    1293,
-    1294,
-    1425,
-    1426,
-    1427,
-    1439,
-    1470,
-    1478,
-    1901,
-    1904,
-    1906,
-}
+_WRONG = frozenset({
+    1005, 1054, 1064, 1067, 1068, 1069, 1070, 1071, 1072, 1073, 1074, 1089, 1101, 1110, 1115, 1117, 1118, 1163,
+    1170, 1171, 1253, 1273, 1283, 1286, 1291, 1293, 1294, 1425, 1426, 1427, 1439, 1470, 1478, 1901, 1904, 1906,
+})  # fmt: skip
 """Of CREATE TABLE: names, types, keys, defaults and options that are wrong by themselves."""
 
 
 def is_wrong(error: sa.exc.DBAPIError, unsure: bool) -> bool:
     """Whether a definition is wrong by itself."""
     del unsure
-    return code_of(error) in _SYNTAX
+    return code_of(error) in _WRONG
 
 
 def code_of(error: sa.exc.DBAPIError) -> int | None:

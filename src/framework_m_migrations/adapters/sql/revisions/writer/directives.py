@@ -86,7 +86,9 @@ class ExactForm:
             compared, said = self._writer.statements(self._typed(operation)), self._said(pieces)
         if said is not None and self._normal(said) == self._normal(compared):
             return pieces
-        return (Choice(self._dialect.name, self._writer.statements(self._typed(operation)), pieces),)
+        whole = isinstance(operation, o.CreateTable)
+        exact = self._writer.statements(self._typed(operation)) if whole else compared
+        return (Choice(self._dialect.name, exact, pieces),)
 
     def _sent(self, ddl: sa.schema.CreateTable, operation: o.CreateTable) -> str:
         """What Alembic sends to create a table, beside which it puts those that it refers to."""
