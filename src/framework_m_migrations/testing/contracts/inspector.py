@@ -387,7 +387,7 @@ class InspectorAnswersContract(DatabaseContract):
         [
             ("string(50)", "string(50)", {TypeChange.EQUAL}),
             ("string(50)", "string(100)", {TypeChange.WIDENING, TypeChange.REWRITE}),
-            ("string(50)", "text", {TypeChange.WIDENING, TypeChange.REWRITE, TypeChange.INCOMPATIBLE}),
+            ("string(50)", "text", {TypeChange.WIDENING, TypeChange.REWRITE}),
             ("decimal(10,2)", "decimal(12,2)", {TypeChange.WIDENING, TypeChange.REWRITE}),
             ("integer", "bigint", {TypeChange.WIDENING, TypeChange.REWRITE}),
             ("string(100)", "string(50)", {TypeChange.NARROWING}),
