@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from scripts.waiting import wait_until
 from tests._postgres import PostgresDatabase
 from tests.cli._program import REVISION, Project, Server
 
@@ -73,13 +75,32 @@ def test_for_programs(fleet: Project) -> None:
 
 
 def test_on_a_terminal(fleet: Project) -> None:
-    with psycopg.connect(fleet.url.replace("+asyncpg", ""), autocommit=True) as connection:
+    url = fleet.url.replace("+asyncpg", "")
+    with (
+        psycopg.connect(url, autocommit=True) as connection,
+        psycopg.connect(url, autocommit=True) as other,
+        psycopg.connect(url, autocommit=True) as looking,
+    ):
+
+        def waits() -> bool:
+            found = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'a.own'::regclass"
+            return looking.execute(found).fetchone() != (0,)
+
+        def give_way_after_a_try() -> None:
+            wait_until(waits, what="a to wait for its table")
+            wait_until(lambda: not waits(), what="a to give up its first try")
+            other.execute("ROLLBACK")
+
         connection.execute("BEGIN; LOCK TABLE c.own")
-        # Longer than the bar's patience: c waits for the table, tries again, and gives up.
+        other.execute("BEGIN; LOCK TABLE a.own")
+        giving_way = threading.Thread(target=give_way_after_a_try)
+        giving_way.start()
+        # Longer than the bar's patience: a and c wait for their tables and try again, and c gives up.
         done = fleet.run_on_terminal("sync", "--tenant", "a,b,c", "--lock-timeout", "300ms", "--lock-retries", "2")
+        giving_way.join()
     assert done.code == 1
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", done.out)
-    assert re.search(r"[1-3]/3 [━╸╺]+ .* [abc]", shown)
+    assert re.search(r"[12]/3 [━╸╺]+ .* [ab]", shown)
     assert re.search(r"\[\d/3\] c: failed", shown)
     assert re.search(r"✖ failed +c +M210: ", shown)
 
